@@ -1,0 +1,193 @@
+"""The geometry tables of a case: domain, structures and applicators, as the user writes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rfablate.case.units import (
+    Celsius,
+    Direction,
+    Fraction,
+    MmNotNegative,
+    MmPositive,
+    Number,
+    PointMm,
+    SizesMm,
+)
+
+
+class Table(BaseModel):
+    """A table of a case file: frozen, finite numbers only, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False)
+
+
+# --- domain ---------------------------------------------------------------------------------------
+
+
+class CylinderDomain(Table):
+    """A block of tissue: upright circular cylinder, axis z."""
+
+    kind: Literal["cylinder"]
+    radius: MmPositive = Field(alias="radius_mm")
+    height: MmPositive = Field(alias="height_mm")
+    centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
+    tissue: str
+
+
+class AxisymmetricDomain(Table):
+    """The same cylinder solved in the (r, z) half plane; everything in it must be a body of revolution about z."""
+
+    kind: Literal["axisymmetric"]
+    radius: MmPositive = Field(alias="radius_mm")
+    height: MmPositive = Field(alias="height_mm")
+    centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
+    tissue: str
+
+
+class BoxDomain(Table):
+    """A block of tissue: box with edges along x, y, z."""
+
+    kind: Literal["box"]
+    size: SizesMm = Field(alias="size_mm")
+    centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
+    tissue: str
+
+
+class MeshRegion(Table):
+    """A volume of the user's mesh: its tag or physical name, and the tissue it is made of."""
+
+    tag: int | str
+    name: str
+    tissue: str
+    role: Literal["target", "protect", "anatomy"] = "anatomy"
+    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    required_fraction: Fraction = 1.0
+    held: Celsius | None = Field(default=None, alias="held_degC")
+
+
+class MeshSurface(Table):
+    """A surface of the user's mesh and what it does: energised, return, held at body temperature, or nothing (insulated)."""
+
+    tag: int | str
+    name: str
+    roles: tuple[Literal["active", "return", "body_temperature", "insulated"], ...]
+
+
+class MeshDomain(Table):
+    """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
+
+    kind: Literal["mesh"]
+    file: str
+    length_unit: Literal["m", "cm", "mm", "um"]
+    axisymmetric: bool = False
+    regions: tuple[MeshRegion, ...]
+    surfaces: tuple[MeshSurface, ...]
+
+
+Domain = Annotated[
+    CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")
+]
+
+# --- structures -----------------------------------------------------------------------------------
+
+
+class _Structure(Table):
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    tissue: str
+    role: Literal["target", "protect", "anatomy"] = "anatomy"
+    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    required_fraction: Fraction = 1.0
+    held: Celsius | None = Field(default=None, alias="held_degC")
+
+
+class Ellipsoid(_Structure):
+    """Ellipsoid with axes along x, y, z."""
+
+    kind: Literal["ellipsoid"]
+    centre: PointMm = Field(alias="centre_mm")
+    semi_axes: SizesMm = Field(alias="semi_axes_mm")
+
+
+class Sphere(_Structure):
+    """Sphere."""
+
+    kind: Literal["sphere"]
+    centre: PointMm = Field(alias="centre_mm")
+    radius: MmPositive = Field(alias="radius_mm")
+
+
+class Tube(_Structure):
+    """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
+
+    kind: Literal["tube"]
+    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
+    diameter: MmPositive = Field(alias="diameter_mm")
+
+
+class HalfSpace(_Structure):
+    """All points on the side of a plane that `normal` points to."""
+
+    kind: Literal["half_space"]
+    point: PointMm = Field(alias="point_mm")
+    normal: Direction
+
+
+class Slab(_Structure):
+    """All points within half a `thickness` of the plane through `point` across `normal`."""
+
+    kind: Literal["slab"]
+    point: PointMm = Field(alias="point_mm")
+    normal: Direction
+    thickness: MmPositive = Field(alias="thickness_mm")
+
+
+class Box(_Structure):
+    """Box with edges along x, y, z."""
+
+    kind: Literal["box"]
+    centre: PointMm = Field(alias="centre_mm")
+    size: SizesMm = Field(alias="size_mm")
+
+
+class Cylinder(_Structure):
+    """Circular cylinder between the centres of its two ends."""
+
+    kind: Literal["cylinder"]
+    start: PointMm = Field(alias="start_mm")
+    end: PointMm = Field(alias="end_mm")
+    diameter: MmPositive = Field(alias="diameter_mm")
+
+
+Structure = Annotated[
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")
+]
+
+# --- applicators ----------------------------------------------------------------------------------
+
+
+class Applicator(Table):
+    """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
+
+    `model` names a library entry whose values any key here overrides. `tip` is the most distal point; `direction`
+    points from the tip along the shaft. The shaft runs to the domain's boundary unless `shaft_length` is given.
+    """
+
+    name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    model: str | None = None
+    outer_diameter: MmPositive = Field(alias="outer_diameter_mm")
+    active_tip: MmPositive = Field(alias="active_tip_mm")
+    tip_shape: Literal["blunt", "bevel", "conical"] = "blunt"
+    bevel_angle: Annotated[float, Field(strict=True, ge=10, lt=90)] = Field(default=30.0, alias="bevel_angle_deg")
+    """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
+    bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
+    tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
+    direction: Direction = (0.0, 0.0, 1.0)
+    shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")
+    sensor_offset: MmNotNegative = Field(default=1e-3, alias="sensor_offset_mm")
+    """Distance of the temperature sensor from the tip, on the axis [m]."""
+    sensor_radius: MmNotNegative = Field(default=0.0, alias="sensor_radius_mm")
+    """Radius of the disc the sensor averages over, 0 for a point [m]."""
+    metal: str = "stainless_steel"

@@ -1,0 +1,186 @@
+"""The case: every table a user can write, frozen, in SI inside and clinic units in the file's keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rfablate.case.geometry import Applicator, Domain, Structure, Table
+from rfablate.case.units import (
+    Celsius,
+    Fraction,
+    MmPositive,
+    NotNegative,
+    Number,
+    Positive,
+    Seconds,
+)
+
+
+class Boundary(Table):
+    """The outer surface of a generated domain; a user's mesh states its own surfaces."""
+
+    thermal: Literal["fixed_temperature", "insulated"] = "fixed_temperature"
+    electric: Literal["return", "insulated"] = "return"
+
+
+class Body(Table):
+    """Start temperature, and blood: what perfusion brings in."""
+
+    temperature: Celsius = Field(default=37.0, alias="temperature_degC")
+    blood_temperature: Celsius = Field(default=37.0, alias="blood_temperature_degC")
+    blood_density: Positive = Field(default=1050.0, alias="blood_density_kg_per_m3")
+    blood_heat_capacity: Positive = Field(default=3617.0, alias="blood_heat_capacity_J_per_kgK")
+
+
+class TissueOverride(Table):
+    """A tissue of the user's own, or changes to a library tissue (`base`, or a library name as the table's name)."""
+
+    base: str | None = None
+    density: Positive | None = Field(default=None, alias="density_kg_per_m3")
+    heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK")
+    k: Positive | None = Field(default=None, alias="k_W_per_mK")
+    k_slope: Number | None = Field(default=None, alias="k_slope_per_K")
+    sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m")
+    sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K")
+    perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
+    source: str | None = None
+
+
+# --- generators -----------------------------------------------------------------------------------
+
+
+class _Generator(Table):
+    cooldown: Seconds = Field(default=0.0, alias="cooldown_s")
+    """Time simulated after the generator is switched off [s]."""
+    max_power: Positive = Field(default=50.0, alias="max_power_W")
+    max_voltage: Positive = Field(default=100.0, alias="max_voltage_V")
+    max_current: Positive = Field(default=1.5, alias="max_current_A")
+
+
+class TemperatureControl(_Generator):
+    """Ramp the sensor to `target` and hold it there, ideally or by a PI controller on the power."""
+
+    kind: Literal["temperature"]
+    target: Celsius = Field(alias="target_degC")
+    ramp: Seconds = Field(default=10.0, alias="ramp_s")
+    hold: Seconds = Field(alias="hold_s")
+    control: Literal["ideal", "pi"] = "ideal"
+    proportional: NotNegative = Field(default=0.1, alias="proportional_W_per_K")
+    integral: NotNegative = Field(default=0.05, alias="integral_W_per_K_s")
+
+
+class SurfaceTemperature(Table):
+    """Prescribe the temperature of the active tip's surface; no electric field."""
+
+    kind: Literal["surface_temperature"]
+    target: Celsius = Field(alias="target_degC")
+    ramp: Seconds = Field(default=0.0, alias="ramp_s")
+    hold: Seconds = Field(alias="hold_s")
+    cooldown: Seconds = Field(default=0.0, alias="cooldown_s")
+
+
+class ConstantPower(_Generator):
+    """Constant power."""
+
+    kind: Literal["power"]
+    power: NotNegative = Field(alias="power_W")
+    duration: Seconds = Field(alias="duration_s")
+
+
+class ConstantVoltage(_Generator):
+    """Constant RMS voltage."""
+
+    kind: Literal["voltage"]
+    voltage: NotNegative = Field(alias="voltage_V")
+    duration: Seconds = Field(alias="duration_s")
+
+
+Generator = Annotated[
+    TemperatureControl | SurfaceTemperature | ConstantPower | ConstantVoltage, Field(discriminator="kind")
+]
+
+# --- numerics and results -------------------------------------------------------------------------
+
+
+class Mesh(Table):
+    """Element sizes: `size_tip` on the active tip, growing with distance at `growth` (1/1) up to `size_far`.
+
+    What is not given follows from `accuracy` and the cannula's diameter (see `rfablate.fem.sizes`).
+    """
+
+    accuracy: Literal["draft", "standard", "fine"] = "standard"
+    size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm")
+    size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm")
+    size_far: MmPositive | None = Field(default=None, alias="size_far_mm")
+    growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
+    interfaces: Literal["auto", "conforming", "cells"] = "auto"
+    """`conforming`: structure surfaces are mesh surfaces; `cells`: each cell takes the structure its centroid is in."""
+
+
+class Time(Table):
+    """Time stepping: adaptive BDF2 with local error at most `tolerance` a step, or fixed steps."""
+
+    stepping: Literal["adaptive", "fixed"] = "adaptive"
+    tolerance: Positive = Field(default=0.05, alias="tolerance_K")
+    first_step: Positive = Field(default=0.02, alias="first_step_s")
+    min_step: Positive = Field(default=1e-4, alias="min_step_s")
+    max_step: Positive = Field(default=10.0, alias="max_step_s")
+    step: Positive = Field(default=0.5, alias="step_s")
+    """Step of the fixed mode [s]."""
+    order: Literal[1, 2] = 2
+
+
+class Solver(Table):
+    """Relative tolerances of the two linear solves and their iteration limit."""
+
+    heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
+    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
+    max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
+
+
+class Damage(Table):
+    """Arrhenius damage: a named set of the library or the user's own `A` and `Ea`; where Omega reaches `perfusion_stop_omega` blood stops."""
+
+    set: str = "liver"
+    A: Positive | None = Field(default=None, alias="A_per_s")
+    Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol")
+    perfusion_stops: bool = True
+    perfusion_stop_omega: Positive = 1.0
+
+
+class Lesion(Table):
+    """Rules that say where tissue counts as lesion; the first, or `verdict_rule`, decides about structures."""
+
+    rules: tuple[str, ...] = ("isotherm_50C", "arrhenius", "cem43_240")
+    verdict_rule: str | None = None
+
+
+class Output(Table):
+    """What is written and how often."""
+
+    fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
+    """Time between frames of fields.vtkhdf [s]; by default a tenth of the treatment."""
+    history_interval: Positive | None = Field(default=None, alias="history_interval_s")
+    """Longest time between rows of history.csv [s]; a row is written every step anyway."""
+    report: bool = True
+
+
+class Case(Table):
+    """Everything that defines one run. Lengths in m, temperatures in degC, otherwise SI."""
+
+    title: str = "untitled"
+    domain: Domain
+    boundary: Boundary = Boundary()
+    body: Body = Body()
+    tissues: dict[str, TissueOverride] = {}
+    structures: tuple[Structure, ...] = ()
+    applicators: tuple[Applicator, ...] = Field(min_length=1)
+    generator: Generator
+    mesh: Mesh = Mesh()
+    time: Time = Time()
+    solver: Solver = Solver()
+    damage: Damage = Damage()
+    lesion: Lesion = Lesion()
+    output: Output = Output()

@@ -1,0 +1,58 @@
+"""The four ways a run can fail. Each message says what was found, what was expected, where, and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a case: where it stands, what was found, what is allowed, what to try."""
+
+    where: str
+    found: str
+    expected: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """Return the fault as the one or two lines a user reads."""
+        line = f"{self.where}: {self.found}; expected {self.expected}" if self.expected else f"{self.where}: {self.found}"
+        return f"{line}\n    try: {self.suggestion}" if self.suggestion else line
+
+
+class RfablateError(Exception):
+    """Base of all errors a user can meet; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class CaseError(RfablateError):
+    """The case is wrong; carries every fault found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[Fault], source: str = "case") -> None:
+        """Take all faults of the case read from `source`."""
+        self.faults = tuple(faults)
+        self.source = source
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in {source}"
+        super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
+
+
+class MeshError(RfablateError):
+    """The mesh could not be made, read or mapped to tissues and surfaces."""
+
+    exit_code = 3
+
+
+class SolveError(RfablateError):
+    """A linear solve did not converge or a field went non-finite."""
+
+    exit_code = 4
+
+
+class StepError(RfablateError):
+    """The time step fell to its lower limit without meeting the tolerance."""
+
+    exit_code = 4

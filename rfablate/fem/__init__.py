@@ -1,0 +1,1 @@
+"""Collective work on a mesh: every rank calls every function here, in the same order."""

@@ -1,0 +1,1 @@
+"""Everything that writes files; root-only functions that take plain arrays."""
