@@ -1,0 +1,55 @@
+# `make` lists what there is. Everything installs what it needs on first use.
+# With conda instead of install.sh: conda activate rfablate, then e.g. make test BIN=$CONDA_PREFIX/bin INSTALL=true
+
+BIN ?= .venv/bin
+INSTALL ?= ./install.sh
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+NP ?= $(if $(filter 1,$(CORES)),1,2)
+MPIRUN ?= mpirun --oversubscribe
+SUITES ?= trixie sid
+
+# One core a rank; Open MPI wants to be told twice that root may start ranks.
+export OMP_NUM_THREADS = 1
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+
+# A failing rank ends all: -x stops its pytest, mpi4py then aborts the others; a rank that waits in MPI for ever is
+# ended by the timeout's thread (a signal would not be seen there).
+MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeout-method=thread
+
+.PHONY: help install run test lint types suite mpi doctor test-matrix clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## .venv with the rfablate command (a second when it is up to date)
+	@$(INSTALL)
+
+run: install ## the first case, trigeminal rhizotomy, into runs/trigeminal (NP=2 ranks)
+	$(if $(filter 1,$(NP)),,$(MPIRUN) -n $(NP)) $(BIN)/rfablate run cases/trigeminal/case.toml --overwrite -o runs/trigeminal
+
+test: lint types suite mpi ## everything CI checks
+
+lint: install ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## mypy, strict on the pure half
+	$(BIN)/mypy
+
+suite: install ## the whole test suite on one rank (ARGS="-m 'not slow'" for a short one)
+	$(BIN)/python -m pytest $(ARGS)
+
+mpi: install ## the tests of several ranks, on 2 and on 3
+	$(MPIRUN) -n 2 $(MPI_PYTEST) -m mpi tests/mpi tests/physics
+	$(MPIRUN) -n 3 $(MPI_PYTEST) -m mpi3 tests/mpi tests/physics
+
+doctor: install ## can this machine run rfablate, and what to do where not
+	@$(BIN)/rfablate doctor
+
+test-matrix: ## install and test on Debian 13 and unstable, each in a fresh root tree (root, 10 GB, long)
+	for suite in $(SUITES); do hpc/matrix/run.sh $$suite || exit 1; done
+
+clean: ## delete .venv, caches and runs (the compiled DOLFINx stays: ./install.sh --clean-cache)
+	rm -rf .venv runs .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""The doctor reports whatever it meets, says what to do about it, and exits by it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rfablate import doctor
+from rfablate.doctor import Finding
+
+GOOD = Finding("good", True, "1.0")
+ODD = Finding("odd", "warning", "0.5", "consider this")
+BAD = Finding("bad", False, "nothing", "do that")
+
+
+@pytest.fixture(scope="module")
+def findings() -> list[Finding]:
+    return doctor.diagnose()
+
+
+def test_every_check_is_reported_once(findings):
+    assert [finding.name for finding in findings] == [name for name, _ in doctor.CHECKS]
+
+
+def test_advice_comes_with_every_fault_and_only_then(findings):
+    for finding in findings:
+        assert bool(finding.advice) == (finding.ok is not True), finding
+
+
+def test_an_import_that_fails_is_a_finding_with_advice():
+    def check(name: str) -> Finding:
+        raise ImportError("no module named nowhere")
+
+    finding = doctor._guarded("nowhere", check)
+    assert finding.ok is False
+    assert "no module named nowhere" in finding.found
+    assert "install.sh" in finding.advice
+
+
+@pytest.mark.parametrize(("findings", "status"), [([GOOD], 0), ([GOOD, ODD], 0), ([ODD, BAD], 1)])
+def test_only_a_failure_makes_the_exit_status_one(monkeypatch, capsys, findings, status):
+    monkeypatch.setattr(doctor, "diagnose", lambda: findings)
+    assert doctor.main() == status
+    report = capsys.readouterr().out
+    for finding in findings:
+        assert finding.found in report
+        assert finding.advice in report
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"),
+    [("0.8.0", False), ("0.9.0", True), ("0.10.0.post2", True), ("0.11.0", True), ("0.12.0", False)],
+)
+def test_dolfinx_versions_from_0_9_to_0_11_are_accepted(monkeypatch, version, ok):
+    module = type("module", (), {"__version__": version})
+    monkeypatch.setitem(sys.modules, "dolfinx", module)
+    assert doctor._dolfinx("DOLFINx").ok is ok
+
+
+def test_root_needs_both_open_mpi_variables():
+    both = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    one = {"OMPI_ALLOW_RUN_AS_ROOT": "1"}
+    assert doctor.root_finding("user", is_root=False, environ={}).ok is True
+    assert doctor.root_finding("user", is_root=True, environ=both).ok is True
+    assert doctor.root_finding("user", is_root=True, environ=one).ok == "warning"
+
+
+def test_an_unwritable_cache_is_a_failure(monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked / "cache"))
+    finding = doctor._write_access("write access")
+    assert finding.ok is False
+    assert "XDG_CACHE_HOME" in finding.advice
+
+
+def test_a_missing_compiler_is_a_failure(monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler -O2")
+    finding = doctor._compiler("C compiler")
+    assert finding.ok is False
+    assert "no-such-compiler" in finding.found
+
+
+def test_it_is_light_and_works_without_dolfinx():
+    """Importing the doctor must pull in nothing that could be missing or slow."""
+    code = (
+        "import sys; sys.modules['dolfinx'] = None; import rfablate.doctor as d; "
+        "assert not {'numpy', 'pyvista', 'petsc4py'} & set(sys.modules); "
+        "print(d._guarded('DOLFINx', d._dolfinx).ok)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
