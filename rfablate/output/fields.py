@@ -1,0 +1,243 @@
+"""Fields over time in one file: a temporal VTKHDF unstructured grid that ParaView and PyVista open.
+
+The mesh, the region tags and their names are stored once; each frame adds its point and cell arrays (float32, shuffled
+and compressed). Layout: the VTKHDF file format, version 2, UnstructuredGrid with a `Steps` group, in which every offset
+of the geometry is zero because the mesh does not move.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+VERSION = (2, 0)
+"""VTKHDF version whose rules this file keeps; every VTK from 9.3 on reads it."""
+CELL_TYPES = {3: 5, 4: 10}
+"""Points a cell -> VTK cell type: triangle, tetrahedron."""
+CHUNK = 65536
+"""Values a compressed chunk [1]: half a megabyte of geometry, a quarter of floats."""
+LARGEST = float(np.finfo(np.float32).max)
+
+Arrays = Mapping[str, npt.ArrayLike]
+
+
+class FieldsFile:
+    """Writer of `fields.vtkhdf`. Root only: takes plain arrays of the whole mesh, in one numbering.
+
+    Everything is written to `<path>.part`, which `close` renames to `path`; a run that fails half way still closes
+    its file and keeps the frames written so far. Use it as a context manager, or call `close` in a `finally`.
+
+    points_m: nodes [m], shape (n, 3), or (n, 2) or (n, 3) as (r, z, ...) when axisymmetric.
+    cells: node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles.
+    region: region tag a cell, shape (m,).
+    region_names: tag -> name, kept as the field arrays `region_tags` and `region_names`.
+    axisymmetric: (r, z) is written as x = r, y = 0, z = z, so that it overlays a 3-D picture of the same case.
+
+    Coordinates are written in millimetres (field array `length_unit`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        points_m: npt.ArrayLike,
+        cells: npt.ArrayLike,
+        region: npt.ArrayLike,
+        region_names: Mapping[int, str],
+        axisymmetric: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part")
+        points = _points_mm(points_m, axisymmetric)
+        topology = np.asarray(cells, dtype=np.int64)
+        tags = np.asarray(region, dtype=np.int32)
+        _check_mesh(points, topology, tags, region_names)
+        self.n_points, self.n_cells = len(points), len(topology)
+        self.frames = 0
+        self._static = {"region"}
+        self._file: h5py.File | None = h5py.File(self.part, "w")
+        root = self._root = self._file.create_group("VTKHDF")
+        root.attrs["Version"] = np.array(VERSION, dtype=np.int64)
+        root.attrs.create("Type", np.bytes_("UnstructuredGrid"))
+        self._write_mesh(points, topology)
+        self._write_field_data(region_names, axisymmetric)
+        for name in ("PointData", "CellData"):
+            root.create_group(name)
+        _store(root["CellData"], "region", tags)
+        self._file.flush()
+
+    def append(self, time_s: float, point_data: Arrays, cell_data: Arrays) -> None:
+        """Add one frame at `time_s` [s]: nodal and cell arrays by name, the same names in every frame.
+
+        Raises ValueError where a shape, a name or the order of times is wrong; the frames before it stay good.
+        """
+        if self._file is None:
+            raise ValueError(f"{self.path.name} is closed: no frame can follow")
+        groups = (("PointData", self.n_points, point_data), ("CellData", self.n_cells, cell_data))
+        ready = {group: _columns(group, n, arrays) for group, n, arrays in groups}
+        self._check_frame(time_s, ready)
+        for group, n, _ in groups:
+            for name, values in ready[group].items():
+                _extend(self._root[group], name, values, self.frames * n)
+        steps = self._root["Steps"] if self.frames else self._create_steps(ready)
+        first_size = {"PointDataOffsets": self.n_points, "CellDataOffsets": self.n_cells}
+        for group, size in first_size.items():
+            for name in steps[group]:
+                _extend(steps[group], name, [0 if name in self._static else self.frames * size], self.frames)
+        for name in ("PartOffsets", "PointOffsets", "CellOffsets", "ConnectivityIdOffsets"):
+            _extend(steps, name, [0] if steps[name].ndim == 1 else [[0]], self.frames)
+        for name in self._root["FieldData"]:
+            _extend(steps["FieldDataOffsets"], name, [0], self.frames)
+            _extend(steps["FieldDataSizes"], name, [[1, len(self._root["FieldData"][name])]], self.frames)
+        _extend(steps, "NumberOfParts", [1], self.frames)
+        _extend(steps, "Values", [time_s], self.frames)
+        self.frames += 1
+        steps.attrs["NSteps"] = np.int64(self.frames)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Finish the file and give it its name; does nothing the second time."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            if "Steps" in self._root:
+                self._root["Steps"]["Values"].resize(self.frames, axis=0)
+        finally:
+            file.close()
+        os.replace(self.part, self.path)
+
+    def __enter__(self) -> FieldsFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_mesh(self, points: npt.NDArray[np.float32], cells: npt.NDArray[np.int64]) -> None:
+        root, corners = self._root, cells.shape[1]
+        for name, count in (
+            ("NumberOfPoints", len(points)),
+            ("NumberOfCells", len(cells)),
+            ("NumberOfConnectivityIds", cells.size),
+        ):
+            root.create_dataset(name, data=np.array([count], dtype=np.int64))
+        _store(root, "Points", points)
+        _store(root, "Connectivity", cells.ravel())
+        _store(root, "Offsets", np.arange(0, cells.size + 1, corners, dtype=np.int64))
+        _store(root, "Types", np.full(len(cells), CELL_TYPES[corners], dtype=np.uint8))
+
+    def _write_field_data(self, region_names: Mapping[int, str], axisymmetric: bool) -> None:
+        group = self._root.create_group("FieldData")
+        tags = sorted(region_names)
+        text = h5py.string_dtype("ascii")  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
+        group.create_dataset("region_tags", data=np.array(tags, dtype=np.int32))
+        group.create_dataset("region_names", data=[region_names[tag].encode() for tag in tags], dtype=text)
+        group.create_dataset("length_unit", data=[b"mm"], dtype=text)
+        group.create_dataset("axisymmetric", data=np.array([int(axisymmetric)], dtype=np.int32))
+
+    def _create_steps(self, ready: Mapping[str, Mapping[str, Any]]) -> h5py.Group:
+        """Create the empty `Steps` group, once the first frame has said which arrays there are."""
+        steps = self._root.create_group("Steps")
+        steps.attrs["NSteps"] = np.int64(0)
+        for group in ("PointData", "CellData"):
+            offsets = steps.create_group(group + "Offsets")
+            for name in [*ready[group], *(self._static if group == "CellData" else ())]:
+                _create(offsets, name, np.int64, ())
+        _create(steps, "Values", np.float64, ())
+        for name in ("PartOffsets", "NumberOfParts", "PointOffsets"):
+            _create(steps, name, np.int64, ())
+        for name in ("CellOffsets", "ConnectivityIdOffsets"):
+            _create(steps, name, np.int64, (1,))
+        field_offsets, field_sizes = (steps.create_group("FieldData" + part) for part in ("Offsets", "Sizes"))
+        for name in self._root["FieldData"]:
+            _create(field_offsets, name, np.int64, ())
+            _create(field_sizes, name, np.int64, (2,))
+        return steps
+
+    def _check_frame(self, time_s: float, ready: Mapping[str, Mapping[str, Any]]) -> None:
+        if not np.isfinite(time_s):
+            raise ValueError(f"frame at t = {time_s} s: the time must be finite")
+        if not self.frames:
+            return
+        last = float(self._root["Steps"]["Values"][self.frames - 1])
+        if time_s < last:
+            raise ValueError(f"frame at t = {time_s:g} s follows one at {last:g} s: times must not go back")
+        for group, arrays in ready.items():
+            known = set(self._root[group]) - self._static
+            if known != set(arrays):
+                raise ValueError(
+                    f"frame at t = {time_s:g} s has {group} {sorted(arrays)}, the first one had {sorted(known)}"
+                )
+
+
+def _points_mm(points_m: npt.ArrayLike, axisymmetric: bool) -> npt.NDArray[np.float32]:
+    points = np.asarray(points_m, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] not in (2, 3):
+        raise ValueError(f"points have shape {points.shape}, expected (n, 3) or, in a half plane, (n, 2)")
+    if axisymmetric:
+        points = np.column_stack([points[:, 0], np.zeros(len(points)), points[:, 1]])
+    elif points.shape[1] == 2:
+        points = np.column_stack([points, np.zeros(len(points))])
+    return (points * 1e3).astype(np.float32)
+
+
+def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any) -> None:
+    if cells.ndim != 2 or cells.shape[1] not in CELL_TYPES:
+        raise ValueError(f"cells have shape {cells.shape}, expected (m, 4) tetrahedra or (m, 3) triangles")
+    if cells.size and not 0 <= cells.min() <= cells.max() < len(points):
+        raise ValueError(f"cells name nodes {cells.min()} to {cells.max()}, there are {len(points)}")
+    if region.shape != (len(cells),):
+        raise ValueError(f"region has shape {region.shape}, expected ({len(cells)},), one tag a cell")
+    unnamed = sorted(set(np.unique(region).tolist()) - set(names))
+    if unnamed:
+        raise ValueError(f"region tags {unnamed} have no name")
+
+
+def _columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+    """Give the frame's arrays as float32 of length `n`, with values float32 cannot hold brought to its largest."""
+    ready = {}
+    for name, values in arrays.items():
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != (n,):
+            raise ValueError(f"{group} {name} has shape {column.shape}, expected ({n},)")
+        ready[name] = np.clip(column, -LARGEST, LARGEST).astype(np.float32)
+    return ready
+
+
+def _store(group: h5py.Group, name: str, data: npt.NDArray[Any]) -> None:
+    """Store a static array, compressed."""
+    rows = max(1, min(len(data), CHUNK))
+    chunks = (rows, *data.shape[1:])
+    group.create_dataset(name, data=data, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True)
+
+
+def _create(group: h5py.Group, name: str, dtype: Any, tail: tuple[int, ...], rows: int = 64) -> None:
+    """Create an array that grows along its first axis."""
+    group.create_dataset(name, shape=(0, *tail), maxshape=(None, *tail), dtype=dtype, chunks=(rows, *tail))
+
+
+def _extend(group: h5py.Group, name: str, values: npt.ArrayLike, start: int) -> None:
+    """Write `values` at `start` of a growing array, which ends after them; created on first use, compressed."""
+    data = np.asarray(values)
+    if name not in group:
+        group.create_dataset(
+            name,
+            shape=(0,),
+            maxshape=(None,),
+            dtype=data.dtype,
+            chunks=(max(1, min(len(data), CHUNK)),),
+            compression="gzip",
+            compression_opts=4,
+            shuffle=True,
+        )
+    dataset = group[name]
+    dataset.resize(start + len(data), axis=0)
+    dataset[start:] = data

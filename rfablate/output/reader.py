@@ -1,0 +1,76 @@
+"""Reading fields.vtkhdf back without VTK: the mesh, its named regions, and one frame's arrays at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class FieldsReader:
+    """An open `fields.vtkhdf`. Root only.
+
+    times_s: time of each frame [s], shape (frames,).
+    points_mm: nodes [mm], shape (n, 3). cells: node numbers, shape (m, 4) or (m, 3). region: tag a cell, shape (m,).
+    region_names: tag -> name. axisymmetric: whether the points are (r, 0, z).
+
+    Raises OSError where the file is not HDF5, ValueError where it is not a file `FieldsFile` wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = h5py.File(path, "r")
+        try:
+            root = self._root = self._file["VTKHDF"]
+            self.points_mm: FloatArray = root["Points"][:].astype(np.float64)
+            offsets = root["Offsets"][:2]
+            self.cells: IntArray = root["Connectivity"][:].reshape(-1, int(offsets[1] - offsets[0]))
+            self.region: IntArray = root["CellData"]["region"][:].astype(np.int64)
+            field = root["FieldData"]
+            names = field["region_names"].asstr("utf-8")[:]
+            self.region_names: dict[int, str] = {
+                int(tag): str(name) for tag, name in zip(field["region_tags"][:], names, strict=True)
+            }
+            self.axisymmetric = bool(field["axisymmetric"][0])
+            self.times_s: FloatArray = root["Steps"]["Values"][:] if "Steps" in root else np.zeros(0)
+        except (KeyError, IndexError) as error:
+            self._file.close()
+            raise ValueError(f"{Path(path).name} is not a fields file of this program: {error}") from error
+
+    def point_names(self) -> tuple[str, ...]:
+        """Names of the nodal arrays."""
+        return tuple(self._root["PointData"])
+
+    def point_data(self, name: str, frame: int = -1) -> FloatArray:
+        """Nodal array `name` of a frame, counted from the end when negative, shape (n,)."""
+        return self._frame("PointData", name, frame)
+
+    def cell_data(self, name: str, frame: int = -1) -> FloatArray:
+        """Cell array `name` of a frame, shape (m,)."""
+        return self._frame("CellData", name, frame)
+
+    def _frame(self, group: str, name: str, frame: int) -> FloatArray:
+        frames = len(self.times_s)
+        if not -frames <= frame < frames:
+            raise IndexError(f"frame {frame} of {frames}")
+        start = int(self._root["Steps"][group + "Offsets"][name][frame])
+        size = len(self.points_mm) if group == "PointData" else len(self.cells)
+        values: FloatArray = self._root[group][name][start : start + size].astype(np.float64)
+        return values
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> FieldsReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
