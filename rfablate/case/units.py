@@ -1,7 +1,8 @@
-"""The border between clinic units in case files and SI inside: each type converts once, on reading, and back on writing."""
+"""The border between clinic units in case files and SI inside: each type converts once, and back on writing."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainSerializer
@@ -12,11 +13,22 @@ def _to_si(scale: float) -> AfterValidator:
 
 
 def _from_si(scale: float) -> PlainSerializer:
-    """Undo the conversion to 12 digits, so that a written case reads back to the very same number."""
-    return PlainSerializer(lambda value: float(f"{value / scale:.12g}"), return_type=float)
+    """Undo the conversion to the number as it was written: the shortest that reads back to the same value."""
+
+    def back(value: float) -> float:
+        quotient = value / scale
+        for digits in (12, 15, 16):
+            candidate = float(f"{quotient:.{digits}g}")
+            if candidate * scale == value:
+                return candidate
+        # The last bit may have been rounded away: the number written is the quotient or its neighbour.
+        below, above = math.nextafter(quotient, -math.inf), math.nextafter(quotient, math.inf)
+        return next((number for number in (quotient, below, above) if number * scale == value), quotient)
+
+    return PlainSerializer(back, return_type=float)
 
 
-_MM = (_to_si(1e-3), _from_si(1e-3))
+_MM, _BACK = _to_si(1e-3), _from_si(1e-3)
 
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
@@ -26,11 +38,11 @@ Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Seconds = NotNegative
 Celsius = Annotated[float, Field(strict=True, ge=-50, le=500)]
 
-Mm = Annotated[float, Field(strict=True, ge=-1000, le=1000), *_MM]
+Mm = Annotated[float, Field(strict=True, ge=-1000, le=1000), _MM, _BACK]
 """A coordinate [mm in the file, m inside]."""
-MmPositive = Annotated[float, Field(strict=True, gt=0, le=1000), *_MM]
+MmPositive = Annotated[float, Field(strict=True, gt=0, le=1000), _MM, _BACK]
 """A length [mm in the file, m inside]."""
-MmNotNegative = Annotated[float, Field(strict=True, ge=0, le=1000), *_MM]
+MmNotNegative = Annotated[float, Field(strict=True, ge=0, le=1000), _MM, _BACK]
 PointMm = tuple[Mm, Mm, Mm]
 SizesMm = tuple[MmPositive, MmPositive, MmPositive]
 Direction = tuple[Number, Number, Number]

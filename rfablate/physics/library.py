@@ -1,0 +1,175 @@
+"""The library: tissues, metals, cannulae and damage sets, each with its unit and its source.
+
+The numbers stand in the TOML files beside this module, in clinic units with the unit in the key; here they become SI.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from rfablate.physics.tissue import Tissue
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_SECONDS_A_MINUTE = 60.0
+_M3_A_ML = 1e-6
+
+
+@dataclass(frozen=True)
+class TissueEntry:
+    """A row of the tissue library: the tissue in SI, and what only a reader of the table needs."""
+
+    tissue: Tissue
+    kind: str
+    """`tissue`, `metal` or `insulator`."""
+    perfusion_mL_per_min_per_kg: float
+    """Perfusion as published [mL/min/kg]."""
+    sigma_range: tuple[float, float] | None
+    """Lowest and highest sigma in the literature [S/m], None where one value is agreed upon."""
+
+
+def perfusion_rate(mL_per_min_per_kg: float, density: float) -> float:
+    """Return omega_b [1/s] of a perfusion in mL of blood a minute and kg of tissue of `density` [kg/m3]."""
+    return mL_per_min_per_kg * _M3_A_ML / _SECONDS_A_MINUTE * density
+
+
+def tissue(name: str) -> Tissue:
+    """Return the tissue or metal called `name`.
+
+    Raises:
+        KeyError: the library has no such tissue.
+    """
+    return tissue_entry(name).tissue
+
+
+def tissue_entry(name: str) -> TissueEntry:
+    """Return the library's row `name`; raises KeyError where there is none."""
+    return _tissues()[name]
+
+
+def tissue_names() -> tuple[str, ...]:
+    """Return the names of all tissues and metals, in the table's order."""
+    return tuple(_tissues())
+
+
+def damage_set(name: str) -> tuple[float, float, str]:
+    """Return frequency factor A [1/s], activation energy Ea [J/mol] and source of the damage set `name`.
+
+    Raises:
+        KeyError: the library has no such set.
+    """
+    row = _table("damage_sets.toml")[name]
+    return float(row["A_per_s"]), float(row["Ea_J_per_mol"]), str(row["source"])
+
+
+def damage_set_names() -> tuple[str, ...]:
+    """Return the names of all damage sets."""
+    return tuple(_table("damage_sets.toml"))
+
+
+def applicator_model(name: str) -> dict[str, Any]:
+    """Return the case keys (clinic units) that the cannula `name` stands for.
+
+    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal.
+
+    Raises:
+        KeyError: the library has no such model.
+    """
+    return dict(_applicators()[name])
+
+
+def applicator_names() -> tuple[str, ...]:
+    """Return the names of all cannulae, thin to thick, short tip to long, sharp before blunt."""
+    return tuple(_applicators())
+
+
+def applicator_source() -> tuple[str, bool]:
+    """Return where the cannulae's numbers come from, and whether all were re-read there."""
+    defaults = _table("applicators.toml")["defaults"]
+    return str(defaults["source"]), bool(defaults["checked"])
+
+
+@functools.cache
+def _table(file: str) -> dict[str, Any]:
+    text = resources.files("rfablate.physics").joinpath(file).read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
+def _tissues() -> dict[str, TissueEntry]:
+    table = _table("tissues.toml")
+    rows = {}
+    for kind in ("tissue", "metal", "insulator"):
+        for name, row in table[kind].items():
+            rows[name] = _entry(name, kind, row, table["defaults"])
+    return rows
+
+
+def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) -> TissueEntry:
+    """Turn one row of the table into SI; materials of applicators have no sigma, no perfusion and constant laws."""
+    living = kind == "tissue"
+    density = float(row["density_kg_per_m3"])
+    perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0
+    if living:
+        source = (
+            f"sigma: {row['sigma_source']}; thermal: {row['thermal_source']}; {defaults['slopes_source']}"
+        )
+    else:
+        source = str(row["source"])
+    limits = row.get("sigma_range_S_per_m")
+    result = Tissue(
+        name=name,
+        density=density,
+        heat_capacity=float(row["heat_capacity_J_per_kgK"]),
+        k=float(row["k_W_per_mK"]),
+        sigma=float(row["sigma_S_per_m"]) if living else 0.0,
+        perfusion=perfusion_rate(perfusion, density),
+        k_slope=float(row.get("k_slope_per_K", defaults["k_slope_per_K"])) if living else 0.0,
+        sigma_slope=float(row.get("sigma_slope_per_K", defaults["sigma_slope_per_K"])) if living else 0.0,
+        is_metal=kind == "metal",
+        source=source,
+        checked=bool(row["checked"]),
+    )
+    return TissueEntry(result, kind, perfusion, (float(limits[0]), float(limits[1])) if limits else None)
+
+
+@functools.cache
+def _applicators() -> dict[str, dict[str, Any]]:
+    table = _table("applicators.toml")
+    models = {}
+    for gauge, diameter in table["outer_diameter_mm"].items():
+        for tip in table["tips"]["mm"]:
+            for shape, suffix in (("bevel", ""), ("blunt", "-blunt")):
+                model = _cannula(float(diameter), float(tip), shape, table["defaults"])
+                if model:
+                    models[f"cannula-{gauge}g-{tip}mm{suffix}"] = model
+    return models
+
+
+def _cannula(diameter: float, tip: float, shape: str, defaults: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the case keys of a cannula of `diameter` and active `tip` [mm], None where its bevel is longer than its tip.
+
+    A bevel at angle beta to the axis is diameter / tan(beta) long; the axis meets it halfway.
+    """
+    offset = float(defaults["sensor_offset_mm"])
+    if shape == "bevel":
+        bevel = diameter / math.tan(math.radians(defaults["bevel_angle_deg"]))
+        if bevel > tip:
+            return None
+        offset = max(offset, round(0.5 * bevel + 0.25 * diameter, 2))
+    return {
+        "outer_diameter_mm": diameter,
+        "active_tip_mm": tip,
+        "tip_shape": shape,
+        "bevel_angle_deg": float(defaults["bevel_angle_deg"]),
+        "sensor_offset_mm": offset,
+        "metal": str(defaults["metal"]),
+    }
