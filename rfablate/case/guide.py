@@ -175,8 +175,8 @@ def allowed(node: Node, key: str = "") -> str:
 
 
 def _number(what: str, node: Node, key: str) -> str:
-    lower = float(node.get("exclusiveMinimum", node.get("minimum", -math.inf)))
-    upper = float(node.get("exclusiveMaximum", node.get("maximum", math.inf)))
+    lower = _bound(node, "exclusiveMinimum", "minimum", -math.inf)
+    upper = _bound(node, "exclusiveMaximum", "maximum", math.inf)
     bounds = []
     if math.isfinite(lower):
         bounds.append(f"above {lower:g}" if "exclusiveMinimum" in node else f"of at least {lower:g}")
@@ -184,6 +184,11 @@ def _number(what: str, node: Node, key: str) -> str:
         bounds.append(f"below {upper:g}" if "exclusiveMaximum" in node else f"at most {upper:g}")
     unit = split_unit(key)[1]
     return " ".join([what, " and ".join(bounds)]).strip() + (f" [{unit}]" if unit else "")
+
+
+def _bound(node: Node, exclusive: str, inclusive: str, otherwise: float) -> float:
+    found = [node[key] for key in (exclusive, inclusive) if key in node]
+    return float(found[0]) if found else otherwise
 
 
 def _array(node: Node, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The border between clinic units in case files and SI inside: each type converts once, and back on writing."""
+"""The border between clinic units in case files and SI inside: each type converts once, and back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The library: tissues, metals, cannulae and damage sets, each with its unit and its source.
 
-The numbers stand in the TOML files beside this module, in clinic units with the unit in the key; here they become SI.
+The numbers stand in the TOML files beside this module, with the unit in the key; here they become SI.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _tissues() -> dict[str, TissueEntry]:
 
 
 def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) -> TissueEntry:
-    """Turn one row of the table into SI; materials of applicators have no sigma, no perfusion and constant laws."""
+    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, constant laws."""
     living = kind == "tissue"
     density = float(row["density_kg_per_m3"])
     perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0
@@ -155,7 +155,7 @@ def _applicators() -> dict[str, dict[str, Any]]:
 
 
 def _cannula(diameter: float, tip: float, shape: str, defaults: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the case keys of a cannula of `diameter` and active `tip` [mm], None where its bevel is longer than its tip.
+    """Return the case keys of a cannula of `diameter` and active `tip` [mm], None where its bevel is longer.
 
     A bevel at angle beta to the axis is diameter / tan(beta) long; the axis meets it halfway.
     """
