@@ -148,6 +148,8 @@ class Damage(Table):
     Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol")
     perfusion_stops: bool = True
     perfusion_stop_omega: Positive = 1.0
+    perfusion_fade: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
+    """Fraction of `perfusion_stop_omega` over which perfusion falls from full to none; 0 switches it off at once."""
 
 
 class Lesion(Table):

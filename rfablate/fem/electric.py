@@ -1,0 +1,92 @@
+"""Electric problem for 1 V on the active tip.
+
+    div( sigma grad phi ) = 0   in tissue,     phi = 1 on the active tip,   phi = 0 on the return,
+    sigma grad phi . n = 0      elsewhere (insulated shaft, symmetry axis)
+
+Quasi-static, RMS. With sigma frozen over a step phi is linear in the voltage: the potential is V phi, and
+
+    G = integral sigma |grad phi|^2,    I = V G,    P = V^2 G,    q = V^2 sigma |grad phi|^2   [W/m3]
+
+Metal is equipotential and no part of the problem: its conductivity is zero here and its inner nodes are fixed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import SolveError
+from rfablate.fem.domain import Domain
+from rfablate.fem.linear import ConjugateGradients
+from rfablate.fem.matrix import Matrix, Pattern
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class UnitField:
+    """What 1 V RMS does."""
+
+    phi: FloatArray
+    """Potential at this rank's nodes [1]."""
+    conductance: float
+    """G [S]"""
+    heating: FloatArray
+    """Joule power of each of this rank's cells [W/V2]."""
+    load: FloatArray
+    """Joule power that goes to each node, complete on ghosts too [W/V2]."""
+
+
+class ElectricProblem:
+    """The potential of one electrode against the return."""
+
+    def __init__(
+        self, domain: Domain, pattern: Pattern, *, conducting: npt.NDArray[np.bool_], rtol: float, max_iterations: int
+    ) -> None:
+        """Prepare the solve; `conducting` marks the cells of tissue. Surfaces `active` and `return` must exist. Collective."""
+        self._domain, self._pattern = domain, pattern
+        in_tissue = domain.nodes_of_cells(conducting)
+        active = domain.surface_nodes["active"] & in_tissue
+        returned = domain.surface_nodes["return"] & in_tissue
+        _require_nodes(domain, active, "active tip")
+        _require_nodes(domain, returned, "return electrode")
+        self._fixed = active | returned | ~in_tissue
+        self._value = np.where(active | ~in_tissue, 1.0, 0.0)
+        self._matrix = Matrix(domain, pattern)
+        self.solver = ConjugateGradients(
+            self._matrix.petsc,
+            what="potential",
+            preconditioner="multigrid",
+            rtol=rtol,
+            max_iterations=max_iterations,
+        )
+
+    def solve(self, sigma: FloatArray, guess: FloatArray | None = None) -> UnitField:
+        """Return the unit field for one conductivity a cell [S/m], zero in metal. Collective."""
+        domain, pattern = self._domain, self._pattern
+        nodes = domain.nodes
+        edge_values = pattern.edge_values(sigma)
+        self._matrix.fill(edge_values, None, self._fixed)
+        b = nodes.accumulate(pattern.lift(edge_values, self._fixed, self._value))
+        b[self._fixed] = self._value[self._fixed]
+        start = np.where(self._fixed, self._value, 0.0 if guess is None else guess)
+        phi = np.zeros(nodes.local)
+        phi[: nodes.owned] = self.solver.solve(b[: nodes.owned], start[: nodes.owned])
+        nodes.update_ghosts(phi)
+        heating = sigma * domain.elements.dirichlet_energy(phi)
+        volume = domain.elements.volume
+        load = nodes.accumulate(domain.elements.to_nodes(heating / volume, nodes.local))
+        conductance = float(nodes.total_of(float(heating.sum()))[0])
+        if not (np.isfinite(conductance) and conductance > 0.0):
+            raise SolveError(
+                f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
+                "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
+            )
+        return UnitField(phi, conductance, heating, load)
+
+
+def _require_nodes(domain: Domain, marked: npt.NDArray[np.bool_], what: str) -> None:
+    if domain.comm.allreduce(int(marked.any())) == 0:
+        raise SolveError(f"no node of the {what} touches conducting tissue; the electric problem has no solution")

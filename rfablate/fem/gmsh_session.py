@@ -1,0 +1,49 @@
+"""Gmsh switched on quietly and off for certain, and its mesh as arrays. Root only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gmsh
+import numpy as np
+import numpy.typing as npt
+
+
+@contextmanager
+def gmsh_session() -> Iterator[None]:
+    """Run the block inside a fresh, silent Gmsh that takes all sizes from its background field."""
+    gmsh.initialize(interruptible=False)
+    try:
+        gmsh.option.setNumber("General.Terminal", 0)
+        gmsh.option.setNumber("General.NumThreads", 1)
+        gmsh.option.setNumber("Geometry.OCCBooleanPreserveNumbering", 0)
+        for source in ("ExtendFromBoundary", "FromPoints", "FromCurvature"):
+            gmsh.option.setNumber(f"Mesh.MeshSize{source}", 0)
+        gmsh.model.add("rfablate")
+        yield
+    finally:
+        gmsh.finalize()
+
+
+def mesh_arrays(
+    dim: int,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (points, simplices, entity of each simplex) of the current model, without nodes that no simplex uses."""
+    tags, coordinates, _ = gmsh.model.mesh.getNodes()
+    number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
+    number[tags.astype(np.int64)] = np.arange(len(tags))
+    cells, entity = [], []
+    simplex = {2: 2, 3: 4}[dim]
+    for _, tag in gmsh.model.getEntities(dim):
+        types, _, nodes = gmsh.model.mesh.getElements(dim, tag)
+        for kind, numbers in zip(types, nodes, strict=True):
+            if kind != simplex:
+                raise ValueError(f"element type {kind} in volume {tag}; only linear simplices can be used")
+            cells.append(number[numbers.astype(np.int64)].reshape(-1, dim + 1))
+            entity.append(np.full(len(cells[-1]), tag, dtype=np.int64))
+    if not cells:
+        raise ValueError("Gmsh returned no cells")
+    every = np.concatenate(cells)
+    used, packed = np.unique(every, return_inverse=True)
+    return coordinates.reshape(-1, 3)[used], packed.reshape(every.shape).astype(np.int64), np.concatenate(entity)

@@ -1,0 +1,109 @@
+"""Conjugate gradients through PETSc: the one place where a linear solve is set up and its convergence is checked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from petsc4py import PETSc
+
+from rfablate.errors import SolveError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class ConjugateGradients:
+    """CG for one symmetric positive definite matrix whose entries change but whose pattern does not.
+
+    With `preconditioner` "multigrid" (BoomerAMG, or GAMG where hypre is missing) the hierarchy is kept from solve to
+    solve and rebuilt when a solve needs half as many iterations again as the first after the last rebuild.
+    """
+
+    def __init__(
+        self,
+        matrix: PETSc.Mat,
+        *,
+        what: str,
+        preconditioner: Literal["jacobi", "multigrid"],
+        rtol: float,
+        max_iterations: int,
+    ) -> None:
+        """Set up; `what` names the equation in messages and `rtol` is relative to the right-hand side. Collective."""
+        self._matrix, self._what, self._rtol, self._limit = matrix, what, rtol, max_iterations
+        self._multigrid = preconditioner == "multigrid"
+        self._fresh_iterations: int | None = None
+        self.iterations = 0
+        self.rebuilds = 0
+        self._x, self._b = matrix.createVecs()
+        self._ksp = PETSc.KSP().create(matrix.comm)
+        self._ksp.setType("cg")
+        self._ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
+        self._ksp.setOperators(matrix)
+        self._ksp.setTolerances(rtol=rtol, atol=1e-300, max_it=max_iterations)
+        self._ksp.setInitialGuessNonzero(True)
+        self._choose_preconditioner()
+
+    def _choose_preconditioner(self) -> None:
+        pc = self._ksp.getPC()
+        if not self._multigrid:
+            pc.setType("jacobi")
+            return
+        try:
+            pc.setType("hypre")
+            pc.setHYPREType("boomeramg")
+            options = PETSc.Options()
+            prefix = f"{self._what.replace(' ', '_')}_"
+            self._ksp.setOptionsPrefix(prefix)
+            for key, value in {
+                "strong_threshold": 0.5,
+                "coarsen_type": "HMIS",
+                "interp_type": "ext+i",
+                "P_max": 4,
+                "agg_nl": 1,
+            }.items():
+                options[f"{prefix}pc_hypre_boomeramg_{key}"] = value
+            self._ksp.setFromOptions()
+        except PETSc.Error:
+            pc.setType("gamg")
+
+    def solve(self, b: FloatArray, guess: FloatArray) -> FloatArray:
+        """Return the owned part of the solution for the owned part of `b`, started from `guess`. Collective.
+
+        Raises:
+            SolveError: not converged, or broken down; says how far it came.
+        """
+        self._b.array[:] = b
+        self._x.array[:] = guess
+        if self._multigrid:
+            self._ksp.getPC().setReusePreconditioner(self._fresh_iterations is not None)
+        self._ksp.solve(self._b, self._x)
+        used = self._ksp.getIterationNumber()
+        self.iterations += used
+        reason = self._ksp.getConvergedReason()
+        if self._multigrid:
+            used = self._renew(used, reason)
+            reason = self._ksp.getConvergedReason()
+        if reason <= 0:
+            raise SolveError(
+                f"the {self._what} solve did not converge: PETSc's reason {reason} after {used} iterations, residual "
+                f"{self._ksp.getResidualNorm():.3g}, expected {self._rtol:g} of the right-hand side within "
+                f"{self._limit} iterations; try a larger solver.max_iterations or look for degenerate cells"
+            )
+        return np.array(self._x.array)
+
+    def _renew(self, used: int, reason: int) -> int:
+        """Drop a hierarchy that has grown poor; after a failed solve with an old one, solve again with a new one."""
+        if self._fresh_iterations is None:
+            self._fresh_iterations = max(used, 4)
+            self.rebuilds += 1
+        elif reason <= 0:
+            self._ksp.getPC().setReusePreconditioner(False)
+            self._ksp.solve(self._b, self._x)
+            used = self._ksp.getIterationNumber()
+            self.iterations += used
+            self._fresh_iterations = max(used, 4)
+            self.rebuilds += 1
+        elif used > 1.5 * self._fresh_iterations:
+            self._fresh_iterations = None
+        return used

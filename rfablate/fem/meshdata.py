@@ -1,0 +1,97 @@
+"""A mesh as plain arrays with named regions and surfaces: what every mesher makes and the domain distributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import MeshError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MeshData:
+    """Root only. Lengths in m; axisymmetric meshes hold (r, z, 0)."""
+
+    points: FloatArray
+    """Shape (n, 3)."""
+    cells: IntArray
+    """Node numbers, shape (n_cells, 4), or (n_cells, 3) when axisymmetric."""
+    region: npt.NDArray[np.int32]
+    """Region number of each cell."""
+    region_names: Mapping[int, str]
+    surfaces: Mapping[str, IntArray]
+    """Node numbers of the facets of each named surface, shape (n_facets, 3), or (n_facets, 2) when axisymmetric."""
+    axisymmetric: bool
+    notes: tuple[str, ...] = field(default=())
+    """What the user should know of how the mesh came about."""
+
+    def __post_init__(self) -> None:
+        """Refuse a mesh that no run could use."""
+        _check(self)
+
+    def save(self, path: Path) -> None:
+        """Write all of it to one .npz file, whole or not at all."""
+        part = path.with_name(path.name + ".part.npz")
+        arrays = {f"surface:{name}": facets for name, facets in self.surfaces.items()}
+        names = np.array([f"{tag}:{name}" for tag, name in self.region_names.items()])
+        np.savez(
+            part,
+            points=self.points,
+            cells=self.cells.astype(np.int32),
+            region=self.region,
+            region_names=names,
+            axisymmetric=self.axisymmetric,
+            notes=np.array(self.notes, dtype=str),
+            **arrays,
+        )
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> MeshData:
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            pairs = (str(entry).split(":", 1) for entry in data["region_names"])
+            prefix = "surface:"
+            return cls(
+                points=data["points"],
+                cells=data["cells"].astype(np.int64),
+                region=data["region"],
+                region_names={int(tag): name for tag, name in pairs},
+                surfaces={key[len(prefix) :]: data[key] for key in data.files if key.startswith(prefix)},
+                axisymmetric=bool(data["axisymmetric"]),
+                notes=tuple(str(note) for note in data["notes"]),
+            )
+
+
+def _check(mesh: MeshData) -> None:
+    if len(mesh.cells) == 0:
+        raise MeshError("the mesh has no cells; expected tetrahedra (3-D) or triangles (axisymmetric)")
+    if not np.isfinite(mesh.points).all():
+        raise MeshError("the mesh has nodes with non-finite coordinates")
+    counts = dict(zip(*np.unique(mesh.region, return_counts=True), strict=True))
+    for tag, name in mesh.region_names.items():
+        if not counts.get(tag):
+            raise MeshError(
+                f"region '{name}' has no cells: it lies outside the domain, inside the cannula, under a later "
+                "structure, or is smaller than the cells around it; move it, or set mesh.size_structure_mm smaller"
+            )
+    for name, facets in mesh.surfaces.items():
+        if len(facets) == 0:
+            raise MeshError(f"surface '{name}' has no facets; expected at least one")
+    if mesh.axisymmetric and mesh.points[:, 0].min() < -1e-9:
+        raise MeshError(
+            f"an axisymmetric mesh has r >= 0, this one reaches r = {mesh.points[:, 0].min() * 1e3:.4g} mm; "
+            "the columns of the file are (r, z)"
+        )
+    size = np.ptp(mesh.points, axis=0).max()
+    if not 1e-3 <= size <= 1.0:
+        raise MeshError(
+            f"the domain is {size:.4g} m across; expected 0.001 to 1 m: check domain.length_unit of the mesh file"
+        )

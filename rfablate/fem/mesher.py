@@ -1,0 +1,157 @@
+"""Meshes of a cannula among structures by Gmsh, in 3-D and in the (r, z) half plane. Root only.
+
+All bodies are cut into pieces that share faces (boolean fragments); a piece belongs to the last body that holds it, the
+applicator last of all. Where the booleans or the mesher fail on the structures' surfaces (bodies that just touch), the
+mesh follows the applicator alone and each cell takes the structure its centroid lies in; the run says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gmsh
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry import BoxDomain, MeshDomain
+from rfablate.case.schema import Case
+from rfablate.case.shapes import contains
+from rfablate.errors import MeshError
+from rfablate.fem import occ, occ_rz
+from rfablate.fem.facets import boundary_facets, facets_between
+from rfablate.fem.gmsh_session import gmsh_session, mesh_arrays
+from rfablate.fem.meshdata import MeshData
+from rfablate.fem.sizefield import Needle, add_guides, set_background
+from rfablate.fem.sizes import Sizes, choose_sizes
+
+IntArray = npt.NDArray[np.int64]
+
+DOMAIN = 1
+"""Region number of the background tissue; structures follow in the case's order, then the applicator."""
+_ALGORITHMS = {3: ((10, "HXT"), (1, "Delaunay")), 2: ((6, "frontal Delaunay"), (5, "Delaunay"))}
+
+
+def generate_mesh(case: Case) -> MeshData:
+    """Return the mesh of a case whose domain is a box, a cylinder or axisymmetric.
+
+    Raises:
+        MeshError: no attempt succeeded; says what was tried, with which sizes, and what Gmsh answered.
+    """
+    sizes = choose_sizes(case)
+    dim = 2 if case.domain.kind == "axisymmetric" else 3
+    wanted = case.mesh.interfaces
+    answers: list[str] = []
+    for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
+        for algorithm, name in _ALGORITHMS[dim]:
+            try:
+                return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers)
+            except MeshError:
+                raise
+            except Exception as error:  # Gmsh raises plain Exception
+                answers.append(f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}")
+    raise MeshError(
+        f"Gmsh could not mesh the geometry with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
+        f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
+    )
+
+
+def _attempt(
+    case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: int, failures: Sequence[str]
+) -> MeshData:
+    tip_tag, shaft_tag = len(case.structures) + 2, len(case.structures) + 3
+    needle = _needle(case, dim)
+    with gmsh_session():
+        pieces = _fragment(case, dim, conforming)
+        guides = add_guides(needle, sizes)
+        gmsh.model.occ.synchronize()
+        set_background(needle, guides, _interfaces(case, pieces, dim), sizes, dim)
+        gmsh.option.setNumber("Mesh.Algorithm3D" if dim == 3 else "Mesh.Algorithm", algorithm)
+        gmsh.model.mesh.generate(dim)
+        points, cells, entity = mesh_arrays(dim)
+    body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
+    body_of[list(pieces)] = list(pieces.values())
+    region = body_of[entity]
+    notes = [f"the mesher's first answer: {failure}" for failure in failures]
+    if not conforming and case.structures:
+        region = _label_cells(case, points[cells].mean(axis=1), region, dim)
+        notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
+    active = facets_between(cells, region == tip_tag, region < tip_tag)
+    outer = boundary_facets(cells)
+    if dim == 2:
+        outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
+    names = {DOMAIN: "domain", tip_tag: case.applicators[0].name}
+    names.update({number + 2: shape.name for number, shape in enumerate(case.structures)})
+    region = np.where(region == shaft_tag, tip_tag, region).astype(np.int32)
+    return MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+
+
+def _roles(case: Case, active: IntArray, outer: IntArray) -> dict[str, IntArray]:
+    surfaces = {"active": active, "outer": outer}
+    if case.boundary.electric == "return":
+        surfaces["return"] = outer
+    if case.boundary.thermal == "fixed_temperature":
+        surfaces["body_temperature"] = outer
+    return surfaces
+
+
+def _extent(case: Case) -> float:
+    """Return the length of the longest line through the domain [m]."""
+    domain = case.domain
+    assert not isinstance(domain, MeshDomain)
+    size = domain.size if isinstance(domain, BoxDomain) else (2 * domain.radius, domain.height)
+    return float(np.linalg.norm(size))
+
+
+def _needle(case: Case, dim: int) -> Needle:
+    applicator = case.applicators[0]
+    tip = np.array(applicator.tip)
+    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
+    if dim == 2:  # the plane of the mesh is (r, z)
+        tip, direction = np.array([0.0, tip[2], 0.0]), np.array([0.0, direction[2], 0.0])
+    length = min(applicator.shaft_length or np.inf, _extent(case))
+    return Needle(tip, direction, applicator.outer_diameter / 2, applicator.active_tip, length)
+
+
+def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
+    """Build the bodies and cut them against each other; return the region number of each piece that is left."""
+    shapes = occ if dim == 3 else occ_rz
+    reach = 2.0 * _extent(case)
+    bodies = [shapes.add_domain(case.domain)]  # type: ignore[arg-type]
+    numbers = [DOMAIN]
+    if conforming:
+        bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
+        numbers += range(2, 2 + len(case.structures))
+    applicator = case.applicators[0]
+    bodies += shapes.add_applicator(applicator, applicator.shaft_length or reach)
+    numbers += [len(case.structures) + 2, len(case.structures) + 3]
+    flat = [entity for body in bodies for entity in body]
+    number_of = [number for number, body in zip(numbers, bodies, strict=True) for _ in body]
+    everything, cut = gmsh.model.occ.fragment(flat[:1], flat[1:])
+    inside = {tag for d, tag in cut[0] if d == dim}
+    pieces: dict[int, int] = {}
+    for number, parts in zip(number_of, cut, strict=True):
+        pieces.update({tag: number for d, tag in parts if d == dim and tag in inside})
+    gmsh.model.occ.remove([(d, tag) for d, tag in everything if tag not in pieces], recursive=True)
+    gmsh.model.occ.synchronize()
+    return pieces
+
+
+def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
+    """Return the surfaces (curves, in the half plane) that bound each structure."""
+    interfaces = {}
+    for number, shape in enumerate(case.structures):
+        own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
+        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+    return interfaces
+
+
+def _label_cells(
+    case: Case, centroids: npt.NDArray[np.float64], region: npt.NDArray[np.int32], dim: int
+) -> npt.NDArray[np.int32]:
+    if dim == 2:
+        centroids = np.stack([centroids[:, 0], np.zeros(len(centroids)), centroids[:, 1]], axis=1)
+    region = region.copy()
+    tissue = region == DOMAIN
+    for number, shape in enumerate(case.structures):
+        region[tissue & contains(shape, centroids)] = number + 2
+    return region

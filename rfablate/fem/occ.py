@@ -1,0 +1,131 @@
+"""Shapes of a case in Gmsh's OpenCASCADE kernel, in 3-D. Root only."""
+
+from __future__ import annotations
+
+import gmsh
+import numpy as np
+
+from rfablate.case.geometry import (
+    Applicator,
+    Box,
+    BoxDomain,
+    Cylinder,
+    CylinderDomain,
+    Ellipsoid,
+    HalfSpace,
+    Slab,
+    Sphere,
+    Structure,
+    Tube,
+)
+from rfablate.fem.sizes import applicator_frame
+
+Entities = list[tuple[int, int]]
+"""(dimension, tag) pairs as Gmsh uses them."""
+
+
+def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
+    """Add the block of tissue."""
+    x, y, z = domain.centre
+    if isinstance(domain, BoxDomain):
+        a, b, c = domain.size
+        return [(3, gmsh.model.occ.addBox(x - a / 2, y - b / 2, z - c / 2, a, b, c))]
+    return [(3, gmsh.model.occ.addCylinder(x, y, z - domain.height / 2, 0, 0, domain.height, domain.radius))]
+
+
+def add_structure(shape: Structure, reach: float) -> Entities:
+    """Add a structure; unbounded ones are cut at `reach` [m] from their point."""
+    occ = gmsh.model.occ
+    if isinstance(shape, Sphere):
+        return [(3, occ.addSphere(*shape.centre, shape.radius))]
+    if isinstance(shape, Ellipsoid):
+        ball = [(3, occ.addSphere(0, 0, 0, 1))]
+        occ.dilate(ball, 0, 0, 0, *shape.semi_axes)
+        occ.translate(ball, *shape.centre)
+        return ball
+    if isinstance(shape, Box):
+        corner = np.subtract(shape.centre, np.divide(shape.size, 2))
+        return [(3, occ.addBox(*corner, *shape.size))]
+    if isinstance(shape, Cylinder):
+        return [(3, occ.addCylinder(*shape.start, *np.subtract(shape.end, shape.start), shape.diameter / 2))]
+    if isinstance(shape, Tube):
+        return _add_tube(shape)
+    return _add_plate(shape, reach)
+
+
+def _add_tube(shape: Tube) -> Entities:
+    occ, radius = gmsh.model.occ, shape.diameter / 2
+    path = np.array(shape.path)
+    parts: Entities = [
+        (3, occ.addCylinder(*start, *(end - start), radius)) for start, end in zip(path[:-1], path[1:], strict=True)
+    ]
+    for before, joint, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
+        if np.linalg.norm(np.cross(joint - before, after - joint)) > 1e-9 * np.linalg.norm(after - before) ** 2:
+            parts.append((3, occ.addSphere(*joint, radius)))
+    if len(parts) == 1:
+        return parts
+    fused, _ = occ.fuse(parts[:1], parts[1:])
+    return fused
+
+
+def _add_plate(shape: HalfSpace | Slab, reach: float) -> Entities:
+    """Add a half space or a slab as a square plate that reaches far enough."""
+    if isinstance(shape, Slab):
+        bottom, thickness = -shape.thickness / 2, shape.thickness
+    else:
+        bottom, thickness = 0.0, 2 * reach
+    plate = [(3, gmsh.model.occ.addBox(-reach, -reach, bottom, 2 * reach, 2 * reach, thickness))]
+    place(plate, frame_along(np.array(shape.normal)), np.array(shape.point))
+    return plate
+
+
+def frame_along(axis: np.ndarray) -> np.ndarray:
+    """Return a rotation whose third column is along `axis`, shape (3, 3)."""
+    axis = axis / np.linalg.norm(axis)
+    start = np.eye(3)[int(np.argmin(np.abs(axis)))]
+    first = np.cross(axis, start)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(axis, first), axis], axis=1)
+
+
+def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
+    """Move entities built at the origin along z to `origin`, turned by `rotation`."""
+    if not np.allclose(rotation, np.eye(3), atol=1e-14):
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation
+        gmsh.model.occ.affineTransform(entities, list(matrix.ravel()))
+    gmsh.model.occ.translate(entities, *origin)
+
+
+def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
+    """Add the cannula's metal up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
+    occ = gmsh.model.occ
+    radius, active = applicator.outer_diameter / 2, applicator.active_tip
+    tip = _tip(applicator, radius, active)
+    shaft: Entities = []
+    if length > active:
+        shaft = [(3, occ.addCylinder(0, 0, active, 0, 0, length - active, radius))]
+    place(tip + shaft, applicator_frame(applicator), np.array(applicator.tip))
+    return tip, shaft
+
+
+def _tip(applicator: Applicator, radius: float, active: float) -> Entities:
+    occ = gmsh.model.occ
+    slope = np.tan(np.radians(applicator.bevel_angle))
+    if applicator.tip_shape == "conical":
+        height = radius / slope
+        cone = [(3, occ.addCone(0, 0, 0, 0, 0, height, 0, radius))]
+        if height >= active:
+            return cone
+        body = [(3, occ.addCylinder(0, 0, height, 0, 0, active - height, radius))]
+        return occ.fuse(cone, body)[0]
+    body = [(3, occ.addCylinder(0, 0, 0, 0, 0, active, radius))]
+    if applicator.tip_shape == "blunt":
+        return body
+    # the bevel's plane runs through (-radius, 0, 0): what lies below  z = (x + radius) / slope  is cut away
+    side = 4 * (active + radius)
+    knife = [(3, occ.addBox(-side, -side, -side, 2 * side, 2 * side, side))]
+    occ.rotate(knife, 0, 0, 0, 0, 1, 0, -np.arctan(1.0 / slope))
+    occ.translate(knife, -radius, 0, 0)
+    occ.rotate(knife, 0, 0, 0, 0, 0, 1, np.radians(applicator.bevel_azimuth))
+    return occ.cut(body, knife)[0]

@@ -1,0 +1,95 @@
+"""The background size of a generated mesh, as Gmsh fields. Root only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gmsh
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.sizes import Sizes
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Needle:
+    """The applicator's axis in the coordinates of the mesh [m]."""
+
+    tip: FloatArray
+    direction: FloatArray
+    radius: float
+    active: float
+    length: float
+
+    def point(self, s: float) -> FloatArray:
+        """Return the point on the axis at distance s [m] from the tip."""
+        return self.tip + s * self.direction
+
+
+def add_guides(needle: Needle, sizes: Sizes) -> tuple[list[int], list[int]]:
+    """Add points along the active tip and along the shaft, from which sizes grow; call before `synchronize`."""
+    return (
+        _add_points(needle, 0.0, needle.active, sizes.tip / 2),
+        _add_points(needle, needle.active, needle.length, sizes.shaft / 2),
+    )
+
+
+def _add_points(needle: Needle, start: float, end: float, spacing: float) -> list[int]:
+    count = max(2, int(np.ceil((end - start) / spacing)) + 1)
+    return [gmsh.model.occ.addPoint(*needle.point(s)) for s in np.linspace(start, end, count)]
+
+
+def set_background(
+    needle: Needle,
+    guides: tuple[list[int], list[int]],
+    interfaces: Mapping[str, list[int]],
+    sizes: Sizes,
+    dim: int,
+) -> None:
+    """Make the size the least of those from the active tip, the shaft and each structure's interface.
+
+    Args:
+        needle: the applicator's axis.
+        guides: what `add_guides` returned.
+        interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
+        sizes: the sizes wanted.
+        dim: 3, or 2 for the half plane.
+    """
+    field = gmsh.model.mesh.field
+    active, shaft = (_distance("PointsList", points) for points in guides)
+    fields = [
+        _growing(active, sizes.tip, needle.radius, sizes),
+        _growing(shaft, sizes.shaft, needle.radius, sizes),
+    ]
+    zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
+    for name, tags in interfaces.items():
+        if name in sizes.structure and tags:
+            near = _distance("SurfacesList" if dim == 3 else "CurvesList", tags)
+            both = field.add("Max")
+            field.setNumbers(both, "FieldsList", [_growing(near, sizes.structure[name], 0.0, sizes), zone])
+            fields.append(both)
+    least = field.add("Min")
+    field.setNumbers(least, "FieldsList", fields)
+    field.setAsBackgroundMesh(least)
+
+
+def _distance(entities: str, tags: list[int]) -> int:
+    number = gmsh.model.mesh.field.add("Distance")
+    gmsh.model.mesh.field.setNumbers(number, entities, tags)
+    gmsh.model.mesh.field.setNumber(number, "Sampling", 40)
+    return int(number)
+
+
+def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
+    """Add a size that is `size` up to the distance `start` and grows beyond it up to the far size."""
+    field = gmsh.model.mesh.field
+    number = field.add("Threshold")
+    field.setNumber(number, "InField", distance)
+    field.setNumber(number, "SizeMin", size)
+    field.setNumber(number, "SizeMax", max(size, sizes.far))
+    field.setNumber(number, "DistMin", start)
+    field.setNumber(number, "DistMax", start + max(sizes.far - size, 1e-9) / sizes.growth)
+    return int(number)

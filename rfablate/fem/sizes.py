@@ -1,0 +1,97 @@
+"""Element sizes: fine on the active tip, growing with distance, fine enough for every structure near the tip. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rfablate.case.geometry import (
+    Applicator,
+    Box,
+    BoxDomain,
+    Cylinder,
+    Ellipsoid,
+    MeshDomain,
+    Slab,
+    Sphere,
+    Structure,
+    Tube,
+)
+from rfablate.case.schema import Case
+
+_PER_ACCURACY = {
+    # cells across the cannula, growth a unit of distance, cells across the thinnest part of a structure
+    "draft": (4.0, 0.35, 2.0),
+    "standard": (6.0, 0.25, 3.0),
+    "fine": (9.0, 0.17, 4.5),
+}
+_FAR = 1.0 / 8.0
+"""Largest cell over the domain's smallest extent."""
+_SHAFT = 0.8
+"""Largest cell on the shaft over its radius: eight sides to the circle."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Edge lengths [m]: h(distance) = min(far, tip + growth * distance) from the active tip, likewise from shaft and structures."""
+
+    tip: float
+    shaft: float
+    far: float
+    growth: float
+    structure: dict[str, float]
+    """Size on each structure's surface, for those that need one."""
+    zone: float
+    """Distance from the active tip within which structures keep their size [m]; farther off it grows."""
+
+
+def choose_sizes(case: Case) -> Sizes:
+    """Return the sizes of a generated mesh: the case's own where given, else from its accuracy and the cannula."""
+    if isinstance(case.domain, MeshDomain):
+        raise ValueError("a user's mesh has its sizes already")
+    mesh, applicator = case.mesh, case.applicators[0]
+    across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
+    tip = mesh.size_tip or applicator.outer_diameter / across
+    extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
+    structure = {}
+    for shape in case.structures:
+        thin = thinnest(shape)
+        if thin is not None:
+            structure[shape.name] = max(tip, mesh.size_structure or thin / across_structure)
+    return Sizes(
+        tip=tip,
+        shaft=max(tip, min(2.0 * tip, _SHAFT * 0.5 * applicator.outer_diameter)),
+        far=mesh.size_far or _FAR * min(extent),
+        growth=mesh.growth or growth,
+        structure=structure,
+        zone=5e-3 + 2.0 * applicator.active_tip,
+    )
+
+
+def thinnest(shape: Structure) -> float | None:
+    """Return a structure's smallest extent [m]; None for a half space, which has none."""
+    if isinstance(shape, Ellipsoid):
+        return 2.0 * min(shape.semi_axes)
+    if isinstance(shape, Sphere):
+        return 2.0 * shape.radius
+    if isinstance(shape, Tube):
+        return shape.diameter
+    if isinstance(shape, Slab):
+        return shape.thickness
+    if isinstance(shape, Box):
+        return min(shape.size)
+    if isinstance(shape, Cylinder):
+        length = float(np.linalg.norm(np.subtract(shape.end, shape.start)))
+        return min(shape.diameter, length)
+    return None
+
+
+def applicator_frame(applicator: Applicator) -> np.ndarray:
+    """Return the rotation whose columns are two directions across the applicator and its axis, shape (3, 3)."""
+    axis = np.array(applicator.direction, dtype=float)
+    axis /= np.linalg.norm(axis)
+    start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    first = start - (start @ axis) * axis
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(axis, first), axis], axis=1)

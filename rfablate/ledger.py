@@ -1,0 +1,60 @@
+"""Energy ledger: what the generator put in and where it went. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Powers:
+    """Heat flows at one instant [W]."""
+
+    joule: float = 0.0
+    perfused: float = 0.0
+    """Carried off by blood, net of what blood brings."""
+    boundary: float = 0.0
+    """Out through surfaces and structures of fixed temperature."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Energies since the start [J]:  joule = stored + perfused + boundary + latent + residual.
+
+    The flows are integrated from their instantaneous values, the stored heat is read from the temperature field, so the
+    residual shows the error of the time steps and of the linear solves.
+    """
+
+    joule: float = 0.0
+    perfused: float = 0.0
+    boundary: float = 0.0
+    stored: float = 0.0
+    latent: float = 0.0
+    last: Powers = Powers()
+
+    @property
+    def residual(self) -> float:
+        """Energy that is unaccounted for [J]."""
+        return self.joule - self.stored - self.perfused - self.boundary - self.latent
+
+    @property
+    def residual_fraction(self) -> float:
+        """|residual| as a fraction of the largest energy in the ledger; 0 where nothing happened."""
+        largest = max(abs(e) for e in (self.joule, self.stored, self.perfused, self.boundary))
+        return abs(self.residual) / largest if largest > 0.0 else 0.0
+
+    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool) -> Ledger:
+        """Return the ledger after a step of dt [s] that ends with the flows `now` and the heat `stored` [J].
+
+        Flows run linearly over a step. In the first step after a switch they are taken constant at their final value: the
+        flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
+        """
+        start = now if after_switch else self.last
+        half = 0.5 * dt
+        return replace(
+            self,
+            joule=self.joule + half * (start.joule + now.joule),
+            perfused=self.perfused + half * (start.perfused + now.perfused),
+            boundary=self.boundary + half * (start.boundary + now.boundary),
+            stored=stored,
+            last=now,
+        )

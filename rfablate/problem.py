@@ -1,0 +1,234 @@
+"""From a case and its mesh to the problems the time loop solves: laws per cell, fixed nodes, sensor, generator, step control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry import MeshDomain
+from rfablate.case.load import case_tissues
+from rfablate.case.schema import Case, ConstantPower, ConstantVoltage, SurfaceTemperature, TemperatureControl
+from rfablate.errors import MeshError
+from rfablate.fem.domain import Domain
+from rfablate.fem.electric import ElectricProblem
+from rfablate.fem.heat import HeatProblem
+from rfablate.fem.locate import Probe, make_probe
+from rfablate.fem.matrix import Pattern
+from rfablate.physics import generator as device
+from rfablate.physics.damage import Arrhenius
+from rfablate.physics.library import damage_set
+from rfablate.physics.tissue import Tissue, linear_law
+from rfablate.stepping import StepControl
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+SENSOR_RING = np.sqrt(7.0 / 12.0)
+"""Radius of six sensor points over the disc's: with the centre their plain mean is the disc's for a quadratic field."""
+
+
+@dataclass(frozen=True)
+class CellLaws:
+    """Conductivities of every cell of this rank as functions of its temperature."""
+
+    k: FloatArray
+    k_slope: FloatArray
+    sigma: FloatArray
+    """Zero in metal."""
+    sigma_slope: FloatArray
+
+    def conductivities(self, T: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return (sigma [S/m], k [W/(m K)]) of each cell at its temperature T [degC]."""
+        return linear_law(T, self.sigma, self.sigma_slope), linear_law(T, self.k, self.k_slope)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Prescribed temperature of the active tip's surface while the generator is on."""
+
+    nodes: BoolArray
+    ramp: device.Ramp
+    on: float
+    """Time it is held [s]."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything the time loop needs and never changes."""
+
+    domain: Domain
+    pattern: Pattern
+    electric: ElectricProblem | None
+    heat: HeatProblem
+    laws: CellLaws
+    tissue_cells: BoolArray
+    fixed: BoolArray
+    """Nodes whose temperature is given throughout."""
+    fixed_value: FloatArray
+    sensor: Probe
+    generator: device.Generator
+    surface: Surface | None
+    arrhenius: Arrhenius
+    perfusion_stop_omega: float | None
+    """Omega at which perfusion is gone; None: it never stops."""
+    perfusion_fade: float
+    initial: FloatArray
+    """Temperature at the start [degC]."""
+    control: StepControl
+    tissue_of_region: dict[str, Tissue]
+
+    def alive(self, omega: FloatArray) -> FloatArray:
+        """Return the fraction of perfusion left at each node: 1, falling to 0 as Omega reaches its limit."""
+        stop = self.perfusion_stop_omega
+        if stop is None:
+            return np.ones_like(omega)
+        if self.perfusion_fade == 0.0:
+            return np.asarray(np.where(omega < stop, 1.0, 0.0))
+        return np.clip((stop - omega) / (self.perfusion_fade * stop), 0.0, 1.0)
+
+
+def region_tissues(case: Case) -> dict[str, Tissue]:
+    """Return the tissue of every region name of the case's mesh."""
+    library = case_tissues(case)
+    if isinstance(case.domain, MeshDomain):
+        return {region.name: library[region.tissue] for region in case.domain.regions}
+    names = {"domain": case.domain.tissue}
+    names.update({structure.name: structure.tissue for structure in case.structures})
+    names.update({applicator.name: applicator.metal for applicator in case.applicators})
+    return {name: library[tissue] for name, tissue in names.items()}
+
+
+def build_problem(case: Case, domain: Domain) -> Problem:
+    """Return the problem of `case` on its distributed mesh. Collective."""
+    tissues = {name: t for name, t in region_tissues(case).items() if name in domain.tag_of}
+    missing = set(domain.tag_of) - set(tissues)
+    if missing:
+        raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
+    pattern = Pattern(domain)
+    metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
+    laws = CellLaws(
+        k=domain.per_cell({name: t.k for name, t in tissues.items()}),
+        k_slope=domain.per_cell({name: t.k_slope for name, t in tissues.items()}),
+        sigma=np.where(metal, 0.0, domain.per_cell({name: t.sigma for name, t in tissues.items()})),
+        sigma_slope=domain.per_cell({name: t.sigma_slope for name, t in tissues.items()}),
+    )
+    body = case.body
+    blood = body.blood_density * body.blood_heat_capacity
+    heat = HeatProblem(
+        domain,
+        pattern,
+        capacity=domain.per_cell({name: t.volumetric_heat_capacity for name, t in tissues.items()}),
+        perfusion=domain.per_cell({name: t.perfusion * blood for name, t in tissues.items()}),
+        blood_temperature=body.blood_temperature,
+        rtol=case.solver.heat_rtol,
+        max_iterations=case.solver.max_iterations,
+    )
+    fixed, fixed_value = _fixed_temperatures(case, domain)
+    generator, surface = _generator(case, domain)
+    electric = None
+    if surface is None:
+        electric = ElectricProblem(
+            domain,
+            pattern,
+            conducting=~metal & (laws.sigma > 0.0),
+            rtol=case.solver.potential_rtol,
+            max_iterations=case.solver.max_iterations,
+        )
+    damage = case.damage
+    A, Ea, _ = damage_set(damage.set)
+    return Problem(
+        domain=domain,
+        pattern=pattern,
+        electric=electric,
+        heat=heat,
+        laws=laws,
+        tissue_cells=~metal,
+        fixed=fixed,
+        fixed_value=fixed_value,
+        sensor=make_probe(domain, sensor_points(case), "temperature sensor"),
+        generator=generator,
+        surface=surface,
+        arrhenius=Arrhenius(damage.A or A, damage.Ea or Ea),
+        perfusion_stop_omega=damage.perfusion_stop_omega if damage.perfusion_stops else None,
+        perfusion_fade=damage.perfusion_fade,
+        initial=np.where(fixed, fixed_value, body.temperature),
+        control=step_control(case),
+        tissue_of_region=tissues,
+    )
+
+
+def step_control(case: Case) -> StepControl:
+    """Return the step control the case asks for."""
+    time = case.time
+    return StepControl(
+        tolerance=time.tolerance,
+        first=time.first_step,
+        minimum=time.min_step,
+        maximum=time.max_step,
+        fixed=time.step if time.stepping == "fixed" else None,
+        order=time.order,
+    )
+
+
+def sensor_points(case: Case) -> FloatArray:
+    """Return where the first applicator measures [m], shape (n, 3), (r, z, 0) when axisymmetric: one point, or a disc of seven."""
+    applicator = case.applicators[0]
+    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
+    centre = np.array(applicator.tip) + applicator.sensor_offset * direction
+    if is_axisymmetric(case):
+        radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
+        return np.array([[radius, centre[2], 0.0] for radius in radii])
+    if applicator.sensor_radius == 0.0:
+        return centre[None]
+    first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
+    first /= np.linalg.norm(first)
+    second = np.cross(direction, first)
+    angles = np.arange(6) * np.pi / 3.0
+    ring = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
+    return np.concatenate([centre[None], centre + SENSOR_RING * applicator.sensor_radius * ring])
+
+
+def is_axisymmetric(case: Case) -> bool:
+    """Return whether the case is solved in the (r, z) half plane."""
+    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
+
+
+def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArray]:
+    """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
+    fixed = np.zeros(domain.nodes.local, dtype=bool)
+    value = np.full(domain.nodes.local, case.body.temperature)
+    if "body_temperature" in domain.surface_nodes:
+        fixed |= domain.surface_nodes["body_temperature"]
+    regions = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+    for region in regions:
+        if region.held is not None:
+            inside = domain.nodes_of_cells(domain.cells_of(region.name))
+            fixed |= inside
+            value[inside] = region.held
+    return fixed, value
+
+
+def _generator(case: Case, domain: Domain) -> tuple[device.Generator, Surface | None]:
+    g = case.generator
+    start = case.body.temperature
+    if isinstance(g, SurfaceTemperature):
+        ramp = device.Ramp(start, g.target, g.ramp)
+        on = g.ramp + g.hold
+        off = device.Off(ramp.duration, on, g.cooldown)
+        return off, Surface(domain.surface_nodes["active"], ramp, on)
+    limits = device.Limits(g.max_power, g.max_voltage, g.max_current)
+    if isinstance(g, ConstantPower):
+        return device.ConstantPower(limits, g.duration, g.cooldown, g.power), None
+    if isinstance(g, ConstantVoltage):
+        return device.ConstantVoltage(limits, g.duration, g.cooldown, g.voltage), None
+    return _temperature_control(g, limits, device.Ramp(start, g.target, g.ramp)), None
+
+
+def _temperature_control(g: TemperatureControl, limits: device.Limits, ramp: device.Ramp) -> device.Generator:
+    on = g.ramp + g.hold
+    if g.control == "ideal":
+        return device.IdealControl(limits, on, g.cooldown, ramp)
+    return device.PIControl(limits, on, g.cooldown, ramp, g.proportional, g.integral)

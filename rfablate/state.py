@@ -1,0 +1,114 @@
+"""What changes during a run (`State`, written only by `run.steps` on commit) and what each accepted step shows (`Frame`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.electric import UnitField
+from rfablate.ledger import Ledger
+from rfablate.physics.generator import Command, Memory
+from rfablate.problem import Problem
+from rfablate.stepping import StepMemory
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass
+class State:
+    """All that the next step depends on."""
+
+    t: float
+    T: FloatArray
+    """Temperature at this rank's nodes [degC]."""
+    peak: FloatArray
+    """Highest temperature so far [degC]."""
+    omega: FloatArray
+    cem43: FloatArray
+    """Arrhenius integral [1] and equivalent minutes at 43 degC [min]."""
+    memory: Memory
+    step_memory: StepMemory
+    ledger: Ledger = Ledger()
+    past: list[tuple[float, FloatArray]] = field(default_factory=list)
+    """(time, temperature) since the last switch, newest first, at most three."""
+    units: list[tuple[float, UnitField]] = field(default_factory=list)
+    """The last two unit fields, newest first: they start the next solve."""
+    response: tuple[float, FloatArray] | None = None
+    """Leading weight of the last step [1/s] and its response to 1 V."""
+    voltage: float = 0.0
+    after_switch: bool = True
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A solved step, not yet accepted."""
+
+    t: float
+    dt: float
+    T: FloatArray
+    unit: UnitField | None
+    response: tuple[float, FloatArray] | None
+    command: Command
+    memory: Memory
+    order: int
+    error: float | None
+    """Largest local error of the step [K]; None while too little history is there."""
+    max_T: float
+    sensor: float
+    """[degC]"""
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An accepted step, read only."""
+
+    t: float
+    dt: float
+    T: FloatArray
+    peak: FloatArray
+    omega: FloatArray
+    cem43: FloatArray
+    unit: UnitField | None
+    voltage: float
+    """[V RMS]"""
+    setpoint: float | None
+    limited_by: str
+    sensor: float
+    max_T: float
+    """[degC]"""
+    ledger: Ledger
+
+    @property
+    def conductance(self) -> float:
+        """G of the electrode [S]; 0 without an electric problem."""
+        return self.unit.conductance if self.unit is not None else 0.0
+
+    @property
+    def power(self) -> float:
+        """[W]"""
+        return self.voltage**2 * self.conductance
+
+
+def initial_state(problem: Problem) -> State:
+    """Return the state at t = 0: body temperature, no damage."""
+    T = problem.initial.copy()
+    return State(
+        t=0.0,
+        T=T,
+        peak=T.copy(),
+        omega=np.zeros_like(T),
+        cem43=np.zeros_like(T),
+        memory=Memory(),
+        step_memory=problem.control.start(),
+        past=[(0.0, T)],
+    )
+
+
+def first_frame(problem: Problem, state: State) -> Frame:
+    """Return the frame of t = 0. Collective."""
+    sensor = float(problem.domain.nodes.total_of(float(problem.sensor.partial(state.T).mean()))[0])
+    max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
+    return Frame(0.0, 0.0, state.T, state.peak, state.omega, state.cem43, None, 0.0, None, "", sensor, max_T, state.ledger)

@@ -1,0 +1,31 @@
+"""Wall time by stage."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stopwatch:
+    """Adds up the wall time spent in named stages [s]; stages do not nest."""
+
+    def __init__(self) -> None:
+        """Start the total."""
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time inside the `with` block to the stage `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    @property
+    def total(self) -> float:
+        """Wall time since the stopwatch was made [s]."""
+        return time.perf_counter() - self._start
