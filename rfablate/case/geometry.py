@@ -38,7 +38,7 @@ class CylinderDomain(Table):
 
 
 class AxisymmetricDomain(Table):
-    """The same cylinder solved in the (r, z) half plane; everything in it must be a body of revolution about z."""
+    """The same cylinder solved in the (r, z) half plane; all of it must be a body of revolution about z."""
 
     kind: Literal["axisymmetric"]
     radius: MmPositive = Field(alias="radius_mm")
@@ -69,7 +69,7 @@ class MeshRegion(Table):
 
 
 class MeshSurface(Table):
-    """A surface of the user's mesh and what it does: energised, return, held at body temperature, or nothing (insulated)."""
+    """A surface of the user's mesh and what it does: energised, return, at body temperature, or nothing."""
 
     tag: int | str
     name: str
@@ -87,9 +87,7 @@ class MeshDomain(Table):
     surfaces: tuple[MeshSurface, ...]
 
 
-Domain = Annotated[
-    CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")
-]
+Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
 
 # --- structures -----------------------------------------------------------------------------------
 
@@ -168,11 +166,15 @@ Structure = Annotated[
 # --- applicators ----------------------------------------------------------------------------------
 
 
+BevelAngle = Annotated[float, Field(strict=True, ge=10, lt=90)]
+
+
 class Applicator(Table):
     """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
 
-    `model` names a library entry whose values any key here overrides. `tip` is the most distal point; `direction`
-    points from the tip along the shaft. The shaft runs to the domain's boundary unless `shaft_length` is given.
+    `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
+    `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at the
+    domain's boundary.
     """
 
     name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -180,7 +182,7 @@ class Applicator(Table):
     outer_diameter: MmPositive = Field(alias="outer_diameter_mm")
     active_tip: MmPositive = Field(alias="active_tip_mm")
     tip_shape: Literal["blunt", "bevel", "conical"] = "blunt"
-    bevel_angle: Annotated[float, Field(strict=True, ge=10, lt=90)] = Field(default=30.0, alias="bevel_angle_deg")
+    bevel_angle: BevelAngle = Field(default=30.0, alias="bevel_angle_deg")
     """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
     bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")

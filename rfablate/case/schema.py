@@ -9,7 +9,6 @@ from pydantic import Field
 from rfablate.case.geometry import Applicator, Domain, Structure, Table
 from rfablate.case.units import (
     Celsius,
-    Fraction,
     MmPositive,
     NotNegative,
     Number,
@@ -35,7 +34,7 @@ class Body(Table):
 
 
 class TissueOverride(Table):
-    """A tissue of the user's own, or changes to a library tissue (`base`, or a library name as the table's name)."""
+    """A tissue of the user's own, or changes to a library tissue (`base`, or the table's name)."""
 
     base: str | None = None
     density: Positive | None = Field(default=None, alias="density_kg_per_m3")
@@ -116,7 +115,7 @@ class Mesh(Table):
     size_far: MmPositive | None = Field(default=None, alias="size_far_mm")
     growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
-    """`conforming`: structure surfaces are mesh surfaces; `cells`: each cell takes the structure its centroid is in."""
+    """`conforming`: structures' surfaces are mesh surfaces; `cells`: a cell takes what its centroid is in."""
 
 
 class Time(Table):
@@ -141,7 +140,7 @@ class Solver(Table):
 
 
 class Damage(Table):
-    """Arrhenius damage: a named set of the library or the user's own `A` and `Ea`; where Omega reaches `perfusion_stop_omega` blood stops."""
+    """Arrhenius damage: a set of the library, or `A` and `Ea`; blood stops at `perfusion_stop_omega`."""
 
     set: str = "liver"
     A: Positive | None = Field(default=None, alias="A_per_s")
@@ -149,11 +148,11 @@ class Damage(Table):
     perfusion_stops: bool = True
     perfusion_stop_omega: Positive = 1.0
     perfusion_fade: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
-    """Fraction of `perfusion_stop_omega` over which perfusion falls from full to none; 0 switches it off at once."""
+    """Fraction of `perfusion_stop_omega` over which perfusion falls to none; 0 switches it off at once."""
 
 
 class Lesion(Table):
-    """Rules that say where tissue counts as lesion; the first, or `verdict_rule`, decides about structures."""
+    """Rules that say where tissue is lesion; the first, or `verdict_rule`, decides about structures."""
 
     rules: tuple[str, ...] = ("isotherm_50C", "arrhenius", "cem43_240")
     verdict_rule: str | None = None

@@ -114,7 +114,7 @@ def _tissues() -> dict[str, TissueEntry]:
 
 
 def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) -> TissueEntry:
-    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, constant laws."""
+    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, no slopes."""
     living = kind == "tissue"
     density = float(row["density_kg_per_m3"])
     perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0

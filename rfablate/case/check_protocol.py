@@ -1,0 +1,165 @@
+"""Checks of the treatment: generator, body, time stepping, damage and lesion rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rfablate.case.check_structures import kelvin_fault
+from rfablate.case.parts import Parts
+from rfablate.case.schema import (
+    Boundary,
+    ConstantPower,
+    ConstantVoltage,
+    Damage,
+    Generator,
+    Lesion,
+    Mesh,
+    SurfaceTemperature,
+    TemperatureControl,
+    Time,
+)
+from rfablate.case.suggest import did_you_mean
+from rfablate.errors import Fault
+from rfablate.physics.damage import parse_rule
+from rfablate.physics.library import damage_set_names
+
+_BOILING = 100.0
+"""Set point [degC] from which tissue dries out, which the tissue laws follow only as far as their cap."""
+_KELVIN = 200.0
+_USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240")
+
+
+def protocol_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield the faults of everything but places and materials."""
+    yield from _body_faults(parts)
+    if parts.generator is not None:
+        yield from _generator_faults(parts.generator, parts)
+    if parts.boundary is not None and parts.generator is not None:
+        yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
+    if parts.time is not None:
+        yield from _time_faults(parts.time, parts.generator)
+    if parts.mesh is not None:
+        yield from _size_faults(parts.mesh)
+    if parts.damage is not None:
+        yield from _damage_faults(parts.damage)
+    if parts.lesion is not None:
+        yield from _lesion_faults(parts.lesion)
+
+
+def hot_warnings(parts: Parts) -> Iterator[str]:
+    """Yield a warning of a set point at which water boils."""
+    generator = parts.generator
+    if isinstance(generator, (TemperatureControl, SurfaceTemperature)) and generator.target >= _BOILING:
+        yield (
+            f"generator.target_degC: at {generator.target:g} degC tissue dries out and chars; "
+            f"the tissue laws hold up to {_BOILING:g} degC"
+        )
+
+
+def on_time(generator: Generator) -> float:
+    """Return how long the generator is on [s]."""
+    if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
+        return generator.ramp + generator.hold
+    return generator.duration
+
+
+def _generated(parts: Parts) -> bool:
+    return parts.domain is not None and parts.domain.kind != "mesh"
+
+
+def _body_faults(parts: Parts) -> Iterator[Fault]:
+    if parts.body is not None:
+        temperatures = {
+            "temperature_degC": parts.body.temperature,
+            "blood_temperature_degC": parts.body.blood_temperature,
+        }
+        for key, value in temperatures.items():
+            if value > _KELVIN:
+                yield kelvin_fault(f"body.{key}", value)
+
+
+def _generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
+    if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
+        yield from _target_faults(generator, parts)
+    if isinstance(generator, ConstantPower) and generator.power > generator.max_power:
+        expected = f"at most max_power_W = {generator.max_power:g}"
+        hint = f"--set generator.max_power_W={generator.power:g}"
+        yield Fault("generator.power_W", f"found {generator.power:g}", expected, hint)
+    if isinstance(generator, ConstantVoltage) and generator.voltage > generator.max_voltage:
+        expected = f"at most max_voltage_V = {generator.max_voltage:g}"
+        hint = f"--set generator.max_voltage_V={generator.voltage:g}"
+        yield Fault("generator.voltage_V", f"found {generator.voltage:g}", expected, hint)
+    if on_time(generator) == 0.0:
+        controlled = isinstance(generator, (TemperatureControl, SurfaceTemperature))
+        found = "ramp_s + hold_s = 0" if controlled else "duration_s = 0"
+        yield Fault("generator", found, "a time above 0 [s] for the generator to be on")
+
+
+def _target_faults(generator: TemperatureControl | SurfaceTemperature, parts: Parts) -> Iterator[Fault]:
+    where, target = "generator.target_degC", generator.target
+    if target > _KELVIN:
+        yield kelvin_fault(where, target)
+    if parts.body is not None and target <= parts.body.temperature:
+        expected = f"a set point above body temperature, {parts.body.temperature:g} [degC]"
+        hint = "a heated lesion takes 60 to 90 degC, pulsed treatment 42 degC"
+        yield Fault(where, f"found {target:g}", expected, hint)
+    first = parts.time.first_step if parts.time is not None and parts.time.stepping == "adaptive" else 0.0
+    if 0.0 < generator.hold < first:
+        hint = "a longer hold, or a shorter time.first_step_s; minutes for seconds?"
+        expected = f"at least the first step, {first:g} [s]"
+        yield Fault("generator.hold_s", f"found {generator.hold:g}", expected, hint)
+
+
+def _return_faults(boundary: Boundary, generator: Generator, *, generated: bool) -> Iterator[Fault]:
+    if generated and boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
+        expected = '"return": a current needs a way out'
+        yield Fault("boundary.electric", 'found "insulated"', expected, 'electric = "return"')
+
+
+def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
+    if time.min_step > time.max_step:
+        expected = f"at most max_step_s = {time.max_step:g}"
+        yield Fault("time.min_step_s", f"found {time.min_step:g}", expected, "are the two swapped?")
+    elif not time.min_step <= time.first_step <= time.max_step:
+        expected = f"from min_step_s = {time.min_step:g} to max_step_s = {time.max_step:g}"
+        yield Fault("time.first_step_s", f"found {time.first_step:g}", expected)
+    on = on_time(generator) if generator is not None else 0.0
+    if time.stepping == "fixed" and 0.0 < on < time.step:
+        expected = f"at most the time the generator is on, {on:g} [s]"
+        yield Fault("time.step_s", f"found {time.step:g}", expected)
+
+
+def _size_faults(mesh: Mesh) -> Iterator[Fault]:
+    if mesh.size_tip is not None and mesh.size_far is not None and mesh.size_tip > mesh.size_far:
+        expected = f"at most size_far_mm = {mesh.size_far * 1e3:g}"
+        yield Fault("mesh.size_tip_mm", f"found {mesh.size_tip * 1e3:g}", expected, "are the two swapped?")
+
+
+def _damage_faults(damage: Damage) -> Iterator[Fault]:
+    if (damage.A is None) != (damage.Ea is None):
+        given, missing = ("A_per_s", "Ea_J_per_mol") if damage.Ea is None else ("Ea_J_per_mol", "A_per_s")
+        yield Fault(f"damage.{missing}", f"missing key beside {given}", "both, or the library's set alone")
+    if damage.A is None and damage.set not in damage_set_names():
+        expected = "one of " + ", ".join(damage_set_names()) + ", or A_per_s and Ea_J_per_mol"
+        hint = did_you_mean(damage.set, damage_set_names())
+        yield Fault("damage.set", f'found "{damage.set}"', expected, hint)
+
+
+def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
+    expected = "isotherm_<T>C, arrhenius, arrhenius_<Omega> or cem43_<minutes>"
+    if not lesion.rules:
+        yield Fault(
+            "lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]'
+        )
+    for number, rule in enumerate(lesion.rules):
+        try:
+            parse_rule(rule)
+        except ValueError:
+            hint = did_you_mean(rule, _USUAL_RULES)
+            yield Fault(f"lesion.rules[{number}]", f'found "{rule}"', expected, hint)
+        if rule in lesion.rules[:number]:
+            yield Fault(f"lesion.rules[{number}]", f'found "{rule}" a second time', "every rule once")
+    if lesion.verdict_rule is not None and lesion.verdict_rule not in lesion.rules:
+        hint = did_you_mean(lesion.verdict_rule, lesion.rules)
+        expected = "one of lesion.rules: " + ", ".join(lesion.rules)
+        yield Fault("lesion.verdict_rule", f'found "{lesion.verdict_rule}"', expected, hint)

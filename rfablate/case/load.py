@@ -1,0 +1,150 @@
+"""Read a case file, with every fault at once, and write one back."""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from rfablate.case.checks import check_parts
+from rfablate.case.faults import faults_of
+from rfablate.case.guide import show
+from rfablate.case.overrides import apply_overrides
+from rfablate.case.parts import Parts
+from rfablate.case.schema import Case
+from rfablate.case.suggest import did_you_mean
+from rfablate.case.tissues import case_tissues
+from rfablate.errors import CaseError, Fault
+from rfablate.physics.library import applicator_model, applicator_names
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
+"""A list of numbers as tomli_w writes it, one a line."""
+
+__all__ = ["case_tissues", "dump_case", "load_case", "parse_case"]
+
+
+def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
+    """Return the case in the TOML file at `path`, or in case.toml of the folder at `path`.
+
+    Args:
+        path: where the case is.
+        overrides: changes `key.path=value`, made before anything is checked (see `apply_overrides`).
+
+    Raises:
+        CaseError: the file cannot be read or the case has faults; carries all of them.
+    """
+    file = Path(path)
+    file = file / "case.toml" if file.is_dir() else file
+    data = _read(file)
+    faults = apply_overrides(data, tuple(overrides))
+    try:
+        case = parse_case(data, file.parent, str(file))
+    except CaseError as error:
+        raise CaseError([*faults, *error.faults], str(file)) from None
+    if faults:
+        raise CaseError(faults, str(file))
+    return case
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        folder = file.parent if file.parent.is_dir() else Path()
+        near = did_you_mean(file.name, [each.name for each in folder.glob("*.toml")])
+        raise CaseError([Fault(str(file), "no such file", "a case file (.toml)", near)], str(file)) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CaseError([Fault(str(file), reason, "a readable case file")], str(file)) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError([_syntax_fault(error, text)], str(file)) from None
+
+
+def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
+    """Return the fault with line, column and the line's text; the parser ends with the place in brackets."""
+    message, _, place = str(error).partition(" (at ")
+    place = place.rstrip(")") or "end of document"
+    lines = text.splitlines()
+    number = int(place.split()[1].rstrip(",")) if place.startswith("line ") else len(lines)
+    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    if place == "end of document":
+        place = f"line {number} (end of file)"
+    hint = "text goes in quotes, lists in brackets, and every key has one = and one value"
+    return Fault(place, f"found {line}" if line else "found nothing", message[:1].lower() + message[1:], hint)
+
+
+def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "case") -> Case:
+    """Return the case in `data`, as read from TOML.
+
+    Args:
+        data: the tables of the case file; not changed.
+        base_dir: the folder that a relative path in the case starts from.
+        source: what to call the case in messages.
+
+    Raises:
+        CaseError: the case has faults; carries all of them, of every table.
+    """
+    data = copy.deepcopy(data)
+    faults, unsound = _merge_models(data)
+    _resolve_mesh_file(data, Path(base_dir))
+    try:
+        case = Case.model_validate(data)
+    except ValidationError as error:
+        faults = [*faults_of(error, data), *faults]
+        faults += check_parts(Parts.salvage(data, unsound))
+        raise CaseError(faults, source) from None
+    faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
+    if faults:
+        raise CaseError(faults, source)
+    return case
+
+
+def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
+    """Put the library's values under each applicator's own; return the faults and whose they are."""
+    faults: list[Fault] = []
+    unsound: set[int] = set()
+    tables = data.get("applicators")
+    if not isinstance(tables, list):
+        return faults, unsound
+    for number, table in enumerate(tables):
+        name = table.get("model") if isinstance(table, dict) else None
+        if name is None:
+            continue
+        known = name in applicator_names()
+        if not known:
+            unsound.add(number)
+            hint = did_you_mean(name, applicator_names()) if isinstance(name, str) else ""
+            expected = "a model of the library (rfablate library applicators)"
+            faults.append(Fault(f"applicators[{number}].model", f"found {show(name)}", expected, hint))
+        # An unknown model's keys are not asked for: any model stands in, and no more is checked.
+        model = applicator_model(name if known else applicator_names()[0])
+        tables[number] = {**model, **table, "model": name if isinstance(name, str) else ""}
+    return faults, unsound
+
+
+def _resolve_mesh_file(data: dict[str, Any], base_dir: Path) -> None:
+    domain = data.get("domain")
+    if isinstance(domain, dict) and domain.get("kind") == "mesh" and isinstance(domain.get("file"), str):
+        domain["file"] = str((base_dir / domain["file"]).resolve())
+
+
+def dump_case(case: Case) -> str:
+    """Return the case as a TOML file in clinic units, defaults too; it reads back to an equal case."""
+    text = tomli_w.dumps(case.model_dump(mode="python", by_alias=True, exclude_none=True))
+    return _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
