@@ -24,10 +24,13 @@ from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key
 from rfablate.errors import Fault
 
 
-def faults_of(error: ValidationError, data: dict[str, Any]) -> list[Fault]:
-    """Return every fault in `error`, one for each place in the file's `data`, in the schema's order.
+def faults_of(
+    error: ValidationError, data: dict[str, Any], written: dict[str, Any] | None = None
+) -> list[Fault]:
+    """Return every fault in `error`, one for each place in the validated `data`, in the schema's order.
 
-    A missing key that an unknown key was meant to be is told once, with the unknown key.
+    A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what the
+    user wrote where `data` holds more than that: keys that are not in it may have been meant.
     """
     faults: dict[Location, Fault] = {}
     meant: set[Location] = set()
@@ -39,7 +42,7 @@ def faults_of(error: ValidationError, data: dict[str, Any]) -> list[Fault]:
             place = locate(place.keys[:-1], data)
             faults.setdefault(place.keys, _wrong_value(place, data))
         elif item["type"] == "extra_forbidden":
-            fault, key = _unknown(place, data)
+            fault, key = _unknown(place, data, written or data)
             faults.setdefault(place.keys, fault)
             meant.add((*place.keys[:-1], key))
         else:
@@ -83,9 +86,9 @@ def _missing(where: str, place: Place) -> Fault:
     return Fault(where, "missing key", allowed(node, place.key), suggestion)
 
 
-def _unknown(place: Place, data: dict[str, Any]) -> tuple[Fault, str]:
+def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any]) -> tuple[Fault, str]:
     """Return the fault of an unknown key, and the key of its table that was meant ('' where none is near)."""
-    table = locate(place.keys[:-1], data)
+    table = locate(place.keys[:-1], written)
     present = table.value if isinstance(table.value, dict) else {}
     known = known_keys(chosen(table.node, table.value))
     free = [key for key in known if key not in present]

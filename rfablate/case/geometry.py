@@ -173,8 +173,8 @@ class Applicator(Table):
     """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
 
     `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
-    `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at the
-    domain's boundary.
+    `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at
+    the domain's boundary.
     """
 
     name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")

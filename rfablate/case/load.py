@@ -71,9 +71,10 @@ def _read(file: Path) -> dict[str, Any]:
         line = error.object[: error.start].count(b"\n") + 1
         raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
     try:
-        return tomllib.loads(text)
+        data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CaseError([_syntax_fault(error, text)], str(file)) from None
+    return data
 
 
 def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
@@ -100,13 +101,13 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     Raises:
         CaseError: the case has faults; carries all of them, of every table.
     """
-    data = copy.deepcopy(data)
+    written, data = data, copy.deepcopy(data)
     faults, unsound = _merge_models(data)
     _resolve_mesh_file(data, Path(base_dir))
     try:
         case = Case.model_validate(data)
     except ValidationError as error:
-        faults = [*faults_of(error, data), *faults]
+        faults = [*faults_of(error, data, written), *faults]
         faults += check_parts(Parts.salvage(data, unsound))
         raise CaseError(faults, source) from None
     faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))

@@ -235,7 +235,7 @@ def _spread(count: int) -> FloatArray:
 
 def _shell(spread: FloatArray, columns: npt.NDArray[np.int64]) -> FloatArray:
     """Press one coordinate of every second point, in turn, to the faces of the unit cube."""
-    pressed = spread.copy()
+    pressed: FloatArray = spread.copy()
     rows = np.arange(0, len(spread), 2)
     column = columns[(rows // 2) % len(columns)]
     pressed[rows, column] = np.where(pressed[rows, column] < 0.5, 1e-3, 1.0 - 1e-3)
@@ -247,8 +247,9 @@ def _ball(spread: FloatArray) -> FloatArray:
     radius[::2] = 0.999
     cosine, angle = 2.0 * spread[:, 1] - 1.0, 2 * np.pi * spread[:, 2]
     sine = np.sqrt(1.0 - cosine**2)
-    directions = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=1)
-    return np.asarray(radius * directions, dtype=np.float64)
+    directions: FloatArray = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=1)
+    points: FloatArray = radius * directions
+    return points
 
 
 def _along(path: FloatArray, tube_radius: float, spread: FloatArray) -> FloatArray:

@@ -100,7 +100,8 @@ def applicator_source() -> tuple[str, bool]:
 @functools.cache
 def _table(file: str) -> dict[str, Any]:
     text = resources.files("rfablate.physics").joinpath(file).read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    table: dict[str, Any] = tomllib.loads(text)
+    return table
 
 
 @functools.cache

@@ -1,0 +1,229 @@
+"""What a case says, in words and tables: what `rfablate check` prints and nobody has to run to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rfablate.case.geometry import (
+    Applicator,
+    AxisymmetricDomain,
+    BoxDomain,
+    Domain,
+    MeshDomain,
+    MeshRegion,
+    Structure,
+)
+from rfablate.case.schema import (
+    Case,
+    ConstantPower,
+    ConstantVoltage,
+    Generator,
+    SurfaceTemperature,
+    TemperatureControl,
+)
+from rfablate.case.tissues import case_tissues
+from rfablate.physics.library import damage_set, tissue_entry, tissue_names
+from rfablate.physics.tissue import Tissue
+
+_PER_MINUTE_AND_KG = 60.0 / 1e-6
+
+
+def describe_case(case: Case) -> str:
+    """Return a page that says what would be simulated, in clinic units."""
+    pairs = [
+        ("domain", _domain(case)),
+        *(("cannula", line) for each in case.applicators for line in _applicator(each)),
+        ("generator", _generator(case.generator)),
+        ("body", _body(case)),
+        ("lesion", _lesion(case)),
+        ("numerics", _numerics(case)),
+    ]
+    lines = [case.title, ""]
+    shown = ""
+    for head, text in pairs:
+        lines.append(f"  {'' if head == shown else head:<10} {text}")
+        shown = head
+    bodies: Sequence[Structure | MeshRegion] = case.structures
+    if isinstance(case.domain, MeshDomain):
+        bodies = case.domain.regions
+    if bodies:
+        lines += [
+            "",
+            *_indent(format_table(_structure_rows(bodies), "structure kind tissue role asks".split())),
+        ]
+    tissues = list(case_tissues(case).values())
+    lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_sources(tissues))]
+    return "\n".join(lines)
+
+
+def format_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
+    """Return the lines of a table with columns as wide as they need; the first row is the head."""
+    table = [head, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    return [lines[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]]
+
+
+def tissue_table(tissues: Sequence[Tissue]) -> list[str]:
+    """Return the lines of a table of constants at 37 degC, perfusion in both of its units."""
+    head = ["tissue", "sigma S/m", "k W/mK", "rho kg/m3", "c J/kgK", "perfusion mL/min/kg = 1/s", "checked"]
+    rows = [
+        [
+            each.name,
+            _sigma(each),
+            f"{each.k:g}",
+            f"{each.density:g}",
+            f"{each.heat_capacity:g}",
+            f"{each.perfusion / each.density * _PER_MINUTE_AND_KG:.4g} = {each.perfusion:.3g}"
+            if each.perfusion
+            else "0",
+            "yes" if each.checked else "no",
+        ]
+        for each in tissues
+    ]
+    return format_table(rows, head)
+
+
+def tissue_sources(tissues: Sequence[Tissue]) -> list[str]:
+    """Return one line a tissue that says where its constants come from."""
+    width = max((len(each.name) for each in tissues), default=0)
+    return [f"{each.name:<{width}}  {each.source}" for each in tissues]
+
+
+def _sigma(each: Tissue) -> str:
+    if each.is_metal:
+        return "metal"
+    known = tissue_entry(each.name) if each.name in tissue_names() else None
+    if known is not None and known.sigma_range is not None and known.tissue.sigma == each.sigma:
+        low, high = known.sigma_range
+        return f"{each.sigma:g} ({low:g} to {high:g})"
+    return f"{each.sigma:g}"
+
+
+def _indent(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _mm(*lengths: float) -> str:
+    numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
+    return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"
+
+
+def _domain(case: Case) -> str:
+    edges = {"return": "return electrode", "insulated": "electrically insulated"}[case.boundary.electric]
+    walls = {
+        "fixed_temperature": f"held at {case.body.temperature:g} degC",
+        "insulated": "thermally insulated",
+    }[case.boundary.thermal]
+    return _block(case.domain) + (
+        "" if isinstance(case.domain, MeshDomain) else f"; outer surface {walls}, {edges}"
+    )
+
+
+def _block(domain: Domain) -> str:
+    match domain:
+        case MeshDomain():
+            dimension = "axisymmetric (r, z)" if domain.axisymmetric else "3-D"
+            return f"mesh {domain.file}, {dimension}, lengths in {domain.length_unit}"
+        case BoxDomain():
+            return f"3-D, box {_mm(*domain.size)} of {domain.tissue} around {_mm(*domain.centre)}"
+    dimension = "axisymmetric" if isinstance(domain, AxisymmetricDomain) else "3-D"
+    size = f"radius {_mm(domain.radius)}, height {_mm(domain.height)}"
+    return f"{dimension}, cylinder of {domain.tissue}, {size}, around {_mm(*domain.centre)}"
+
+
+def _applicator(each: Applicator) -> list[str]:
+    angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
+    model = f"{each.model}: " if each.model else ""
+    end = "to the domain's surface" if each.shaft_length is None else f"{_mm(each.shaft_length)} long"
+    return [
+        f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
+        f"{each.tip_shape}{angle}, {each.metal}",
+        f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
+        f"sensor {_mm(each.sensor_offset)} from the tip",
+    ]
+
+
+def _generator(generator: Generator) -> str:
+    after = f", then {generator.cooldown:g} s off" if generator.cooldown else ""
+    match generator:
+        case TemperatureControl():
+            how = "ideal control" if generator.control == "ideal" else "PI control"
+            what = f"ramp {generator.ramp:g} s to {generator.target:g} degC, hold {generator.hold:g} s, {how}"
+        case SurfaceTemperature():
+            what = f"active tip's surface to {generator.target:g} degC in {generator.ramp:g} s"
+            what += f", hold {generator.hold:g} s"
+            return what + after
+        case ConstantPower():
+            what = f"{generator.power:g} W for {generator.duration:g} s"
+        case ConstantVoltage():
+            what = f"{generator.voltage:g} V RMS for {generator.duration:g} s"
+    limits = f"{generator.max_power:g} W, {generator.max_voltage:g} V, {generator.max_current:g} A"
+    return f"{what}{after}; at most {limits}"
+
+
+def _body(case: Case) -> str:
+    body = case.body
+    blood = f"{body.blood_density:g} kg/m3, {body.blood_heat_capacity:g} J/kgK"
+    return f"starts at {body.temperature:g} degC; blood at {body.blood_temperature:g} degC, {blood}"
+
+
+def _lesion(case: Case) -> str:
+    damage = case.damage
+    own = damage.A is not None and damage.Ea is not None
+    A, Ea = (damage.A, damage.Ea) if own else damage_set(damage.set)[:2]
+    name = "the case's own set" if own else f"set {damage.set}"
+    stops = (
+        f"perfusion stops at Omega = {damage.perfusion_stop_omega:g}"
+        if damage.perfusion_stops
+        else "perfusion stays"
+    )
+    rules = ", ".join(case.lesion.rules)
+    decides = case.lesion.verdict_rule or case.lesion.rules[0]
+    return f"{rules} ({decides} decides); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"
+
+
+def _numerics(case: Case) -> str:
+    time = case.time
+    steps = (
+        f"steps of {time.step:g} s"
+        if time.stepping == "fixed"
+        else f"adaptive steps, error {time.tolerance:g} K a step"
+    )
+    return f"mesh {case.mesh.accuracy}; {steps}"
+
+
+def _structure_rows(bodies: Sequence[Structure | MeshRegion]) -> list[list[str]]:
+    rows = []
+    for each in bodies:
+        asks = []
+        if each.role == "target":
+            asks.append(f"{100 * each.required_fraction:g} % covered")
+        if each.role == "protect" and each.limit is not None:
+            asks.append(f"at most {each.limit:g} degC")
+        if each.held is not None:
+            asks.append(f"held at {each.held:g} degC")
+        kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
+        rows.append([each.name, kind, each.tissue, each.role, ", ".join(asks)])
+    return rows
+
+
+def _shape(each: Structure) -> str:
+    match each.kind:
+        case "sphere":
+            return f"sphere, radius {_mm(each.radius)}, at {_mm(*each.centre)}"
+        case "ellipsoid":
+            return f"ellipsoid, semi-axes {_mm(*each.semi_axes)}, at {_mm(*each.centre)}"
+        case "box":
+            return f"box {_mm(*each.size)} at {_mm(*each.centre)}"
+        case "tube":
+            return f"tube, diameter {_mm(each.diameter)}, {_mm(*each.path[0])} to {_mm(*each.path[-1])}"
+        case "cylinder":
+            return f"cylinder, diameter {_mm(each.diameter)}, {_mm(*each.start)} to {_mm(*each.end)}"
+        case "slab":
+            return f"slab, {_mm(each.thickness)} thick, through {_mm(*each.point)}"
+        case "half_space":
+            return f"half space from {_mm(*each.point)}"
