@@ -1,8 +1,8 @@
 """Fields over time in one file: a temporal VTKHDF unstructured grid that ParaView and PyVista open.
 
-The mesh, the region tags and their names are stored once; each frame adds its point and cell arrays (float32, shuffled
-and compressed). Layout: the VTKHDF file format, version 2, UnstructuredGrid with a `Steps` group, in which every offset
-of the geometry is zero because the mesh does not move.
+The mesh, the region tags and their names are stored once; each frame adds its point and cell arrays (float32,
+shuffled and compressed). Layout: the VTKHDF file format, version 2, UnstructuredGrid with a `Steps` group, in
+which every offset of the geometry is zero because the mesh does not move.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Arrays = Mapping[str, npt.ArrayLike]
 class FieldsFile:
     """Writer of `fields.vtkhdf`. Root only: takes plain arrays of the whole mesh, in one numbering.
 
-    Everything is written to `<path>.part`, which `close` renames to `path`; a run that fails half way still closes
-    its file and keeps the frames written so far. Use it as a context manager, or call `close` in a `finally`.
+    Everything is written to `<path>.part`, which `close` renames to `path`; a run that fails half way still
+    closes its file and keeps the frames so far. Use it as a context manager, or call `close` in a `finally`.
 
     points_m: nodes [m], shape (n, 3), or (n, 2) or (n, 3) as (r, z, ...) when axisymmetric.
     cells: node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles.
     region: region tag a cell, shape (m,).
     region_names: tag -> name, kept as the field arrays `region_tags` and `region_names`.
-    axisymmetric: (r, z) is written as x = r, y = 0, z = z, so that it overlays a 3-D picture of the same case.
+    axisymmetric: (r, z) is written as x = r, y = 0, z = z, so that it overlays a 3-D picture of the case.
 
     Coordinates are written in millimetres (field array `length_unit`).
     """
@@ -75,7 +75,7 @@ class FieldsFile:
     def append(self, time_s: float, point_data: Arrays, cell_data: Arrays) -> None:
         """Add one frame at `time_s` [s]: nodal and cell arrays by name, the same names in every frame.
 
-        Raises ValueError where a shape, a name or the order of times is wrong; the frames before it stay good.
+        Raises ValueError where a shape, a name or the order of times is wrong; earlier frames stay good.
         """
         if self._file is None:
             raise ValueError(f"{self.path.name} is closed: no frame can follow")
@@ -137,7 +137,9 @@ class FieldsFile:
     def _write_field_data(self, region_names: Mapping[int, str], axisymmetric: bool) -> None:
         group = self._root.create_group("FieldData")
         tags = sorted(region_names)
-        text = h5py.string_dtype("ascii")  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
+        text = h5py.string_dtype(
+            "ascii"
+        )  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
         group.create_dataset("region_tags", data=np.array(tags, dtype=np.int32))
         group.create_dataset("region_names", data=[region_names[tag].encode() for tag in tags], dtype=text)
         group.create_dataset("length_unit", data=[b"mm"], dtype=text)
@@ -174,7 +176,7 @@ class FieldsFile:
             known = set(self._root[group]) - self._static
             if known != set(arrays):
                 raise ValueError(
-                    f"frame at t = {time_s:g} s has {group} {sorted(arrays)}, the first one had {sorted(known)}"
+                    f"frame at t = {time_s:g} s has {group} {sorted(arrays)}, the first had {sorted(known)}"
                 )
 
 
@@ -189,7 +191,9 @@ def _points_mm(points_m: npt.ArrayLike, axisymmetric: bool) -> npt.NDArray[np.fl
     return (points * 1e3).astype(np.float32)
 
 
-def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any) -> None:
+def _check_mesh(
+    points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any
+) -> None:
     if cells.ndim != 2 or cells.shape[1] not in CELL_TYPES:
         raise ValueError(f"cells have shape {cells.shape}, expected (m, 4) tetrahedra or (m, 3) triangles")
     if cells.size and not 0 <= cells.min() <= cells.max() < len(points):
@@ -202,7 +206,7 @@ def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.N
 
 
 def _columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    """Give the frame's arrays as float32 of length `n`, with values float32 cannot hold brought to its largest."""
+    """Give the frame's arrays as float32 of length `n`; what float32 cannot hold becomes its largest."""
     ready = {}
     for name, values in arrays.items():
         column = np.asarray(values, dtype=np.float64)
@@ -225,7 +229,7 @@ def _create(group: h5py.Group, name: str, dtype: Any, tail: tuple[int, ...], row
 
 
 def _extend(group: h5py.Group, name: str, values: npt.ArrayLike, start: int) -> None:
-    """Write `values` at `start` of a growing array, which ends after them; created on first use, compressed."""
+    """Write `values` at `start` of a growing array, which ends after them; create it on first use."""
     data = np.asarray(values)
     if name not in group:
         group.create_dataset(

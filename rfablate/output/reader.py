@@ -17,7 +17,7 @@ class FieldsReader:
     """An open `fields.vtkhdf`. Root only.
 
     times_s: time of each frame [s], shape (frames,).
-    points_mm: nodes [mm], shape (n, 3). cells: node numbers, shape (m, 4) or (m, 3). region: tag a cell, shape (m,).
+    points_mm: nodes [mm], shape (n, 3). cells: node numbers, (m, 4) or (m, 3). region: tag a cell, (m,).
     region_names: tag -> name. axisymmetric: whether the points are (r, 0, z).
 
     Raises OSError where the file is not HDF5, ValueError where it is not a file `FieldsFile` wrote.

@@ -1,0 +1,70 @@
+"""Small pieces of the page: tables, marks and bars, escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+_ICONS = {
+    "good": '<circle cx="9" cy="9" r="8"/><path d="M5 9.4l2.7 2.7L13 6.6"/>',
+    "part": '<path class="s" d="M9 1.5L17.2 16.3H.8z"/><path d="M9 7v4.2M9 13.4v.6"/>',
+    "bad": '<path class="s" d="M5.7 1h6.6L17 5.7v6.6L12.3 17H5.7L1 12.3V5.7z"/><path d="M6 6l6 6m0-6l-6 6"/>',
+    "none": '<rect class="s" x="2" y="2" width="14" height="14" rx="3"/><path d="M5.5 9h7"/>',
+}
+VERDICTS = {
+    "covered": "good",
+    "safe": "good",
+    "partly covered": "part",
+    "missed": "bad",
+    "limit exceeded": "bad",
+}
+"""Verdict -> mark; each mark has its own shape, so that colour is never alone."""
+
+
+def icon(kind: str) -> str:
+    """Give a mark: good (disc and tick), part (triangle), bad (octagon and cross), none (square and dash)."""
+    return f'<svg class="icon {kind}" viewBox="0 0 18 18" aria-hidden="true">{_ICONS[kind]}</svg>'
+
+
+def verdict(text: str) -> str:
+    """Give a verdict as mark and words."""
+    kind = VERDICTS.get(text, "none")
+    return f'<span class="verdict {kind}">{icon(kind)}{escape(text or "no verdict")}</span>'
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", caption: str = "", texts: int = 1
+) -> str:
+    """Make a table of ready HTML cells; the first `texts` columns hold words, the rest numbers."""
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        return "".join(
+            f'<{tag} class="{"t" if i < texts else "n"}">{cell}</{tag}>' for i, cell in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    top = f"<thead><tr>{cells(head, 'th')}</tr></thead>" if head else ""
+    note = f"<caption>{caption}</caption>" if caption else ""
+    return f'<div class="scroll"><table class="{kind}">{note}{top}<tbody>{body}</tbody></table></div>'
+
+
+def pairs(rows: Iterable[tuple[str, str]], caption: str = "") -> str:
+    """Make a two-column table of what and how much."""
+    return table((), rows, kind="pairs", caption=caption)
+
+
+def bar(fraction: float, colour: str) -> str:
+    """Make a horizontal bar of a fraction between 0 and 1."""
+    width = 100 * min(max(fraction, 0.0), 1.0)
+    return f'<span class="bar"><i style="width:{width:.1f}%;background:{colour}"></i></span>'
+
+
+def section(title: str, body: str, kind: str = "") -> str:
+    """Make a section with a heading."""
+    return f'<section class="{kind}"><h2>{escape(title)}</h2>{body}</section>' if body else ""
+
+
+def note(text: Any) -> str:
+    """Make a line that says why something is not here."""
+    return f'<p class="absent">{escape(str(text))}</p>'

@@ -1,0 +1,226 @@
+"""The 3-D picture: lesion, structures and cannula, drawn by PyVista in a process of its own.
+
+Drawing without a window system can end a process outright where a machine lacks the libraries; a run must not
+die of its report, so this runs as `python -m rfablate.report.scene RUN_DIRECTORY PICTURE.png` and answers in
+JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PIXELS = (1500, 1050)
+LIMIT_S = 60.0
+"""Longest time the picture may take [s]."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture as a data URL, its width in mm, and what is in it; or the reason there is none."""
+
+    url: str = ""
+    width_mm: float = 0.0
+    shown: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class SceneJob:
+    """A picture in the making; start it early, collect it when the rest is done."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-scene-")
+        self._target = Path(self._folder.name) / "scene.png"
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rfablate.report.scene", str(directory), str(self._target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        )
+
+    def collect(self) -> Picture:
+        """Wait for the picture, at most `LIMIT_S`."""
+        try:
+            out, err = self._process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            return Picture(reason=f"drawing took longer than {LIMIT_S:g} s")
+        try:
+            if self._process.returncode != 0:
+                lines = [line for line in err.strip().splitlines() if line.strip()]
+                cause = (
+                    lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
+                )
+                return Picture(reason=f"drawing without a screen failed ({cause})")
+            facts = json.loads(out.strip().splitlines()[-1])
+            data = b64encode(self._target.read_bytes()).decode("ascii")
+            return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
+        except (OSError, ValueError, KeyError, IndexError) as error:
+            return Picture(reason=f"the drawing could not be read back ({error})")
+        finally:
+            self._folder.cleanup()
+
+
+def draw(directory: Path, target: Path) -> dict[str, Any]:
+    """Draw the scene of a run directory into a PNG; return its width [mm] and the structures in it."""
+    import pyvista as pv
+
+    from rfablate.output.reader import FieldsReader
+    from rfablate.report import style
+    from rfablate.report.run_data import FIELDS, load_run
+    from rfablate.report.view import read_cannulas, rule_levels
+
+    run = load_run(directory)
+    with FieldsReader(directory / FIELDS) as fields:
+        levels = rule_levels(run, fields)
+        mesh = _grid(fields, next(iter(levels.values()), None))
+        names, flat = dict(fields.region_names), fields.axisymmetric
+    cannulas = read_cannulas(run)
+    metal = [tag for tag, name in names.items() if name in {c.name for c in cannulas}]
+    tissue = mesh.extract_cells(~np.isin(mesh.cell_data["region"], metal))
+    lesion = tissue.contour([0.0], scalars="level") if "level" in mesh.point_data else pv.PolyData()
+    middle, size = _window(lesion, cannulas, flat)
+    plotter: Any = pv.Plotter(off_screen=True, window_size=list(PIXELS))
+    plotter.set_background("white")
+    shown = []
+    colours = style.structure_colours(run)
+    for tag, name in names.items():
+        if name not in colours:
+            continue
+        surface = _surface(mesh, tag, flat, middle, 1.15 * size)
+        if surface.n_points:
+            role = run.table("structures")[name].get("role")
+            opacity = 0.45 if role in ("target", "protect") else 0.16
+            _add(plotter, surface, colours[name], opacity, 0.15)
+            shown.append(name)
+    if lesion.n_points:
+        _add(plotter, _revolve(lesion) if flat else lesion, "#e8873a", 0.5, 0.25)
+    for cannula in cannulas:
+        _add_cannula(plotter, cannula, 2.2 * size)
+    return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
+
+
+def _grid(fields: Any, level: Any) -> Any:
+    """Make the mesh near the lesion with its regions and the level of the deciding rule."""
+    import pyvista as pv
+
+    kind = pv.CellType.TETRA if fields.cells.shape[1] == 4 else pv.CellType.TRIANGLE
+    mesh = pv.UnstructuredGrid({kind: fields.cells}, fields.points_mm)
+    mesh.cell_data["region"] = fields.region
+    if level is not None:
+        mesh.point_data["level"] = level
+    return mesh
+
+
+def _window(lesion: Any, cannulas: Any, flat: bool) -> tuple[Any, float]:
+    """Give the middle of the picture and half its height [mm]."""
+    first = cannulas[0] if cannulas else None
+    middle = first.tip + 0.5 * first.active_tip * first.direction if first else np.zeros(3)
+    size = 1.6 * first.active_tip if first else 8.0
+    if lesion.n_points:
+        low, high = lesion.points.min(axis=0), lesion.points.max(axis=0)
+        extent = np.max((high - low) * ((2, 1, 1) if flat else (1, 1, 1)))
+        middle = np.array([0, 0, (low[2] + high[2]) / 2]) if flat else (low + high) / 2
+        size = 0.95 * float(extent)
+    return middle, max(size, first.active_tip if first else 0.0)
+
+
+def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
+    """Give the surface of a region, cut to a box around the picture's middle."""
+    part = mesh.extract_cells(mesh.cell_data["region"] == tag)
+    bounds = np.column_stack([middle - half, middle + half]).ravel().tolist()
+    if flat:
+        edges = part.extract_surface(algorithm=None).extract_feature_edges(
+            boundary_edges=True, feature_edges=False, manifold_edges=False, non_manifold_edges=False
+        )
+        surface = _revolve(edges) if edges.n_points else edges
+    else:
+        surface = part.extract_surface(algorithm=None)
+    return (
+        surface.clip_box(bounds, invert=False).extract_surface(algorithm=None)
+        if surface.n_points
+        else surface
+    )
+
+
+def _revolve(lines: Any) -> Any:
+    """Turn lines in the half plane y = 0 once around the z axis."""
+    return lines.extrude_rotate(resolution=72, angle=360.0, capping=False)
+
+
+def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float) -> None:
+    smooth = surface.compute_normals(
+        auto_orient_normals=False, consistent_normals=False, split_vertices=True, feature_angle=50.0
+    )
+    plotter.add_mesh(
+        smooth,
+        color=colour,
+        opacity=opacity,
+        smooth_shading=True,
+        specular=specular,
+        ambient=0.25,
+        show_edges=False,
+    )
+
+
+def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
+    import pyvista as pv
+
+    from rfablate.report import style
+
+    for start, end, colour in (
+        (0.0, cannula.active_tip, style.METAL_ACTIVE),
+        (cannula.active_tip, max(reach, 2 * cannula.active_tip), style.METAL_SHAFT),
+    ):
+        centre = cannula.tip + 0.5 * (start + end) * cannula.direction
+        rod = pv.Cylinder(
+            center=centre,
+            direction=cannula.direction,
+            radius=cannula.diameter / 2,
+            height=end - start,
+            resolution=48,
+        )
+        plotter.add_mesh(
+            rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True
+        )
+
+
+def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
+    """Look from the side and a little along the shaft, without perspective; return the width [mm]."""
+    up = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
+    side = np.eye(3)[int(np.argmin(np.abs(up)))]
+    side = side - (side @ up) * up
+    side = side / np.linalg.norm(side)
+    other = np.cross(up, side)
+    view = 0.62 * side - 0.78 * other + 0.42 * up
+    view = view / np.linalg.norm(view)
+    plotter.camera_position = [tuple(middle + 10 * size * view), tuple(middle), tuple(up)]
+    plotter.enable_parallel_projection()
+    plotter.camera.parallel_scale = size
+    plotter.enable_depth_peeling(6)
+    plotter.enable_anti_aliasing("ssaa")
+    plotter.add_axes(
+        line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22)
+    )
+    plotter.camera.clipping_range = (0.01 * size, 40 * size)
+    plotter.screenshot(str(target))
+    plotter.close()
+    return 2 * size * PIXELS[0] / PIXELS[1]
+
+
+if __name__ == "__main__":
+    print(json.dumps(draw(Path(sys.argv[1]), Path(sys.argv[2]))))
