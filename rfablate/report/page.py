@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from html import escape
 from importlib.resources import files
@@ -58,7 +59,7 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         section("Lesion", _lesion(run, view), "lesion"),
         section("Targets and protected structures", _attempt(tables.verdicts, run)),
         section("Temperature and damage on slices through the applicator", picture[0], "slices"),
-        section("Lesion and structures in three dimensions", _scene(run, third), "three"),
+        section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
         section("Over time", picture[1]),
         section(
             "Energy and generator", _columns(_attempt(tables.energy, run), _attempt(tables.electric, run))
@@ -106,13 +107,18 @@ def _header(run: RunData, title: str) -> str:
     said = f'<p class="reason {kind}">{icon(kind)}{escape(reason)}</p>' if reason and kind != "good" else ""
     sentence = _attempt(answer, run)
     return (
-        f'<header><p class="kicker">rfablate · report of a run</p><h1>{escape(title)}</h1>'
+        f'<header><p class="kicker">rfablate · report of a run</p><h1>{_unbroken(escape(title))}</h1>'
         f'<p class="facts"><span class="status {kind}">{icon(kind)}{escape(status)}</span>'
         + "".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
         + f"</p>{said}"
-        + (f'<p class="answer">{escape(sentence)}</p>' if sentence else "")
+        + (f'<p class="answer">{_unbroken(escape(sentence))}</p>' if sentence else "")
         + "</header>"
     )
+
+
+def _unbroken(text: str) -> str:
+    """Keep numbers and their units on one line."""
+    return re.sub(r"(?<=\d) (?=(?:mm|°C|degC|%|s|min|W|V|G|mA|A)\b|%)", "\u00a0", text)
 
 
 def _generator(run: RunData) -> str:

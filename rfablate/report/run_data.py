@@ -44,15 +44,22 @@ class RunData:
         return value if isinstance(value, Mapping) else {}
 
     def rules(self) -> tuple[str, ...]:
-        """Lesion rules, the one that decides about structures first."""
-        rules = list(self.table("lesion"))
+        """Lesion rules, measured or at least asked for, the one that decides about structures first."""
         lesion = self.case.get("lesion")
         asked = lesion if isinstance(lesion, Mapping) else {}
+        rules = list(self.table("lesion") or asked.get("rules", ()))
         first = asked.get("verdict_rule") or next(iter(asked.get("rules", [])), None)
         if first in rules:
             rules.remove(first)
             rules.insert(0, first)
         return tuple(rules)
+
+    def required_fraction(self, name: str) -> float:
+        """Share of a target that the case wants covered."""
+        for item in self.case.get("structures", ()):
+            if isinstance(item, Mapping) and item.get("name") == name:
+                return float(item.get("required_fraction", 1.0))
+        return 1.0
 
     def applicators(self) -> tuple[Mapping[str, Any], ...]:
         """Applicators of the summary, or of the case where the run did not get so far."""
@@ -73,7 +80,9 @@ def load_run(directory: Path) -> RunData:
         except tomllib.TOMLDecodeError as error:
             missing.append(f"case.toml is not valid TOML: {error}")
     if not (directory / FIELDS).exists():
-        missing.append(f"{FIELDS} is missing: there are no slices and no 3-D picture")
+        part = (directory / f"{FIELDS}.part").exists()
+        cause = f" ({FIELDS}.part is there: the run goes on, or was killed)" if part else ""
+        missing.append(f"{FIELDS} is missing{cause}: there are no slices and no 3-D picture")
     return RunData(directory, summary or {}, history or {}, case, text or "", tuple(missing))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-PIXELS = (1500, 1050)
+PIXELS = (1360, 952)
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
 

@@ -54,7 +54,7 @@ TISSUE = (
 def lesion_card(run: RunData) -> str:
     """Make the lesion card: metrics down, rules across, with error bars where there are any."""
     rules, lesions = run.rules(), run.table("lesion")
-    if not rules:
+    if not lesions:
         return ""
     errors = run.table("numerics").get("error_bar") or {}
     rows = []
@@ -82,7 +82,9 @@ def verdicts(run: RunData) -> str:
     order = {"target": 0, "protect": 1}
     names = sorted(structures, key=lambda name: order.get(structures[name].get("role"), 2))
     colours = style.structure_colours(run)
-    rows = [_structure_row(name, structures[name], colours[name]) for name in names]
+    rows = [
+        _structure_row(name, structures[name], colours[name], run.required_fraction(name)) for name in names
+    ]
     head = [
         "",
         "structure",
@@ -103,10 +105,12 @@ def verdicts(run: RunData) -> str:
     return table(head, rows, kind="verdicts", texts=3) + f'<p class="small">{said}</p>'
 
 
-def _structure_row(name: str, s: Mapping[str, Any], colour: str) -> list[str]:
+def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float) -> list[str]:
     role, limit = s.get("role", "anatomy"), limit_degC(s)
     covered = s.get("covered_fraction")
     share = f"{percent(covered)} {bar(float(covered), colour)}" if is_number(covered) else "–"
+    if role == "target" and required < 1:
+        share += f'<span class="need">{percent(required)} required</span>'
     along = "–"
     if is_number(s.get("coagulated_length_mm")):
         along = f"{number(s['coagulated_length_mm'])} of {number(s.get('length_mm'))} mm"

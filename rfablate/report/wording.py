@@ -73,16 +73,19 @@ def limit_degC(structure: Mapping[str, Any]) -> float | None:
 
 def answer(run: RunData) -> str:
     """Give the result in one sentence: the lesion's size, and each target and protected structure."""
-    parts = [_lesion_answer(run), *(_structure_answer(*item) for item in _judged(run.table("structures")))]
+    parts = [
+        _lesion_answer(run),
+        *(_structure_answer(run, *item) for item in _judged(run.table("structures"))),
+    ]
     said = [part for part in parts if part]
     return "; ".join(said) + "." if said else ""
 
 
 def _lesion_answer(run: RunData) -> str:
-    rules = run.rules()
-    if not rules:
+    if not run.table("lesion"):
         return ""
-    rule, card = rules[0], run.table("lesion")[rules[0]] or {}
+    rule = run.rules()[0]
+    card = run.table("lesion")[rule] or {}
     match = re.fullmatch(r"isotherm_([\d.]+)C", rule)
     name = f"{match[1]} °C lesion" if match else f"{rule_label(rule)} lesion"
     if not card.get("volume_mm3"):
@@ -98,10 +101,12 @@ def _judged(structures: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, A
     return sorted(kept, key=lambda item: order[item[1]["role"]])
 
 
-def _structure_answer(name: str, structure: Mapping[str, Any]) -> str:
+def _structure_answer(run: RunData, name: str, structure: Mapping[str, Any]) -> str:
     if structure["role"] == "target":
         fraction = structure.get("covered_fraction")
-        return f"{name} {percent(fraction)} covered" if is_number(fraction) else ""
+        needed = run.required_fraction(name)
+        asked = f" ({percent(needed)} required)" if needed < 1 else ""
+        return f"{name} {percent(fraction)} covered{asked}" if is_number(fraction) else ""
     hottest, limit = structure.get("max_degC"), limit_degC(structure)
     if not is_number(hottest):
         return ""
