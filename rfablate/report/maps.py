@@ -32,7 +32,7 @@ def temperature_figure(view: View) -> str:
         values = piece.at(view.temperature)
         filled = _fill(ax, piece, piece.triangles, values, levels, colours)
         placer = _frame(ax, view, number)
-        _finish(ax, view, piece, placer, rules)
+        _finish(ax, view, number, placer, rules)
         isotherms = {level: isolines(piece.points, piece.triangles, values, level) for level in ISOTHERMS}
         for level, lines in isotherms.items():
             _lines(ax, lines, color="#3a2430", linewidth=0.7, zorder=4)
@@ -60,7 +60,7 @@ def damage_figure(view: View) -> str:
         placer = _frame(ax, view, number)
         lines = isolines(piece.points, tissue, omega, KILLED_99)
         _lines(ax, lines, color="white", linewidth=0.8, zorder=4)
-        _finish(ax, view, piece, placer, rules)
+        _finish(ax, view, number, placer, rules)
         _names(view, piece, placer)
     _bar(fig, bar, filled, "% dead", [0, 20, 40, 60, 80, 100])
     _key(fig, axes, view, rules)
@@ -106,8 +106,9 @@ def _frame(ax: Any, view: View, number: int) -> Placer:
     return Placer(ax, (x - half, x + half), (y - half, y + half))
 
 
-def _finish(ax: Any, view: View, piece: Slice, placer: Placer, rules: Sequence[str]) -> None:
+def _finish(ax: Any, view: View, number: int, placer: Placer, rules: Sequence[str]) -> None:
     """Draw lesion outlines, the cannula and the structures on a panel."""
+    piece = view.windowed(number)
     styles = style.rule_styles(view.run.rules())
     for rule in reversed(rules):
         colour, dashes = styles[rule]
@@ -118,7 +119,7 @@ def _finish(ax: Any, view: View, piece: Slice, placer: Placer, rules: Sequence[s
     draw_metal(ax, view, piece)
     colours = style.structure_colours(view.run)
     for tag, name in view.structures(piece):
-        lines = outline(piece.points, piece.triangles, piece.region == tag)
+        lines = view.outline(number, piece, tag, name)
         role = style.role(view.run, name)
         width = style.ROLE_WIDTHS[role]
         how = {"color": colours[name], "linewidth": width, "linestyle": style.ROLE_DASHES[role]}

@@ -14,6 +14,7 @@ from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
 from rfablate.report.maps import damage_figure, temperature_figure
 from rfablate.report.outline import dimension_drawing
+from rfablate.report.placed import placed_shapes
 from rfablate.report.run_data import FIELDS, RunData, load_run
 from rfablate.report.scene import Picture, SceneJob
 from rfablate.report.view import View, load_view
@@ -96,10 +97,7 @@ def _header(run: RunData, title: str) -> str:
     facts = [
         _generator(run),
         f"simulated {duration(run.summary.get('simulated_s'))}" if run.summary.get("simulated_s") else "",
-        *(
-            f"{item.get('name', 'applicator')} {item.get('model') or ''}".strip()
-            for item in run.applicators()
-        ),
+        *(str(item.get("model") or item.get("name", "")) for item in run.applicators()),
         {True: "axisymmetric", False: "3-D"}.get(run.table("case").get("axisymmetric"), ""),  # type: ignore[arg-type]
         str(run.table("provenance").get("started", ""))[:10],
     ]
@@ -182,6 +180,10 @@ def _slices(view: View) -> str:
     missed = [name for name in view.run.table("structures") if name not in shown]
     rest = f"<p class='small'>Not cut by these slices: {escape(', '.join(missed))}.</p>" if missed else ""
     kind = "pair" if len(view.slices) == 1 else "stack"
+    if placed_shapes(view.run):
+        rest += (
+            "<p class='small'>Outlines as the case places the structures; the mesh follows them by cells.</p>"
+        )
     return (
         f'<div class="{kind}">'
         f"<figure>{_figure(temperature_figure, view)}<figcaption>{heat}</figcaption></figure>"

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 PIXELS = (1360, 952)
+BOX_POINTS = 72
+"""Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
 
@@ -81,6 +83,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
 
     from rfablate.output.reader import FieldsReader
     from rfablate.report import style
+    from rfablate.report.placed import placed_shapes
     from rfablate.report.run_data import FIELDS, load_run
     from rfablate.report.view import read_cannulas, rule_levels
 
@@ -97,18 +100,21 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
     plotter: Any = pv.Plotter(off_screen=True, window_size=list(PIXELS))
     plotter.set_background("white")
     shown = []
-    colours = style.structure_colours(run)
+    colours, shapes = style.structure_colours(run), placed_shapes(run)
     for tag, name in names.items():
         if name not in colours:
             continue
-        surface = _surface(mesh, tag, flat, middle, 1.15 * size)
+        if name in shapes:
+            surface = _placed_surface(shapes, name, cannulas, middle, 1.15 * size)
+        else:
+            surface = _surface(mesh, tag, flat, middle, 1.15 * size)
         if surface.n_points:
             role = run.table("structures")[name].get("role")
             opacity = 0.45 if role in ("target", "protect") else 0.16
-            _add(plotter, surface, colours[name], opacity, 0.15)
+            _add(plotter, surface, colours[name], opacity, 0.15, flat)
             shown.append(name)
     if lesion.n_points:
-        _add(plotter, _revolve(lesion) if flat else lesion, "#e8873a", 0.5, 0.25)
+        _add(plotter, _revolve(lesion) if flat else lesion, "#e8873a", 0.5, 0.25, flat)
     for cannula in cannulas:
         _add_cannula(plotter, cannula, 2.2 * size)
     return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
@@ -157,14 +163,27 @@ def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
     )
 
 
+def _placed_surface(shapes: Any, name: str, cannulas: Any, middle: Any, half: float) -> Any:
+    """Give the surface of a structure as the case places it, within a box around the picture's middle."""
+    import pyvista as pv
+
+    from rfablate.report.placed import depth_mm
+
+    spacing = 2 * half / (BOX_POINTS - 1)
+    box = pv.ImageData(dimensions=(BOX_POINTS,) * 3, spacing=(spacing,) * 3, origin=tuple(middle - half))
+    box.point_data["depth"] = depth_mm(shapes, name, np.asarray(box.points, dtype=np.float64), cannulas)
+    return box.contour([0.0], scalars="depth")
+
+
 def _revolve(lines: Any) -> Any:
     """Turn lines in the half plane y = 0 once around the z axis."""
     return lines.extrude_rotate(resolution=72, angle=360.0, capping=False)
 
 
-def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float) -> None:
+def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float, revolved: bool) -> None:
+    # a mesher's tetrahedra may turn either way, a revolved line turns one way, and asking takes it seconds
     smooth = surface.compute_normals(
-        auto_orient_normals=False, consistent_normals=False, split_vertices=True, feature_angle=50.0
+        auto_orient_normals=False, consistent_normals=not revolved, split_vertices=True, feature_angle=50.0
     )
     plotter.add_mesh(
         smooth,

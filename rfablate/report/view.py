@@ -8,8 +8,9 @@ import numpy as np
 
 from rfablate.output.reader import FieldsReader
 from rfablate.physics.damage import Rule, parse_rule
+from rfablate.report.placed import depth_mm, outline_placed, placed_shapes, window_grid
 from rfablate.report.run_data import FIELDS, FloatArray, RunData
-from rfablate.report.slices import BoolArray, Slice, cut, isolines, mirrored, planes_through
+from rfablate.report.slices import BoolArray, Slice, cut, isolines, mirrored, outline, planes_through
 from rfablate.report.wording import is_number
 
 
@@ -61,6 +62,17 @@ class View:
         return [
             (tag, name) for tag, name in self.names.items() if name in named and np.any(piece.region == tag)
         ]
+
+    def outline(self, number: int, piece: Slice, tag: int, name: str) -> list[FloatArray]:
+        """Outline of a structure in slice `number`, as meshed, or as placed where cells only follow it."""
+        shapes = placed_shapes(self.run)
+        if name not in shapes:
+            return outline(piece.points, piece.triangles, piece.region == tag)
+        low, high = (
+            [middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0)
+        )
+        points = piece.plane.positions(window_grid(low, high))
+        return outline_placed(depth_mm(shapes, name, points, self.cannulas), low, high)
 
     def windowed(self, number: int) -> Slice:
         """Slice `number`, without what lies outside the window."""

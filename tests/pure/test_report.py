@@ -495,6 +495,23 @@ def test_temperature_is_shown_at_the_end_of_heating(tmp_path: Path) -> None:
     )  # frames every 15 s; the last row with voltage is before 60 s
 
 
+def test_structures_that_cells_only_follow_are_outlined_as_placed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", n=9, frames=2)
+    ellipsoid = '[[structures]]\nname = "gasserian_ganglion"\nkind = "ellipsoid"\ntissue = "nerve"\n'
+    with (run / "case.toml").open("a", encoding="utf-8") as file:
+        file.write(ellipsoid + "centre_mm = [0, 0, 1]\nsemi_axes_mm = [4, 8, 2]\n")
+    summary = _summary(False)
+    for interfaces, error in (("cells", 1e-2), ("conforming", 10.0)):
+        summary["numerics"]["interfaces"] = interfaces
+        (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+        view = load_view(load_run(run))
+        lines = view.outline(0, view.windowed(0), 2, "gasserian_ganglion")
+        x, z = np.concatenate(lines).T
+        away = np.abs(np.hypot(x / 4, (z - 1) / 2) - 1)[np.abs(x) > 2 * RADIUS_MM]
+        assert away.max() < error
+        assert (away.max() > 1e-2) == (interfaces == "conforming")
+
+
 def _switched_off(row: str) -> str:
     cells = row.split(",")
     cells[2] = "0"
