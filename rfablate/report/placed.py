@@ -40,7 +40,7 @@ def placed_shapes(run: RunData) -> Mapping[str, Structure]:
 def depth_mm(
     shapes: Mapping[str, Structure], name: str, points_mm: FloatArray, cannulas: Sequence[Cannula]
 ) -> FloatArray:
-    """Signed distance [mm], positive inside, to the part of a structure that no later one or cannula takes."""
+    """Signed distance [mm], positive inside, to what no later structure and no cannula takes of one."""
     from rfablate.case.shapes import signed_distance
 
     order = list(shapes)
