@@ -9,7 +9,7 @@ from typing import Any
 _ICONS = {
     "good": '<circle cx="9" cy="9" r="8"/><path d="M5 9.4l2.7 2.7L13 6.6"/>',
     "part": '<path class="s" d="M9 1.5L17.2 16.3H.8z"/><path d="M9 7v4.2M9 13.4v.6"/>',
-    "bad": '<path class="s" d="M5.7 1h6.6L17 5.7v6.6L12.3 17H5.7L1 12.3V5.7z"/><path d="M6 6l6 6m0-6l-6 6"/>',
+    "bad": '<path class="s" d="M9 .4L17.6 9 9 17.6.4 9z"/><path d="M6.3 6.3l5.4 5.4m0-5.4l-5.4 5.4"/>',
     "none": '<rect class="s" x="2" y="2" width="14" height="14" rx="3"/><path d="M5.5 9h7"/>',
 }
 VERDICTS = {
@@ -23,7 +23,7 @@ VERDICTS = {
 
 
 def icon(kind: str) -> str:
-    """Give a mark: good (disc and tick), part (triangle), bad (octagon and cross), none (square and dash)."""
+    """Give a mark: good (disc and tick), part (triangle), bad (diamond and cross), none (square and dash)."""
     return f'<svg class="icon {kind}" viewBox="0 0 18 18" aria-hidden="true">{_ICONS[kind]}</svg>'
 
 
