@@ -292,9 +292,10 @@ def _prepared(args: argparse.Namespace, directory: Path) -> Case:
 def _mesh_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.case.load import load_case
     from rfablate.log import setup_log
-    from rfablate.run import mesh_only
 
     case: Case = _from_root(comm, lambda: load_case(args.case, args.overrides))
+    from rfablate.run import mesh_only
+
     setup_log(comm.rank)
     mesh_only(case, comm, args.output or Path("runs") / f"{_case_name(args.case)}-mesh.vtkhdf")
     return 0

@@ -179,7 +179,9 @@ def sensor_points(case: Case) -> FloatArray:
     direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
     centre = np.array(applicator.tip) + applicator.sensor_offset * direction
     if is_axisymmetric(case):
-        radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
+        radii = (
+            [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
+        )
         return np.array([[radius, centre[2], 0.0] for radius in radii])
     if applicator.sensor_radius == 0.0:
         return centre[None]
@@ -193,7 +195,9 @@ def sensor_points(case: Case) -> FloatArray:
 
 def is_axisymmetric(case: Case) -> bool:
     """Return whether the case is solved in the (r, z) half plane."""
-    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
+    return case.domain.kind == "axisymmetric" or (
+        isinstance(case.domain, MeshDomain) and case.domain.axisymmetric
+    )
 
 
 def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArray]:
@@ -230,5 +234,19 @@ def _generator(case: Case, domain: Domain) -> tuple[device.Generator, Surface | 
 def _temperature_control(g: TemperatureControl, limits: device.Limits, ramp: device.Ramp) -> device.Generator:
     on = g.ramp + g.hold
     if g.control == "ideal":
-        return device.IdealControl(limits, on, g.cooldown, ramp)
+        return device.IdealControl(limits, on, g.cooldown, ramp, g.horizon)
     return device.PIControl(limits, on, g.cooldown, ramp, g.proportional, g.integral)
+
+
+def describe(problem: Problem) -> str:
+    """Return what the run is about to do, in a line or two. Collective."""
+    domain = problem.domain
+    regions = ", ".join(
+        f"{name} ({problem.tissue_of_region[name].name})" for name in domain.region_names.values()
+    )
+    kind = "axisymmetric" if domain.axisymmetric else "3-D"
+    ranks = f"{domain.comm.size} rank{'s' if domain.comm.size > 1 else ''}"
+    return (
+        f"{kind} mesh of {domain.nodes.total} nodes and {domain.n_cells} cells on {ranks}: {regions}\n"
+        f"{type(problem.generator).__name__} for {problem.generator.end:g} s"
+    )

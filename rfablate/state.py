@@ -111,4 +111,37 @@ def first_frame(problem: Problem, state: State) -> Frame:
     """Return the frame of t = 0. Collective."""
     sensor = float(problem.domain.nodes.total_of(float(problem.sensor.partial(state.T).mean()))[0])
     max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
-    return Frame(0.0, 0.0, state.T, state.peak, state.omega, state.cem43, None, 0.0, None, "", sensor, max_T, state.ledger)
+    return Frame(
+        0.0,
+        0.0,
+        state.T,
+        state.peak,
+        state.omega,
+        state.cem43,
+        None,
+        0.0,
+        None,
+        "",
+        sensor,
+        max_T,
+        state.ledger,
+    )
+
+
+def accepted_frame(state: State, trial: Trial) -> Frame:
+    """Return the frame of a trial that has just become the state."""
+    return Frame(
+        t=state.t,
+        dt=trial.dt,
+        T=state.T,
+        peak=state.peak,
+        omega=state.omega,
+        cem43=state.cem43,
+        unit=trial.unit,
+        voltage=trial.command.voltage,
+        setpoint=trial.command.setpoint,
+        limited_by=trial.command.limited_by,
+        sensor=trial.sensor,
+        max_T=trial.max_T,
+        ledger=state.ledger,
+    )

@@ -27,10 +27,10 @@ from rfablate.errors import Fault
 def faults_of(
     error: ValidationError, data: dict[str, Any], written: dict[str, Any] | None = None
 ) -> list[Fault]:
-    """Return every fault in `error`, one for each place in the validated `data`, in the schema's order.
+    """Return every fault in `error`, one a place in the validated `data`, in the schema's order.
 
-    A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what the
-    user wrote where `data` holds more than that: keys that are not in it may have been meant.
+    A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what
+    the user wrote where `data` holds more than that: keys that are not in it may have been meant.
     """
     faults: dict[Location, Fault] = {}
     meant: set[Location] = set()
@@ -94,6 +94,8 @@ def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any]) -> tup
     free = [key for key in known if key not in present]
     elsewhere = [head for head in homes(place.key) if head.strip("[]").split(".")[0] != place.keys[0]]
     meant, suggestion = for_unknown_key(place.key, place.value, free, elsewhere)
+    if not suggestion:
+        meant, suggestion = for_unknown_key(place.key, place.value, known)
     expected = f"one of {', '.join(free)}" if free else f"no key but {', '.join(known)}"
     return Fault(
         render(place.keys, data), f"unknown key (found {show(place.value)})", expected, suggestion

@@ -66,6 +66,8 @@ class TemperatureControl(_Generator):
     ramp: Seconds = Field(default=10.0, alias="ramp_s")
     hold: Seconds = Field(alias="hold_s")
     control: Literal["ideal", "pi"] = "ideal"
+    horizon: Positive = Field(default=0.5, alias="horizon_s")
+    """Ideal control: shortest time within which the sensor is asked to be on its set point [s]."""
     proportional: NotNegative = Field(default=0.1, alias="proportional_W_per_K")
     integral: NotNegative = Field(default=0.05, alias="integral_W_per_K_s")
 

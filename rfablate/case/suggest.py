@@ -43,6 +43,8 @@ def closest(word: str, words: Iterable[str]) -> str:
     """Return the one of `words` most like `word`, '' where none is near."""
     by_lower = {each.lower(): each for each in words}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    if not near and len(word) > 3:
+        near = [each for each in by_lower if word.lower() in each][:1]
     return by_lower[near[0]] if near else ""
 
 

@@ -43,7 +43,13 @@ class ElectricProblem:
     """The potential of one electrode against the return."""
 
     def __init__(
-        self, domain: Domain, pattern: Pattern, *, conducting: npt.NDArray[np.bool_], rtol: float, max_iterations: int
+        self,
+        domain: Domain,
+        pattern: Pattern,
+        *,
+        conducting: npt.NDArray[np.bool_],
+        rtol: float,
+        max_iterations: int,
     ) -> None:
         """Prepare the solve; `conducting` marks the cells of tissue. Surfaces `active` and `return` must exist. Collective."""
         self._domain, self._pattern = domain, pattern
@@ -89,4 +95,6 @@ class ElectricProblem:
 
 def _require_nodes(domain: Domain, marked: npt.NDArray[np.bool_], what: str) -> None:
     if domain.comm.allreduce(int(marked.any())) == 0:
-        raise SolveError(f"no node of the {what} touches conducting tissue; the electric problem has no solution")
+        raise SolveError(
+            f"no node of the {what} touches conducting tissue; the electric problem has no solution"
+        )

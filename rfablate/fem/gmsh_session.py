@@ -46,4 +46,8 @@ def mesh_arrays(
         raise ValueError("Gmsh returned no cells")
     every = np.concatenate(cells)
     used, packed = np.unique(every, return_inverse=True)
-    return coordinates.reshape(-1, 3)[used], packed.reshape(every.shape).astype(np.int64), np.concatenate(entity)
+    return (
+        coordinates.reshape(-1, 3)[used],
+        packed.reshape(every.shape).astype(np.int64),
+        np.concatenate(entity),
+    )

@@ -29,7 +29,10 @@ class Pattern:
         elements, n = domain.elements, domain.nodes.local
         cells = elements.cells.astype(np.int64)
         keys = np.concatenate(
-            [np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j]) for i, j in elements.pairs]
+            [
+                np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j])
+                for i, j in elements.pairs
+            ]
         )
         unique, edge_of = np.unique(keys, return_inverse=True)
         self.i = (unique // n).astype(np.int32)

@@ -48,7 +48,9 @@ def generate_mesh(case: Case) -> MeshData:
             except MeshError:
                 raise
             except Exception as error:  # Gmsh raises plain Exception
-                answers.append(f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}")
+                answers.append(
+                    f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}"
+                )
     raise MeshError(
         f"Gmsh could not mesh the geometry with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
         f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
@@ -62,7 +64,7 @@ def _attempt(
     needle = _needle(case, dim)
     with gmsh_session():
         pieces = _fragment(case, dim, conforming)
-        guides = add_guides(needle, sizes)
+        guides = add_guides(needle, sizes, _sharp_circles(case), dim)
         gmsh.model.occ.synchronize()
         set_background(needle, guides, _interfaces(case, pieces, dim), sizes, dim)
         gmsh.option.setNumber("Mesh.Algorithm3D" if dim == 3 else "Mesh.Algorithm", algorithm)
@@ -74,7 +76,9 @@ def _attempt(
     notes = [f"the mesher's first answer: {failure}" for failure in failures]
     if not conforming and case.structures:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
-        notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
+        notes.append(
+            "structure surfaces follow the cells (each cell takes the structure its centroid lies in)"
+        )
     active = facets_between(cells, region == tip_tag, region < tip_tag)
     outer = boundary_facets(cells)
     if dim == 2:
@@ -136,12 +140,22 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     return pieces
 
 
+def _sharp_circles(case: Case) -> list[float]:
+    """Return where on the axis [m from the tip] current crowds: the edge of the insulation, and of a blunt or conical tip."""
+    applicator = case.applicators[0]
+    if applicator.tip_shape == "blunt":
+        return [0.0, applicator.active_tip]
+    return [applicator.active_tip]
+
+
 def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
     """Return the surfaces (curves, in the half plane) that bound each structure."""
     interfaces = {}
     for number, shape in enumerate(case.structures):
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
-        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        interfaces[shape.name] = (
+            [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        )
     return interfaces
 
 

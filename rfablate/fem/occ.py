@@ -36,11 +36,10 @@ def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
 def add_structure(shape: Structure, reach: float) -> Entities:
     """Add a structure; unbounded ones are cut at `reach` [m] from their point."""
     occ = gmsh.model.occ
-    if isinstance(shape, Sphere):
-        return [(3, occ.addSphere(*shape.centre, shape.radius))]
-    if isinstance(shape, Ellipsoid):
-        ball = [(3, occ.addSphere(0, 0, 0, 1))]
-        occ.dilate(ball, 0, 0, 0, *shape.semi_axes)
+    if isinstance(shape, Sphere | Ellipsoid):
+        ball = [(3, _add_ball((0.0, 0.0, 0.0), 1.0))]
+        axes = shape.semi_axes if isinstance(shape, Ellipsoid) else (shape.radius,) * 3
+        occ.dilate(ball, 0, 0, 0, *axes)
         occ.translate(ball, *shape.centre)
         return ball
     if isinstance(shape, Box):
@@ -53,15 +52,26 @@ def add_structure(shape: Structure, reach: float) -> Entities:
     return _add_plate(shape, reach)
 
 
+def _add_ball(centre: tuple[float, ...], radius: float) -> int:
+    """Add a ball whose poles and seam lie in no direction a cannula is likely to come from: Gmsh cannot cut them there."""
+    tag = int(gmsh.model.occ.addSphere(*centre, radius))
+    gmsh.model.occ.rotate([(3, tag)], *centre, 1.0, 0.37, 0.21, 0.93)
+    return tag
+
+
 def _add_tube(shape: Tube) -> Entities:
     occ, radius = gmsh.model.occ, shape.diameter / 2
     path = np.array(shape.path)
     parts: Entities = [
-        (3, occ.addCylinder(*start, *(end - start), radius)) for start, end in zip(path[:-1], path[1:], strict=True)
+        (3, occ.addCylinder(*start, *(end - start), radius))
+        for start, end in zip(path[:-1], path[1:], strict=True)
     ]
     for before, joint, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
-        if np.linalg.norm(np.cross(joint - before, after - joint)) > 1e-9 * np.linalg.norm(after - before) ** 2:
-            parts.append((3, occ.addSphere(*joint, radius)))
+        if (
+            np.linalg.norm(np.cross(joint - before, after - joint))
+            > 1e-9 * np.linalg.norm(after - before) ** 2
+        ):
+            parts.append((3, _add_ball(tuple(joint), radius)))
     if len(parts) == 1:
         return parts
     fused, _ = occ.fuse(parts[:1], parts[1:])

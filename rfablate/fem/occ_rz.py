@@ -55,7 +55,9 @@ def add_structure(shape: Structure, reach: float) -> Entities:
     if isinstance(shape, HalfSpace):
         z = shape.point[2]
         return _rectangle(reach, z, z + reach) if shape.normal[2] > 0 else _rectangle(reach, z - reach, z)
-    raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain")
+    raise MeshError(
+        f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain"
+    )
 
 
 def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
@@ -65,7 +67,9 @@ def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Ent
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
     outline = [(0.0, 0.0), (radius, height), (radius, active), (0.0, active)] if height < active else []
     if not outline:
-        raise MeshError(f"applicator '{applicator.name}': the cone is longer than the active tip; raise bevel_angle_deg")
+        raise MeshError(
+            f"applicator '{applicator.name}': the cone is longer than the active tip; raise bevel_angle_deg"
+        )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     shaft = _rectangle(radius, *sorted((z + up * active, z + up * length))) if length > active else []
     return tip, shaft

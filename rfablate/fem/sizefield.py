@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import gmsh
@@ -28,23 +28,48 @@ class Needle:
         """Return the point on the axis at distance s [m] from the tip."""
         return self.tip + s * self.direction
 
+    def ring(self, s: float, count: int, dim: int) -> list[FloatArray]:
+        """Return `count` points on the circle around the axis at distance s [m] from the tip; one in the half plane."""
+        if dim == 2:
+            return [self.point(s) + np.array([self.radius, 0.0, 0.0])]
+        first = np.cross(self.direction, np.eye(3)[int(np.argmin(np.abs(self.direction)))])
+        first /= np.linalg.norm(first)
+        second = np.cross(self.direction, first)
+        angles = 2.0 * np.pi * np.arange(count) / count
+        return [self.point(s) + self.radius * (np.cos(a) * first + np.sin(a) * second) for a in angles]
 
-def add_guides(needle: Needle, sizes: Sizes) -> tuple[list[int], list[int]]:
-    """Add points along the active tip and along the shaft, from which sizes grow; call before `synchronize`."""
-    return (
-        _add_points(needle, 0.0, needle.active, sizes.tip / 2),
-        _add_points(needle, needle.active, needle.length, sizes.shaft / 2),
+
+@dataclass(frozen=True)
+class Guides:
+    """Points from which sizes grow: along the active tip, along the shaft, and around the active tip's edges."""
+
+    active: list[int]
+    shaft: list[int]
+    edges: list[int]
+
+
+def add_guides(needle: Needle, sizes: Sizes, edges: Sequence[float], dim: int) -> Guides:
+    """Add the guiding points; call before `synchronize`. `edges`: distances from the tip of its sharp circles [m]."""
+    count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
+    return Guides(
+        _add_points(_along(needle, 0.0, needle.active, sizes.tip / 2)),
+        _add_points(_along(needle, needle.active, needle.length, sizes.shaft / 2)),
+        _add_points([point for s in edges for point in needle.ring(s, count, dim)]),
     )
 
 
-def _add_points(needle: Needle, start: float, end: float, spacing: float) -> list[int]:
+def _along(needle: Needle, start: float, end: float, spacing: float) -> list[FloatArray]:
     count = max(2, int(np.ceil((end - start) / spacing)) + 1)
-    return [gmsh.model.occ.addPoint(*needle.point(s)) for s in np.linspace(start, end, count)]
+    return [needle.point(s) for s in np.linspace(start, end, count)]
+
+
+def _add_points(points: list[FloatArray]) -> list[int]:
+    return [gmsh.model.occ.addPoint(*point) for point in points]
 
 
 def set_background(
     needle: Needle,
-    guides: tuple[list[int], list[int]],
+    guides: Guides,
     interfaces: Mapping[str, list[int]],
     sizes: Sizes,
     dim: int,
@@ -59,10 +84,11 @@ def set_background(
         dim: 3, or 2 for the half plane.
     """
     field = gmsh.model.mesh.field
-    active, shaft = (_distance("PointsList", points) for points in guides)
+    active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
     fields = [
         _growing(active, sizes.tip, needle.radius, sizes),
         _growing(shaft, sizes.shaft, needle.radius, sizes),
+        _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
     ]
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
     for name, tags in interfaces.items():

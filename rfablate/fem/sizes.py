@@ -26,6 +26,8 @@ _PER_ACCURACY = {
     "standard": (6.0, 0.25, 3.0),
     "fine": (9.0, 0.17, 4.5),
 }
+_EDGE = {3: 3.0, 2: 12.0}
+"""Size on the tip over that on its sharp circles, where the field is singular, in 3-D and in the half plane."""
 _FAR = 1.0 / 8.0
 """Largest cell over the domain's smallest extent."""
 _SHAFT = 0.8
@@ -37,6 +39,8 @@ class Sizes:
     """Edge lengths [m]: h(distance) = min(far, tip + growth * distance) from the active tip, likewise from shaft and structures."""
 
     tip: float
+    edge: float
+    """Size on the circles where the insulation and the flat of the tip begin."""
     shaft: float
     far: float
     growth: float
@@ -53,7 +57,11 @@ def choose_sizes(case: Case) -> Sizes:
     mesh, applicator = case.mesh, case.applicators[0]
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = mesh.size_tip or applicator.outer_diameter / across
-    extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
+    extent = (
+        case.domain.size
+        if isinstance(case.domain, BoxDomain)
+        else (2.0 * case.domain.radius, case.domain.height)
+    )
     structure = {}
     for shape in case.structures:
         thin = thinnest(shape)
@@ -61,6 +69,7 @@ def choose_sizes(case: Case) -> Sizes:
             structure[shape.name] = max(tip, mesh.size_structure or thin / across_structure)
     return Sizes(
         tip=tip,
+        edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
         shaft=max(tip, min(2.0 * tip, _SHAFT * 0.5 * applicator.outer_diameter)),
         far=mesh.size_far or _FAR * min(extent),
         growth=mesh.growth or growth,

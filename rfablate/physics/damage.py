@@ -94,4 +94,6 @@ def parse_rule(name: str) -> Rule:
             threshold = float(match.group(1)) if match.group(1) is not None else 1.0
             if threshold > 0.0:
                 return Rule(name, kind, threshold)
-    raise ValueError(f"no lesion rule '{name}'; rules are isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>")
+    raise ValueError(
+        f"no lesion rule '{name}'; rules are isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>"
+    )

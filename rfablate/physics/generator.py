@@ -24,9 +24,11 @@ class Offer:
     conductance: float
     """G [S]"""
     sensor_passive: float
-    """a, sensor temperature at t with no voltage in this step [degC]."""
+    """a, sensor temperature at `reach` with no voltage from the step's start on [degC]."""
     sensor_gain: float
-    """b, rise of the sensor at t for 1 V RMS during this step [K/V2]."""
+    """b, rise of the sensor at `reach` for 1 V RMS from the step's start on [K/V2]."""
+    reach: float
+    """Time the sensor's numbers hold at: the step's end, or the generator's horizon if that is later [s]."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,14 @@ class Generator(Protocol):
         """Times at which the voltage may jump [s]; steps land on them and start afresh."""
 
     @property
+    def turning_times(self) -> tuple[float, ...]:
+        """Times at which the set point turns [s]; steps land on them."""
+
+    @property
+    def horizon(self) -> float:
+        """Time ahead, at least, at which the generator wants to know the sensor [s]; 0: the step's end."""
+
+    @property
     def reads_sensor(self) -> bool:
         """Whether the decision needs the sensor's part of the offer."""
 
@@ -128,6 +138,14 @@ class _Timed:
         return (self.on,)
 
     @property
+    def turning_times(self) -> tuple[float, ...]:
+        return ()
+
+    @property
+    def horizon(self) -> float:
+        return 0.0
+
+    @property
     def reads_sensor(self) -> bool:
         return False
 
@@ -141,6 +159,7 @@ class Off:
     cooldown: float
     """Times the surface rises, is held until, and is free after that [s]."""
     reads_sensor: bool = False
+    horizon: float = 0.0
 
     @property
     def end(self) -> float:
@@ -149,8 +168,13 @@ class Off:
 
     @property
     def switch_times(self) -> tuple[float, ...]:
-        """Times at which the surface temperature turns or is let go [s]."""
-        return tuple(t for t in (self.ramp, self.on) if t > 0.0)
+        """Time at which the surface temperature is let go [s]."""
+        return (self.on,)
+
+    @property
+    def turning_times(self) -> tuple[float, ...]:
+        """Time at which the surface temperature stops rising [s]."""
+        return (self.ramp,) if self.ramp > 0.0 else ()
 
     def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
         """Return no voltage."""
@@ -188,8 +212,8 @@ class _Tracking(_Timed):
     ramp: Ramp
 
     @property
-    def switch_times(self) -> tuple[float, ...]:
-        return tuple(t for t in (self.ramp.duration, self.on) if t > 0.0)
+    def turning_times(self) -> tuple[float, ...]:
+        return (self.ramp.duration,) if self.ramp.duration > 0.0 else ()
 
     @property
     def reads_sensor(self) -> bool:
@@ -198,16 +222,27 @@ class _Tracking(_Timed):
 
 @dataclass(frozen=True)
 class IdealControl(_Tracking):
-    """The exact voltage that puts the sensor on its set point at the end of every step, within the limits."""
+    """The voltage that puts the sensor on its set point at the end of the step, within the limits.
+
+    The sensor feels the voltage only after heat has come to it from the tissue: asked to be on its set point within less
+    than that time the voltage would swing from nothing to the limit. So a short step uses the constant voltage that
+    brings the sensor to its set point at `ahead` [s] from the step's start.
+    """
+
+    ahead: float = 0.5
+
+    @property
+    def horizon(self) -> float:
+        """See `Generator.horizon`."""
+        return self.ahead
 
     def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
         """Solve a + b V^2 = set point; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), memory
-        setpoint = self.ramp.at(offer.t)
-        wanted = (setpoint - offer.sensor_passive) / offer.sensor_gain
+        wanted = (self.ramp.at(offer.reach) - offer.sensor_passive) / offer.sensor_gain
         voltage, limit = self.limits.apply(wanted, offer.conductance)
-        return Command(voltage, setpoint, limit), memory
+        return Command(voltage, self.ramp.at(offer.t), limit), memory
 
 
 @dataclass(frozen=True)
@@ -234,7 +269,9 @@ class PIControl(_Tracking):
         half = 0.5 * self.integral * offer.dt
         known = memory.integral_power + half * memory.error
         gain = self.proportional + half
-        wanted = (gain * (setpoint - offer.sensor_passive) + known) / (offer.conductance + gain * offer.sensor_gain)
+        wanted = (gain * (setpoint - offer.sensor_passive) + known) / (
+            offer.conductance + gain * offer.sensor_gain
+        )
         voltage, limit = self.limits.apply(wanted, offer.conductance)
         error = setpoint - offer.sensor_passive - offer.sensor_gain * voltage**2
         integral = known + half * error

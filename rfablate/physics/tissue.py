@@ -1,6 +1,6 @@
 """Tissue: its constants, where they come from, and how they change with temperature.
 
-    sigma(T) = sigma_37 (1 + a (T - 37)),  k(T) = k_37 (1 + b (T - 37)),  both held at their value of 100 degC above it.
+sigma(T) = sigma_37 (1 + a (T - 37)),  k(T) = k_37 (1 + b (T - 37)),  both held at their value of 100 degC above it.
 """
 
 from __future__ import annotations

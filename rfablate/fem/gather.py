@@ -1,0 +1,39 @@
+"""Distributed fields as plain arrays on rank 0, in the input mesh's order, whatever the number of ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.domain import Domain
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:
+    """Return a nodal field in the order of the input nodes on rank 0, None elsewhere. Collective."""
+    owned = domain.nodes.owned
+    return _in_order(domain, domain.input_node[:owned], nodal[:owned], domain.nodes.total)
+
+
+def gather_cells(domain: Domain, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic] | None:
+    """Return cell values, shape (n_cells, ...), in the order of the input cells on rank 0, None elsewhere. Collective."""
+    return _in_order(domain, domain.input_cell, values, domain.n_cells)
+
+
+def gather_mesh(domain: Domain) -> tuple[FloatArray, npt.NDArray[np.int64]] | None:
+    """Return (points, cells) of the input mesh on rank 0, None elsewhere. Collective."""
+    owned = domain.nodes.owned
+    points = _in_order(domain, domain.input_node[:owned], domain.x[:owned], domain.nodes.total)
+    cells = gather_cells(domain, domain.input_node[domain.elements.cells])
+    return None if points is None or cells is None else (points, cells)
+
+
+def _in_order(domain: Domain, places, values, total: int):  # type: ignore[no-untyped-def]
+    parts = domain.comm.gather((places, values))
+    if parts is None:
+        return None
+    result = np.empty((total, *values.shape[1:]), dtype=values.dtype)
+    for where, what in parts:
+        result[where] = what
+    return result

@@ -1,0 +1,37 @@
+"""Faults that every rank learns of, so that none waits for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mpi4py import MPI
+
+from rfablate.errors import RfablateError
+
+Value = TypeVar("Value")
+
+
+def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
+    """Return what `work` gives on rank 0 and None elsewhere; if it raises, every rank raises the same. Collective."""
+    value: Value | None = None
+    fault: Exception | None = None
+    if comm.rank == 0:
+        try:
+            value = work()
+        except RfablateError as error:
+            fault = error
+        except Exception as error:  # told to all, raised with its traceback on rank 0
+            comm.bcast(RfablateError(f"{type(error).__name__} on rank 0: {error}"))
+            raise
+    fault = comm.bcast(fault)
+    if fault is not None:
+        raise fault
+    return value
+
+
+def agree(comm: MPI.Comm, fault: RfablateError | None) -> None:
+    """Raise on every rank the fault of the lowest rank that has one; do nothing where none has. Collective."""
+    faults = [f for f in comm.allgather(fault) if f is not None]
+    if faults:
+        raise faults[0]

@@ -1,0 +1,114 @@
+"""The lesion card: a run's answer as a few lines of text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_COLUMNS = (
+    ("width", "width_mm", "{:.2f}"),
+    ("length", "length_mm", "{:.2f}"),
+    ("distal", "depth_distal_mm", "{:+.2f}"),
+    ("proximal", "depth_proximal_mm", "{:+.2f}"),
+    ("eff. radius", "effective_radius_mm", "{:.2f}"),
+    ("roundness", "roundness", "{:.2f}"),
+    ("volume", "volume_mm3", "{:.1f}"),
+)
+_UNITS = ("mm", "mm", "mm", "mm", "mm", "", "mm3")
+
+
+def lesion_card(summary: Mapping[str, Any], folder: str) -> str:
+    """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time."""
+    lines = [f"{summary['title']}", f"{summary['status']}: {summary['reason']}", ""]
+    lines += _lesion_table(summary)
+    lines += _structure_lines(summary)
+    lines += [
+        "",
+        _generator_line(summary),
+        _energy_line(summary),
+        _numerics_line(summary),
+        _time_line(summary),
+    ]
+    lines += [f"  warning   {warning}" for warning in summary["warnings"]]
+    lines += ["", f"  written to {folder}: report.html, summary.json, history.csv, fields.vtkhdf"]
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
+    bars = summary["numerics"].get("error_bar", {})
+    names = [name for name, _, _ in _COLUMNS]
+    rows = [["lesion", *names], ["", *_UNITS]]
+    for rule, lesion in summary["lesion"].items():
+        if lesion["volume_mm3"] <= 0.0:
+            rows.append([rule, "none", *[""] * (len(names) - 1)])
+            continue
+        cells = []
+        for _, key, form in _COLUMNS:
+            bar = bars.get(f"{rule}.{key}")
+            cells.append(form.format(lesion[key]) + (f" ±{bar:.2g}" if bar is not None else ""))
+        rows.append([rule, *cells])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
+    return [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+
+
+def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, s in summary["structures"].items():
+        if s["role"] == "anatomy":
+            continue
+        parts = [
+            f"{100 * s['covered_fraction']:.1f} % inside {s['rule']}",
+            f"hottest {s['max_degC']:.1f} degC",
+        ]
+        if s["limit"]:
+            parts.append(f"limit {s['limit']['max_degC']:g} degC")
+        if s["min_margin_mm"] is not None:
+            parts.append(f"margin {s['min_margin_mm']:+.2f} mm")
+        if s["time_to_cover_s"] is not None and s["role"] == "target":
+            parts.append(f"covered at {s['time_to_cover_s']:.1f} s")
+        if s["coagulated_length_mm"] is not None:
+            parts.append(f"{s['coagulated_length_mm']:.1f} of {s['length_mm']:.1f} mm coagulated")
+        lines.append(f"  {s['role']:8} {name}: {s['verdict'].upper()} ({', '.join(parts)})")
+    return ["", *lines] if lines else []
+
+
+def _generator_line(summary: Mapping[str, Any]) -> str:
+    e = summary["electric"]
+    if e["voltage_V"] is None:
+        return "  generator no voltage was applied"
+    return (
+        f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
+        f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
+    )
+
+
+def _energy_line(summary: Mapping[str, Any]) -> str:
+    e = summary["energy"]
+    return (
+        f"  energy    {e['joule_J']:.1f} J in = {e['stored_J']:.1f} stored + {e['perfused_J']:.1f} to blood + "
+        f"{e['boundary_J']:.1f} through the boundary; residual {e['residual_J']:+.2g} J ({e['residual_percent']:.2g} %)"
+    )
+
+
+def _numerics_line(summary: Mapping[str, Any]) -> str:
+    n = summary["numerics"]
+    return (
+        f"  numerics  {n['nodes']} nodes, {n['cells']} cells, {n['steps']} steps ({n['rejects']} rejected), "
+        f"{n['heat_iterations']} heat and {n['potential_iterations']} potential iterations, {n['ranks']} "
+        f"rank{'s' if n['ranks'] > 1 else ''}"
+    )
+
+
+def _time_line(summary: Mapping[str, Any]) -> str:
+    t = summary["timing_s"]
+    stages = ", ".join(
+        f"{name} {seconds:.1f}" for name, seconds in t.items() if name != "total" and seconds >= 0.05
+    )
+    return (
+        f"  time      {t['total']:.1f} s of wall time for {summary['simulated_s']:g} s simulated ({stages})"
+    )

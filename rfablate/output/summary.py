@@ -1,0 +1,26 @@
+"""summary.json: written last and atomically, so that its existence means the run ended. Root only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary whole or not at all; non-finite numbers become null."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,148 @@
+"""What a run leaves behind: looks at every frame, writes rows, fields and, at the end, the summary."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from rfablate.case.schema import Case
+from rfablate.errors import RfablateError
+from rfablate.fem.gather import gather_cells, gather_mesh, gather_nodal
+from rfablate.log import Progress
+from rfablate.observe import Observer, nodal_fields
+from rfablate.output.directory import RunDirectory
+from rfablate.problem import Problem
+from rfablate.results import (
+    ElectricRecord,
+    case_entries,
+    energy_entry,
+    history_row,
+    lesion_entry,
+    provenance,
+    structure_entry,
+    warnings_of,
+)
+from rfablate.state import Frame, State
+from rfablate.timing import Stopwatch
+
+FRAMES = 10
+"""Frames in fields.vtkhdf when the case does not say how many."""
+
+
+class Record:
+    """The onlookers of a run. Its methods are collective; only rank 0 holds `files` and writes."""
+
+    def __init__(
+        self, case: Case, problem: Problem, observer: Observer, files: RunDirectory | None, watch: Stopwatch
+    ) -> None:
+        """Write the mesh into the fields file and get ready. Collective."""
+        self._case, self._problem, self._observer = case, problem, observer
+        self._files, self._watch = files, watch
+        self._electric = ElectricRecord()
+        self._frame: Frame | None = None
+        end = problem.generator.end
+        interval = case.output.fields_interval or end / FRAMES
+        self.output_times = tuple(
+            n * interval for n in range(1, int(np.ceil(end / interval)) + 1) if n * interval < end
+        ) + (end,)
+        self._progress = Progress(end, enabled=files is not None)
+        domain = problem.domain
+        with watch.stage("write"):
+            mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
+            if files is not None and mesh is not None:
+                files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
+
+    def see(self, frame: Frame) -> None:
+        """Measure, write and show one accepted step. Collective."""
+        self._frame = frame
+        self._electric.see(frame)
+        with self._watch.stage("measure"):
+            seen = self._observer.look(frame)
+        with self._watch.stage("write"):
+            if self._files is not None:
+                self._files.history_row(history_row(frame, seen))
+            if frame.t == 0.0 or frame.t in self.output_times:
+                self._write_fields(frame)
+        impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
+        self._progress.update(frame.t, frame.sensor, frame.power, impedance, frame.dt)
+
+    def _write_fields(self, frame: Frame) -> None:
+        domain = self._problem.domain
+        nodal = nodal_fields(self._problem, frame)
+        joule = np.zeros(len(domain.region))
+        if frame.unit is not None:
+            joule = frame.voltage**2 * frame.unit.heating / domain.elements.volume
+        cells = gather_cells(domain, joule)
+        if self._files is not None and nodal is not None and cells is not None:
+            self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
+
+    def close(self, state: State, fault: RfablateError | None, started: str) -> dict[str, Any]:
+        """Write the last state and return the summary. Collective."""
+        self._progress.close()
+        frame = self._frame
+        assert frame is not None
+        if fault is not None and frame.t not in (0.0, *self.output_times):
+            self._write_fields(frame)
+        with self._watch.stage("write"):
+            self._write_checkpoint(state)
+        with self._watch.stage("measure"):
+            seen = self._observer.look(frame)
+            structures = self._observer.conclude(frame)
+        problem, case, rule = self._problem, self._case, self._observer.deciding_rule
+        electric = self._electric.entry()
+        return {
+            **case_entries(case, problem.tissue_of_region),
+            "status": "completed" if fault is None else "failed",
+            "reason": f"the end of the treatment at {state.t:g} s" if fault is None else str(fault),
+            "simulated_s": state.t,
+            "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
+            "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
+            "energy": energy_entry(state.ledger),
+            "electric": electric,
+            "numerics": self._numerics(state),
+            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
+            "provenance": provenance(case, problem.domain.comm.size, started),
+            "timing_s": {**{k: v for k, v in self._watch.seconds.items()}, "total": self._watch.total},
+        }
+
+    def _numerics(self, state: State) -> dict[str, Any]:
+        problem = self._problem
+        domain, electric = problem.domain, problem.electric
+        pattern, x = problem.pattern, domain.x
+        edges = np.linalg.norm(x[pattern.i] - x[pattern.j], axis=1)
+        smallest = domain.comm.allreduce(float(edges.min(initial=np.inf)), op=MPI.MIN)
+        return {
+            "nodes": domain.nodes.total,
+            "cells": domain.n_cells,
+            "smallest_edge_mm": smallest * 1e3,
+            "interfaces": "cells"
+            if any("follow the cells" in note for note in domain.notes)
+            else "conforming",
+            "steps": state.step_memory.accepted,
+            "rejects": state.step_memory.rejected,
+            "heat_iterations": problem.heat.solver.iterations,
+            "potential_iterations": electric.solver.iterations if electric is not None else 0,
+            "ranks": domain.comm.size,
+            "error_bar": {},
+        }
+
+    def _write_checkpoint(self, state: State) -> None:
+        domain = self._problem.domain
+        nodal = {"T": state.T, "peak": state.peak, "omega": state.omega, "cem43": state.cem43}
+        nodal |= {f"past_{n}": T for n, (_, T) in enumerate(state.past)}
+        gathered = {name: gather_nodal(domain, field) for name, field in nodal.items()}
+        if self._files is None:
+            return
+        memory = {
+            "t": state.t,
+            "past_times": [t for t, _ in state.past],
+            "generator": dataclasses.asdict(state.memory),
+            "stepping": dataclasses.asdict(state.step_memory),
+            "ledger": dataclasses.asdict(state.ledger),
+            "voltage": state.voltage,
+            "after_switch": state.after_switch,
+        }
+        self._files.checkpoint({k: v for k, v in gathered.items() if v is not None}, memory)

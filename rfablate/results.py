@@ -1,0 +1,206 @@
+"""The rows of history.csv and the entries of summary.json: SI results in the clinic's units. Plain data in, plain data out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rfablate
+from rfablate.case.load import dump_case
+from rfablate.case.schema import Case
+from rfablate.fem.lesion import Lesion
+from rfablate.ledger import Ledger
+from rfablate.observe import Observation, StructureResult
+from rfablate.physics.tissue import Tissue
+from rfablate.state import Frame
+
+MM = 1e3
+MM3 = 1e9
+
+
+def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
+    """Return one row of history.csv."""
+    on = frame.voltage > 0.0 and frame.conductance > 0.0
+    row: dict[str, float | None] = {
+        "time_s": frame.t,
+        "dt_s": frame.dt,
+        "voltage_V": frame.voltage,
+        "current_A": frame.voltage * frame.conductance,
+        "power_W": frame.power,
+        "impedance_ohm": 1.0 / frame.conductance if on else None,
+        "sensor_degC": frame.sensor,
+        "setpoint_degC": frame.setpoint,
+        "max_degC": frame.max_T,
+    }
+    for name, lesion in seen.lesions.items():
+        row[f"{name}_volume_mm3"] = lesion.volume * MM3
+        row[f"{name}_width_mm"] = lesion.width * MM
+        row[f"{name}_length_mm"] = lesion.length * MM
+    for name in seen.covered:
+        row[f"{name}_max_degC"] = seen.max_T[name]
+        row[f"{name}_covered_fraction"] = seen.covered[name]
+    return row
+
+
+def lesion_entry(lesion: Lesion) -> dict[str, float]:
+    """Return one rule's entry of summary.json."""
+    return {
+        "width_mm": lesion.width * MM,
+        "width_min_mm": lesion.width_min * MM,
+        "length_mm": lesion.length * MM,
+        "depth_distal_mm": lesion.depth_distal * MM,
+        "depth_proximal_mm": lesion.depth_proximal * MM,
+        "effective_radius_mm": lesion.effective_radius * MM,
+        "roundness": lesion.roundness,
+        "volume_mm3": lesion.volume * MM3,
+    }
+
+
+def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:
+    """Return one structure's entry of summary.json."""
+    spec = result.spec
+
+    def mm(length: float | None) -> float | None:
+        return None if length is None else length * MM
+
+    return {
+        "kind": getattr(spec, "kind", "region"),
+        "tissue": spec.tissue,
+        "role": spec.role,
+        "rule": rule,
+        "volume_mm3": result.volume * MM3,
+        "required_fraction": spec.required_fraction,
+        "covered_fraction": result.covered,
+        "max_degC": result.max_T,
+        "hottest_point_mm": [x * MM for x in result.hottest_point],
+        "min_margin_mm": mm(result.margin),
+        "time_to_cover_s": result.time_to_cover,
+        "length_mm": mm(result.length),
+        "coagulated_length_mm": mm(result.coagulated_length),
+        "limit": None if spec.limit is None else {"max_degC": spec.limit},
+        "verdict": result.verdict,
+    }
+
+
+def energy_entry(ledger: Ledger) -> dict[str, float]:
+    """Return the energy ledger of summary.json [J]."""
+    return {
+        "joule_J": ledger.joule,
+        "stored_J": ledger.stored,
+        "perfused_J": ledger.perfused,
+        "boundary_J": ledger.boundary,
+        "latent_J": ledger.latent,
+        "residual_J": ledger.residual,
+        "residual_percent": 100.0 * ledger.residual_fraction,
+    }
+
+
+class ElectricRecord:
+    """Gathers what the generator did over a run."""
+
+    def __init__(self) -> None:
+        """Start with nothing delivered."""
+        self._last: Frame | None = None
+        self._peak_power = 0.0
+        self._limited = 0.0
+
+    def see(self, frame: Frame) -> None:
+        """Take note of a step."""
+        if frame.voltage > 0.0:
+            self._last = frame
+            self._peak_power = max(self._peak_power, frame.power)
+            self._limited += frame.dt if frame.limited_by else 0.0
+
+    def entry(self) -> dict[str, float | None]:
+        """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit."""
+        frame = self._last
+        if frame is None:
+            return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
+        return {
+            "voltage_V": frame.voltage,
+            "current_A": frame.voltage * frame.conductance,
+            "power_W": frame.power,
+            "impedance_ohm": 1.0 / frame.conductance,
+            "peak_power_W": self._peak_power,
+            "limited_s": self._limited,
+        }
+
+
+def tissue_entry(tissue: Tissue) -> dict[str, Any]:
+    """Return one tissue's constants and where they come from."""
+    return {
+        "density_kg_per_m3": tissue.density,
+        "heat_capacity_J_per_kgK": tissue.heat_capacity,
+        "k_W_per_mK": tissue.k,
+        "k_slope_per_K": tissue.k_slope,
+        "sigma_S_per_m": tissue.sigma,
+        "sigma_slope_per_K": tissue.sigma_slope,
+        "perfusion_per_s": tissue.perfusion,
+        "source": tissue.source,
+        "checked": tissue.checked,
+    }
+
+
+def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
+    """Return what summary.json says of the case itself."""
+    mesh = case.domain.kind == "mesh"
+    return {
+        "title": case.title,
+        "case": {
+            "domain_kind": case.domain.kind,
+            "axisymmetric": bool(getattr(case.domain, "axisymmetric", False))
+            if mesh
+            else case.domain.kind == "axisymmetric",
+        },
+        "applicators": [
+            {
+                "name": a.name,
+                "model": a.model,
+                "tip_mm": [x * MM for x in a.tip],
+                "direction": list(a.direction),
+                "active_tip_mm": a.active_tip * MM,
+                "outer_diameter_mm": a.outer_diameter * MM,
+                "tip_shape": a.tip_shape,
+                "bevel_angle_deg": a.bevel_angle,
+            }
+            for a in case.applicators
+        ],
+        "tissues": {t.name: tissue_entry(t) for t in tissues.values()},
+    }
+
+
+def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
+    """Return versions, sizes and the hash of the case."""
+    import dolfinx
+    import gmsh
+    from petsc4py import PETSc
+
+    return {
+        "rfablate": rfablate.__version__,
+        "dolfinx": dolfinx.__version__,
+        "petsc": ".".join(str(n) for n in PETSc.Sys.getVersion()),
+        "gmsh": gmsh.__version__,
+        "python": platform.python_version(),
+        "ranks": ranks,
+        "host_cores": os.cpu_count(),
+        "started": started,
+        "case_sha256": hashlib.sha256(dump_case(case).encode()).hexdigest(),
+    }
+
+
+def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None) -> list[str]:
+    """Return what the user must know beside the numbers."""
+    found = list(notes)
+    if ledger.residual_fraction > 0.01:
+        found.append(
+            f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
+            f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
+        )
+    if limited_s:
+        found.append(
+            f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there"
+        )
+    return found

@@ -1,0 +1,127 @@
+"""A run, from the case to the lesion. Read this file first.
+
+    mesh  ->  problem  ->  steps: decide, solve, judge, commit  ->  lesion, structures, energy  ->  files
+
+`steps` is the time loop and the only place where the state of a run changes. Everything else looks on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from rfablate.case.schema import Case
+from rfablate.errors import RfablateError, SolveError, StepError
+from rfablate.fem.meshing import build_domain
+from rfablate.fem.parallel import on_root
+from rfablate.observe import Observer
+from rfablate.output.card import lesion_card
+from rfablate.output.directory import RunDirectory
+from rfablate.physics.damage import cem43_rate, integrate_rate
+from rfablate.problem import Problem, build_problem, describe
+from rfablate.record import Record
+from rfablate.state import Frame, State, Trial, accepted_frame, first_frame, initial_state
+from rfablate.step import solve_step
+from rfablate.timing import Stopwatch
+
+log = logging.getLogger("rfablate")
+
+KEPT = "the last good state is in checkpoint.h5, the fields up to it in fields.vtkhdf"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to; the same on every rank, but for the card, which is empty off rank 0."""
+
+    summary: dict[str, Any]
+    card: str
+    exit_code: int
+    """0, or 5 where a protected structure exceeded its limit."""
+
+
+def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False) -> Outcome:
+    """Run a case and write its run directory. Collective.
+
+    Raises:
+        CaseError: the directory holds a run already and `overwrite` is False.
+        MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
+    """
+    watch, started = Stopwatch(), datetime.now(timezone.utc).isoformat(timespec="seconds")
+    files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
+    with watch.stage("mesh"):
+        domain = build_domain(case, comm)
+    with watch.stage("setup"):
+        problem = build_problem(case, domain)
+        state = initial_state(problem)
+        observer = Observer(case, problem)
+        record = Record(case, problem, observer, files, watch)
+    log.info("%s", describe(problem))
+    fault: RfablateError | None = None
+    try:
+        for frame in steps(problem, state, record.output_times, watch):
+            record.see(frame)
+    except (SolveError, StepError) as error:
+        fault = error
+    summary = record.close(state, fault, started)
+    card = ""
+    if files is not None:
+        with watch.stage("write"):
+            files.finish(summary, with_report=case.output.report)
+        card = lesion_card(summary, str(directory))
+    if fault is not None:
+        raise type(fault)(f"{fault}; {KEPT}")
+    exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())
+    return Outcome(summary, card, 5 if exceeded else 0)
+
+
+def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
+    """Advance `state` to the end of the treatment, yielding the start and every accepted step. Collective.
+
+    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end.
+
+    Raises:
+        SolveError: a solve failed or the temperature went non-finite; `state` still holds the last good step.
+        StepError: the shortest step allowed was refused.
+    """
+    control, generator = problem.control, problem.generator
+    landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
+    yield first_frame(problem, state)
+    while state.t < generator.end:
+        t = control.next_time(state.t, landings, state.step_memory)
+        trial = solve_step(problem, state, t, watch)
+        verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
+        if verdict.too_small:
+            raise StepError(
+                f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
+                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K or a finer mesh"
+            )
+        state.step_memory = verdict.memory
+        if verdict.accepted:
+            with watch.stage("damage"):
+                commit(problem, state, trial)
+            yield accepted_frame(state, trial)
+
+
+def commit(problem: Problem, state: State, trial: Trial) -> None:
+    """Make the trial the state: the only place where a state changes."""
+    rate = problem.arrhenius.rate
+    state.omega = state.omega + integrate_rate(rate(state.T), rate(trial.T), trial.dt)
+    state.cem43 = state.cem43 + integrate_rate(cem43_rate(state.T), cem43_rate(trial.T), trial.dt)
+    state.peak = np.maximum(state.peak, trial.T)
+    state.t, state.T = trial.t, trial.T
+    state.memory, state.ledger, state.voltage = trial.memory, trial.ledger, trial.command.voltage
+    state.response = trial.response
+    if trial.unit is not None:
+        state.units = [(trial.t, trial.unit), *state.units[:1]]
+    state.past = [(trial.t, trial.T), *state.past[:2]]
+    state.after_switch = trial.t in problem.generator.switch_times
+    if state.after_switch:
+        state.past = state.past[:1]
+        state.step_memory = problem.control.restart(state.step_memory)

@@ -1,0 +1,162 @@
+"""One step, solved and measured but not yet accepted.
+
+sigma, k, alive   at the extrapolated temperature of the step's end
+phi_1, G          unit potential
+T_a, T_b          passive part and response to 1 V of the bioheat step
+V                 from the generator, which knows G and what the sensor would read:  T = T_a + V^2 T_b
+error             local error of the step, by which the loop accepts it or tries a shorter one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import SolveError
+from rfablate.fem.electric import UnitField
+from rfablate.ledger import Powers
+from rfablate.physics.generator import Command, Memory, Offer
+from rfablate.problem import Problem
+from rfablate.state import State, Trial
+from rfablate.stepping import bdf2_error_factor, bdf_weights
+from rfablate.timing import Stopwatch
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
+    """Return the step from the state to time t [s], leaving the state alone. Collective."""
+    dt = t - state.t
+    T_star = extrapolate(state.past, t)
+    sigma, k = problem.laws.conductivities(problem.domain.elements.mean(T_star))
+    alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star))
+    previous = state.past[1][0] if len(state.past) > 1 and problem.control.order == 2 else None
+    w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
+    past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
+
+    with watch.stage("potential"):
+        unit = _unit_field(problem, state, sigma, t)
+    with watch.stage("heat"):
+        operator = _Operator(problem, state, unit, k, alive, T_star)
+        T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
+    with watch.stage("judge"):
+        error, max_T = _inspect(problem, state, T, t)
+        load = command.voltage**2 * unit.load if unit is not None else np.zeros_like(T)
+        rate = w0 * T - past
+        flows = problem.heat.flows(T, rate, load, problem.initial)
+        joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
+        ledger = state.ledger.advance(
+            dt, Powers(joule, flows.perfused, flows.boundary), flows.stored, after_switch=state.after_switch
+        )
+    order = 1 if previous is None else 2
+    return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
+
+
+def extrapolate(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
+    """Return the temperature at t [s] on the straight line through the last two solutions, or the last one alone."""
+    if len(past) < 2:
+        return past[0][1]
+    (t0, T0), (t1, T1) = past[0], past[1]
+    return T0 + (t - t0) / (t0 - t1) * (T0 - T1)
+
+
+def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray) -> FloatArray | None:
+    """Return the local error of a BDF2 step that reached T at t [K] at each node; None with fewer than three solutions."""
+    if len(past) < 3:
+        return None
+    (t0, T0), (t1, T1), (t2, T2) = past[:3]
+    first = (T - T0) / (t - t0)
+    second = (T0 - T1) / (t0 - t1)
+    third = (T1 - T2) / (t1 - t2)
+    upper = (first - second) / (t - t1)
+    lower = (second - third) / (t0 - t2)
+    return np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1)
+
+
+def _unit_field(problem: Problem, state: State, sigma: FloatArray, t: float) -> UnitField | None:
+    if problem.electric is None or t > problem.generator.switch_times[-1]:
+        return None
+    guess = None
+    if len(state.units) == 2:
+        guess = extrapolate([(time, unit.phi) for time, unit in state.units], t)
+    elif state.units:
+        guess = state.units[0][1].phi
+    return problem.electric.solve(sigma, guess)
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """What a bioheat step is made of, but for its length."""
+
+    problem: Problem
+    state: State
+    unit: UnitField | None
+    k: FloatArray
+    alive: FloatArray
+    T_star: FloatArray
+
+    def prepare(self, w0: float, t: float) -> FloatArray:
+        """Assemble the operator of a step that ends at t [s] and return the temperatures of its fixed nodes. Collective."""
+        fixed, value, surface = self.problem.fixed, self.problem.fixed_value, self.problem.surface
+        if surface is not None and t <= surface.on:
+            fixed = fixed | surface.nodes
+            value = np.where(surface.nodes, surface.ramp.at(t), value)
+        self.problem.heat.assemble(w0, self.k, self.alive, fixed)
+        return value
+
+    def split(self, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, FloatArray]:
+        """Return (T_a, T_b) at t [s]. Collective."""
+        assert self.unit is not None
+        value, state = self.prepare(w0, t), self.state
+        guess = (
+            np.zeros_like(self.T_star)
+            if state.response is None
+            else state.response[1] * (state.response[0] / w0)
+        )
+        T_b = self.problem.heat.response(self.unit.load, guess)
+        return self.problem.heat.passive(past, value, self.T_star - state.voltage**2 * T_b), T_b
+
+    def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
+        """Return what the sensor reads in each field. Collective."""
+        probe = self.problem.sensor
+        return tuple(
+            float(v)
+            for v in self.problem.domain.nodes.total_of(*(float(probe.partial(f).mean()) for f in fields))
+        )
+
+
+def _bioheat(
+    operator: _Operator, w0: float, past: FloatArray, t: float
+) -> tuple[FloatArray, tuple[float, FloatArray] | None, Command, Memory, float]:
+    """Return (T, (w0, T_b), command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
+    generator, state = operator.problem.generator, operator.state
+    dt = t - state.t
+    G = operator.unit.conductance if operator.unit is not None else 0.0
+    if operator.unit is not None and generator.reads_sensor and dt >= generator.horizon:
+        T_a, T_b = operator.split(w0, past, t)
+        a, b = operator.sensor(T_a, T_b)
+        command, memory = generator.decide(Offer(t, dt, G, a, b, t), state.memory)
+        heating = command.voltage**2
+        return T_a + heating * T_b, (w0, T_b), command, memory, a + heating * b
+    a, b, reach = np.nan, np.nan, t
+    if operator.unit is not None and generator.reads_sensor:
+        reach = state.t + generator.horizon
+        a, b = operator.sensor(*operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach))
+    command, memory = generator.decide(Offer(t, dt, G, a, b, reach), state.memory)
+    value = operator.prepare(w0, t)
+    load = command.voltage**2 * operator.unit.load if operator.unit is not None else 0.0
+    T = operator.problem.heat.passive(past, value, operator.T_star, load)
+    return T, None, command, memory, operator.sensor(T)[0]
+
+
+def _inspect(problem: Problem, state: State, T: FloatArray, t: float) -> tuple[float | None, float]:
+    """Return the step's largest local error [K] and the highest temperature [degC]. Collective."""
+    error = local_error(state.past, t, T)
+    mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)))
+    max_T, largest = problem.domain.nodes.max_of(*mine)
+    if not np.isfinite(max_T) or not np.isfinite(largest):
+        raise SolveError(f"the temperature went non-finite in the step from {state.t:.6g} s to {t:.6g} s")
+    return (None if error is None else float(largest)), float(max_T)
