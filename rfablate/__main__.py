@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     args.threads_unset = _THREADS not in os.environ
     os.environ.setdefault(_THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, _interrupt)
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
@@ -52,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "rfablate":
             raise
-        print(
-            f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr
-        )
+        print(f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr)
         return 1
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
+    """Raise KeyboardInterrupt, and again a little later: Python drops what some callbacks raise."""
+    signal.setitimer(signal.ITIMER_REAL, 5.0)
     raise KeyboardInterrupt
 
 
@@ -102,12 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(
-    verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + "."
-    )
+def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=command)
     return parser
 
@@ -161,9 +159,7 @@ def _doctor(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     if not (args.run / "summary.json").is_file():
         hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
-        raise CaseError(
-            [Fault(str(args.run), "no summary.json in it", "a finished run's directory", hint)], "report"
-        )
+        raise CaseError([Fault(str(args.run), "no summary.json in it", "a finished run's directory", hint)], "report")
     from rfablate.report import write_report
 
     write_report(args.run)
@@ -180,9 +176,7 @@ def _new(args: argparse.Namespace) -> int:
         with file.open("x", encoding="utf-8") as out:
             out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
     except FileExistsError:
-        raise CaseError(
-            [Fault(str(file), "exists already", "a new name", "nothing was written")], "new"
-        ) from None
+        raise CaseError([Fault(str(file), "exists already", "a new name", "nothing was written")], "new") from None
     except OSError as error:
         raise CaseError([Fault(str(file), error.strerror or str(error), "a writable place")], "new") from None
     print(f"{file} written; next: rfablate check {file}")
@@ -216,6 +210,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
         _say_error(comm, str(error))
         return error.exit_code
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         _say_error(comm, "interrupted")
         code = INTERRUPTED
     except BaseException:
@@ -231,8 +226,10 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
 def _say_error(comm: MPI.Comm, text: str) -> None:
     import logging
 
+    log = logging.getLogger("rfablate")
     if comm.rank == 0:
-        logging.getLogger("rfablate").error(text, extra={"file_only": True})
+        if log.handlers:
+            log.error(text, extra={"file_only": True})
         print(f"error: {text}", file=sys.stderr, flush=True)
 
 
@@ -282,9 +279,7 @@ def _prepared(args: argparse.Namespace, directory: Path) -> Case:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fault = Fault(
-            str(directory), error.strerror or str(error), "a place to write to", "choose another -o"
-        )
+        fault = Fault(str(directory), error.strerror or str(error), "a place to write to", "choose another -o")
         raise CaseError([fault], "output") from None
     return case
 

@@ -31,8 +31,7 @@ def applicators_text(name: str | None = None) -> str:
     if name is not None:
         model = applicator_model(_known(name, applicator_names(), "applicators"))
         keys = [
-            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:g}"
-            for key, value in model.items()
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:g}" for key, value in model.items()
         ]
         return "\n".join(["[[applicators]]", f'model = "{name}"', *(f"# {key}" for key in keys), "", note])
     models = {each: applicator_model(each) for each in applicator_names()}

@@ -18,9 +18,7 @@ class Fault:
     def __str__(self) -> str:
         """Return the fault as the one or two lines a user reads."""
         line = (
-            f"{self.where}: {self.found}; expected {self.expected}"
-            if self.expected
-            else f"{self.where}: {self.found}"
+            f"{self.where}: {self.found}; expected {self.expected}" if self.expected else f"{self.where}: {self.found}"
         )
         return f"{line}\n    try: {self.suggestion}" if self.suggestion else line
 

@@ -45,8 +45,8 @@ class Ledger:
     def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool) -> Ledger:
         """Return the ledger after a step of dt [s] that ends with the flows `now` and the heat `stored` [J].
 
-        Flows run linearly over a step. In the first step after a switch they are taken constant at their final value: the
-        flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
+        Flows run linearly over a step. In the first step after a switch they are taken constant at their final value:
+        the flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
         """
         start = now if after_switch else self.last
         half = 0.5 * dt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ _DRAW_EVERY = 0.1
 """Wall time between drawings of the bar [s]."""
 _BAR_CELLS = 24
 _CLEAR = "\r\033[K"
+_LAUNCHED = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID")
+"""Set in ranks by MPI launchers."""
 
 
 class _Console(logging.StreamHandler):
@@ -77,9 +80,7 @@ class Progress:
         self._total = total_s
         self._enabled = enabled
         self._log = logging.getLogger(_NAME)
-        self._bar = (
-            enabled and sys.stdout.isatty() and self._log.isEnabledFor(logging.INFO) and not _is_quiet()
-        )
+        self._bar = enabled and _is_terminal() and not _is_quiet()
         self._start = self._last_line = time.monotonic()
         self._last_draw = -math.inf
         self._unsaid = ""
@@ -128,6 +129,22 @@ class Progress:
         sys.stdout.write(f"{_CLEAR}[{cells}] {t:6.1f} / {self._total:g} s  {values}{self._left(t, now)}")
         sys.stdout.flush()
         _Console.bar_drawn = True
+
+
+def _is_terminal() -> bool:
+    """Return whether somebody watches standard output.
+
+    Launchers give every rank a terminal of its own, whatever their output goes to: there the launcher's own
+    standard output decides, and where that cannot be seen it is taken for a file.
+    """
+    if not sys.stdout.isatty():
+        return False
+    if not any(name in os.environ for name in _LAUNCHED):
+        return True
+    try:
+        return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))
+    except OSError:
+        return False
 
 
 def _is_quiet() -> bool:

@@ -81,9 +81,8 @@ class Observer:
         self._deciding = case.lesion.rules.index(case.lesion.verdict_rule or case.lesion.rules[0])
         self._meter = LesionMeter(problem.domain, problem.tissue_cells, _axis(case))
         specs = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
-        volume = np.bincount(
-            self._domain.region, self._domain.elements.volume, minlength=max(self._domain.region_names) + 1
-        )
+        n_regions = max(self._domain.region_names) + 1
+        volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
         self._covered_at: dict[str, float] = {}
@@ -102,13 +101,9 @@ class Observer:
             points, length = _along(np.array(spec.path))
             points = _clip_to_domain(case, points)
             if is_axisymmetric(case):
-                points = np.stack(
-                    [np.hypot(points[:, 0], points[:, 1]), points[:, 2], np.zeros(len(points))], axis=1
-                )
+                points = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2], np.zeros(len(points))], axis=1)
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
-        return Watched(
-            spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length
-        )
+        return Watched(spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length)
 
     def _levels(self, frame: Frame) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43) for rule in self.rules]
@@ -117,7 +112,7 @@ class Observer:
         """Return the answers of a step and remember what is covered now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))
         mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
-        hottest = self._domain.nodes.max_of(*mine) if mine else []
+        hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
         inside = volumes[self._deciding]
         seen = Observation(
             t=frame.t,
@@ -153,16 +148,12 @@ class Observer:
     ) -> StructureResult:
         domain, spec = self._domain, w.spec
         owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
-        gathered = domain.comm.gather(
-            (domain.x[owned], level[owned], frame.peak[owned], domain.input_node[owned])
-        )
+        gathered = domain.comm.gather((domain.x[owned], level[owned], frame.peak[owned], domain.input_node[owned]))
         margin, hottest = None, (0.0, 0.0, 0.0)
         if gathered is not None:
             x, levels, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
             margin = _margin(spec.role, x, levels, surface)
-            order = np.lexsort(
-                (number, -np.round(peak, 9))
-            )  # ties go to the first input node, on any number of ranks
+            order = np.lexsort((number, -np.round(peak, 9)))  # ties go to the first input node, on any number of ranks
             hottest = self._in_space(x[order[0]])
         coagulated = None
         if w.centre_line is not None and w.length is not None:

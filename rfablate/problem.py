@@ -1,4 +1,4 @@
-"""From a case and its mesh to the problems the time loop solves: laws per cell, fixed nodes, sensor, generator, step control."""
+"""From a case and its mesh to what the time loop solves: laws, fixed nodes, sensor, generator, step control."""
 
 from __future__ import annotations
 
@@ -174,14 +174,12 @@ def step_control(case: Case) -> StepControl:
 
 
 def sensor_points(case: Case) -> FloatArray:
-    """Return where the first applicator measures [m], shape (n, 3), (r, z, 0) when axisymmetric: one point, or a disc of seven."""
+    """Return where the first applicator measures [m]: one point or a disc of seven; (r, z, 0) when axisymmetric."""
     applicator = case.applicators[0]
     direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
-    centre = np.array(applicator.tip) + applicator.sensor_offset * direction
+    centre: FloatArray = np.array(applicator.tip) + applicator.sensor_offset * direction
     if is_axisymmetric(case):
-        radii = (
-            [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
-        )
+        radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
         return np.array([[radius, centre[2], 0.0] for radius in radii])
     if applicator.sensor_radius == 0.0:
         return centre[None]
@@ -195,9 +193,7 @@ def sensor_points(case: Case) -> FloatArray:
 
 def is_axisymmetric(case: Case) -> bool:
     """Return whether the case is solved in the (r, z) half plane."""
-    return case.domain.kind == "axisymmetric" or (
-        isinstance(case.domain, MeshDomain) and case.domain.axisymmetric
-    )
+    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
 
 
 def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArray]:
@@ -238,15 +234,19 @@ def _temperature_control(g: TemperatureControl, limits: device.Limits, ramp: dev
     return device.PIControl(limits, on, g.cooldown, ramp, g.proportional, g.integral)
 
 
-def describe(problem: Problem) -> str:
-    """Return what the run is about to do, in a line or two. Collective."""
-    domain = problem.domain
-    regions = ", ".join(
-        f"{name} ({problem.tissue_of_region[name].name})" for name in domain.region_names.values()
-    )
+def describe_mesh(domain: Domain) -> str:
+    """Return what a mesh is made of: size, region volumes, surfaces. Collective."""
+    volume = np.bincount(domain.region, domain.elements.volume, max(domain.region_names) + 1).astype(np.float64)
+    volume = domain.nodes.total_of(*volume)
     kind = "axisymmetric" if domain.axisymmetric else "3-D"
     ranks = f"{domain.comm.size} rank{'s' if domain.comm.size > 1 else ''}"
-    return (
-        f"{kind} mesh of {domain.nodes.total} nodes and {domain.n_cells} cells on {ranks}: {regions}\n"
-        f"{type(problem.generator).__name__} for {problem.generator.end:g} s"
-    )
+    regions = ", ".join(f"{name} {volume[tag] * 1e9:.4g} mm3" for tag, name in domain.region_names.items())
+    lines = [f"{kind} mesh of {domain.nodes.total} nodes and {domain.n_cells} cells on {ranks}", f"regions: {regions}"]
+    return "\n".join([*lines, *domain.notes])
+
+
+def describe(problem: Problem) -> str:
+    """Return what the run is about to do, in a few lines. Collective."""
+    tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
+    generator = f"{type(problem.generator).__name__} for {problem.generator.end:g} s"
+    return "\n".join([describe_mesh(problem.domain), tissues, generator])

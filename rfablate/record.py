@@ -52,7 +52,7 @@ class Record:
         domain = problem.domain
         with watch.stage("write"):
             mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
-            if files is not None and mesh is not None:
+            if files is not None and mesh is not None and region is not None:
                 files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
 
     def see(self, frame: Frame) -> None:
@@ -118,9 +118,7 @@ class Record:
             "nodes": domain.nodes.total,
             "cells": domain.n_cells,
             "smallest_edge_mm": smallest * 1e3,
-            "interfaces": "cells"
-            if any("follow the cells" in note for note in domain.notes)
-            else "conforming",
+            "interfaces": "cells" if any("follow the cells" in note for note in domain.notes) else "conforming",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.heat.solver.iterations,

@@ -1,4 +1,4 @@
-"""The rows of history.csv and the entries of summary.json: SI results in the clinic's units. Plain data in, plain data out."""
+"""The rows of history.csv and the entries of summary.json: SI results in the clinic's units. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import rfablate
 from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
+from rfablate.fem._compat import DOLFINX_VERSION
 from rfablate.fem.lesion import Lesion
 from rfablate.ledger import Ledger
 from rfablate.observe import Observation, StructureResult
@@ -174,13 +175,12 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
 
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     """Return versions, sizes and the hash of the case."""
-    import dolfinx
     import gmsh
     from petsc4py import PETSc
 
     return {
         "rfablate": rfablate.__version__,
-        "dolfinx": dolfinx.__version__,
+        "dolfinx": DOLFINX_VERSION,
         "petsc": ".".join(str(n) for n in PETSc.Sys.getVersion()),
         "gmsh": gmsh.__version__,
         "python": platform.python_version(),
@@ -200,7 +200,5 @@ def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None) -
             f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
         )
     if limited_s:
-        found.append(
-            f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there"
-        )
+        found.append(f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there")
     return found

@@ -19,13 +19,15 @@ from mpi4py import MPI
 
 from rfablate.case.schema import Case
 from rfablate.errors import RfablateError, SolveError, StepError
+from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.fem.meshing import build_domain
 from rfablate.fem.parallel import on_root
 from rfablate.observe import Observer
 from rfablate.output.card import lesion_card
 from rfablate.output.directory import RunDirectory
+from rfablate.output.fields import FieldsFile
 from rfablate.physics.damage import cem43_rate, integrate_rate
-from rfablate.problem import Problem, build_problem, describe
+from rfablate.problem import Problem, build_problem, describe, describe_mesh
 from rfablate.record import Record
 from rfablate.state import Frame, State, Trial, accepted_frame, first_frame, initial_state
 from rfablate.step import solve_step
@@ -81,6 +83,18 @@ def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False)
     return Outcome(summary, card, 5 if exceeded else 0)
 
 
+def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
+    """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
+    domain = build_domain(case, comm)
+    mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
+    log.info("%s", describe_mesh(domain))
+    if mesh is not None and region is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FieldsFile(path, *mesh, region, domain.region_names, domain.axisymmetric) as file:
+            file.append(0.0, {}, {"region_tag": region})
+        log.info("written to %s", path)
+
+
 def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
     """Advance `state` to the end of the treatment, yielding the start and every accepted step. Collective.
 
@@ -100,7 +114,7 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         if verdict.too_small:
             raise StepError(
                 f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
-                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K or a finer mesh"
+                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
         state.step_memory = verdict.memory
         if verdict.accepted:

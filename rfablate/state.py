@@ -1,4 +1,4 @@
-"""What changes during a run (`State`, written only by `run.steps` on commit) and what each accepted step shows (`Frame`)."""
+"""What changes during a run (`State`, written only by `run.commit`) and what each accepted step shows (`Frame`)."""
 
 from __future__ import annotations
 

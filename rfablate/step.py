@@ -64,7 +64,7 @@ def extrapolate(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArra
 
 
 def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray) -> FloatArray | None:
-    """Return the local error of a BDF2 step that reached T at t [K] at each node; None with fewer than three solutions."""
+    """Return the local error [K] of a BDF2 step that reached T at t; None with fewer than three past solutions."""
     if len(past) < 3:
         return None
     (t0, T0), (t1, T1), (t2, T2) = past[:3]
@@ -73,7 +73,7 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
     third = (T1 - T2) / (t1 - t2)
     upper = (first - second) / (t - t1)
     lower = (second - third) / (t0 - t2)
-    return np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1)
+    return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
 
 
 def _unit_field(problem: Problem, state: State, sigma: FloatArray, t: float) -> UnitField | None:
@@ -99,7 +99,7 @@ class _Operator:
     T_star: FloatArray
 
     def prepare(self, w0: float, t: float) -> FloatArray:
-        """Assemble the operator of a step that ends at t [s] and return the temperatures of its fixed nodes. Collective."""
+        """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
         fixed, value, surface = self.problem.fixed, self.problem.fixed_value, self.problem.surface
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
@@ -111,11 +111,7 @@ class _Operator:
         """Return (T_a, T_b) at t [s]. Collective."""
         assert self.unit is not None
         value, state = self.prepare(w0, t), self.state
-        guess = (
-            np.zeros_like(self.T_star)
-            if state.response is None
-            else state.response[1] * (state.response[0] / w0)
-        )
+        guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
         T_b = self.problem.heat.response(self.unit.load, guess)
         return self.problem.heat.passive(past, value, self.T_star - state.voltage**2 * T_b), T_b
 
@@ -123,8 +119,7 @@ class _Operator:
         """Return what the sensor reads in each field. Collective."""
         probe = self.problem.sensor
         return tuple(
-            float(v)
-            for v in self.problem.domain.nodes.total_of(*(float(probe.partial(f).mean()) for f in fields))
+            float(v) for v in self.problem.domain.nodes.total_of(*(float(probe.partial(f).mean()) for f in fields))
         )
 
 

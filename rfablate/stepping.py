@@ -85,9 +85,7 @@ class StepControl:
             wish = max(dt * factor, memory.wish if factor >= 1.0 and dt < memory.wish else 0.0)
             return Verdict(True, StepMemory(min(self.maximum, wish), memory.accepted + 1, memory.rejected))
         shorter = max(self.minimum, dt * min(factor, 0.7))
-        return Verdict(
-            False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum
-        )
+        return Verdict(False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum)
 
 
 def bdf2_error_factor(h: float, h1: float) -> float:

@@ -74,9 +74,7 @@ def _structure_fault(where: str, shape: Structure, axis: np.ndarray) -> Fault | 
             return Fault(f"{where}.normal", found, "[0, 0, 1] or [0, 0, -1], along the axis", _HINT)
         case Sphere() | Ellipsoid() | Tube() | Cylinder() | HalfSpace() | Slab():
             return None
-    return Fault(
-        f"{where}.kind", 'found "box"', "a body of revolution: a cylinder on the axis in its place", _HINT
-    )
+    return Fault(f"{where}.kind", 'found "box"', "a body of revolution: a cylinder on the axis in its place", _HINT)
 
 
 def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> Iterator[Fault]:

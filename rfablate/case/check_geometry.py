@@ -45,9 +45,7 @@ def degenerate_faults(parts: Parts) -> Iterator[Fault]:
     for placed in parts.structures:
         shape, where = placed.shape, placed.where
         if isinstance(shape, (HalfSpace, Slab)) and not np.any(shape.normal):
-            yield Fault(
-                f"{where}.normal", "found a direction without length", "three numbers, not all 0", "[0, 0, 1]"
-            )
+            yield Fault(f"{where}.normal", "found a direction without length", "three numbers, not all 0", "[0, 0, 1]")
         if isinstance(shape, Tube):
             repeated = [i + 1 for i in range(len(shape.path) - 1) if shape.path[i] == shape.path[i + 1]]
             if repeated:
@@ -154,9 +152,7 @@ def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
     where = f"{placed.where}.{key.get(placed.shape.kind, 'point_mm')}"
     lower, upper = bounding_box(placed.shape) * 1e3
     spans = [
-        f"{axis} {a:g} to {b:g}"
-        for axis, a, b in zip("xyz", lower, upper, strict=True)
-        if np.isfinite([a, b]).all()
+        f"{axis} {a:g} to {b:g}" for axis, a, b in zip("xyz", lower, upper, strict=True) if np.isfinite([a, b]).all()
     ]
     found = "wholly outside the domain" + (f" ({', '.join(spans)} mm)" if spans else "")
     lower, upper = bounding_box(domain) * 1e3
@@ -164,9 +160,7 @@ def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
     return Fault(where, found, f"at least partly inside it ({inside} mm)", "move it, or enlarge the domain")
 
 
-def _hidden(
-    each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], points: FloatArray
-) -> Iterator[Fault]:
+def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], points: FloatArray) -> Iterator[Fault]:
     """Yield the fault of a structure of which nothing is left: in the cannula, or under later structures."""
     for applicator in metal:
         points = points[~in_metal(applicator, points)]
@@ -187,9 +181,7 @@ def _hidden(
         points = points[~inside]
     if len(points) == 0:
         found = f"wholly covered by {' and '.join(covering)}, which comes later and wins"
-        yield Fault(
-            each.where, found, "some part of its own", "write the smaller structure after the larger one"
-        )
+        yield Fault(each.where, found, "some part of its own", "write the smaller structure after the larger one")
 
 
 def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
@@ -227,15 +219,11 @@ def _sensor_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
         most = "" if applicator.shaft_length is None else f" and at most {applicator.shaft_length * 1e3:g}"
         found = f"found {applicator.sensor_offset * 1e3:g}: outside the metal"
         expected = f"at least {least * 1e3:.3g}{most} [mm] from the tip"
-        hint = (
-            f"sensor_offset_mm = {np.ceil(least * 1e4 + 2) / 10:g}" if applicator.tip_shape == "bevel" else ""
-        )
+        hint = f"sensor_offset_mm = {np.ceil(least * 1e4 + 2) / 10:g}" if applicator.tip_shape == "bevel" else ""
         yield Fault(f"{where}.sensor_offset_mm", found, expected, hint)
     if applicator.sensor_radius > radius:
         found = f"found {applicator.sensor_radius * 1e3:g}"
-        yield Fault(
-            f"{where}.sensor_radius_mm", found, f"at most the cannula's radius, {radius * 1e3:g} [mm]"
-        )
+        yield Fault(f"{where}.sensor_radius_mm", found, f"at most the cannula's radius, {radius * 1e3:g} [mm]")
 
 
 def _swallowed(

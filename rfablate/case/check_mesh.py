@@ -26,9 +26,7 @@ def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
     if parts.structures:
         names = ", ".join(placed.shape.name for placed in parts.structures)
         hint = "give each its own tag in the mesh and a [[domain.regions]] table"
-        yield Fault(
-            "structures", f"found {names}", "none: with your own mesh its regions are the structures", hint
-        )
+        yield Fault("structures", f"found {names}", "none: with your own mesh its regions are the structures", hint)
     if parts.boundary is not None and parts.boundary != Boundary():
         expected = "no such table: a user's mesh states its own surfaces"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'

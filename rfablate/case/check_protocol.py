@@ -148,9 +148,7 @@ def _damage_faults(damage: Damage) -> Iterator[Fault]:
 def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
     expected = "isotherm_<T>C, arrhenius, arrhenius_<Omega> or cem43_<minutes>"
     if not lesion.rules:
-        yield Fault(
-            "lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]'
-        )
+        yield Fault("lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]')
     for number, rule in enumerate(lesion.rules):
         try:
             parse_rule(rule)

@@ -31,9 +31,7 @@ def structure_faults(parts: Parts) -> Iterator[Fault]:
                 hint,
             )
         if each.limit is not None and body is not None and each.limit <= body:
-            yield Fault(
-                f"{where}.limit_degC", f"found {each.limit:g}", f"above body temperature, {body:g} [degC]"
-            )
+            yield Fault(f"{where}.limit_degC", f"found {each.limit:g}", f"above body temperature, {body:g} [degC]")
         for key, value in (("limit_degC", each.limit), ("held_degC", each.held)):
             if value is not None and value > _HIGHEST_TEMPERATURE:
                 yield kelvin_fault(f"{where}.{key}", value)

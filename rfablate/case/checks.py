@@ -43,9 +43,7 @@ def case_warnings(case: Case) -> list[str]:
     tissues = known_tissues(parts)
     for placed in parts.structures:
         if tissues[placed.shape.tissue].is_metal:
-            warnings.append(
-                f"{placed.where}: metal conducts heat only; no current enters it, as if it were insulated"
-            )
+            warnings.append(f"{placed.where}: metal conducts heat only; no current enters it, as if it were insulated")
     if not isinstance(case.domain, MeshDomain):
         warnings += partly_outside(parts, case.domain)
         for where, applicator in parts.applicators:

@@ -60,10 +60,7 @@ def format_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str
     """Return the lines of a table with columns as wide as they need; the first row is the head."""
     table = [head, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     return [lines[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]]
 
 
@@ -118,9 +115,7 @@ def _domain(case: Case) -> str:
         "fixed_temperature": f"held at {case.body.temperature:g} degC",
         "insulated": "thermally insulated",
     }[case.boundary.thermal]
-    return _block(case.domain) + (
-        "" if isinstance(case.domain, MeshDomain) else f"; outer surface {walls}, {edges}"
-    )
+    return _block(case.domain) + ("" if isinstance(case.domain, MeshDomain) else f"; outer surface {walls}, {edges}")
 
 
 def _block(domain: Domain) -> str:
@@ -177,9 +172,7 @@ def _lesion(case: Case) -> str:
     A, Ea = (damage.A, damage.Ea) if own else damage_set(damage.set)[:2]
     name = "the case's own set" if own else f"set {damage.set}"
     stops = (
-        f"perfusion stops at Omega = {damage.perfusion_stop_omega:g}"
-        if damage.perfusion_stops
-        else "perfusion stays"
+        f"perfusion stops at Omega = {damage.perfusion_stop_omega:g}" if damage.perfusion_stops else "perfusion stays"
     )
     rules = ", ".join(case.lesion.rules)
     decides = case.lesion.verdict_rule or case.lesion.rules[0]

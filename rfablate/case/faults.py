@@ -24,9 +24,7 @@ from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key
 from rfablate.errors import Fault
 
 
-def faults_of(
-    error: ValidationError, data: dict[str, Any], written: dict[str, Any] | None = None
-) -> list[Fault]:
+def faults_of(error: ValidationError, data: dict[str, Any], written: dict[str, Any] | None = None) -> list[Fault]:
     """Return every fault in `error`, one a place in the validated `data`, in the schema's order.
 
     A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what
@@ -47,9 +45,7 @@ def faults_of(
             meant.add((*place.keys[:-1], key))
         else:
             faults.setdefault(place.keys, _fault(item["type"], place, data))
-    return [
-        fault for keys, fault in faults.items() if not (keys in meant and fault.found.startswith("missing"))
-    ]
+    return [fault for keys, fault in faults.items() if not (keys in meant and fault.found.startswith("missing"))]
 
 
 def _fault(kind: str, place: Place, data: dict[str, Any]) -> Fault:
@@ -97,9 +93,7 @@ def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any]) -> tup
     if not suggestion:
         meant, suggestion = for_unknown_key(place.key, place.value, known)
     expected = f"one of {', '.join(free)}" if free else f"no key but {', '.join(known)}"
-    return Fault(
-        render(place.keys, data), f"unknown key (found {show(place.value)})", expected, suggestion
-    ), meant
+    return Fault(render(place.keys, data), f"unknown key (found {show(place.value)})", expected, suggestion), meant
 
 
 def _wrong_kind(where: str, place: Place) -> Fault:

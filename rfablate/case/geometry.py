@@ -159,9 +159,7 @@ class Cylinder(_Structure):
     diameter: MmPositive = Field(alias="diameter_mm")
 
 
-Structure = Annotated[
-    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")
-]
+Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
 
 # --- applicators ----------------------------------------------------------------------------------
 

@@ -42,9 +42,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not separator or not all(keys):
-        raise OverrideError(
-            Fault(f"--set {override}", "no key.path=value", "e.g. --set generator.target_degC=80")
-        )
+        raise OverrideError(Fault(f"--set {override}", "no key.path=value", "e.g. --set generator.target_degC=80"))
     table: Any = data
     for depth, key in enumerate(keys[:-1]):
         table = _step(table, key, override, ".".join(keys[:depth]))
@@ -66,9 +64,7 @@ def _step(table: Any, key: str, override: str, parent: str) -> Any:
 
 
 def _not_a_table(override: str, parent: str) -> OverrideError:
-    return OverrideError(
-        Fault(f"--set {override}", f"{parent} is no table", "a path through tables and lists")
-    )
+    return OverrideError(Fault(f"--set {override}", f"{parent} is no table", "a path through tables and lists"))
 
 
 def _index(items: list[Any], key: str, override: str, parent: str) -> int:

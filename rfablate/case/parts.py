@@ -72,11 +72,7 @@ class Parts:
         structures = _items(data.get("structures"))
         applicators = _items(data.get("applicators"))
         own = data.get("tissues", {})
-        tissues = (
-            {name: _sound(TissueOverride, table) for name, table in own.items()}
-            if isinstance(own, dict)
-            else {}
-        )
+        tissues = {name: _sound(TissueOverride, table) for name, table in own.items()} if isinstance(own, dict) else {}
         return cls(
             domain=_sound(Domain, data.get("domain")),
             boundary=_optional(Boundary, data, "boundary"),

@@ -207,9 +207,7 @@ def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatA
         case Ellipsoid():
             return np.asarray(shape.centre + np.array(shape.semi_axes) * _ball(spread))
         case Box() | BoxDomain():
-            return np.asarray(
-                shape.centre + np.array(shape.size) * (_shell(spread, np.array([0, 1, 2])) - 0.5)
-            )
+            return np.asarray(shape.centre + np.array(shape.size) * (_shell(spread, np.array([0, 1, 2])) - 0.5))
         case Tube():
             return _along(np.array(shape.path), 0.5 * shape.diameter, spread)
         case Cylinder():

@@ -57,9 +57,7 @@ def tissue_faults(parts: Parts) -> list[Fault]:
         faults += _own_faults(name, own)
     for where, name in _uses(parts):
         if where.endswith(".metal") and (made := _made(name, parts.tissues)) and not made.is_metal:
-            faults.append(
-                Fault(where, f'found "{name}", which is no metal', "stainless_steel, nitinol or platinum")
-            )
+            faults.append(Fault(where, f'found "{name}", which is no metal', "stainless_steel, nitinol or platinum"))
     return faults
 
 
@@ -91,9 +89,7 @@ def _made(name: str, own_tissues: Mapping[str, TissueOverride]) -> Tissue | None
     own = own_tissues.get(name)
     if own is None:
         return tissue(name) if name in tissue_names() else None
-    changes: dict[str, Any] = {
-        field: value for field in _FIELDS if (value := getattr(own, field)) is not None
-    }
+    changes: dict[str, Any] = {field: value for field in _FIELDS if (value := getattr(own, field)) is not None}
     base = _base(name, own)
     if base is None:
         complete = all(field in changes for field in _NEEDED)
@@ -110,16 +106,12 @@ def _own_faults(name: str, own: TissueOverride) -> Iterator[Fault]:
     where, base = f"tissues.{name}", _base(name, own)
     if base is not None and base not in tissue_names():
         hint = did_you_mean(base, tissue_names())
-        yield Fault(
-            f"{where}.base", f'found "{base}"', "a tissue of the library (rfablate library tissues)", hint
-        )
+        yield Fault(f"{where}.base", f'found "{base}"', "a tissue of the library (rfablate library tissues)", hint)
     if base is None:
         aliases = {field: TissueOverride.model_fields[field].alias or field for field in _NEEDED}
         missing = [alias for field, alias in aliases.items() if getattr(own, field) is None]
         if missing:
-            hint = (
-                did_you_mean(name, tissue_names()) or 'name a library tissue to start from: base = "muscle"'
-            )
+            hint = did_you_mean(name, tissue_names()) or 'name a library tissue to start from: base = "muscle"'
             yield Fault(where, f"missing {', '.join(missing)}", "a complete tissue, or a base", hint)
     if own.perfusion is not None and own.perfusion > _HIGHEST_PERFUSION:
         yield Fault(

@@ -51,7 +51,7 @@ class ElectricProblem:
         rtol: float,
         max_iterations: int,
     ) -> None:
-        """Prepare the solve; `conducting` marks the cells of tissue. Surfaces `active` and `return` must exist. Collective."""
+        """Prepare the solve; `conducting` marks the cells of tissue. Collective."""
         self._domain, self._pattern = domain, pattern
         in_tissue = domain.nodes_of_cells(conducting)
         active = domain.surface_nodes["active"] & in_tissue
@@ -95,6 +95,4 @@ class ElectricProblem:
 
 def _require_nodes(domain: Domain, marked: npt.NDArray[np.bool_], what: str) -> None:
     if domain.comm.allreduce(int(marked.any())) == 0:
-        raise SolveError(
-            f"no node of the {what} touches conducting tissue; the electric problem has no solution"
-        )
+        raise SolveError(f"no node of the {what} touches conducting tissue; the electric problem has no solution")

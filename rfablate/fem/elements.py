@@ -5,8 +5,8 @@ With linear shape functions N_i, whose gradients are constant in a cell, every m
     stiffness   g_ij = integral grad N_i . grad N_j        (only i < j is kept: the rows sum to zero)
     share       s_i  = integral N_i                        (lumped mass; a source constant in the cell goes by it too)
 
-over the cell, times a coefficient that is constant in the cell. In the (r, z) half plane the integrals carry 2 pi r; for
-the stiffness that is exact with r at the centroid, the shares are exact by  int N_i r = A (r_i + sum r_j) / 12.
+over the cell, times a coefficient that is constant in the cell. In the (r, z) half plane integrals carry 2 pi r; for
+the stiffness that is exact with r at the centroid; the shares follow from  int N_i r = A (r_i + sum r_j) / 12.
 The forms these numbers stand for are written out in UFL in `tests/physics/test_elements.py` and compared to 1e-12.
 """
 
@@ -57,9 +57,8 @@ class Elements:
 
     def to_nodes(self, density: FloatArray, n_nodes: int) -> FloatArray:
         """Return the integral of density * N_i over this rank's cells, density [1/m3] constant in each cell."""
-        return np.bincount(
-            self.cells.ravel(), weights=(self.share * density[:, None]).ravel(), minlength=n_nodes
-        )
+        weights = (self.share * density[:, None]).ravel()
+        return np.bincount(self.cells.ravel(), weights, n_nodes).astype(np.float64)
 
 
 def make_elements(x: FloatArray, cells: IntArray, *, axisymmetric: bool) -> Elements:
@@ -85,9 +84,7 @@ def _triangles_of_revolution(x: FloatArray, cells: IntArray) -> Elements:
     corner = x[cells][:, :, :2]
     a, b = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
     two_area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    gradient = np.stack(
-        [np.stack([b[:, 1], -b[:, 0]], axis=1), np.stack([-a[:, 1], a[:, 0]], axis=1)], axis=1
-    )
+    gradient = np.stack([np.stack([b[:, 1], -b[:, 0]], axis=1), np.stack([-a[:, 1], a[:, 0]], axis=1)], axis=1)
     gradient /= two_area[:, None, None]
     gradient = np.concatenate([-gradient.sum(axis=1, keepdims=True), gradient], axis=1)
     area = np.abs(two_area) / 2.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +18,8 @@ def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:
     return _in_order(domain, domain.input_node[:owned], nodal[:owned], domain.nodes.total)
 
 
-def gather_cells(domain: Domain, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic] | None:
-    """Return cell values, shape (n_cells, ...), in the order of the input cells on rank 0, None elsewhere. Collective."""
+def gather_cells(domain: Domain, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Return values a cell in the order of the input cells on rank 0, None elsewhere. Collective."""
     return _in_order(domain, domain.input_cell, values, domain.n_cells)
 
 

@@ -55,7 +55,7 @@ class HeatProblem:
         """Heat each node loses to full perfusion, a kelvin above blood [W/K]."""
         self._blood = blood_temperature
         self._matrix = Matrix(domain, pattern)
-        # by measurement: on short 3-D steps the capacity dominates and Jacobi is twice as fast as multigrid; in the half
+        # measured: on short 3-D steps the capacity dominates and Jacobi is twice as fast as multigrid; in the half
         # plane cells are finer and steps longer, and it needs hundreds of iterations
         self.solver = ConjugateGradients(
             self._matrix.petsc,
@@ -71,7 +71,7 @@ class HeatProblem:
         self._fixed_edges = np.zeros(0, dtype=np.int64)
 
     def assemble(self, w0: float, k: FloatArray, alive: FloatArray, fixed: BoolArray) -> None:
-        """Set the operator w0 C + K(k) + alive W for conductivity k of each cell and alive of each node. Collective."""
+        """Set the operator w0 C + K(k) + alive W, k of each cell and alive of each node. Collective."""
         if not np.array_equal(fixed, self._fixed) or not len(self._fixed_edges):
             self._fixed, self._fixed_edges = fixed, self._pattern.edges_touching(fixed)
         self._edge_values = self._pattern.edge_values(k)
@@ -113,7 +113,8 @@ class HeatProblem:
     def flows(self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.
 
-        The boundary's share is the reaction of the fixed nodes, what their own equations lack:  load - C dT/dt - K T - W (T - T_b).
+        The boundary's share is the reaction of the fixed nodes, what their own equations lack:
+        load - C dT/dt - K T - W (T - T_b).
 
         Args:
             T: temperature at the end of the step [degC].

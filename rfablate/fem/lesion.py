@@ -1,7 +1,7 @@
 """Where the lesion is: its volume, extents and surface, below the size of a cell, the same on any number of ranks.
 
-A rule gives a nodal level, positive inside the lesion. Inside a cell the level is linear, so the lesion's surface cuts a
-tetrahedron in a plane and a triangle in a line: volumes and crossing points follow exactly.
+A rule gives a nodal level, positive inside the lesion. Inside a cell the level is linear, so the lesion's surface cuts
+a tetrahedron in a plane and a triangle in a line: volumes and crossing points follow exactly.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class LesionMeter:
         self._n_regions = max(domain.region_names) + 1
 
     def measure(self, levels: Sequence[FloatArray]) -> tuple[list[Lesion], FloatArray]:
-        """Return the lesion of each nodal level, and the lesion volume [m3] a region: (n_levels, n_regions). Collective."""
+        """Return each level's lesion, and its volume in each region [m3], shape (n_levels, n_regions). Collective."""
         volumes = np.zeros((len(levels), self._n_regions))
         extents = np.full((len(levels), 2 + 2 * DIRECTIONS), -np.inf)
         region = self._domain.region[self._cells]
@@ -153,9 +153,9 @@ class LesionMeter:
         )
 
     def surface(self, level: FloatArray) -> FloatArray:
-        """Return the pieces of the lesion's surface on all ranks, on rank 0: triangles (n, 3, 3) or segments (n, 2, 3) [m].
+        """Return the lesion's surface on rank 0 [m]: triangles (n, 3, 3) or segments (n, 2, 3). Collective.
 
-        Other ranks get an empty array. Collective.
+        Other ranks get an empty array.
         """
         cells = self._domain.elements.cells[self._cells]
         f, corner = level[cells], self._domain.x[cells]
@@ -165,7 +165,7 @@ class LesionMeter:
 
 
 def _cut_fraction(f: FloatArray) -> FloatArray:
-    """Return the fraction of each tetrahedron where the linear level with corner values f, mixed in sign, is positive."""
+    """Return the fraction of each tetrahedron where the level with corner values f, mixed in sign, is positive."""
     order = np.argsort(-f, axis=1, kind="stable")
     a, b, c, d = np.take_along_axis(f, order, axis=1).T
     positive = (f >= 0.0).sum(axis=1)

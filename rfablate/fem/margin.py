@@ -25,6 +25,6 @@ def depth_inside(points: FloatArray, level: FloatArray, surface: FloatArray) -> 
     faces = np.hstack([size, np.arange(len(surface) * corners).reshape(-1, corners)]).ravel()
     flat = surface.reshape(-1, 3)
     mesh = pyvista.PolyData(flat, faces=faces) if corners == 3 else pyvista.PolyData(flat, lines=faces)
-    _, closest = mesh.find_closest_cell(points, return_closest_point=True)
+    _, closest = mesh.find_closest_cell(points, return_closest_point=True)  # type: ignore[misc, arg-type]
     distance = np.linalg.norm(np.asarray(closest) - points, axis=1)
     return np.where(level >= 0.0, distance, -distance)

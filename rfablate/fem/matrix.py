@@ -29,10 +29,7 @@ class Pattern:
         elements, n = domain.elements, domain.nodes.local
         cells = elements.cells.astype(np.int64)
         keys = np.concatenate(
-            [
-                np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j])
-                for i, j in elements.pairs
-            ]
+            [np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j]) for i, j in elements.pairs]
         )
         unique, edge_of = np.unique(keys, return_inverse=True)
         self.i = (unique // n).astype(np.int32)
@@ -63,14 +60,14 @@ class Pattern:
         """Return this rank's part of K u from the given edges alone, shape (n,)."""
         i, j = self.i[edges], self.j[edges]
         flow = edge_values[edges] * (u[j] - u[i])
-        return np.bincount(i, flow, self.n) - np.bincount(j, flow, self.n)
+        return np.asarray(np.bincount(i, flow, self.n) - np.bincount(j, flow, self.n), dtype=np.float64)
 
     def edges_touching(self, marked: BoolArray) -> npt.NDArray[np.int64]:
         """Return the edges with at least one end in `marked` (a mask of local nodes)."""
         return np.flatnonzero(marked[self.i] | marked[self.j])
 
     def lift(self, edge_values: FloatArray, fixed: BoolArray, value: FloatArray) -> FloatArray:
-        """Return this rank's part of what fixed nodes at `value` add to the right-hand side of their free neighbours."""
+        """Return this rank's part of what fixed nodes at `value` add to the right-hand side of free ones."""
         i, j = self.i, self.j
         out = np.zeros(self.n)
         for a, b in ((i, j), (j, i)):
@@ -106,13 +103,13 @@ class Matrix:
         self.petsc.setOption(PETSc.Mat.Option.SPD, True)
 
     def fill(self, edge_values: FloatArray, diagonal: FloatArray | None, fixed: BoolArray) -> None:
-        """Set the entries from edge values, a full nodal `diagonal` (owners' values count) and fixed nodes. Collective."""
+        """Set the entries from edge values, a nodal `diagonal` (owners' values count) and fixed nodes. Collective."""
         p = self.pattern
         data = np.zeros(len(p.indices))
         free = np.where(fixed[p.i] | fixed[p.j], 0.0, edge_values)
         data[p.slot_ij] = free
         data[p.slot_ji] = free
-        own = -np.bincount(p.i, edge_values, p.n) - np.bincount(p.j, edge_values, p.n)
+        own = -(np.bincount(p.i, edge_values, p.n) + np.bincount(p.j, edge_values, p.n)).astype(np.float64)
         if diagonal is not None:
             own[: self.owned] += diagonal[: self.owned]
         own[fixed] = 0.0

@@ -48,18 +48,14 @@ def generate_mesh(case: Case) -> MeshData:
             except MeshError:
                 raise
             except Exception as error:  # Gmsh raises plain Exception
-                answers.append(
-                    f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}"
-                )
+                answers.append(f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}")
     raise MeshError(
-        f"Gmsh could not mesh the geometry with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
+        f"Gmsh could not mesh with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
         f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
     )
 
 
-def _attempt(
-    case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: int, failures: Sequence[str]
-) -> MeshData:
+def _attempt(case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: int, failures: Sequence[str]) -> MeshData:
     tip_tag, shaft_tag = len(case.structures) + 2, len(case.structures) + 3
     needle = _needle(case, dim)
     with gmsh_session():
@@ -76,9 +72,7 @@ def _attempt(
     notes = [f"the mesher's first answer: {failure}" for failure in failures]
     if not conforming and case.structures:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
-        notes.append(
-            "structure surfaces follow the cells (each cell takes the structure its centroid lies in)"
-        )
+        notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
     active = facets_between(cells, region == tip_tag, region < tip_tag)
     outer = boundary_facets(cells)
     if dim == 2:
@@ -120,7 +114,7 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     """Build the bodies and cut them against each other; return the region number of each piece that is left."""
     shapes = occ if dim == 3 else occ_rz
     reach = 2.0 * _extent(case)
-    bodies = [shapes.add_domain(case.domain)]  # type: ignore[arg-type]
+    bodies = [shapes.add_domain(case.domain)]
     numbers = [DOMAIN]
     if conforming:
         bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
@@ -141,7 +135,7 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
 
 
 def _sharp_circles(case: Case) -> list[float]:
-    """Return where on the axis [m from the tip] current crowds: the edge of the insulation, and of a blunt or conical tip."""
+    """Return where on the axis [m from the tip] current crowds: at the insulation's edge, at a blunt tip's."""
     applicator = case.applicators[0]
     if applicator.tip_shape == "blunt":
         return [0.0, applicator.active_tip]
@@ -153,9 +147,7 @@ def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[
     interfaces = {}
     for number, shape in enumerate(case.structures):
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
-        interfaces[shape.name] = (
-            [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
-        )
+        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
     return interfaces
 
 

@@ -1,7 +1,7 @@
 """A user's own mesh: Gmsh files directly, other formats through meshio. Root only.
 
-Cells and surface facets are found by the tags or physical names the case states. Each fault names the tag, the region and
-what the file holds instead.
+Cells and surface facets are found by the tags or physical names the case states. Each fault names the tag, the region
+and what the file holds instead.
 """
 
 from __future__ import annotations
@@ -155,9 +155,7 @@ def _read_gmsh(path: Path, dim: int) -> RawMesh:
         number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
         number[tags.astype(np.int64)] = np.arange(len(tags))
         groups = {d: _gmsh_groups(d, number, path) for d in (dim, dim - 1)}
-        names = {
-            (d, gmsh.model.getPhysicalName(d, tag)): int(tag) for d, tag in gmsh.model.getPhysicalGroups()
-        }
+        names = {(d, gmsh.model.getPhysicalName(d, tag)): int(tag) for d, tag in gmsh.model.getPhysicalGroups()}
     return RawMesh(coordinates.reshape(-1, 3), groups[dim], groups[dim - 1], names)
 
 
@@ -205,9 +203,7 @@ def _meshio_tagged(mesh, dim: int, names: dict[tuple[int, str], int]) -> TaggedS
     if not simplices:
         return TaggedSimplices(np.zeros((0, dim + 1), dtype=np.int64), np.zeros(0, dtype=np.int64))
     for name in ("gmsh:physical", "cell_tags", "medit:ref", "region", "CellEntityIds", *mesh.cell_data):
-        if name in mesh.cell_data and all(
-            np.issubdtype(np.asarray(d).dtype, np.number) for d in mesh.cell_data[name]
-        ):
+        if name in mesh.cell_data and all(np.issubdtype(np.asarray(d).dtype, np.number) for d in mesh.cell_data[name]):
             values = [np.asarray(mesh.cell_data[name][index]) for index in blocks]
             if all(v.ndim == 1 and np.allclose(v, np.round(v)) for v in values):
                 return TaggedSimplices(np.concatenate(simplices), np.concatenate(values).astype(np.int64))

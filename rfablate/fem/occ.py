@@ -53,7 +53,7 @@ def add_structure(shape: Structure, reach: float) -> Entities:
 
 
 def _add_ball(centre: tuple[float, ...], radius: float) -> int:
-    """Add a ball whose poles and seam lie in no direction a cannula is likely to come from: Gmsh cannot cut them there."""
+    """Add a ball whose poles and seam lie where no cannula is likely to come from: Gmsh cannot cut them there."""
     tag = int(gmsh.model.occ.addSphere(*centre, radius))
     gmsh.model.occ.rotate([(3, tag)], *centre, 1.0, 0.37, 0.21, 0.93)
     return tag
@@ -63,14 +63,10 @@ def _add_tube(shape: Tube) -> Entities:
     occ, radius = gmsh.model.occ, shape.diameter / 2
     path = np.array(shape.path)
     parts: Entities = [
-        (3, occ.addCylinder(*start, *(end - start), radius))
-        for start, end in zip(path[:-1], path[1:], strict=True)
+        (3, occ.addCylinder(*start, *(end - start), radius)) for start, end in zip(path[:-1], path[1:], strict=True)
     ]
     for before, joint, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
-        if (
-            np.linalg.norm(np.cross(joint - before, after - joint))
-            > 1e-9 * np.linalg.norm(after - before) ** 2
-        ):
+        if np.linalg.norm(np.cross(joint - before, after - joint)) > 1e-9 * np.linalg.norm(after - before) ** 2:
             parts.append((3, _add_ball(tuple(joint), radius)))
     if len(parts) == 1:
         return parts

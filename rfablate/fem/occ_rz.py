@@ -55,13 +55,11 @@ def add_structure(shape: Structure, reach: float) -> Entities:
     if isinstance(shape, HalfSpace):
         z = shape.point[2]
         return _rectangle(reach, z, z + reach) if shape.normal[2] > 0 else _rectangle(reach, z - reach, z)
-    raise MeshError(
-        f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain"
-    )
+    raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain")
 
 
 def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
-    """Add the section of the cannula's metal up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
+    """Add the section of the cannula up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0

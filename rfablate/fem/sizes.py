@@ -36,7 +36,7 @@ _SHAFT = 0.8
 
 @dataclass(frozen=True)
 class Sizes:
-    """Edge lengths [m]: h(distance) = min(far, tip + growth * distance) from the active tip, likewise from shaft and structures."""
+    """Edge lengths [m]:  h = min(far, tip + growth * distance)  from the active tip, likewise from the rest."""
 
     tip: float
     edge: float
@@ -57,11 +57,7 @@ def choose_sizes(case: Case) -> Sizes:
     mesh, applicator = case.mesh, case.applicators[0]
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = mesh.size_tip or applicator.outer_diameter / across
-    extent = (
-        case.domain.size
-        if isinstance(case.domain, BoxDomain)
-        else (2.0 * case.domain.radius, case.domain.height)
-    )
+    extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
     structure = {}
     for shape in case.structures:
         thin = thinnest(shape)

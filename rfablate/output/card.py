@@ -106,9 +106,5 @@ def _numerics_line(summary: Mapping[str, Any]) -> str:
 
 def _time_line(summary: Mapping[str, Any]) -> str:
     t = summary["timing_s"]
-    stages = ", ".join(
-        f"{name} {seconds:.1f}" for name, seconds in t.items() if name != "total" and seconds >= 0.05
-    )
-    return (
-        f"  time      {t['total']:.1f} s of wall time for {summary['simulated_s']:g} s simulated ({stages})"
-    )
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in t.items() if name != "total" and seconds >= 0.05)
+    return f"  time      {t['total']:.1f} s of wall time for {summary['simulated_s']:g} s simulated ({stages})"

@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def write_checkpoint(
-    path: Path, fields: Mapping[str, npt.NDArray[np.float64]], memory: Mapping[str, object]
-) -> None:
+def write_checkpoint(path: Path, fields: Mapping[str, npt.NDArray[np.float64]], memory: Mapping[str, object]) -> None:
     """Write nodal fields and the small state (JSON) beside `path`, then rename: the file is whole or not there."""
     import h5py
 

@@ -92,9 +92,7 @@ class RunDirectory:
 def refuse_used(path: Path, *, overwrite: bool) -> None:
     """Raise CaseError where `path` holds files and may not be overwritten, or is no directory."""
     if path.exists() and not path.is_dir():
-        raise CaseError(
-            [Fault(str(path), "a file stands here", "a run directory", "choose another -o")], "output"
-        )
+        raise CaseError([Fault(str(path), "a file stands here", "a run directory", "choose another -o")], "output")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise CaseError(
             [

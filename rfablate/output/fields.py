@@ -137,9 +137,7 @@ class FieldsFile:
     def _write_field_data(self, region_names: Mapping[int, str], axisymmetric: bool) -> None:
         group = self._root.create_group("FieldData")
         tags = sorted(region_names)
-        text = h5py.string_dtype(
-            "ascii"
-        )  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
+        text = h5py.string_dtype("ascii")  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
         group.create_dataset("region_tags", data=np.array(tags, dtype=np.int32))
         group.create_dataset("region_names", data=[region_names[tag].encode() for tag in tags], dtype=text)
         group.create_dataset("length_unit", data=[b"mm"], dtype=text)
@@ -191,9 +189,7 @@ def _points_mm(points_m: npt.ArrayLike, axisymmetric: bool) -> npt.NDArray[np.fl
     return (points * 1e3).astype(np.float32)
 
 
-def _check_mesh(
-    points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any
-) -> None:
+def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any) -> None:
     if cells.ndim != 2 or cells.shape[1] not in CELL_TYPES:
         raise ValueError(f"cells have shape {cells.shape}, expected (m, 4) tetrahedra or (m, 3) triangles")
     if cells.size and not 0 <= cells.min() <= cells.max() < len(points):

@@ -3,7 +3,8 @@
     Arrhenius:  dOmega/dt = A exp(-Ea / (R (T + 273.15)))
     CEM43:      dC/dt = R^(43 - T) minutes a minute, R = 0.5 from 43 degC, 0.25 from 39 degC, no effect below
 
-T in degC. Sources: Henriques (1947) for the first; Sapareto and Dewey (1984), Int J Radiat Oncol 10:787, for the second.
+T in degC. Sources: Henriques (1947) for the first; Sapareto and Dewey (1984), Int J Radiat Oncol 10:787, for the
+second.
 """
 
 from __future__ import annotations
@@ -94,6 +95,4 @@ def parse_rule(name: str) -> Rule:
             threshold = float(match.group(1)) if match.group(1) is not None else 1.0
             if threshold > 0.0:
                 return Rule(name, kind, threshold)
-    raise ValueError(
-        f"no lesion rule '{name}'; rules are isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>"
-    )
+    raise ValueError(f"no lesion rule '{name}'; rules are isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>")

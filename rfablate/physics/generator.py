@@ -224,8 +224,8 @@ class _Tracking(_Timed):
 class IdealControl(_Tracking):
     """The voltage that puts the sensor on its set point at the end of the step, within the limits.
 
-    The sensor feels the voltage only after heat has come to it from the tissue: asked to be on its set point within less
-    than that time the voltage would swing from nothing to the limit. So a short step uses the constant voltage that
+    The sensor feels the voltage only after heat has come to it from the tissue: asked to be on its set point within
+    less than that time, the voltage would swing from nothing to the limit. So a short step uses the voltage that
     brings the sensor to its set point at `ahead` [s] from the step's start.
     """
 
@@ -269,9 +269,7 @@ class PIControl(_Tracking):
         half = 0.5 * self.integral * offer.dt
         known = memory.integral_power + half * memory.error
         gain = self.proportional + half
-        wanted = (gain * (setpoint - offer.sensor_passive) + known) / (
-            offer.conductance + gain * offer.sensor_gain
-        )
+        wanted = (gain * (setpoint - offer.sensor_passive) + known) / (offer.conductance + gain * offer.sensor_gain)
         voltage, limit = self.limits.apply(wanted, offer.conductance)
         error = setpoint - offer.sensor_passive - offer.sensor_gain * voltage**2
         integral = known + half * error

@@ -120,9 +120,7 @@ def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) 
     density = float(row["density_kg_per_m3"])
     perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0
     if living:
-        source = (
-            f"sigma: {row['sigma_source']}; thermal: {row['thermal_source']}; {defaults['slopes_source']}"
-        )
+        source = f"sigma: {row['sigma_source']}; thermal: {row['thermal_source']}; {defaults['slopes_source']}"
     else:
         source = str(row["source"])
     limits = row.get("sigma_range_S_per_m")

@@ -20,7 +20,7 @@ T_CAP = 100.0
 
 @dataclass(frozen=True)
 class Tissue:
-    """A tissue or a metal. Metals conduct heat only: their potential is constant, so the electric problem leaves them out."""
+    """A tissue or a metal. Metals conduct heat only: at constant potential, the electric problem leaves them out."""
 
     name: str
     density: float

@@ -33,15 +33,11 @@ def verdict(text: str) -> str:
     return f'<span class="verdict {kind}">{icon(kind)}{escape(text or "no verdict")}</span>'
 
 
-def table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", caption: str = "", texts: int = 1
-) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", caption: str = "", texts: int = 1) -> str:
     """Make a table of ready HTML cells; the first `texts` columns hold words, the rest numbers."""
 
     def cells(row: Sequence[str], tag: str) -> str:
-        return "".join(
-            f'<{tag} class="{"t" if i < texts else "n"}">{cell}</{tag}>' for i, cell in enumerate(row)
-        )
+        return "".join(f'<{tag} class="{"t" if i < texts else "n"}">{cell}</{tag}>' for i, cell in enumerate(row))
 
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
     top = f"<thead><tr>{cells(head, 'th')}</tr></thead>" if head else ""

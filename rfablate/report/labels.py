@@ -37,9 +37,7 @@ class Placer:
 
     def isotherm(self, lines: Sequence[FloatArray], text: str) -> None:
         """Label an isotherm at the point on it that is freest, best down and to the right."""
-        points = np.concatenate(
-            [np.zeros((0, 2)), *(_resampled(line, 6 * self.mm_per_point) for line in lines)]
-        )
+        points = np.concatenate([np.zeros((0, 2)), *(_resampled(line, 6 * self.mm_per_point) for line in lines)])
         centre = np.array([np.mean(self.x), np.mean(self.y)])
         best, cost = None, np.inf
         for point in points:

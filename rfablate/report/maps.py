@@ -132,8 +132,7 @@ def _names(view: View, piece: Slice, placer: Placer) -> None:
     """Write the names of the structures that the panel shows, the smallest first."""
     colours = style.structure_colours(view.run)
     inside = {
-        name: piece.points[piece.triangles[piece.region == tag]].mean(axis=1)
-        for tag, name in view.structures(piece)
+        name: piece.points[piece.triangles[piece.region == tag]].mean(axis=1) for tag, name in view.structures(piece)
     }
     for name in sorted(inside, key=lambda name: float(np.ptp(inside[name], axis=0).max())):
         placer.structure(inside[name], name, colours[name])
@@ -196,16 +195,10 @@ def _key(fig: Any, axes: Sequence[Any], view: View, rules: Sequence[str]) -> Non
 
     styles = style.rule_styles(view.run.rules())
     handles: list[Any] = [
-        Line2D(
-            [], [], color=styles[rule][0], linestyle=styles[rule][1], linewidth=1.8, label=rule_label(rule)
-        )
+        Line2D([], [], color=styles[rule][0], linestyle=styles[rule][1], linewidth=1.8, label=rule_label(rule))
         for rule in rules
     ]
-    handles.append(
-        Patch(facecolor=style.METAL_ACTIVE, edgecolor="#3c4552", linewidth=0.6, label="active tip")
-    )
-    handles.append(
-        Patch(facecolor=style.METAL_SHAFT, edgecolor="#3c4552", linewidth=0.6, label="insulated shaft")
-    )
+    handles.append(Patch(facecolor=style.METAL_ACTIVE, edgecolor="#3c4552", linewidth=0.6, label="active tip"))
+    handles.append(Patch(facecolor=style.METAL_SHAFT, edgecolor="#3c4552", linewidth=0.6, label="insulated shaft"))
     columns = len(handles) if len(axes) > 1 else min(len(handles), 3)
     fig.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=columns, handlelength=2.2)

@@ -55,18 +55,12 @@ def _draw_lesions(ax: Any, view: View, number_: int) -> None:
     for place, rule in enumerate(view.levels):
         colour, dashes = styles[rule]
         if place == 0:
-            tissue = Triangulation(
-                piece.points[:, 0], piece.points[:, 1], piece.triangles[view.tissue(piece)]
-            )
+            tissue = Triangulation(piece.points[:, 0], piece.points[:, 1], piece.triangles[view.tissue(piece)])
             level = piece.at(view.levels[rule])
-            ax.tricontourf(
-                tissue, level, levels=[0.0, max(float(level.max()), 0.0) + 1.0], colors=["#f3e1d4"]
-            )
+            ax.tricontourf(tissue, level, levels=[0.0, max(float(level.max()), 0.0) + 1.0], colors=["#f3e1d4"])
         lines = view.lesion(piece, rule)
         ax.add_collection(
-            LineCollection(
-                lines, color=colour, linestyle=dashes, linewidth=1.6 if place == 0 else 0.9, zorder=4
-            )
+            LineCollection(lines, color=colour, linestyle=dashes, linewidth=1.6 if place == 0 else 0.9, zorder=4)
         )
 
 
@@ -94,9 +88,7 @@ def _dimensions(ax: Any, view: View, number_: int, box: FloatArray, card: Mappin
     for y in (low, tip[1], end, high):
         _extension(ax, (tip[0], y), (beside - 0.06 * unit, y))
     dimension(ax, (left, below), (right, below), f"width {number(card.get('width_mm'))} mm", side="below")
-    dimension(
-        ax, (outside, low), (outside, high), f"length\n{number(card.get('length_mm'))} mm", side="right"
-    )
+    dimension(ax, (outside, low), (outside, high), f"length\n{number(card.get('length_mm'))} mm", side="right")
     spans = (
         (low, tip[1], f"distal\n{number(card.get('depth_distal_mm'))} mm"),
         (tip[1], end, f"active tip\n{number(cannula.active_tip)} mm"),

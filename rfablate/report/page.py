@@ -62,19 +62,13 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         section("Temperature and damage on slices through the applicator", picture[0], "slices"),
         section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
         section("Over time", picture[1]),
-        section(
-            "Energy and generator", _columns(_attempt(tables.energy, run), _attempt(tables.electric, run))
-        ),
-        section(
-            "Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))
-        ),
+        section("Energy and generator", _columns(_attempt(tables.energy, run), _attempt(tables.electric, run))),
+        section("Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))),
         section("Tissue values and their sources", _attempt(tables.tissues, run)),
         section("Case and provenance", _case(run), "case"),
     ]
     sheet = files("rfablate.report").joinpath("page.css").read_text(encoding="utf-8")
-    opener = (
-        "addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true))"
-    )
+    opener = "addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true))"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -123,13 +117,7 @@ def _generator(run: RunData) -> str:
     g = run.case.get("generator")
     if not isinstance(g, dict):
         return ""
-    hold = (
-        f" for {g['hold_s']:g} s"
-        if "hold_s" in g
-        else f" for {g['duration_s']:g} s"
-        if "duration_s" in g
-        else ""
-    )
+    hold = f" for {g['hold_s']:g} s" if "hold_s" in g else f" for {g['duration_s']:g} s" if "duration_s" in g else ""
     for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V")):
         if key in g:
             ramp = f" after a {g['ramp_s']:g} s ramp" if g.get("ramp_s") else ""
@@ -181,15 +169,12 @@ def _slices(view: View) -> str:
     rest = f"<p class='small'>Not cut by these slices: {escape(', '.join(missed))}.</p>" if missed else ""
     kind = "pair" if len(view.slices) == 1 else "stack"
     if placed_shapes(view.run):
-        rest += (
-            "<p class='small'>Outlines as the case places the structures; the mesh follows them by cells.</p>"
-        )
+        rest += "<p class='small'>Outlines as the case places the structures; the mesh follows them by cells.</p>"
     return (
         f'<div class="{kind}">'
         f"<figure>{_figure(temperature_figure, view)}<figcaption>{heat}</figcaption></figure>"
         f"<figure>{_figure(damage_figure, view)}<figcaption>{dead}</figcaption></figure></div>"
-        '<p class="small">Solid outlines: targets; dashed: protected structures; thin: other anatomy.</p>'
-        + rest
+        '<p class="small">Solid outlines: targets; dashed: protected structures; thin: other anatomy.</p>' + rest
     )
 
 
@@ -202,8 +187,7 @@ def _scene(run: RunData, picture: Picture) -> str:
     keys += [(colours[n], f"{n} ({structures[n].get('role', 'anatomy')})") for n in picture.shown]
     keys += [(style.METAL_ACTIVE, "active tip"), (style.METAL_SHAFT, "insulated shaft")]
     items = "".join(
-        f'<li><i class="swatch" style="background:{colour}"></i>{escape(label)}</li>'
-        for colour, label in keys
+        f'<li><i class="swatch" style="background:{colour}"></i>{escape(label)}</li>' for colour, label in keys
     )
     length = next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * picture.width_mm or n == 100)
     scale = f'<span class="scale" style="width:{100 * length / picture.width_mm:.2f}%">{length} mm</span>'

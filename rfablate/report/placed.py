@@ -58,9 +58,7 @@ def depth_mm(
 def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float]) -> list[FloatArray]:
     """Give the zero lines of `depth`, sampled on `window_grid` over the same window, as polylines."""
     number = np.arange(GRID * GRID).reshape(GRID, GRID)
-    a, b, c, d = (
-        part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:])
-    )
+    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
     triangles = np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
     return isolines(window_grid(low, high), triangles, depth, 0.0)
 

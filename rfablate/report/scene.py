@@ -64,9 +64,7 @@ class SceneJob:
         try:
             if self._process.returncode != 0:
                 lines = [line for line in err.strip().splitlines() if line.strip()]
-                cause = (
-                    lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
-                )
+                cause = lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
                 return Picture(reason=f"drawing without a screen failed ({cause})")
             facts = json.loads(out.strip().splitlines()[-1])
             data = b64encode(self._target.read_bytes()).decode("ascii")
@@ -156,11 +154,7 @@ def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
         surface = _revolve(edges) if edges.n_points else edges
     else:
         surface = part.extract_surface(algorithm=None)
-    return (
-        surface.clip_box(bounds, invert=False).extract_surface(algorithm=None)
-        if surface.n_points
-        else surface
-    )
+    return surface.clip_box(bounds, invert=False).extract_surface(algorithm=None) if surface.n_points else surface
 
 
 def _placed_surface(shapes: Any, name: str, cannulas: Any, middle: Any, half: float) -> Any:
@@ -213,9 +207,7 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
             height=end - start,
             resolution=48,
         )
-        plotter.add_mesh(
-            rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True
-        )
+        plotter.add_mesh(rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
 
 
 def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
@@ -232,9 +224,7 @@ def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) 
     plotter.camera.parallel_scale = size
     plotter.enable_depth_peeling(6)
     plotter.enable_anti_aliasing("ssaa")
-    plotter.add_axes(
-        line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22)
-    )
+    plotter.add_axes(line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22))
     plotter.camera.clipping_range = (0.01 * size, 40 * size)
     plotter.screenshot(str(target))
     plotter.close()

@@ -101,9 +101,7 @@ def planes_through(tip_mm: Sequence[float], direction: Sequence[float]) -> tuple
     label = "from the tip along the shaft (mm)"
     return (
         Plane(tip, first, along, "across the shaft, first plane (mm)", label, "First plane through the axis"),
-        Plane(
-            tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, at right angles"
-        ),
+        Plane(tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, at right angles"),
     )
 
 
@@ -111,9 +109,7 @@ def _aligned_plane(tip: FloatArray, across: int, along: int) -> Plane:
     names = "xyz"
     third = 3 - across - along
     # a rounding error must not read as "-0"
-    title = (
-        f"Plane {names[across]}–{names[along]} at {names[third]} = {round(float(tip[third]), 2) + 0.0:g} mm"
-    )
+    title = f"Plane {names[across]}–{names[along]} at {names[third]} = {round(float(tip[third]), 2) + 0.0:g} mm"
     return Plane(
         tip,
         np.eye(3)[across],
@@ -201,9 +197,7 @@ def outline(points: FloatArray, triangles: IntArray, inside: BoolArray) -> list[
     """
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]], axis=2).reshape(-1, 2)
     owner_inside = np.repeat(inside, 3)
-    keys, inverse, count = np.unique(
-        edges[:, 0] * len(points) + edges[:, 1], return_inverse=True, return_counts=True
-    )
+    keys, inverse, count = np.unique(edges[:, 0] * len(points) + edges[:, 1], return_inverse=True, return_counts=True)
     inside_count = np.bincount(inverse, weights=owner_inside, minlength=len(keys))
     border = (count == 2) & (inside_count == 1)
     return [points[line] for line in chain(np.column_stack(np.divmod(keys[border], len(points))))]

@@ -11,9 +11,7 @@ from typing import Any
 from rfablate.report.run_data import RunData
 
 # Two maps with equal steps of CIELAB colour difference, light at rest: they print, and they hold in grey.
-TEMPERATURE_MAP = (
-    "#fbf9f3 #ffedc9 #fddb9b #fac16e #f7a24b #f4813d #ea5b35 #c43c33 #a52237 #83163a #62153d".split()
-)
+TEMPERATURE_MAP = "#fbf9f3 #ffedc9 #fddb9b #fac16e #f7a24b #f4813d #ea5b35 #c43c33 #a52237 #83163a #62153d".split()
 DAMAGE_MAP = "#f6fafa #d2f2ef #a8e3e1 #7ccfd2 #4bb9c5 #0fa3bd #0090b7 #0079a9 #006396 #004f86 #1a3c76".split()
 
 INK = "#1c2430"
@@ -57,8 +55,7 @@ def structure_colours(run: RunData) -> dict[str, str]:
 def rule_styles(rules: Sequence[str]) -> dict[str, tuple[str, Any]]:
     """Give each lesion rule its colour and dashes, the same in every figure."""
     return {
-        rule: (RULE_COLOURS[i % len(RULE_COLOURS)], RULE_DASHES[i % len(RULE_DASHES)])
-        for i, rule in enumerate(rules)
+        rule: (RULE_COLOURS[i % len(RULE_COLOURS)], RULE_DASHES[i % len(RULE_DASHES)]) for i, rule in enumerate(rules)
     }
 
 

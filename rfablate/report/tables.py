@@ -82,9 +82,7 @@ def verdicts(run: RunData) -> str:
     order = {"target": 0, "protect": 1}
     names = sorted(structures, key=lambda name: order.get(structures[name].get("role"), 2))
     colours = style.structure_colours(run)
-    rows = [
-        _structure_row(name, structures[name], colours[name], run.required_fraction(name)) for name in names
-    ]
+    rows = [_structure_row(name, structures[name], colours[name], run.required_fraction(name)) for name in names]
     head = [
         "",
         "structure",
@@ -140,9 +138,7 @@ def energy(run: RunData) -> str:
     joule = ledger.get("joule_J")
     if not ledger:
         return ""
-    total = (
-        max([abs(float(v)) for k, v in ledger.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
-    )
+    total = max([abs(float(v)) for k, v in ledger.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
     rows = [
         [
             "<b>Joule heat in</b>",
@@ -154,9 +150,7 @@ def energy(run: RunData) -> str:
     for key, label, colour in ENERGY:
         value = ledger.get(key)
         if is_number(value) and (value or key != "latent_J"):
-            rows.append(
-                [label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)]
-            )
+            rows.append([label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)])
     off = ledger.get("residual_percent")
     bad = is_number(off) and abs(off) > RESIDUAL_LIMIT
     mark = icon("part") if bad else ""

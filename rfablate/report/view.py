@@ -59,18 +59,14 @@ class View:
     def structures(self, piece: Slice) -> list[tuple[int, str]]:
         """Tag and name of the case's structures that a slice cuts."""
         named = self.run.table("structures")
-        return [
-            (tag, name) for tag, name in self.names.items() if name in named and np.any(piece.region == tag)
-        ]
+        return [(tag, name) for tag, name in self.names.items() if name in named and np.any(piece.region == tag)]
 
     def outline(self, number: int, piece: Slice, tag: int, name: str) -> list[FloatArray]:
         """Outline of a structure in slice `number`, as meshed, or as placed where cells only follow it."""
         shapes = placed_shapes(self.run)
         if name not in shapes:
             return outline(piece.points, piece.triangles, piece.region == tag)
-        low, high = (
-            [middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0)
-        )
+        low, high = ([middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0))
         points = piece.plane.positions(window_grid(low, high))
         return outline_placed(depth_mm(shapes, name, points, self.cannulas), low, high)
 
@@ -151,9 +147,7 @@ def _slices(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> tuple[Slice,
     if cells.shape[1] == 3:
         return (mirrored(points, cells, region),)
     tip, direction = (cannulas[0].tip, cannulas[0].direction) if cannulas else (np.zeros(3), np.eye(3)[2])
-    return tuple(
-        cut(points, cells, region, plane) for plane in planes_through(tip.tolist(), direction.tolist())
-    )
+    return tuple(cut(points, cells, region, plane) for plane in planes_through(tip.tolist(), direction.tolist()))
 
 
 def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:

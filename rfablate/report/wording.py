@@ -90,9 +90,7 @@ def _lesion_answer(run: RunData) -> str:
     name = f"{match[1]} °C lesion" if match else f"{rule_label(rule)} lesion"
     if not card.get("volume_mm3"):
         return f"No {name} forms"
-    return (
-        f"The {name} is {number(card.get('width_mm'))} × {number(card.get('length_mm'))} mm (width × length)"
-    )
+    return f"The {name} is {number(card.get('width_mm'))} × {number(card.get('length_mm'))} mm (width × length)"
 
 
 def _judged(structures: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, Any]]]:
