@@ -114,9 +114,9 @@ class Progress:
         self._unsaid, self._last_line = "", now
 
     def _left(self, t: float, now: float) -> str:
-        """Return the wall time left as text, judged by the whole run so far; '' before that says anything."""
+        """Return the wall time left as text, judged by the run so far; '' during its short first steps."""
         elapsed = now - self._start
-        if not 0.0 < t < self._total or elapsed < 1.0:
+        if not 0.05 * self._total < t < self._total or elapsed < 1.0:
             return ""
         left = elapsed * (self._total - t) / t
         minutes, seconds = divmod(math.ceil(left), 60)

@@ -116,6 +116,8 @@ class Mesh(Table):
     size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm")
     size_far: MmPositive | None = Field(default=None, alias="size_far_mm")
     growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
+    scale: Annotated[float, Field(strict=True, ge=0.2, le=5)] = 1.0
+    """Multiplies every size and the growth: 0.7 and 1.4 show how far the answers still move with the mesh."""
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
     """`conforming`: structures' surfaces are mesh surfaces; `cells`: a cell takes what its centroid is in."""
 
@@ -168,6 +170,8 @@ class Output(Table):
     history_interval: Positive | None = Field(default=None, alias="history_interval_s")
     """Longest time between rows of history.csv [s]; a row is written every step anyway."""
     report: bool = True
+    error_bar: bool = True
+    """Run once more on a coarser mesh with longer steps to see how far the answers move."""
 
 
 class Case(Table):

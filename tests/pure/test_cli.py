@@ -1,0 +1,258 @@
+"""The command line: exit codes, nothing written for a bad case, a quick start, progress where it goes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import rfablate.log as log_module
+from rfablate.__main__ import main
+from rfablate.log import Progress, setup_log
+
+ROOT = Path(__file__).parents[2]
+TRIGEMINAL = ROOT / "cases" / "trigeminal" / "case.toml"
+needs_dolfinx = pytest.mark.skipif(find_spec("dolfinx") is None, reason="DOLFINx is not installed")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what an MPI started in this process, or a launcher, left there for its children."""
+    left = ("OMPI_COMM", "OMPI_UNIVERSE", "OMPI_MCA_ess", "OMPI_MCA_orte", "ORTE_", "PMIX_", "PMI_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(left)}
+
+
+def rfablate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rfablate", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=120, check=False
+    )
+
+
+def test_check_says_what_would_be_done() -> None:
+    done = rfablate("check", TRIGEMINAL)
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (
+        "cannula-22g-5mm",
+        "motor_root",
+        "at most 45 degC",
+        "212 = 0.00368",
+        "IT'IS, recalled",
+        "no faults",
+    ):
+        assert words in done.stdout
+
+
+def test_check_of_a_bad_case_gives_2_and_every_fault() -> None:
+    done = rfablate("check", TRIGEMINAL, "--set", "generator.target_degC=20", "--set", "domain.tissu=fat")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "2 faults in" in done.stderr
+    assert "generator.target_degC: found 20" in done.stderr and "domain.tissu: unknown key" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from rfablate.__main__ import main; "
+        f"main(['check', {str(TRIGEMINAL)!r}]); "
+        "heavy = set('dolfinx mpi4py petsc4py pyvista matplotlib gmsh scipy h5py rich'.split()); "
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_dolfinx
+@pytest.mark.parametrize("verb", ["run", "mesh"])
+def test_a_bad_case_is_refused_before_anything_is_written(verb: str, tmp_path: Path) -> None:
+    done = rfablate(verb, TRIGEMINAL, "--set", "generator.hold_s=-1", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "generator.hold_s: found -1" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_dolfinx
+def test_a_used_run_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("old")
+    done = rfablate("run", TRIGEMINAL, "-o", tmp_path)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr and "--overwrite" in done.stderr
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("summary.json", "old")]
+
+
+def test_a_new_case_passes_check_and_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "mine"]) == 0
+    assert main(["check", "mine.toml"]) == 0
+    assert "mine\n" in capsys.readouterr().out
+    (tmp_path / "mine.toml").write_text("kept")
+    assert main(["new", "mine.toml"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert (tmp_path / "mine.toml").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["library", "tissues"], ["0.148 (0.148 to 0.333)", "860 = 0.0155", "checked", "assumed from nerve"]),
+        (["library", "tissues", "kidney"], ["3795 = 0.0674", "IT'IS, recalled"]),
+        (["library", "applicators"], ["cannula-22g-5mm-blunt", "0.718", "assumed"]),
+        (["library", "applicators", "cannula-20g-10mm"], ["outer_diameter_mm = 0.908", "source:"]),
+        (["library", "damage"], ["7.39e+39", "2.577e+05", "Jacques"]),
+    ],
+)
+def test_the_library_is_shown_with_units_and_sources(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert [word for word in words if word not in out] == []
+
+
+def test_an_unknown_entry_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["library", "tissues", "livr"]) == 2
+    assert 'did you mean "liver"?' in capsys.readouterr().err
+
+
+def test_a_report_needs_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert "no summary.json" in capsys.readouterr().err
+
+
+def test_unknown_verbs_and_no_verb_give_2() -> None:
+    for arguments in ([], ["simulate"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+
+
+@needs_dolfinx
+def test_sigterm_ends_a_run_with_6(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rfablate", "run", str(TRIGEMINAL), "-o", str(tmp_path / "out")]
+    keys = ["--set", "domain.kind=axisymmetric", "--set", "structures=[]", "--set", "time.max_step_s=0.01"]
+    keys += ["--set", "applicators.0.tip_shape=blunt", "--set", "time.first_step_s=0.01"]
+    process = subprocess.Popen(
+        [*command, *keys],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=clean_environment(),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "IdealControl" in line or line.startswith("t ="):
+            break
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert "interrupted" in errors and "Traceback" not in errors
+
+
+# --- log and progress -----------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Wall time as the progress sees it; set clock[0]. No launcher is about."""
+    for name in log_module._LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    now = [0.0]
+    monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def steps(clock: list[float], progress: Progress, count: int = 20, wall: float = 1.0) -> None:
+    for number in range(1, count + 1):
+        clock[0] += wall
+        progress.update(number * 100.0 / count, 37.0 + number, 2.0, 150.0, 100.0 / count)
+    progress.close()
+
+
+def test_a_log_gets_a_plain_line_every_five_seconds(
+    clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    setup_log(0, tmp_path / "run.log")
+    steps(clock, Progress(100.0, enabled=True))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 4
+    assert lines[0] == "t = 25 of 100 s, step 5 s, 42.0 degC at the sensor, 2 W, 150 ohm, 15 s left"
+    assert lines[-1].startswith("t = 100 of 100 s") and "left" not in lines[-1]
+    written = (tmp_path / "run.log").read_text().splitlines()
+    assert [line.split("  ", 1)[1] for line in written] == lines
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  t = 25", written[0])
+    assert "\r" not in out.getvalue() and "\033" not in out.getvalue()
+
+
+def test_a_terminal_gets_one_line_that_is_redrawn(
+    clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    log = setup_log(0, tmp_path / "run.log")
+    progress = Progress(100.0, enabled=True)
+    clock[0] += 1.0
+    progress.update(50.0, 60.0, 2.0, float("nan"), 1.0)
+    log.warning("something happened")
+    steps(clock, progress)
+    text = out.getvalue()
+    assert text.count("\r") >= 20 and text.count("\n") == 2
+    assert "60.0 degC at the sensor, 2 W, 1 s left\r\033[Kwarning: something happened\n" in text
+    assert "[########################]  100.0 / 100 s" in text
+    assert "t = 100 of 100 s" in (tmp_path / "run.log").read_text()
+
+
+def test_a_terminal_that_a_launcher_made_up_is_none(
+    clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    monkeypatch.setattr(log_module.os, "readlink", lambda path: "pipe:[1234]")
+    setup_log(0)
+    steps(clock, Progress(100.0, enabled=True))
+    assert "\r" not in out.getvalue() and len(out.getvalue().splitlines()) == 4
+
+
+def test_only_rank_0_speaks(clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    setup_log(1, tmp_path / "run.log").warning("from rank 1")
+    steps(clock, Progress(100.0, enabled=False))
+    assert out.getvalue() == "" and not (tmp_path / "run.log").exists()
+
+
+def test_quiet_prints_warnings_and_files_everything(
+    clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    log = setup_log(0, tmp_path / "run.log", quiet=True)
+    log.info("told to the file")
+    log.warning("told to all")
+    steps(clock, Progress(100.0, enabled=True))
+    assert out.getvalue() == "warning: told to all\n"
+    assert "told to the file" in (tmp_path / "run.log").read_text()
+
+
+@pytest.fixture(autouse=True)
+def quiet_after() -> object:
+    yield
+    setup_log(0)
+    logging.getLogger("rfablate").handlers.clear()
