@@ -154,11 +154,12 @@ def _draw(ax: Any, time: FloatArray, history: Mapping[str, FloatArray], panel: P
     low, high = ax.get_ylim()
     for value, colour in panel.limits:
         ax.axhline(value, color=colour, linewidth=0.8, alpha=0.8)
-        ax.annotate(
-            f"limit {value:g}", (1, value), (-2, 2), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=colour, gid="halolimit",
-        )  # fmt: skip
         high = max(high, value + 0.15 * (high - low))
+        place, side = _free_side(time, history, panel, (value, value + 0.12 * (high - low)))
+        ax.annotate(
+            f"limit {value:g}", (place, value), (2 - 4 * place, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha=side, va="bottom", fontsize=7.5, color=colour, gid="halolimit",
+        )  # fmt: skip
     if panel.unit != "°C":
         low = min(0.0, low)
     if panel.percent:
@@ -170,3 +171,19 @@ def _draw(ax: Any, time: FloatArray, history: Mapping[str, FloatArray], panel: P
     ax.grid(axis="y", color="#e6e9ee", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.locator_params(axis="y", nbins=5)
+
+
+def _free_side(
+    time: FloatArray, history: Mapping[str, FloatArray], panel: Panel, band: tuple[float, float]
+) -> tuple[float, str]:
+    """Find where along a limit its label meets the least of the curves: left, middle or right."""
+    span = float(time[-1] - time[0])
+    best, fewest = (1.0, "right"), np.inf
+    for place, side in ((1.0, "right"), (0.0, "left"), (0.5, "center")):
+        start = float(time[0]) + 0.78 * place * span
+        at = np.linspace(start, start + 0.22 * span, 30)
+        drawn = [np.interp(at, time, history[curve.column]) for curve in panel.curves]
+        met = float(sum(((values > band[0]) & (values < band[1])).sum() for values in drawn))
+        if met < fewest:
+            best, fewest = (place, side), met
+    return best

@@ -33,7 +33,8 @@ def temperature_figure(view: View) -> str:
         filled = _fill(ax, piece, piece.triangles, values, levels, colours)
         placer = _frame(ax, view, number)
         _finish(ax, view, number, placer, rules)
-        isotherms = {level: isolines(piece.points, piece.triangles, values, level) for level in ISOTHERMS}
+        tissue = piece.triangles[view.tissue(piece)]
+        isotherms = {level: isolines(piece.points, tissue, values, level) for level in ISOTHERMS}
         for level, lines in isotherms.items():
             _lines(ax, lines, color="#3a2430", linewidth=0.7, zorder=4)
             placer.isotherm(lines, f"{level:g}")
@@ -116,7 +117,7 @@ def _finish(ax: Any, view: View, number: int, placer: Placer, rules: Sequence[st
         _lines(ax, lines, color="white", linewidth=3.2, alpha=0.75, zorder=5)
         _lines(ax, lines, color=colour, linewidth=1.8, linestyle=dashes, zorder=5.5)
         placer.block(lines)
-    draw_metal(ax, view, piece)
+    placer.block(draw_metal(ax, view, piece))
     colours = style.structure_colours(view.run)
     for tag, name in view.structures(piece):
         lines = view.outline(number, piece, tag, name)
@@ -138,8 +139,9 @@ def _names(view: View, piece: Slice, placer: Placer) -> None:
         placer.structure(inside[name], name, colours[name])
 
 
-def draw_metal(ax: Any, view: View, piece: Slice) -> None:
-    """Draw the cannulas as meshed, else from their sizes: active tip light, insulated shaft dark."""
+def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
+    """Draw the cannulas as meshed, else from their sizes, active tip light, shaft dark; return the outlines."""
+    outlines: list[FloatArray] = []
     for cannula in view.cannulas:
         tags = [tag for tag, name in view.names.items() if name == cannula.name]
         metal = np.isin(piece.region, tags)
@@ -155,13 +157,14 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> None:
                 depth,
                 levels=levels,
                 colors=[style.METAL_ACTIVE, style.METAL_SHAFT],
-                antialiased=False,
-                zorder=1.5,
+                zorder=7,
             )
             lines = outline(piece.points, piece.triangles, metal)
-            _lines(ax, lines, color="#3c4552", linewidth=0.6, zorder=5.8)
+            _lines(ax, lines, color="#3c4552", linewidth=0.6, zorder=7.1)
+            outlines += lines
         elif np.linalg.norm(along) > 0.99:
             _draw_rectangle(ax, cannula.diameter, cannula.active_tip, origin, along)
+    return outlines
 
 
 def _draw_rectangle(ax: Any, diameter: float, active: float, origin: FloatArray, along: FloatArray) -> None:
@@ -171,7 +174,7 @@ def _draw_rectangle(ax: Any, diameter: float, active: float, origin: FloatArray,
     for start, end, colour in ((0.0, active, style.METAL_ACTIVE), (active, 1000.0, style.METAL_SHAFT)):
         a, b = origin + start * along, origin + end * along
         corners = [a - side, a + side, b + side, b - side]
-        ax.add_patch(Polygon(corners, facecolor=colour, edgecolor="#3c4552", linewidth=0.6, zorder=5.8))
+        ax.add_patch(Polygon(corners, facecolor=colour, edgecolor="#3c4552", linewidth=0.6, zorder=7))
 
 
 def _lines(ax: Any, lines: Sequence[FloatArray], **how: Any) -> None:

@@ -36,6 +36,7 @@ def dimension_drawing(view: View) -> str:
     _draw_lesions(ax, view, widest)
     box = _box(outlines[widest])
     _window(ax, box)
+    _silhouette(ax, view, widest)
     draw_metal(ax, view, view.windowed(widest))
     _dimensions(ax, view, widest, box, card)
     return style.svg(fig, f"Outline of the lesion: {number(card.get('width_mm'))} mm wide")
@@ -71,6 +72,17 @@ def _window(ax: Any, box: FloatArray) -> None:
     middle = box.mean(axis=0)
     ax.set_xlim(middle[0] - 0.5 * scale * SIZE_IN[0], middle[0] + 0.5 * scale * SIZE_IN[0])
     ax.set_ylim(middle[1] - 0.48 * scale * SIZE_IN[1], middle[1] + 0.52 * scale * SIZE_IN[1])
+
+
+def _silhouette(ax: Any, view: View, number_: int) -> None:
+    """Draw what a bevelled or conical tip has beside the slice: the active tip seen from the side, pale."""
+    from matplotlib.patches import Rectangle
+
+    cannula, plane = view.cannulas[0], view.slices[number_].plane
+    x, y = plane.coordinates(cannula.tip[None])[0] - (cannula.diameter / 2, 0.0)
+    tip = Rectangle((x, y), cannula.diameter, cannula.active_tip, facecolor="#f4f5f7", edgecolor="#9aa4b1")
+    tip.set(linewidth=0.6, linestyle=(0, (2, 1.5)), zorder=1.4)
+    ax.add_patch(tip)
 
 
 def _dimensions(ax: Any, view: View, number_: int, box: FloatArray, card: Mapping[str, Any]) -> None:

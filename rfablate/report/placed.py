@@ -15,7 +15,6 @@ from rfablate.report.slices import isolines
 
 if TYPE_CHECKING:
     from rfablate.case.geometry import Structure
-    from rfablate.report.view import Cannula
 
 GRID = 200
 """Points an edge of the grid that outlines are drawn from [1]."""
@@ -37,21 +36,14 @@ def placed_shapes(run: RunData) -> Mapping[str, Structure]:
     return {shape.name: shape for shape in shapes}
 
 
-def depth_mm(
-    shapes: Mapping[str, Structure], name: str, points_mm: FloatArray, cannulas: Sequence[Cannula]
-) -> FloatArray:
-    """Signed distance [mm], positive inside, to what no later structure and no cannula takes of one."""
+def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) -> FloatArray:
+    """Signed distance [mm], positive inside, to what no later structure takes of one."""
     from rfablate.case.shapes import signed_distance
 
     order = list(shapes)
     depth = -signed_distance(shapes[name], points_mm * 1e-3) * 1e3
     for later in order[order.index(name) + 1 :]:
         depth = np.minimum(depth, signed_distance(shapes[later], points_mm * 1e-3) * 1e3)
-    for cannula in cannulas:
-        offset = points_mm - cannula.tip
-        along = offset @ cannula.direction
-        across = np.linalg.norm(offset - np.outer(along, cannula.direction), axis=1)
-        depth = np.minimum(depth, np.maximum(across - cannula.diameter / 2, -along))
     return np.asarray(depth)
 
 

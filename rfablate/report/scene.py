@@ -13,14 +13,18 @@ import subprocess
 import sys
 import tempfile
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-PIXELS = (1360, 952)
-BOX_POINTS = 72
+from rfablate.report.slices import FloatArray, isolines, outline
+
+PIXELS = (1524, 1066)
+"""Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
+BOX_POINTS = 64
 """Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
@@ -93,8 +97,10 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
     cannulas = read_cannulas(run)
     metal = [tag for tag, name in names.items() if name in {c.name for c in cannulas}]
     tissue = mesh.extract_cells(~np.isin(mesh.cell_data["region"], metal))
-    lesion = tissue.contour([0.0], scalars="level") if "level" in mesh.point_data else pv.PolyData()
-    middle, size = _window(lesion, cannulas, flat)
+    lesion = pv.PolyData()
+    if "level" in mesh.point_data:
+        lesion = _turned_level(tissue) if flat else tissue.contour([0.0], scalars="level")
+    middle, size = _window(lesion, cannulas)
     plotter: Any = pv.Plotter(off_screen=True, window_size=list(PIXELS))
     plotter.set_background("white")
     shown = []
@@ -103,16 +109,16 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
         if name not in colours:
             continue
         if name in shapes:
-            surface = _placed_surface(shapes, name, cannulas, middle, 1.15 * size)
+            surface = _placed_surface(shapes, name, middle, 1.15 * size)
         else:
             surface = _surface(mesh, tag, flat, middle, 1.15 * size)
         if surface.n_points:
             role = run.table("structures")[name].get("role")
             opacity = 0.45 if role in ("target", "protect") else 0.16
-            _add(plotter, surface, colours[name], opacity, 0.15, flat)
+            _add(plotter, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
-        _add(plotter, _revolve(lesion) if flat else lesion, "#e8873a", 0.5, 0.25, flat)
+        _add(plotter, lesion, "#e8873a", 0.5, 0.25)
     for cannula in cannulas:
         _add_cannula(plotter, cannula, 2.2 * size)
     return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
@@ -130,54 +136,67 @@ def _grid(fields: Any, level: Any) -> Any:
     return mesh
 
 
-def _window(lesion: Any, cannulas: Any, flat: bool) -> tuple[Any, float]:
+def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
     """Give the middle of the picture and half its height [mm]."""
     first = cannulas[0] if cannulas else None
     middle = first.tip + 0.5 * first.active_tip * first.direction if first else np.zeros(3)
     size = 1.6 * first.active_tip if first else 8.0
     if lesion.n_points:
         low, high = lesion.points.min(axis=0), lesion.points.max(axis=0)
-        extent = np.max((high - low) * ((2, 1, 1) if flat else (1, 1, 1)))
-        middle = np.array([0, 0, (low[2] + high[2]) / 2]) if flat else (low + high) / 2
-        size = 0.95 * float(extent)
+        middle, size = (low + high) / 2, 0.95 * float(np.max(high - low))
     return middle, max(size, first.active_tip if first else 0.0)
 
 
 def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
     """Give the surface of a region, cut to a box around the picture's middle."""
-    part = mesh.extract_cells(mesh.cell_data["region"] == tag)
-    bounds = np.column_stack([middle - half, middle + half]).ravel().tolist()
+    region = mesh.cell_data["region"]
     if flat:
-        edges = part.extract_surface(algorithm=None).extract_feature_edges(
-            boundary_edges=True, feature_edges=False, manifold_edges=False, non_manifold_edges=False
-        )
-        surface = _revolve(edges) if edges.n_points else edges
+        cells = mesh.cells_dict[5]
+        surface = _turned(outline(mesh.points[:, [0, 2]], cells, region == tag))
     else:
-        surface = part.extract_surface(algorithm=None)
+        surface = mesh.extract_cells(region == tag).extract_surface(algorithm=None)
+    bounds = np.column_stack([middle - half, middle + half]).ravel().tolist()
     return surface.clip_box(bounds, invert=False).extract_surface(algorithm=None) if surface.n_points else surface
 
 
-def _placed_surface(shapes: Any, name: str, cannulas: Any, middle: Any, half: float) -> Any:
+def _turned_level(tissue: Any) -> Any:
+    """Give the surface that the lesion's outline in the half plane sweeps around the axis."""
+    cells, level = tissue.cells_dict[5], np.asarray(tissue.point_data["level"])
+    return _turned(isolines(tissue.points[:, [0, 2]], cells, level, 0.0))
+
+
+def _placed_surface(shapes: Any, name: str, middle: Any, half: float) -> Any:
     """Give the surface of a structure as the case places it, within a box around the picture's middle."""
     import pyvista as pv
 
+    from rfablate.case.shapes import bounding_box
     from rfablate.report.placed import depth_mm
 
-    spacing = 2 * half / (BOX_POINTS - 1)
-    box = pv.ImageData(dimensions=(BOX_POINTS,) * 3, spacing=(spacing,) * 3, origin=tuple(middle - half))
-    box.point_data["depth"] = depth_mm(shapes, name, np.asarray(box.points, dtype=np.float64), cannulas)
+    shape = bounding_box(shapes[name]) * 1e3
+    slack = 0.02 * half
+    low, high = np.maximum(shape[0] - slack, middle - half), np.minimum(shape[1] + slack, middle + half)
+    if np.any(high <= low):
+        return pv.PolyData()
+    spacing = (high - low) / (BOX_POINTS - 1)
+    box = pv.ImageData(dimensions=(BOX_POINTS,) * 3, spacing=tuple(spacing), origin=tuple(low))
+    box.point_data["depth"] = depth_mm(shapes, name, np.asarray(box.points, dtype=np.float64))
     return box.contour([0.0], scalars="depth")
 
 
-def _revolve(lines: Any) -> Any:
-    """Turn lines in the half plane y = 0 once around the z axis."""
-    return lines.extrude_rotate(resolution=72, angle=360.0, capping=False)
+def _turned(lines: Sequence[FloatArray]) -> Any:
+    """Turn polylines (r, z) in the half plane once around the z axis."""
+    import pyvista as pv
+
+    surface = pv.PolyData()
+    for line in lines:
+        points = np.column_stack([line[:, 0], np.zeros(len(line)), line[:, 1]])
+        surface = surface + pv.lines_from_points(points).extrude_rotate(resolution=120, capping=False)
+    return surface
 
 
-def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float, revolved: bool) -> None:
-    # a mesher's tetrahedra may turn either way, a revolved line turns one way, and asking takes it seconds
-    smooth = surface.compute_normals(
-        auto_orient_normals=False, consistent_normals=not revolved, split_vertices=True, feature_angle=50.0
+def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float) -> None:
+    smooth = surface.clean().compute_normals(
+        auto_orient_normals=False, consistent_normals=True, split_vertices=True, feature_angle=50.0
     )
     plotter.add_mesh(
         smooth,
@@ -222,8 +241,8 @@ def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) 
     plotter.camera_position = [tuple(middle + 10 * size * view), tuple(middle), tuple(up)]
     plotter.enable_parallel_projection()
     plotter.camera.parallel_scale = size
-    plotter.enable_depth_peeling(6)
-    plotter.enable_anti_aliasing("ssaa")
+    plotter.render_window.SetMultiSamples(0)
+    plotter.enable_depth_peeling(4, 0.0)
     plotter.add_axes(line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22))
     plotter.camera.clipping_range = (0.01 * size, 40 * size)
     plotter.screenshot(str(target))

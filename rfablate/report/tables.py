@@ -40,13 +40,15 @@ NUMERICS = (
     ("potential_iterations", "potential iterations"),
     ("ranks", "ranks"),
 )
+STAGES = ("mesh", "setup", "potential", "heat", "damage", "judge", "measure", "write")
+"""Stages of a run in the order they happen."""
 TISSUE = (
     ("density_kg_per_m3", "density<br>kg/m³"),
-    ("heat_capacity_J_per_kgK", "heat capacity<br>J/(kg K)"),
-    ("k_W_per_mK", "<i>k</i><br>W/(m K)"),
-    ("k_slope_per_K", "<i>k</i> slope<br>1/K"),
+    ("heat_capacity_J_per_kgK", "heat capacity<br>J/(kg&nbsp;K)"),
+    ("k_W_per_mK", "<i>k</i><br>W/(m&nbsp;K)"),
+    ("k_slope_per_K", "<i>k</i>&nbsp;slope<br>1/K"),
     ("sigma_S_per_m", "σ<br>S/m"),
-    ("sigma_slope_per_K", "σ slope<br>1/K"),
+    ("sigma_slope_per_K", "σ&nbsp;slope<br>1/K"),
     ("perfusion_per_s", "perfusion<br>1/s"),
 )
 
@@ -204,7 +206,9 @@ def timing(run: RunData) -> str:
     total = times.pop("total", None) or sum(times.values())
     if not times or not total:
         return ""
-    rows = [[escape(key), bar(value / total, "#8fa3bb"), duration(value)] for key, value in times.items()]
+    order = {stage: i for i, stage in enumerate(STAGES)}
+    stages = sorted(times, key=lambda stage: order.get(stage, len(order)))
+    rows = [[escape(stage), bar(times[stage] / total, "#8fa3bb"), duration(times[stage])] for stage in stages]
     rows.append(["<b>total</b>", "", f"<b>{duration(total)}</b>"])
     return table((), rows, kind="energy", caption="Where the time went", texts=2)
 
@@ -233,7 +237,7 @@ def tissues(run: RunData) -> str:
 def _tissue_value(value: Any) -> str:
     if not is_number(value):
         return "–"
-    return f"{value:g}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
 
 
 def provenance(run: RunData) -> str:

@@ -68,7 +68,7 @@ class View:
             return outline(piece.points, piece.triangles, piece.region == tag)
         low, high = ([middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0))
         points = piece.plane.positions(window_grid(low, high))
-        return outline_placed(depth_mm(shapes, name, points, self.cannulas), low, high)
+        return outline_placed(depth_mm(shapes, name, points), low, high)
 
     def windowed(self, number: int) -> Slice:
         """Slice `number`, without what lies outside the window."""
@@ -151,7 +151,7 @@ def _slices(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> tuple[Slice,
 
 
 def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """Give half the side of a square window three times the lesion's size, and its centre in each slice."""
+    """Give half the side of a square window 2.4 times the lesion's size, and its centre in each slice."""
     boxes = [_lesion_box(view, piece) for piece in view.slices]
     cannula = view.cannulas[0] if view.cannulas else None
     middle = cannula.tip + 0.5 * cannula.active_tip * cannula.direction if cannula else np.zeros(3)
@@ -159,7 +159,7 @@ def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
     found = [float((box[1] - box[0]).max()) for box in boxes if box is not None]
     if found:
         size = max(*found, cannula.active_tip if cannula else 0.0)
-    half = 1.3 * size
+    half = 1.2 * size
     for piece, box in zip(view.slices, boxes, strict=True):
         centre = piece.plane.coordinates(middle[None])[0] if box is None else box.mean(axis=0)
         centre[0] = piece.plane.coordinates(middle[None])[0][0] if cannula else centre[0]

@@ -507,7 +507,7 @@ def test_structures_that_cells_only_follow_are_outlined_as_placed(tmp_path: Path
         view = load_view(load_run(run))
         lines = view.outline(0, view.windowed(0), 2, "gasserian_ganglion")
         x, z = np.concatenate(lines).T
-        away = np.abs(np.hypot(x / 4, (z - 1) / 2) - 1)[np.abs(x) > 2 * RADIUS_MM]
+        away = np.abs(np.hypot(x / 4, (z - 1) / 2) - 1)
         assert away.max() < error
         assert (away.max() > 1e-2) == (interfaces == "conforming")
 
