@@ -1,0 +1,242 @@
+"""Steps land exactly on every stop, leave no crumbs, and keep the error they promise.
+
+| what                                          | expected                              |
+|-----------------------------------------------|---------------------------------------|
+| BDF2 weights, any two steps                   | exact for quadratics                  |
+| BDF2 error factor x third divided difference  | the error of a step, exact for cubics |
+| Euler error factor x second divided difference| the error, exact for quadratics       |
+| global error of BDF2 on y' = -y               | dt^2, also with steps of 1 : 1.7      |
+| the same, steps chosen by StepControl         | tolerance^(2/3)                       |
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from rfablate.stepping import StepControl, bdf2_error_factor, bdf_weights, euler_error_factor
+
+CONTROL = StepControl(tolerance=1e-3, first=0.02, minimum=1e-4, maximum=10.0)
+
+
+def _walk(control: StepControl, stops: Sequence[float], error: Callable[[float, float], float]) -> list[float]:
+    """Return the times of all accepted steps up to the last stop for a local error that depends on (t, dt)."""
+    t, memory, times = 0.0, control.start(), [0.0]
+    while t < stops[-1]:
+        end = control.next_time(t, stops, memory)
+        verdict = control.judge(end - t, error(t, end - t), 2, memory)
+        assert not verdict.too_small
+        memory = verdict.memory
+        if verdict.accepted:
+            t = end
+            times.append(t)
+        assert len(times) < 10_000
+    return times
+
+
+def _cubic_error(t: float, dt: float) -> float:
+    return 1e-3 * (dt / (0.3 + 0.2 * math.sin(t))) ** 3
+
+
+@pytest.mark.parametrize("fixed", [None, 0.37])
+@pytest.mark.parametrize("seed", range(5))
+def test_steps_land_exactly_on_every_stop(seed: int, fixed: float | None) -> None:
+    rng = random.Random(seed)
+    stops = sorted(rng.uniform(0.0, 60.0) for _ in range(20))
+    control = StepControl(tolerance=1e-3, first=0.02, minimum=1e-9, maximum=10.0, fixed=fixed)
+    times = _walk(control, stops, _cubic_error)
+    assert set(stops) <= set(times)
+    assert times[-1] == stops[-1]
+    assert all(a < b for a, b in itertools.pairwise(times))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_step_to_a_lone_stop_is_shorter_than_half_a_wish(seed: int) -> None:
+    rng = random.Random(seed)
+    memory = CONTROL.start()
+    wish = memory.wish
+    stop = wish * rng.uniform(1.0, 7.0)
+    t, steps = 0.0, []
+    while t < stop:
+        end = CONTROL.next_time(t, [stop], memory)
+        steps.append(end - t)
+        t = end
+    assert min(steps) > 0.499 * wish
+    assert max(steps) <= 1.0011 * wish
+
+
+def test_a_step_of_rounding_size_is_never_made_after_a_wish_that_reaches_the_stop() -> None:
+    """0.1 + 0.2 is not 0.3: three fixed steps of 0.1 s end at 0.3 s without a fourth of 5e-17 s."""
+    control = StepControl(tolerance=1.0, first=0.1, minimum=1e-4, maximum=1.0, fixed=0.1)
+    assert _walk(control, [0.3], lambda t, dt: 0.0) == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert len(_walk(control, [0.3, 60.0], lambda t, dt: 0.0)) == 601
+
+
+def test_a_stop_that_cuts_a_step_does_not_shrink_the_wish() -> None:
+    """Stops 0.5 s apart, then none for a minute: at most two steps a stop, and no slow start afterwards."""
+    times = _walk(CONTROL, [*(0.5 * n for n in range(1, 100)), 60.0], lambda t, dt: 0.0)
+    assert len(times) < 2 * 100 + 15
+    memory = replace(CONTROL.start(), wish=3.0)
+    assert CONTROL.judge(0.01, 1e-9, 2, memory).memory.wish == 3.0
+
+
+def test_an_error_above_the_tolerance_refuses_the_step_and_asks_for_a_shorter_one() -> None:
+    verdict = CONTROL.judge(1.0, 8e-3, 2, CONTROL.start())
+    assert not verdict.accepted
+    assert verdict.memory.rejected == 1 and verdict.memory.accepted == 0
+    # the error goes with dt^3: a factor 8 takes half the step, less the safety
+    assert 0.35 < verdict.memory.wish < 0.5
+
+
+def test_an_error_above_the_tolerance_at_the_shortest_step_is_said() -> None:
+    assert CONTROL.judge(CONTROL.minimum, 1.0, 2, CONTROL.start()).too_small
+    assert not CONTROL.judge(1.001 * CONTROL.minimum, 1.0, 2, CONTROL.start()).too_small
+
+
+def test_the_wish_stays_between_the_limits_and_grows_by_less_than_bdf2_is_stable_for() -> None:
+    memory, wishes = CONTROL.start(), []
+    for _ in range(40):
+        wishes.append(memory.wish)
+        memory = CONTROL.judge(memory.wish, 0.0, 2, memory).memory
+    assert max(wishes) == CONTROL.maximum
+    assert max(b / a for a, b in itertools.pairwise(wishes)) < 1.0 + math.sqrt(2.0)
+    assert CONTROL.judge(1e-4, 1e9, 2, memory).memory.wish >= CONTROL.minimum
+
+
+def test_an_unknown_error_accepts_the_step_and_keeps_the_wish() -> None:
+    start = CONTROL.start()
+    verdict = CONTROL.judge(0.02, None, 1, start)
+    assert verdict.accepted and verdict.memory.wish == start.wish and verdict.memory.accepted == 1
+
+
+def test_after_a_switch_the_next_step_is_short_again() -> None:
+    memory = CONTROL.start()
+    for _ in range(10):
+        memory = CONTROL.judge(memory.wish, 0.0, 2, memory).memory
+    assert CONTROL.restart(memory).wish == CONTROL.first
+    fixed = StepControl(tolerance=1.0, first=0.02, minimum=1e-4, maximum=1.0, fixed=0.5)
+    assert fixed.restart(fixed.start()).wish == 0.5
+
+
+# --- formulas -------------------------------------------------------------------------------------
+
+STEPS = [(0.3, 0.3, 0.3), (0.5, 0.2, 0.7), (0.1, 0.9, 0.2), (1e-3, 0.4, 2.0)]
+
+
+@pytest.mark.parametrize(("h", "h1", "h2"), STEPS)
+def test_bdf2_weights_differentiate_quadratics_exactly(h: float, h1: float, h2: float) -> None:
+    w = bdf_weights(h, h1)
+    t = (1.3, 1.3 - h, 1.3 - h - h1)
+    for power, slope in ((0, 0.0), (1, 1.0), (2, 2.0 * t[0])):
+        assert sum(wi * ti**power for wi, ti in zip(w, t, strict=True)) == pytest.approx(slope, rel=1e-9, abs=1e-9)
+
+
+def test_backward_euler_weights_differentiate_lines_exactly() -> None:
+    w0, w1, w2 = bdf_weights(0.25, None)
+    assert (w0, w1, w2) == (4.0, -4.0, 0.0)
+
+
+def _divided_difference(t: Sequence[float], y: Sequence[float]) -> float:
+    if len(t) == 1:
+        return y[0]
+    return (_divided_difference(t[:-1], y[:-1]) - _divided_difference(t[1:], y[1:])) / (t[0] - t[-1])
+
+
+@pytest.mark.parametrize(("h", "h1", "h2"), STEPS)
+def test_bdf2_error_factor_gives_the_error_of_a_step_on_a_cubic_exactly(h: float, h1: float, h2: float) -> None:
+    def y(t: float) -> float:
+        return 2.0 * t**3 - 0.7 * t**2 + 0.1 * t - 3.0
+
+    t = [1.3, 1.3 - h, 1.3 - h - h1, 1.3 - h - h1 - h2]
+    slope = 6.0 * t[0] ** 2 - 1.4 * t[0] + 0.1
+    w0, w1, w2 = bdf_weights(h, h1)
+    stepped = (slope - w1 * y(t[1]) - w2 * y(t[2])) / w0
+    predicted = _divided_difference(t, [y(each) for each in t]) * bdf2_error_factor(h, h1)
+    assert stepped - y(t[0]) == pytest.approx(predicted, rel=1e-6)
+
+
+@pytest.mark.parametrize(("h", "h1", "_"), STEPS)
+def test_euler_error_factor_gives_the_error_of_a_step_on_a_parabola_exactly(h: float, h1: float, _: float) -> None:
+    t = [1.3, 1.3 - h, 1.3 - h - h1]
+    stepped = t[1] ** 2 + h * 2.0 * t[0]
+    predicted = _divided_difference(t, [each**2 for each in t]) * euler_error_factor(h)
+    assert stepped - t[0] ** 2 == pytest.approx(predicted, rel=1e-9)
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def _decay(times: Sequence[float]) -> float:
+    """Return the error at the last time of y' = -y, y(0) = 1, stepped as the package does: Euler first, then BDF2."""
+    t, y = [times[0]], [1.0]
+    for end in times[1:]:
+        w0, w1, w2 = bdf_weights(end - t[-1], t[-1] - t[-2] if len(t) > 1 else None)
+        y.append(-(w1 * y[-1] + (w2 * y[-2] if len(y) > 1 else 0.0)) / (w0 + 1.0))
+        t.append(end)
+    return abs(y[-1] - math.exp(-t[-1]))
+
+
+def _pattern(long: float, short: float, end: float) -> Iterator[float]:
+    t = 0.0
+    yield t
+    for dt in itertools.cycle((long, short)):
+        if t + dt > end - 1e-9:
+            break
+        t += dt
+        yield t
+    yield end
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.7])
+def test_bdf2_is_of_second_order(ratio: float) -> None:
+    errors = []
+    for n in (20, 40, 80, 160):
+        short = 4.0 / n / (1.0 + ratio)
+        errors.append(_decay(list(_pattern(ratio * short, short, 2.0))))
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+    assert orders[-1] == pytest.approx(2.0, abs=0.1), orders
+
+
+def _adaptive_decay(tolerance: float) -> tuple[float, int, list[float]]:
+    """Return the error at t = 8, the number of steps and the errors of the steps that StepControl accepted."""
+    control = StepControl(tolerance=tolerance, first=tolerance ** (2 / 3), minimum=1e-9, maximum=10.0)
+    t, y, memory = [0.0], [1.0], control.start()
+    committed = []
+    while t[-1] < 8.0:
+        end = control.next_time(t[-1], [8.0], memory)
+        h = end - t[-1]
+        w0, w1, w2 = bdf_weights(h, t[-1] - t[-2] if len(t) > 1 else None)
+        new = -(w1 * y[-1] + (w2 * y[-2] if len(y) > 1 else 0.0)) / (w0 + 1.0)
+        error = None
+        if len(t) > 2:
+            nodes = [end, *t[:-4:-1]]
+            third = _divided_difference(nodes, [new, *y[:-4:-1]])
+            error = abs(third) * bdf2_error_factor(h, t[-1] - t[-2])
+        verdict = control.judge(h, error, 1 if len(t) == 1 else 2, memory)
+        memory = verdict.memory
+        if verdict.accepted:
+            # what this step alone adds, were its history exact
+            if len(t) > 2:
+                exact = [math.exp(-each) for each in (t[-1], t[-2])]
+                committed.append(abs(-(w1 * exact[0] + w2 * exact[1]) / (w0 + 1.0) - math.exp(-end)))
+            t.append(end)
+            y.append(new)
+    worst = max(abs(a - math.exp(-b)) for a, b in zip(y, t, strict=True))
+    return worst, len(t), committed
+
+
+def test_steps_chosen_by_the_tolerance_keep_each_steps_error_near_it_and_converge_with_it() -> None:
+    runs = {tolerance: _adaptive_decay(tolerance) for tolerance in (1e-4, 1e-5, 1e-6, 1e-7)}
+    for tolerance, (_, _, committed) in runs.items():
+        assert max(committed) < 1.5 * tolerance
+        assert max(committed) > 0.2 * tolerance, "far shorter steps than the tolerance asks for"
+    errors = [worst for worst, _, _ in runs.values()]
+    counts = [steps for _, steps, _ in runs.values()]
+    for (a, b), (m, n) in zip(itertools.pairwise(errors), itertools.pairwise(counts), strict=True):
+        assert 10 ** (2 / 3) * 0.6 < a / b < 10 ** (2 / 3) * 1.7, errors
+        assert 10 ** (1 / 3) * 0.7 < n / m < 10 ** (1 / 3) * 1.4, counts
