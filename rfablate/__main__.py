@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from rfablate import __version__
 from rfablate.errors import CaseError, Fault, RfablateError
@@ -45,7 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
@@ -58,9 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """Raise KeyboardInterrupt, and again a little later: Python drops what some callbacks raise."""
-    signal.setitimer(signal.ITIMER_REAL, 5.0)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; a little later where Python would drop it: in a finaliser or a weak callback."""
+    inner = frame
+    while inner is not None:
+        if inner.f_code.co_name == "__del__" or inner.f_code.co_filename == weakref.__file__:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
+        inner = inner.f_back
     raise KeyboardInterrupt
 
 
@@ -210,7 +216,6 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
         _say_error(comm, str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
         _say_error(comm, "interrupted")
         code = INTERRUPTED
     except BaseException:

@@ -89,6 +89,12 @@ class Observer:
         self._last: Observation | None = None
 
     @property
+    def last(self) -> Observation:
+        """The last step's answers."""
+        assert self._last is not None
+        return self._last
+
+    @property
     def deciding_rule(self) -> str:
         """Name of the rule that decides about structures."""
         return self.rules[self._deciding].name

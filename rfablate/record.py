@@ -105,7 +105,6 @@ class Record:
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
             "provenance": provenance(case, problem.domain.comm.size, started),
-            "timing_s": {**{k: v for k, v in self._watch.seconds.items()}, "total": self._watch.total},
         }
 
     def _numerics(self, state: State) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from mpi4py import MPI
 
 from rfablate.case.schema import Case
+from rfablate.errorbar import error_bars
 from rfablate.errors import RfablateError, SolveError, StepError
 from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.fem.meshing import build_domain
@@ -72,6 +73,12 @@ def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False)
     except (SolveError, StepError) as error:
         fault = error
     summary = record.close(state, fault, started)
+    if fault is None and case.output.error_bar:
+        with watch.stage("error bar"):
+            bars, reason = error_bars(case, comm, observer.last)
+        summary["numerics"]["error_bar"] = bars
+        summary["warnings"] += [reason] if reason else []
+    summary["timing_s"] = {**watch.seconds, "total": watch.total}
     card = ""
     if files is not None:
         with watch.stage("write"):

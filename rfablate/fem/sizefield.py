@@ -86,7 +86,7 @@ def set_background(
     field = gmsh.model.mesh.field
     active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
     fields = [
-        _growing(active, sizes.tip, needle.radius, sizes),
+        _growing_from_tip(active, needle.radius, sizes),
         _growing(shaft, sizes.shaft, needle.radius, sizes),
         _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
     ]
@@ -117,5 +117,26 @@ def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
     field.setNumber(number, "SizeMin", size)
     field.setNumber(number, "SizeMax", max(size, sizes.far))
     field.setNumber(number, "DistMin", start)
-    field.setNumber(number, "DistMax", start + max(sizes.far - size, 1e-9) / sizes.growth)
+    field.setNumber(number, "DistMax", start + max(sizes.far - size, 1e-9) / sizes.growth_outside)
     return int(number)
+
+
+def _growing_from_tip(distance: int, radius: float, sizes: Sizes) -> int:
+    """Add the size that grows from the active tip's surface, slowly up to the lesion's reach and faster beyond."""
+    near = f"({sizes.tip} + {sizes.growth} * (F{distance} - {radius}))"
+    edge = sizes.tip + sizes.growth * sizes.lesion
+    outside = f"({edge} + {sizes.growth_outside} * (F{distance} - {radius + sizes.lesion}))"
+    larger = f"(0.5 * ({near} + {outside} + Sqrt(({near} - {outside}) ^ 2)))"
+    return _capped(_math(larger), sizes.far)
+
+
+def _math(expression: str) -> int:
+    number = gmsh.model.mesh.field.add("MathEval")
+    gmsh.model.mesh.field.setString(number, "F", expression)
+    return int(number)
+
+
+def _capped(number: int, largest: float) -> int:
+    least = gmsh.model.mesh.field.add("Min")
+    gmsh.model.mesh.field.setNumbers(least, "FieldsList", [number, _math(str(largest))])
+    return int(least)

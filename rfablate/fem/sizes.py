@@ -22,12 +22,14 @@ from rfablate.case.schema import Case
 
 _PER_ACCURACY = {
     # cells across the cannula, growth a unit of distance, cells across the thinnest part of a structure
-    "draft": (4.0, 0.35, 2.0),
-    "standard": (6.0, 0.25, 3.0),
-    "fine": (9.0, 0.17, 4.5),
+    "draft": (4.0, 0.25, 2.0),
+    "standard": (6.0, 0.14, 3.0),
+    "fine": (9.0, 0.09, 4.5),
 }
 _EDGE = {3: 3.0, 2: 12.0}
 """Size on the tip over that on its sharp circles, where the field is singular, in 3-D and in the half plane."""
+_GROWTH_OUTSIDE = 3.0
+"""Growth beyond the lesion's likely reach over that within it."""
 _FAR = 1.0 / 8.0
 """Largest cell over the domain's smallest extent."""
 _SHAFT = 0.8
@@ -36,7 +38,7 @@ _SHAFT = 0.8
 
 @dataclass(frozen=True)
 class Sizes:
-    """Edge lengths [m]:  h = min(far, tip + growth * distance)  from the active tip, likewise from the rest."""
+    """Edge lengths [m]:  h = tip + growth * distance  from the active tip, growing faster beyond the lesion, up to far."""
 
     tip: float
     edge: float
@@ -44,6 +46,9 @@ class Sizes:
     shaft: float
     far: float
     growth: float
+    growth_outside: float
+    lesion: float
+    """Distance from the active tip the lesion is likely to reach: `growth` holds within, `growth_outside` beyond [m]."""
     structure: dict[str, float]
     """Size on each structure's surface, for those that need one."""
     zone: float
@@ -54,21 +59,23 @@ def choose_sizes(case: Case) -> Sizes:
     """Return the sizes of a generated mesh: the case's own where given, else from its accuracy and the cannula."""
     if isinstance(case.domain, MeshDomain):
         raise ValueError("a user's mesh has its sizes already")
-    mesh, applicator = case.mesh, case.applicators[0]
+    mesh, applicator, scale = case.mesh, case.applicators[0], case.mesh.scale
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
-    tip = mesh.size_tip or applicator.outer_diameter / across
+    tip = scale * (mesh.size_tip or applicator.outer_diameter / across)
     extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
     structure = {}
     for shape in case.structures:
         thin = thinnest(shape)
         if thin is not None:
-            structure[shape.name] = max(tip, mesh.size_structure or thin / across_structure)
+            structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
-        shaft=max(tip, min(2.0 * tip, _SHAFT * 0.5 * applicator.outer_diameter)),
-        far=mesh.size_far or _FAR * min(extent),
-        growth=mesh.growth or growth,
+        shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * applicator.outer_diameter)),
+        far=scale * (mesh.size_far or _FAR * min(extent)),
+        growth=scale * (mesh.growth or growth),
+        growth_outside=_GROWTH_OUTSIDE * scale * (mesh.growth or growth),
+        lesion=2e-3 + 0.45 * applicator.active_tip,
         structure=structure,
         zone=5e-3 + 2.0 * applicator.active_tip,
     )

@@ -45,7 +45,7 @@ def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
         cells = []
         for _, key, form in _COLUMNS:
             bar = bars.get(f"{rule}.{key}")
-            cells.append(form.format(lesion[key]) + (f" ±{bar:.2g}" if bar is not None else ""))
+            cells.append(form.format(lesion[key]) + (f" ±{bar:.1g}" if bar is not None else ""))
         rows.append([rule, *cells])
     widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
     return [

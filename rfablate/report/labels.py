@@ -13,8 +13,6 @@ from rfablate.report.slices import FloatArray
 CHARACTER = 0.56
 """Mean width of a character, in type sizes."""
 SIZE_PT = 8.0
-Box = tuple[float, float, float, float]
-"""Left, bottom, right, top [mm]."""
 
 
 class Placer:
@@ -27,7 +25,7 @@ class Placer:
         self.ax, self.x, self.y = ax, x, y
         inches = ax.get_position().width * ax.figure.get_figwidth()
         self.mm_per_point = (x[1] - x[0]) / (72 * inches)
-        self.taken: list[Box] = []
+        self.taken: list[FloatArray] = []
         self.obstacles = np.zeros((0, 2))
 
     def block(self, lines: Sequence[FloatArray]) -> None:
@@ -37,19 +35,11 @@ class Placer:
 
     def isotherm(self, lines: Sequence[FloatArray], text: str) -> None:
         """Label an isotherm at the point on it that is freest, best down and to the right."""
-        points = np.concatenate([np.zeros((0, 2)), *(_resampled(line, 6 * self.mm_per_point) for line in lines)])
-        centre = np.array([np.mean(self.x), np.mean(self.y)])
-        best, cost = None, np.inf
-        for point in points:
-            box = self._box(point[0], point[1], text)
-            if box is None:
-                continue
-            off = (point - centre) / max(float(np.linalg.norm(point - centre)), 1e-9)
-            price = 50 * self._overlap(box) + 0.5 * self._hidden(box) - float(off @ (0.8, -0.6))
-            if price < cost:
-                best, cost = point, price
-        if best is not None:
-            self._write(float(best[0]), float(best[1]), text, "#3a2430")
+        places = np.concatenate([np.zeros((0, 2)), *(_resampled(line, 6 * self.mm_per_point) for line in lines)])
+        off = places - [np.mean(self.x), np.mean(self.y)]
+        towards = off @ (0.8, -0.6) / np.maximum(np.linalg.norm(off, axis=1), 1e-9)
+        boxes = self._boxes(places, text)
+        self._write_best(places, 50 * self._overlap(boxes) + 0.5 * self._hidden(boxes) - towards, text, "#3a2430")
 
     def structure(self, inside: FloatArray, name: str, colour: str) -> None:
         """Write a structure's name near the points `inside` it (n, 2), where it hides least."""
@@ -57,59 +47,52 @@ class Placer:
         seen = inside[np.all((inside > low) & (inside < high), axis=1)]
         if not len(seen):
             return
-        seen = seen[:: max(1, len(seen) // 400)]
-        step = 5 * self.mm_per_point
-        best: tuple[float, float] | None = None
-        cost = np.inf
-        for y in np.arange(low[1], high[1], step):
-            for x in np.arange(low[0], high[0], step):
-                box = self._box(x, y, name)
-                price = np.inf if box is None else self._name_price(box, seen)
-                if price < cost:
-                    best, cost = (float(x), float(y)), price
-        if best is not None:
-            self._write(*best, name, colour)
+        seen = seen[:: max(1, len(seen) // 150)]
+        grid = np.meshgrid(*(np.arange(low[i], high[i], 5 * self.mm_per_point) for i in (0, 1)))
+        places = np.column_stack([part.ravel() for part in grid])
+        boxes = self._boxes(places, name)
+        beside = [
+            np.maximum(np.maximum(boxes[:, i, None] - seen[:, i], seen[:, i] - boxes[:, i + 2, None]), 0.0)
+            for i in (0, 1)
+        ]
+        far = np.hypot(*beside).min(axis=1) / self.mm_per_point
+        price = np.maximum(0.0, far - 7.0) ** 2 / 20.0 + 2.0 * self._crowding(places)
+        self._write_best(places, price + 50 * self._overlap(boxes) + 0.6 * self._hidden(boxes), name, colour)
 
-    def _name_price(self, box: Box, seen: FloatArray) -> float:
-        """Cost of a name in `box`: lying on labels or lines, standing far from its structure."""
-        aside = np.maximum(np.maximum([box[0], box[1]] - seen, seen - [box[2], box[3]]), 0.0)
-        far = float(np.linalg.norm(aside, axis=1).min()) / self.mm_per_point
-        away: float = max(0.0, far - 7.0) ** 2 / 20.0
-        return 50 * self._overlap(box) + 0.6 * self._hidden(box) + away + 2.0 * self._crowding(box)
+    def _boxes(self, places: FloatArray, text: str) -> FloatArray:
+        """Give the boxes of labels centred at `places`: left, bottom, right, top [mm], shape (n, 4)."""
+        half = self.mm_per_point * np.array([CHARACTER * SIZE_PT * len(text) / 2 + 2, 0.65 * SIZE_PT])
+        return np.hstack([places - half, places + half])
 
-    def _box(self, x: float, y: float, text: str) -> Box | None:
-        """Give the box of a centred label, nothing where it would leave the window."""
-        half_width = (CHARACTER * SIZE_PT * len(text) / 2 + 2) * self.mm_per_point
-        half_height = 0.65 * SIZE_PT * self.mm_per_point
-        box = (float(x - half_width), float(y - half_height), float(x + half_width), float(y + half_height))
-        margin = 2 * self.mm_per_point
-        inside = box[0] > self.x[0] + margin and box[2] < self.x[1] - margin
-        inside = inside and box[1] > self.y[0] + margin and box[3] < self.y[1] - margin
-        return box if inside else None
-
-    def _overlap(self, box: Box) -> float:
-        """Share of the label's box that other labels take."""
-        area = 0.0
+    def _overlap(self, boxes: FloatArray) -> FloatArray:
+        """Share of each box that labels already written take."""
+        area = np.zeros(len(boxes))
         for other in self.taken:
-            width = min(box[2], other[2]) - max(box[0], other[0])
-            height = min(box[3], other[3]) - max(box[1], other[1])
-            area += max(width, 0.0) * max(height, 0.0)
-        return area / ((box[2] - box[0]) * (box[3] - box[1]))
+            sides = np.minimum(boxes[:, 2:], other[2:]) - np.maximum(boxes[:, :2], other[:2])
+            area += np.maximum(sides, 0.0).prod(axis=1)
+        return np.asarray(area / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
 
-    def _hidden(self, box: Box) -> int:
-        """Count the points of lines that the label would hide."""
-        within = (self.obstacles > [box[0], box[1]]) & (self.obstacles < [box[2], box[3]])
-        return int(within.all(axis=1).sum())
+    def _hidden(self, boxes: FloatArray) -> FloatArray:
+        """Count the points of lines that each box would hide."""
+        x, y = self.obstacles.T
+        left, bottom, right, top = (side[:, None] for side in boxes.T)
+        return np.asarray(((x > left) & (x < right) & (y > bottom) & (y < top)).sum(axis=1), dtype=np.float64)
 
-    def _crowding(self, box: Box) -> float:
+    def _crowding(self, places: FloatArray) -> FloatArray:
         """How near the window's centre, where the lesion is, a label stands: 0 to 1."""
-        off = np.array([(box[0] + box[2] - sum(self.x)) / 2, (box[1] + box[3] - sum(self.y)) / 2])
-        return max(0.0, 1 - float(np.linalg.norm(off)) / (0.5 * (self.x[1] - self.x[0])))
+        off = np.linalg.norm(places - [np.mean(self.x), np.mean(self.y)], axis=1)
+        return np.asarray(np.maximum(0.0, 1 - off / (0.5 * (self.x[1] - self.x[0]))))
 
-    def _write(self, x: float, y: float, text: str, colour: str) -> None:
-        box = self._box(x, y, text)
-        if box is not None:
-            self.taken.append(box)
+    def _write_best(self, places: FloatArray, price: FloatArray, text: str, colour: str) -> None:
+        """Write a label at the cheapest of the places where it stays in the window."""
+        boxes, margin = self._boxes(places, text), 2 * self.mm_per_point
+        low, high = np.array([self.x[0], self.y[0]]) + margin, np.array([self.x[1], self.y[1]]) - margin
+        fits = np.all((boxes[:, :2] > low) & (boxes[:, 2:] < high), axis=1)
+        if not fits.any():
+            return
+        best = int(np.argmin(np.where(fits, price, np.inf)))
+        self.taken.append(boxes[best])
+        x, y = places[best]
         self.ax.text(
             x, y, text, color=colour, fontsize=SIZE_PT, ha="center", va="center_baseline", zorder=8,
             gid=f"halo{len(self.taken)}",  # the page gives these a white rim

@@ -1,0 +1,67 @@
+"""The numerical error bar: how far the answers move on a mesh twice as coarse with longer steps.
+
+The case is run once more with every element size COARSER times larger and the local error of a step LOOSER times
+larger. With an error of order p in the size the answers move by 2^p - 1 times the error of the run itself: once (p = 1,
+the field's singular edges) to three times (p = 2, smooth fields). The bar is that difference and, since a single number
+may hardly move by chance, the largest of all rules' for the same measure. It says nothing about the model: tissue values
+are by far the larger uncertainty.
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from rfablate.case.geometry import MeshDomain
+from rfablate.case.schema import Case
+from rfablate.errors import RfablateError
+from rfablate.fem.meshing import build_domain
+from rfablate.observe import Observation, Observer
+from rfablate.problem import build_problem
+from rfablate.results import lesion_entry
+from rfablate.state import Frame, initial_state
+from rfablate.timing import Stopwatch
+
+COARSER = 2.0
+LOOSER = 4.0
+
+
+def error_bars(case: Case, comm: MPI.Comm, seen: Observation) -> tuple[dict[str, float], str]:
+    """Return each number's bar, named `rule.width_mm` or `structure.max_degC`, and why there is none. Collective."""
+    if isinstance(case.domain, MeshDomain):
+        return {}, "no error bar: a mesh from a file cannot be made coarser"
+    try:
+        rough = _last_observation(_coarser(case), comm)
+    except RfablateError as error:
+        return {}, f"no error bar: the coarser run failed ({error})"
+    return _differences(seen, rough), ""
+
+
+def _coarser(case: Case) -> Case:
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * COARSER})
+    time = case.time.model_copy(update={"tolerance": case.time.tolerance * LOOSER, "step": case.time.step * COARSER})
+    return case.model_copy(update={"mesh": mesh, "time": time})
+
+
+def _last_observation(case: Case, comm: MPI.Comm) -> Observation:
+    from rfablate.run import steps
+
+    problem = build_problem(case, build_domain(case, comm))
+    state, observer = initial_state(problem), Observer(case, problem)
+    frame: Frame | None = None
+    for step in steps(problem, state, (), Stopwatch()):
+        frame = step
+    assert frame is not None
+    return observer.look(frame)
+
+
+def _differences(seen: Observation, rough: Observation) -> dict[str, float]:
+    fine = {rule: lesion_entry(lesion) for rule, lesion in seen.lesions.items() if lesion.volume > 0.0}
+    coarse = {rule: lesion_entry(rough.lesions[rule]) for rule in fine}
+    bars = {}
+    for key in next(iter(fine.values()), {}):
+        largest = max(abs(fine[rule][key] - coarse[rule][key]) for rule in fine)
+        bars.update({f"{rule}.{key}": largest for rule in fine})
+    for name in seen.covered:
+        bars[f"{name}.covered_fraction"] = abs(seen.covered[name] - rough.covered[name])
+        bars[f"{name}.max_degC"] = abs(seen.max_T[name] - rough.max_T[name])
+    return bars
