@@ -3,8 +3,8 @@
 The case is run once more with every element size COARSER times larger and the local error of a step LOOSER times
 larger. With an error of order p in the size the answers move by 2^p - 1 times the error of the run itself: once (p = 1,
 the field's singular edges) to three times (p = 2, smooth fields). The bar is that difference and, since a single number
-may hardly move by chance, the largest of all rules' for the same measure. It says nothing about the model: tissue values
-are by far the larger uncertainty.
+may hardly move by chance, the largest of all rules' for the same measure. It says nothing about the model: tissue
+values are by far the larger uncertainty.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _SHAFT = 0.8
 
 @dataclass(frozen=True)
 class Sizes:
-    """Edge lengths [m]:  h = tip + growth * distance  from the active tip, growing faster beyond the lesion, up to far."""
+    """Edge lengths [m]:  h = tip + growth * distance  from the active tip, up to far."""
 
     tip: float
     edge: float
@@ -48,7 +48,7 @@ class Sizes:
     growth: float
     growth_outside: float
     lesion: float
-    """Distance from the active tip the lesion is likely to reach: `growth` holds within, `growth_outside` beyond [m]."""
+    """Distance from the active tip the lesion is likely to reach: `growth` within, `growth_outside` beyond [m]."""
     structure: dict[str, float]
     """Size on each structure's surface, for those that need one."""
     zone: float

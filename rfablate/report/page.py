@@ -14,7 +14,6 @@ from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
 from rfablate.report.maps import damage_figure, temperature_figure
 from rfablate.report.outline import dimension_drawing
-from rfablate.report.placed import placed_shapes
 from rfablate.report.run_data import FIELDS, RunData, load_run
 from rfablate.report.scene import Picture, SceneJob
 from rfablate.report.view import View, load_view
@@ -168,7 +167,7 @@ def _slices(view: View) -> str:
     missed = [name for name in view.run.table("structures") if name not in shown]
     rest = f"<p class='small'>Not cut by these slices: {escape(', '.join(missed))}.</p>" if missed else ""
     kind = "pair" if len(view.slices) == 1 else "stack"
-    if placed_shapes(view.run):
+    if view.shapes:
         rest += "<p class='small'>Outlines as the case places the structures; the mesh follows them by cells.</p>"
     return (
         f'<div class="{kind}">'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from rfablate.report.placed import depth_mm, outline_placed, placed_shapes, wind
 from rfablate.report.run_data import FIELDS, FloatArray, RunData
 from rfablate.report.slices import BoolArray, Slice, cut, isolines, mirrored, outline, planes_through
 from rfablate.report.wording import is_number
+
+if TYPE_CHECKING:
+    from rfablate.case.geometry import Structure
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class View:
     time_s: float
     end_s: float
     cannulas: tuple[Cannula, ...]
+    shapes: Mapping[str, Structure]
+    """Structures that are drawn as the case places them."""
     half_size: float
     """Half the side of the square window [mm]."""
     centres: tuple[tuple[float, float], ...]
@@ -63,12 +70,11 @@ class View:
 
     def outline(self, number: int, piece: Slice, tag: int, name: str) -> list[FloatArray]:
         """Outline of a structure in slice `number`, as meshed, or as placed where cells only follow it."""
-        shapes = placed_shapes(self.run)
-        if name not in shapes:
+        if name not in self.shapes:
             return outline(piece.points, piece.triangles, piece.region == tag)
         low, high = ([middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0))
         points = piece.plane.positions(window_grid(low, high))
-        return outline_placed(depth_mm(shapes, name, points), low, high)
+        return outline_placed(depth_mm(self.shapes, name, points), low, high)
 
     def windowed(self, number: int) -> Slice:
         """Slice `number`, without what lies outside the window."""
@@ -137,7 +143,7 @@ def load_view(run: RunData) -> View:
         names = dict(fields.region_names)
         times = fields.times_s
     times_s = (float(times[frame]), float(times[-1]))
-    bare = View(run, slices, names, temperature, omega, levels, *times_s, cannulas, 1.0, ())
+    bare = View(run, slices, names, temperature, omega, levels, *times_s, cannulas, placed_shapes(run), 1.0, ())
     half_size, centres = _window(bare)
     return replace(bare, half_size=half_size, centres=centres)
 
