@@ -22,8 +22,7 @@ KILLED_99 = float(-np.log(0.01))
 def temperature_figure(view: View) -> str:
     """Draw the temperature at the end of heating with isotherms and the deciding lesion's outline, as SVG."""
     top = max(5 * np.ceil(float(view.temperature.max()) / 5), 40.0)
-    body = float(np.floor(np.median(view.temperature)))
-    levels = np.linspace(min(body, top - 5), top, 61)
+    levels = np.linspace(min(float(np.floor(view.temperature.min())), top - 5), top, 61)
     fig, axes, bar = _canvas(len(view.slices))
     colours = style.colour_map("heat", style.TEMPERATURE_MAP)
     rules = list(view.levels)[:1]

@@ -16,7 +16,7 @@ from rfablate.report.slices import isolines
 if TYPE_CHECKING:
     from rfablate.case.geometry import Structure
 
-GRID = 200
+GRID = 120
 """Points an edge of the grid that outlines are drawn from [1]."""
 
 

@@ -24,7 +24,7 @@ from rfablate.report.slices import FloatArray, isolines, outline
 
 PIXELS = (1524, 1066)
 """Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
-BOX_POINTS = 64
+BOX_POINTS = 56
 """Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
@@ -115,6 +115,8 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
         if surface.n_points:
             role = run.table("structures")[name].get("role")
             opacity = 0.45 if role in ("target", "protect") else 0.16
+            if role not in ("target", "protect") and np.sort(np.ptp(surface.points, axis=0))[1] > 2 * size:
+                opacity = 0.07  # a half space or a slab would veil the rest
             _add(plotter, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
@@ -143,7 +145,7 @@ def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
     size = 1.6 * first.active_tip if first else 8.0
     if lesion.n_points:
         low, high = lesion.points.min(axis=0), lesion.points.max(axis=0)
-        middle, size = (low + high) / 2, 0.95 * float(np.max(high - low))
+        middle, size = (low + high) / 2, 1.05 * float(np.max(high - low))
     return middle, max(size, first.active_tip if first else 0.0)
 
 

@@ -27,7 +27,7 @@ METAL_SHAFT = "#6f7987"
 ROLE_COLOURS = {
     "target": ("#00745c", "#4c9a2a", "#007f8c"),
     "protect": ("#7b2d90", "#b5307a", "#4a3fb0"),
-    "anatomy": ("#5a6675", "#8a6a3b", "#4f7196", "#7d7d5a"),
+    "anatomy": ("#5a6675", "#8a6a3b", "#3f74a3", "#7d7d3a", "#b08968", "#2f4858", "#7fa3b5", "#a39a86"),
 }
 ROLE_DASHES: Mapping[str, Any] = {"target": "-", "protect": (0, (4, 1.6)), "anatomy": "-"}
 ROLE_WIDTHS = {"target": 1.7, "protect": 1.7, "anatomy": 1.0}
