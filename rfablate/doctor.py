@@ -147,7 +147,7 @@ def _pictures(name: str) -> Finding:
     trial = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if trial.returncode == 0:
         return Finding(name, True, f"PyVista {trial.stdout.strip()} draws off screen")
-    advice = "runs work, reports lack 3-D pictures; Debian: apt-get install libgl1 libegl1 libosmesa6"
+    advice = "runs work, reports lack 3-D pictures; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
     last = (trial.stderr.strip().splitlines() or [f"exit status {trial.returncode}"])[-1]
     return Finding(name, "warning", f"PyVista cannot draw: {last}", advice)
 

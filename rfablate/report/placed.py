@@ -42,8 +42,9 @@ def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) 
 
     order = list(shapes)
     depth = -signed_distance(shapes[name], points_mm * 1e-3) * 1e3
+    near = np.flatnonzero(depth > -1.0)  # further out the sign stands, whatever comes later
     for later in order[order.index(name) + 1 :]:
-        depth = np.minimum(depth, signed_distance(shapes[later], points_mm * 1e-3) * 1e3)
+        depth[near] = np.minimum(depth[near], signed_distance(shapes[later], points_mm[near] * 1e-3) * 1e3)
     return np.asarray(depth)
 
 
