@@ -1,0 +1,89 @@
+"""A ball of tissue around a spherical electrode, as a Gmsh file: the geometry of most closed forms.
+
+    python -m meshes.sphere sphere.msh --electrode 0.5 --outer 50 --size 0.05 [--octant]
+
+In mm. Half plane (r, z) by default, an eighth in 3-D with --octant. Physical groups: `tissue`, and the surfaces
+`electrode` (left out with --electrode 0: a full ball with a node in its centre) and `outer`. Cells are `size` on the
+electrode and grow by `growth` with the distance from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import gmsh
+import numpy as np
+
+from rfablate.fem.gmsh_session import gmsh_session
+
+
+def write_sphere(
+    path: Path, *, electrode: float, outer: float, size: float, growth: float = 0.1, octant: bool = False
+) -> None:
+    """Write the mesh; lengths in mm, `electrode` and `outer` are radii."""
+    dim = 3 if octant else 2
+    occ = gmsh.model.occ
+    with gmsh_session():
+        if octant:
+            body = [(3, occ.addSphere(0, 0, 0, outer, angle1=0.0, angle2=np.pi / 2, angle3=np.pi / 2))]
+            hole = [(3, occ.addSphere(0, 0, 0, electrode))] if electrode else []
+        else:
+            disk, half = occ.addDisk(0, 0, 0, outer, outer), occ.addRectangle(0, -outer, 0, outer, 2 * outer)
+            body, _ = occ.intersect([(2, disk)], [(2, half)])
+            hole = [(2, occ.addDisk(0, 0, 0, electrode, electrode))] if electrode else []
+        if hole:
+            body, _ = occ.cut(body, hole)
+        else:  # a node in the centre
+            pieces, _ = occ.fragment(body, [(0, occ.addPoint(0, 0, 0))])
+            body = [(d, tag) for d, tag in pieces if d == dim]
+        occ.synchronize()
+        _name_groups(body, dim, electrode, outer)
+        field = gmsh.model.mesh.field
+        number = field.add("MathEval")
+        field.setString(number, "F", f"{size} + {growth} * Fabs(sqrt(x*x + y*y + z*z) - {electrode})")
+        field.setAsBackgroundMesh(number)
+        gmsh.option.setNumber("Mesh.Algorithm", 6)
+        gmsh.model.mesh.generate(dim)
+        gmsh.write(str(path))
+
+
+def _name_groups(body: list[tuple[int, int]], dim: int, electrode: float, outer: float) -> None:
+    """Name the tissue and its round surfaces, which a point of each tells apart."""
+    gmsh.model.addPhysicalGroup(dim, [tag for _, tag in body], name="tissue")
+    found: dict[str, list[int]] = {"electrode": [], "outer": []}
+    for d, tag in gmsh.model.getBoundary(body, oriented=False):
+        lower, upper = gmsh.model.getParametrizationBounds(d, tag)
+        radii = [
+            np.linalg.norm(gmsh.model.getValue(d, tag, list(lower + s * (upper - lower)))) for s in (0.25, 0.5, 0.7)
+        ]
+        for name, radius in (("electrode", electrode), ("outer", outer)):
+            if radius and np.allclose(radii, radius, rtol=1e-6):
+                found[name].append(tag)
+    for name, tags in found.items():
+        if tags:
+            gmsh.model.addPhysicalGroup(dim - 1, tags, name=name)
+
+
+def main() -> None:
+    """Write the mesh the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="where to write, .msh")
+    parser.add_argument("--electrode", type=float, default=0.5, help="radius of the electrode [mm], 0 for none")
+    parser.add_argument("--outer", type=float, default=50.0, help="radius of the tissue [mm]")
+    parser.add_argument("--size", type=float, default=0.05, help="cells on the electrode [mm]")
+    parser.add_argument("--growth", type=float, default=0.1, help="growth of the cells a mm of distance")
+    parser.add_argument("--octant", action="store_true", help="an eighth in 3-D in place of the half plane")
+    args = parser.parse_args()
+    write_sphere(
+        args.file,
+        electrode=args.electrode,
+        outer=args.outer,
+        size=args.size,
+        growth=args.growth,
+        octant=args.octant,
+    )
+
+
+if __name__ == "__main__":
+    main()

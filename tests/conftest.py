@@ -1,0 +1,35 @@
+"""What every test can ask for. Solver tests run on one rank, and under mpirun on several where marked `mpi`, `mpi3`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+ROOT = Path(__file__).parents[1]
+if str(ROOT) not in sys.path:  # tests.build and meshes, however pytest was started
+    sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def comm() -> MPI.Comm:
+    """All ranks of the test run."""
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture(scope="session")
+def shared_tmp(tmp_path_factory: pytest.TempPathFactory, comm: MPI.Comm) -> Path:
+    """One folder that all ranks know."""
+    mine = tmp_path_factory.mktemp("shared") if comm.rank == 0 else None
+    folder = comm.bcast(mine)
+    assert folder is not None
+    return folder
