@@ -126,7 +126,7 @@ class Time(Table):
     """Time stepping: adaptive BDF2 with local error at most `tolerance` a step, or fixed steps."""
 
     stepping: Literal["adaptive", "fixed"] = "adaptive"
-    tolerance: Positive = Field(default=0.05, alias="tolerance_K")
+    tolerance: Positive = Field(default=0.1, alias="tolerance_K")
     first_step: Positive = Field(default=0.02, alias="first_step_s")
     min_step: Positive = Field(default=1e-4, alias="min_step_s")
     max_step: Positive = Field(default=10.0, alias="max_step_s")

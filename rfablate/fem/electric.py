@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.errors import SolveError
+from rfablate.errors import MeshError, SolveError
 from rfablate.fem.domain import Domain
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.matrix import Matrix, Pattern
@@ -54,10 +54,8 @@ class ElectricProblem:
         """Prepare the solve; `conducting` marks the cells of tissue. Collective."""
         self._domain, self._pattern = domain, pattern
         in_tissue = domain.nodes_of_cells(conducting)
-        active = domain.surface_nodes["active"] & in_tissue
-        returned = domain.surface_nodes["return"] & in_tissue
-        _require_nodes(domain, active, "active tip")
-        _require_nodes(domain, returned, "return electrode")
+        active = _surface(domain, "active") & in_tissue
+        returned = _surface(domain, "return") & in_tissue
         self._fixed = active | returned | ~in_tissue
         self._value = np.where(active | ~in_tissue, 1.0, 0.0)
         self._matrix = Matrix(domain, pattern)
@@ -95,6 +93,14 @@ class ElectricProblem:
         return UnitField(phi, conductance, heating, load)
 
 
-def _require_nodes(domain: Domain, marked: npt.NDArray[np.bool_], what: str) -> None:
+def _surface(domain: Domain, role: str) -> npt.NDArray[np.bool_]:
+    """Return the nodes of the surface with this role, which must touch conducting tissue. Collective."""
+    if role not in domain.surface_nodes:
+        raise MeshError(
+            f"no surface is the {role} electrode, so no current can flow; surfaces: "
+            f"{', '.join(domain.surface_nodes)}; give one the role '{role}', or set boundary.electric = \"return\""
+        )
+    marked = domain.surface_nodes[role]
     if domain.comm.allreduce(int(marked.any())) == 0:
-        raise SolveError(f"no node of the {what} touches conducting tissue; the electric problem has no solution")
+        raise MeshError(f"surface '{role}' has no nodes in the mesh")
+    return marked

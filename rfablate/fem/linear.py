@@ -17,11 +17,10 @@ _BLOCK_ICC = {"pc_type": "bjacobi", "sub_pc_type": "icc"}
 _BOOMERAMG = {
     "pc_type": "hypre",
     "pc_hypre_type": "boomeramg",
-    "pc_hypre_boomeramg_strong_threshold": 0.5,
+    "pc_hypre_boomeramg_strong_threshold": 0.25,
     "pc_hypre_boomeramg_coarsen_type": "HMIS",
     "pc_hypre_boomeramg_interp_type": "ext+i",
     "pc_hypre_boomeramg_P_max": 4,
-    "pc_hypre_boomeramg_agg_nl": 1,
 }
 _GAMG = {"pc_type": "gamg"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from rfablate.output.checkpoint import write_checkpoint
 from rfablate.output.fields import FieldsFile
 from rfablate.output.history import HistoryFile
 from rfablate.output.summary import write_summary
+
+log = logging.getLogger("rfablate")
 
 NAMES = (
     "case.toml",
@@ -84,9 +87,16 @@ class RunDirectory:
             self._fields.close()
         write_summary(self.path / "summary.json", summary)
         if with_report:
-            from rfablate.report import write_report
+            self._report()
 
+    def _report(self) -> None:
+        """Write report.html; a page that cannot be drawn is a warning, for the run itself is done."""
+        from rfablate.report import write_report
+
+        try:
             write_report(self.path)
+        except Exception as error:  # whatever a plotting library may raise
+            log.warning("no report.html: %s; `rfablate report %s` tries again", error, self.path)
 
 
 def refuse_used(path: Path, *, overwrite: bool) -> None:
