@@ -132,9 +132,7 @@ def test_a_cut_target_is_a_warning_and_cut_anatomy_is_nothing() -> None:
 def test_the_active_tip_stays_two_diameters_inside_the_domain(keys: dict[str, Any], words: str) -> None:
     data = copy.deepcopy(NO_STRUCTURES)
     data["applicators"][0].update(keys)
-    told_once(
-        data, "applicators[0].tip_mm", "cannula leaves the domain", words, "at least 2 diameters, 1.44 mm"
-    )
+    told_once(data, "applicators[0].tip_mm", "cannula leaves the domain", words, "at least 2 diameters, 1.44 mm")
 
 
 @pytest.mark.parametrize(
@@ -290,9 +288,7 @@ def test_a_size_or_unit_that_cannot_be_meant(keys: dict[str, Any], where: str, w
 
 def test_names_stand_for_one_thing() -> None:
     twins = [shape("sphere", "a", centre_mm=[9, 0, z], radius_mm=1) for z in (0, 9)]
-    told_once(
-        with_structures(BASE, *twins), 'structures[1] "a".name', 'already the name of structures[0] "a"'
-    )
+    told_once(with_structures(BASE, *twins), 'structures[1] "a".name', 'already the name of structures[0] "a"')
     for name in ("domain", "cannula"):
         data = with_structures(BASE, shape("sphere", name, centre_mm=[9, 0, 0], radius_mm=1))
         told_once(data, f'structures[0] "{name}".name', f'name = "{name}_2"')
@@ -418,9 +414,7 @@ def test_bodies_of_revolution_about_the_axis_are_allowed() -> None:
         (shape("box", centre_mm=[0, 0, 9], size_mm=[3, 3, 3]), "kind", "a body of revolution"),
     ],
 )
-def test_anything_else_is_told_with_what_would_be_allowed(
-    structure: dict[str, Any], where: str, allowed: str
-) -> None:
+def test_anything_else_is_told_with_what_would_be_allowed(structure: dict[str, Any], where: str, allowed: str) -> None:
     told_once(with_structures(ROUND, structure), f'structures[0] "it".{where}', allowed, "3-D")
 
 
@@ -432,9 +426,7 @@ def test_anything_else_is_told_with_what_would_be_allowed(
         ({"tip_shape": "bevel"}, "tip_shape", ["conical or blunt", "--set applicators.0.tip_shape=blunt"]),
     ],
 )
-def test_an_axisymmetric_cannula_stands_on_the_axis(
-    keys: dict[str, Any], where: str, words: list[str]
-) -> None:
+def test_an_axisymmetric_cannula_stands_on_the_axis(keys: dict[str, Any], where: str, words: list[str]) -> None:
     data = copy.deepcopy(ROUND)
     data["applicators"][0].update(keys)
     told_once(data, f"applicators[0].{where}", *words)
@@ -519,9 +511,7 @@ def test_roles_of_a_surface_go_together(tmp_path: Path, roles: list[str]) -> Non
 def test_a_mesh_has_no_structures_and_no_boundary_of_the_case(tmp_path: Path) -> None:
     data = {**meshed(tmp_path / "my.msh"), "structures": [shape("sphere", centre_mm=[9, 0, 0], radius_mm=1)]}
     told_once(data, "structures", "its regions are the structures")
-    told_once(
-        {**meshed(tmp_path / "my.msh"), "boundary": {"electric": "insulated"}}, "boundary", "states its own"
-    )
+    told_once({**meshed(tmp_path / "my.msh"), "boundary": {"electric": "insulated"}}, "boundary", "states its own")
 
 
 def test_roles_of_regions_are_checked_like_structures(tmp_path: Path) -> None:

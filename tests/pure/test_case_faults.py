@@ -254,9 +254,7 @@ def test_all_faults_come_at_once_from_every_table_and_from_the_cross_checks() ->
 
 def test_the_message_counts_the_faults_and_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(
-        TRIGEMINAL.read_text(encoding="utf-8").replace("hold_s = 60", "hold_s = -60"), encoding="utf-8"
-    )
+    file.write_text(TRIGEMINAL.read_text(encoding="utf-8").replace("hold_s = 60", "hold_s = -60"), encoding="utf-8")
     with pytest.raises(CaseError) as caught:
         load_case(file)
     assert str(caught.value).startswith(f"1 fault in {file}\n  generator.hold_s: found -60; expected")

@@ -26,9 +26,7 @@ def data() -> dict[str, Any]:
     return tomllib.loads(TRIGEMINAL.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    "file", sorted(CASES.rglob("*.toml")), ids=lambda file: file.parent.name + "/" + file.name
-)
+@pytest.mark.parametrize("file", sorted(CASES.rglob("*.toml")), ids=lambda file: file.parent.name + "/" + file.name)
 def test_every_shipped_case_is_valid_and_reads_back_equal(file: Path) -> None:
     case = load_case(file)
     assert parse_case(tomllib.loads(dump_case(case)), file.parent) == case
@@ -37,9 +35,7 @@ def test_every_shipped_case_is_valid_and_reads_back_equal(file: Path) -> None:
 def test_awkward_decimals_survive_the_change_of_units() -> None:
     chance = random.Random(3)
     for _ in range(100):
-        number = chance.choice(
-            [chance.random() * 10, 0.1 + 0.2, 1 / 3, 0.718, 7.1e-3, 0.1 * 3, 12.345678901234567]
-        )
+        number = chance.choice([chance.random() * 10, 0.1 + 0.2, 1 / 3, 0.718, 7.1e-3, 0.1 * 3, 12.345678901234567])
         case = data()
         case["structures"][2]["diameter_mm"] = number
         case["structures"][2]["path_mm"][0] = [5 + number / 7, -10, number * 1e-5]

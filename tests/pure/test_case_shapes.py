@@ -98,9 +98,7 @@ def test_a_half_space_is_where_its_normal_points() -> None:
 
 
 def test_distances_to_a_domain_are_exact() -> None:
-    domain = CylinderDomain.model_validate(
-        {"kind": "cylinder", "radius_mm": 40, "height_mm": 80, "tissue": "fat"}
-    )
+    domain = CylinderDomain.model_validate({"kind": "cylinder", "radius_mm": 40, "height_mm": 80, "tissue": "fat"})
     points = 1e-3 * np.array([[0, 0, 0], [39, 0, 0], [0, 0, 38], [43, 0, 44]])
     assert signed_distance(domain, points) == pytest.approx([-40e-3, -1e-3, -2e-3, 5e-3])
 

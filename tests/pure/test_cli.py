@@ -149,12 +149,11 @@ def test_sigterm_ends_a_run_with_6(tmp_path: Path) -> None:
         env=clean_environment(),
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if "IdealControl" in line or line.startswith("t ="):
-            break
+    seen = next((line for line in process.stdout if "IdealControl" in line), "")
+    assert seen, process.communicate()[1]  # it ended before it began
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 6
+    assert process.returncode == 6, errors
     assert "interrupted" in errors and "Traceback" not in errors
 
 
