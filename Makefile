@@ -41,8 +41,8 @@ suite: install ## the whole test suite on one rank (ARGS="-m 'not slow'" for a s
 	$(BIN)/python -m pytest $(ARGS)
 
 mpi: install ## the tests of several ranks, on 2 and on 3
-	$(MPIRUN) -n 2 $(MPI_PYTEST) -m mpi tests/mpi tests/physics
-	$(MPIRUN) -n 3 $(MPI_PYTEST) -m mpi3 tests/mpi tests/physics
+	$(MPIRUN) -n 2 $(MPI_PYTEST) -m mpi
+	$(MPIRUN) -n 3 $(MPI_PYTEST) -m mpi3
 
 doctor: install ## can this machine run rfablate, and what to do where not
 	@$(BIN)/rfablate doctor
