@@ -83,7 +83,7 @@ def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False)
     if files is not None:
         with watch.stage("write"):
             files.finish(summary, with_report=case.output.report)
-        card = lesion_card(summary, str(directory))
+        card = lesion_card(summary, str(directory), files.written())
     if fault is not None:
         raise type(fault)(f"{fault}; {KEPT}")
     exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())

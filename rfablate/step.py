@@ -110,10 +110,21 @@ class _Operator:
     def split(self, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, FloatArray]:
         """Return (T_a, T_b) at t [s]. Collective."""
         assert self.unit is not None
-        value, state = self.prepare(w0, t), self.state
+        value, state, heat = self.prepare(w0, t), self.state, self.problem.heat
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
-        T_b = self.problem.heat.response(self.unit.load, guess)
-        return self.problem.heat.passive(past, value, self.T_star - state.voltage**2 * T_b), T_b
+        T_b = heat.response(self.unit.load, guess)
+        # solved at the last voltage, where T is nearly known: what T_b lacks then counts only by the voltage's change
+        last = state.voltage**2
+        T = heat.passive(past, value, self.guess(t), last * self.unit.load)
+        return T - last * T_b, T_b
+
+    def guess(self, t: float) -> FloatArray:
+        """Return the temperature at t [s] on the parabola through the last three solutions; without them, T_star."""
+        if len(self.state.past) < 3:
+            return self.T_star
+        (t0, T0), (t1, T1), (t2, T2) = self.state.past
+        slope, before = (T0 - T1) / (t0 - t1), (T1 - T2) / (t1 - t2)
+        return T0 + (t - t0) * (slope + (t - t1) * (slope - before) / (t0 - t2))
 
     def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
         """Return what the sensor reads in each field. Collective."""
@@ -143,7 +154,7 @@ def _bioheat(
     command, memory = generator.decide(Offer(t, dt, G, a, b, reach), state.memory)
     value = operator.prepare(w0, t)
     load = command.voltage**2 * operator.unit.load if operator.unit is not None else 0.0
-    T = operator.problem.heat.passive(past, value, operator.T_star, load)
+    T = operator.problem.heat.passive(past, value, operator.guess(t), load)
     return T, None, command, memory, operator.sensor(T)[0]
 
 

@@ -74,12 +74,16 @@ class ConjugateGradients:
             options[prefix + key] = value
         self._ksp.setFromOptions()
 
-    def solve(self, b: FloatArray, guess: FloatArray) -> FloatArray:
+    def solve(self, b: FloatArray, guess: FloatArray, rtol: float | None = None) -> FloatArray:
         """Return the owned part of the solution for the owned part of `b`, started from `guess`. Collective.
+
+        A `rtol` here holds for this solve, if it is larger than the solver's own.
 
         Raises:
             SolveError: not converged, or broken down; says how far it came.
         """
+        wanted = max(rtol or 0.0, self._rtol)
+        self._ksp.setTolerances(rtol=wanted)
         self._b.array[:] = b
         self._x.array[:] = guess
         if self._multigrid:
@@ -94,7 +98,7 @@ class ConjugateGradients:
         if reason <= 0:
             raise SolveError(
                 f"the {self._what} solve did not converge: PETSc's reason {reason} after {used} iterations, residual "
-                f"{self._ksp.getResidualNorm():.3g}, expected {self._rtol:g} of the right-hand side within "
+                f"{self._ksp.getResidualNorm():.3g}, expected {wanted:g} of the right-hand side within "
                 f"{self._limit} iterations; try a larger solver.max_iterations or look for degenerate cells"
             )
         return np.array(self._x.array)

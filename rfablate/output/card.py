@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _COLUMNS = (
@@ -17,8 +17,8 @@ _COLUMNS = (
 _UNITS = ("mm", "mm", "mm", "mm", "mm", "", "mm3")
 
 
-def lesion_card(summary: Mapping[str, Any], folder: str) -> str:
-    """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time."""
+def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -> str:
+    """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time, files written."""
     lines = [f"{summary['title']}", f"{summary['status']}: {summary['reason']}", ""]
     lines += _lesion_table(summary)
     lines += _structure_lines(summary)
@@ -30,7 +30,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str) -> str:
         _time_line(summary),
     ]
     lines += [f"  warning   {warning}" for warning in summary["warnings"]]
-    lines += ["", f"  written to {folder}: report.html, summary.json, history.csv, fields.vtkhdf"]
+    lines += ["", f"  written to {folder}: {', '.join(files)}"]
     return "\n".join(line for line in lines if line is not None)
 
 

@@ -89,6 +89,10 @@ class RunDirectory:
         if with_report:
             self._report()
 
+    def written(self) -> list[str]:
+        """Return the names of the files that are there now, the page for people first."""
+        return [name for name in reversed(NAMES) if (self.path / name).is_file()]
+
     def _report(self) -> None:
         """Write report.html; a page that cannot be drawn is a warning, for the run itself is done."""
         from rfablate.report import write_report
