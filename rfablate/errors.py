@@ -41,6 +41,10 @@ class CaseError(RfablateError):
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in {source}"
         super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
 
+    def __reduce__(self) -> tuple[type[CaseError], tuple[tuple[Fault, ...], str]]:
+        """Pickle by what it was made from, so that it can be broadcast to other ranks."""
+        return CaseError, (self.faults, self.source)
+
 
 class MeshError(RfablateError):
     """The mesh could not be made, read or mapped to tissues and surfaces."""
