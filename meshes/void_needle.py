@@ -24,7 +24,7 @@ NEEDLE, TIP, INSULATED = 0.45, -5.0, 5.0
 def write_needle(
     path: Path, *, unit: str = "mm", tip_size: float = 0.2, version: float = 4.1, names: bool = True
 ) -> None:
-    """Write the mesh to `path` (.msh) with lengths in `unit`; sizes in mm; without `names` the groups have tags only."""
+    """Write the mesh (.msh), lengths in `unit`, sizes in mm; without `names` the groups have tags only."""
     scale = {"mm": 1.0, "m": 1e-3}[unit]
     with gmsh_session():
         _build(tip_size)
