@@ -13,6 +13,7 @@ The forms these numbers stand for are written out in UFL in `tests/physics/test_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -38,21 +39,29 @@ class Elements:
         """Pairs (i, j), i < j, of a cell's corners in the order of `stiffness`."""
         return list(combinations(range(self.cells.shape[1]), 2))
 
-    @property
+    @cached_property
+    def corners(self) -> list[IntArray]:
+        """The columns of `cells`: gathering corner by corner is several times faster than by rows."""
+        return [np.ascontiguousarray(column) for column in self.cells.T]
+
+    @cached_property
     def volume(self) -> FloatArray:
         """Volume of each cell, of the ring it sweeps when axisymmetric [m3]."""
         return np.asarray(self.share.sum(axis=1))
 
     def mean(self, nodal: FloatArray) -> FloatArray:
         """Return the value of a nodal field at each cell's centroid."""
-        return np.asarray(nodal[self.cells].mean(axis=1))
+        total = nodal[self.corners[0]]
+        for corner in self.corners[1:]:
+            total += nodal[corner]
+        return total / len(self.corners)
 
     def dirichlet_energy(self, nodal: FloatArray) -> FloatArray:
         """Return the integral of |grad u|^2 over each cell, shape (n_cells,)."""
-        corner = nodal[self.cells]
+        value = [nodal[corner] for corner in self.corners]
         energy = np.zeros(len(self.cells))
         for number, (i, j) in enumerate(self.pairs):
-            energy -= self.stiffness[:, number] * (corner[:, i] - corner[:, j]) ** 2
+            energy -= self.stiffness[:, number] * (value[i] - value[j]) ** 2
         return energy
 
     def to_nodes(self, density: FloatArray, n_nodes: int) -> FloatArray:

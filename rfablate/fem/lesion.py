@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.fem.domain import Domain
+from rfablate.fem.facets import boundary_facets
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -78,7 +79,10 @@ class LesionMeter:
         ]
         unique = np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
         self._edge_i, self._edge_j = unique // n, unique % n
-        self._nodes = np.unique(cells)
+        # a lesion's farthest point is where its surface crosses an edge, or a node where the tissue itself ends
+        self._rim = np.unique(boundary_facets(cells))
+        self._corners = [np.ascontiguousarray(column) for column in cells.T]
+        self._volume = domain.elements.volume[self._cells]
         self._n_regions = max(domain.region_names) + 1
 
     def measure(self, levels: Sequence[FloatArray]) -> tuple[list[Lesion], FloatArray]:
@@ -96,29 +100,29 @@ class LesionMeter:
 
     def volume_inside(self, level: FloatArray) -> FloatArray:
         """Return the volume [m3] where the level is positive in each of this rank's tissue cells."""
-        elements = self._domain.elements
-        cells = elements.cells[self._cells]
-        f = level[cells]
-        volume = elements.share[self._cells].sum(axis=1)
-        positive = (f >= 0.0).sum(axis=1)
-        inside = np.where(positive == f.shape[1], volume, 0.0)
-        cut = np.flatnonzero((positive > 0) & (positive < f.shape[1]))
+        positive_node = (level >= 0.0).astype(np.int8)
+        positive = np.zeros(len(self._cells), dtype=np.int8)
+        for corner in self._corners:
+            positive += positive_node[corner]
+        inside = np.where(positive == len(self._corners), self._volume, 0.0)
+        cut = np.flatnonzero((positive > 0) & (positive < len(self._corners)))
         if len(cut) == 0:
             return inside
+        nodes = np.stack([corner[cut] for corner in self._corners], axis=1)
         if self._domain.axisymmetric:
-            inside[cut] = _cut_rings(self._domain.x[cells[cut]][:, :, 0], f[cut], volume[cut])
+            inside[cut] = _cut_rings(self._domain.x[nodes][:, :, 0], level[nodes], self._volume[cut])
         else:
-            inside[cut] = volume[cut] * _cut_fraction(f[cut])
+            inside[cut] = self._volume[cut] * _cut_fraction(level[nodes])
         return inside
 
     def _points(self, level: FloatArray) -> FloatArray:
-        """Return nodes inside the lesion and the points where its surface crosses edges, shape (n, 3)."""
+        """Return the points where the lesion's surface crosses edges, and nodes inside it on the rim, shape (n, 3)."""
         x = self._domain.x
-        f_i, f_j = level[self._edge_i], level[self._edge_j]
-        crossing = np.flatnonzero((f_i >= 0.0) != (f_j >= 0.0))
+        positive = level >= 0.0
+        crossing = np.flatnonzero(positive[self._edge_i] != positive[self._edge_j])
         i, j = self._edge_i[crossing], self._edge_j[crossing]
-        t = (f_i[crossing] / (f_i[crossing] - f_j[crossing]))[:, None]
-        inner = self._nodes[level[self._nodes] >= 0.0]
+        t = (level[i] / (level[i] - level[j]))[:, None]
+        inner = self._rim[positive[self._rim]]
         return np.concatenate([x[i] + t * (x[j] - x[i]), x[inner]])
 
     def _extents(self, points: FloatArray) -> FloatArray:
