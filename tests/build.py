@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,10 @@ from rfablate.case.load import parse_case
 from rfablate.case.schema import Case
 from rfablate.fem.domain import Domain, distribute
 from rfablate.fem.electric import UnitField
+from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import make_probe
 from rfablate.fem.meshdata import MeshData
+from rfablate.physics.generator import Command, ConstantVoltage, Limits, Memory, Offer
 from rfablate.problem import Problem, build_problem
 from rfablate.run import steps
 from rfablate.state import Frame, initial_state
@@ -185,8 +188,52 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
 
 
 def orders(sizes: Sequence[float], errors: Sequence[float]) -> list[float]:
-    """Return the observed order between each two neighbours."""
-    return [
+    """Return the observed order between each two neighbours, and print it (`pytest -rP` shows it)."""
+    found = [
         float(np.log(e0 / e1) / np.log(h0 / h1))
         for h0, h1, e0, e1 in zip(sizes[:-1], sizes[1:], errors[:-1], errors[1:], strict=True)
     ]
+    print("errors", *(f"{e:.3g}" for e in errors), " orders", *(f"{o:.2f}" for o in found))
+    return found
+
+
+# --- sources the package does not have ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clocked(ConstantVoltage):
+    """A constant voltage that writes down the end of each step it is asked about."""
+
+    clock: list[float]
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Note the time; see `Generator.decide`."""
+        self.clock[:] = [offer.t]
+        return super().decide(offer, memory)
+
+
+@dataclass(frozen=True)
+class WithSource:
+    """A heat problem with a further source at the nodes, source(t) [W]; the rest is the real one's."""
+
+    heat: HeatProblem
+    source: Callable[[float], FloatArray]
+    clock: list[float]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.heat, name)
+
+    def passive(
+        self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray | float = 0.0
+    ) -> FloatArray:
+        """See `HeatProblem.passive`."""
+        return self.heat.passive(past, fixed_value, guess, source + self.source(self.clock[0]))
+
+
+def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:
+    """Return the problem with `source` [W] at the nodes beside the Joule heat of a constant voltage [V]."""
+    clock = [0.0]
+    generator = Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock)
+    return dataclasses.replace(
+        problem, heat=cast(HeatProblem, WithSource(problem.heat, source, clock)), generator=generator, surface=None
+    )
