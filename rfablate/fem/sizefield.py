@@ -105,7 +105,7 @@ def set_background(
 def _distance(entities: str, tags: list[int]) -> int:
     number = gmsh.model.mesh.field.add("Distance")
     gmsh.model.mesh.field.setNumbers(number, entities, tags)
-    gmsh.model.mesh.field.setNumber(number, "Sampling", 40)
+    gmsh.model.mesh.field.setNumber(number, "Sampling", 12)  # points across a surface; 40 take thrice the time
     return int(number)
 
 
