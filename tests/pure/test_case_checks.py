@@ -19,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TRIGEMINAL = Path(__file__).parents[2] / "cases" / "trigeminal" / "case.toml"
+TRIGEMINAL = Path(__file__).parent / "data" / "trigeminal.toml"
 Change = Callable[[dict[str, Any]], Any]
 
 BASE = {

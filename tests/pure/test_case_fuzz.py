@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CASE = Path(__file__).parents[2] / "cases" / "trigeminal" / "case.toml"
+CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 JUNK: tuple[Any, ...] = (
     *(math.nan, math.inf, -1, 0, 1e-30, 1e300, 2**70, True, "", "40 mm", "nerve", [], {}, [1, 2], [[]], [{}]),
     *(

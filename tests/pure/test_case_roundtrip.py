@@ -19,14 +19,14 @@ else:
     import tomli as tomllib
 
 CASES = Path(__file__).parents[2] / "cases"
-TRIGEMINAL = CASES / "trigeminal" / "case.toml"
+TRIGEMINAL = Path(__file__).parent / "data" / "trigeminal.toml"
 
 
 def data() -> dict[str, Any]:
     return tomllib.loads(TRIGEMINAL.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("file", sorted(CASES.rglob("*.toml")), ids=lambda file: file.parent.name + "/" + file.name)
+@pytest.mark.parametrize("file", sorted(CASES.rglob("case.toml")), ids=lambda file: file.parent.name + "/" + file.name)
 def test_every_shipped_case_is_valid_and_reads_back_equal(file: Path) -> None:
     case = load_case(file)
     assert parse_case(tomllib.loads(dump_case(case)), file.parent) == case

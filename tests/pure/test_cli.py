@@ -19,7 +19,7 @@ from rfablate.__main__ import main
 from rfablate.log import Progress, setup_log
 
 ROOT = Path(__file__).parents[2]
-TRIGEMINAL = ROOT / "cases" / "trigeminal" / "case.toml"
+TRIGEMINAL = ROOT / "tests" / "pure" / "data" / "trigeminal.toml"
 needs_dolfinx = pytest.mark.skipif(find_spec("dolfinx") is None, reason="DOLFINx is not installed")
 
 
