@@ -17,7 +17,7 @@ def gmsh_session() -> Iterator[None]:
     try:
         gmsh.option.setNumber("General.Terminal", 0)
         gmsh.option.setNumber("General.NumThreads", 1)
-        gmsh.option.setNumber("Geometry.OCCBooleanPreserveNumbering", 0)
+        gmsh.option.setNumber("Geometry.OCCBooleanPreserveNumbering", 1)
         for source in ("ExtendFromBoundary", "FromPoints", "FromCurvature"):
             gmsh.option.setNumber(f"Mesh.MeshSize{source}", 0)
         gmsh.model.add("rfablate")
