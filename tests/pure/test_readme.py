@@ -1,0 +1,91 @@
+"""What the README shows is true: its case is a case, its commands exist, its faults are the faults a user gets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from rfablate.__main__ import _parser
+from rfablate.case.checks import case_warnings
+from rfablate.case.load import load_case
+from rfablate.errors import CaseError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def case_file(tmp_path: Path) -> Path:
+    """The README's whole case in a file."""
+    (text,) = [block for block in blocks("toml") if "title" in block]
+    file = tmp_path / "case.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_case_of_the_readme_has_no_fault(case_file: Path) -> None:
+    """A reader can copy it."""
+    case = load_case(case_file)
+    assert case.structures[0].role == "target"
+    assert case_warnings(case) == []
+
+
+def test_the_mesh_domain_of_the_readme_is_one(case_file: Path, tmp_path: Path) -> None:
+    """The mesh table replaces the README's domain; its file is made by the recipe named beside it."""
+    (text,) = [block for block in blocks("toml") if "length_unit" in block]
+    whole = tomllib.loads(case_file.read_text())
+    domain = tomllib.loads(text)["domain"]
+    assert {region["name"] for region in domain["regions"]} == {"tissue"}
+    with pytest.raises(CaseError) as caught:
+        from rfablate.case.load import parse_case
+
+        parse_case({**whole, "domain": domain, "structures": []}, tmp_path)
+    assert [fault.where for fault in caught.value.faults] == ["domain.file"]
+
+
+def commands() -> list[list[str]]:
+    """Return the arguments of every `rfablate ...` in a shell block."""
+    lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
+    return [line[line.index(word) + 1 :] for line in lines for word in line if word.endswith("rfablate")]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_every_command_of_the_readme_is_understood(arguments: list[str]) -> None:
+    """A renamed verb or option shows here."""
+    parsed = _parser().parse_args(arguments)
+    assert callable(parsed.command)
+
+
+def test_the_faults_of_the_readme_are_what_a_user_gets(tmp_path: Path) -> None:
+    """The refused case of the README, word for word."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text(
+        'titel = "x"\n[domain]\nkind = "cylindr"\n[generator]\nkind = "temperature"\ntarget_degC = 20\nhold_s = -3\n'
+        '[[applicators]]\nmodel = "cannula-22g-7mm"\ntip_mm = [0, 0, nan]\n'
+    )
+    with pytest.raises(CaseError) as caught:
+        load_case(bad)
+    told = str(caught.value)
+    (shown,) = [block for block in blocks("text") if "faults in" in block]
+    for line in shown.splitlines()[1:4]:
+        assert line in told
+    assert told.splitlines()[0].split()[0] == shown.split()[1]
+
+
+def test_every_file_the_readme_links_exists() -> None:
+    """Relative links lead somewhere."""
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
