@@ -68,8 +68,8 @@ class TemperatureControl(_Generator):
     control: Literal["ideal", "pi"] = "ideal"
     horizon: Positive = Field(default=0.5, alias="horizon_s")
     """Ideal control: shortest time within which the sensor is asked to be on its set point [s]."""
-    proportional: NotNegative = Field(default=0.1, alias="proportional_W_per_K")
-    integral: NotNegative = Field(default=0.05, alias="integral_W_per_K_s")
+    proportional: NotNegative = Field(default=0.5, alias="proportional_W_per_K")
+    integral: NotNegative = Field(default=0.2, alias="integral_W_per_K_s")
 
 
 class SurfaceTemperature(Table):
