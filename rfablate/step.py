@@ -21,7 +21,7 @@ from rfablate.ledger import Powers
 from rfablate.physics.generator import Command, Memory, Offer
 from rfablate.problem import Problem
 from rfablate.state import State, Trial
-from rfablate.stepping import bdf2_error_factor, bdf_weights
+from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
@@ -34,6 +34,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     sigma, k = problem.laws.conductivities(problem.domain.elements.mean(T_star))
     alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star))
     previous = state.past[1][0] if len(state.past) > 1 and problem.control.order == 2 else None
+    order = 1 if previous is None else 2
     w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
 
@@ -43,7 +44,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         operator = _Operator(problem, state, unit, k, alive, T_star)
         T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
-        error, max_T = _inspect(problem, state, T, t)
+        error, max_T = _inspect(problem, state, T, t, order)
         load = command.voltage**2 * unit.load if unit is not None else np.zeros_like(T)
         rate = w0 * T - past
         flows = problem.heat.flows(T, rate, load, problem.initial)
@@ -51,7 +52,6 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         ledger = state.ledger.advance(
             dt, Powers(joule, flows.perfused, flows.boundary), flows.stored, after_switch=state.after_switch
         )
-    order = 1 if previous is None else 2
     return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
 
 
@@ -63,16 +63,18 @@ def extrapolate(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArra
     return T0 + (t - t0) / (t0 - t1) * (T0 - T1)
 
 
-def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray) -> FloatArray | None:
-    """Return the local error [K] of a BDF2 step that reached T at t; None with fewer than three past solutions."""
-    if len(past) < 3:
+def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray, order: int) -> FloatArray | None:
+    """Return the local error [K] of a step of `order` that reached T at t; None with at most `order` past solutions."""
+    if len(past) < order + 1:
         return None
-    (t0, T0), (t1, T1), (t2, T2) = past[:3]
+    (t0, T0), (t1, T1) = past[:2]
     first = (T - T0) / (t - t0)
     second = (T0 - T1) / (t0 - t1)
-    third = (T1 - T2) / (t1 - t2)
     upper = (first - second) / (t - t1)
-    lower = (second - third) / (t0 - t2)
+    if order == 1:
+        return np.asarray(np.abs(upper) * euler_error_factor(t - t0))
+    t2, T2 = past[2]
+    lower = (second - (T1 - T2) / (t1 - t2)) / (t0 - t2)
     return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
 
 
@@ -158,9 +160,9 @@ def _bioheat(
     return T, None, command, memory, operator.sensor(T)[0]
 
 
-def _inspect(problem: Problem, state: State, T: FloatArray, t: float) -> tuple[float | None, float]:
+def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:
     """Return the step's largest local error [K] and the highest temperature [degC]. Collective."""
-    error = local_error(state.past, t, T)
+    error = local_error(state.past, t, T, order)
     mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)))
     max_T, largest = problem.domain.nodes.max_of(*mine)
     if not np.isfinite(max_T) or not np.isfinite(largest):

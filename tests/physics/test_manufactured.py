@@ -18,7 +18,8 @@ so that T and phi solve the whole coupled problem exactly, with s added to the r
 | dt, uniform                                | T (L2)                     | 2              | 2              |
 | dt, steps 3 : 1 alternately                | T (L2)                     | 2              | 2              |
 | dt, backward Euler                         | T (L2)                     | 1              | 1              |
-| tolerance of adaptive steps                | T (L2)                     | 2/3            | 2/3            |
+| tolerance of adaptive BDF2 steps           | T (L2)                     | 2/3            | 2/3            |
+| tolerance of adaptive Euler steps          | T (L2)                     | 1/2            | 1/2            |
 
 "dt" alone is measured by the difference between runs with dt and dt / 2 on one mesh, which leaves h out.
 """
@@ -263,12 +264,13 @@ def test_order_in_dt(comm: MPI.Comm, order: int, ratio: float, expected: float) 
     _assert_orders(steps, differences, expected, 0.15)
 
 
-def test_adaptive_steps_converge_with_their_tolerance(comm: MPI.Comm) -> None:
-    """An eighth of the tolerance halves the steps and quarters the error."""
+@pytest.mark.parametrize(("order", "expected"), [(2, 2.0 / 3.0), (1, 1.0 / 2.0)], ids=["BDF2", "Euler"])
+def test_adaptive_steps_converge_with_their_tolerance(comm: MPI.Comm, order: int, expected: float) -> None:
+    """A step's error goes with dt^(order + 1), the error at the end with dt^order."""
     domain = _domain(comm, _half_plane(10))
-    tolerances, found = [0.1, 0.0125, 0.0125 / 8], []
-    for tolerance in (*tolerances, 2e-5):
-        time = {"tolerance_K": tolerance, "first_step_s": 0.1 * tolerance ** (1 / 3)}
+    tolerances, found = [0.1, 0.1 / 8, 0.1 / 64], []
+    for tolerance, by in (*((each, order) for each in tolerances), (2e-5, 2)):
+        time = {"tolerance_K": tolerance, "first_step_s": 0.1 * tolerance ** (1 / 3), "order": by}
         found.append(last_frame(_problem(domain, time)).T)
     differences = [norm_L2(domain, T - found[-1]) for T in found[:-1]]
-    _assert_orders(tolerances, differences, 2.0 / 3.0, 0.12)
+    _assert_orders(tolerances, differences, expected, 0.12)
