@@ -138,8 +138,8 @@ class Time(Table):
 class Solver(Table):
     """Relative tolerances of the two linear solves and their iteration limit."""
 
-    heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
-    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
+    heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
 
 

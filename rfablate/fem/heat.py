@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-RESPONSE_RTOL = 1e-6
+RESPONSE_RTOL = 1e-9
 """Tolerance of T_b: it is only multiplied by the change of V^2 from step to step, a tenth of V^2 and less."""
 
 

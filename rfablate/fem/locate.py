@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from dolfinx.geometry import bb_tree, compute_collisions_points
 from scipy.spatial import cKDTree
 
 from rfablate.errors import MeshError
@@ -14,8 +15,8 @@ from rfablate.fem.domain import Domain
 
 FloatArray = npt.NDArray[np.float64]
 
-CANDIDATES = 60
-"""Cells looked at for a point, nearest centroids first."""
+NEAREST = 20
+"""Cells looked at for a point outside the mesh, nearest centroids first."""
 OUTSIDE = -0.02
 """Smallest barycentric coordinate at which a point just outside a faceted surface still counts as on it."""
 
@@ -69,16 +70,28 @@ def _best_cells(domain: Domain, points: FloatArray) -> tuple[npt.NDArray[np.int6
     corners = cells.shape[1]
     if len(cells) == 0:
         return np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
+    point, cell = _candidates(domain, points)
     dim = corners - 1
-    x = domain.x[:, :dim]
-    count = min(CANDIDATES, len(cells))
-    _, near = cKDTree(x[cells].mean(axis=1)).query(points[:, :dim], k=count)
-    near = np.asarray(near).reshape(len(points), count)
-    corner = x[cells[near]]
-    edges = np.swapaxes(corner[:, :, 1:] - corner[:, :, :1], 2, 3)
-    offset = points[:, None, :dim] - corner[:, :, 0]
-    inner = np.linalg.solve(edges, offset[..., None])[..., 0]
-    barycentric = np.concatenate([1.0 - inner.sum(axis=2, keepdims=True), inner], axis=2)
-    choice = np.argmax(barycentric.min(axis=2), axis=1)
-    rows = np.arange(len(points))
-    return near[rows, choice].astype(np.int64), barycentric[rows, choice]
+    corner = domain.x[cells[cell], :dim]
+    edges = np.swapaxes(corner[:, 1:] - corner[:, :1], 1, 2)
+    inner = np.linalg.solve(edges, (points[point, :dim] - corner[:, 0])[..., None])[..., 0]
+    barycentric = np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
+    order = np.lexsort((barycentric.min(axis=1), point))
+    last = order[np.searchsorted(point[order], np.arange(len(points)), side="right") - 1]
+    return cell[last], barycentric[last]
+
+
+def _candidates(domain: Domain, points: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return pairs (point, cell) worth a look: cells whose box holds the point, and the nearest by their centroids.
+
+    The boxes find every cell that holds a point, the centroids those next to a point just outside the mesh.
+    """
+    tree = bb_tree(domain.mesh, domain.elements.cells.shape[1] - 1, padding=1e-9)
+    boxes = compute_collisions_points(tree, np.ascontiguousarray(points))
+    near = min(NEAREST, len(domain.elements.cells))
+    centroids = domain.x[domain.elements.cells].mean(axis=1)
+    _, nearest = cKDTree(centroids).query(points, k=near)
+    every = np.arange(len(points))
+    point = np.concatenate([np.repeat(every, np.diff(boxes.offsets)), np.repeat(every, near)])
+    cell = np.concatenate([boxes.array, np.asarray(nearest).ravel()])
+    return point, cell.astype(np.int64)
