@@ -39,7 +39,7 @@ class Watched:
     nodes: BoolArray
     centre_line: Probe | None
     length: float | None
-    """Length of a tube's centre line [m]."""
+    """Length of a tube's centre line inside the domain [m]."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class Observer:
         if isinstance(spec, Tube):
             points, length = _along(np.array(spec.path))
             points = _clip_to_domain(case, points)
+            length *= len(points) / TUBE_SAMPLES
             if is_axisymmetric(case):
                 points = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2], np.zeros(len(points))], axis=1)
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
@@ -222,11 +223,17 @@ def _clip_to_domain(case: Case, points: FloatArray) -> FloatArray:
 
 
 def _positive_fraction(level: FloatArray) -> float:
-    """Return the fraction of a line with evenly spaced samples where the level, linear between them, is positive."""
+    """Return the fraction of a line where the level is positive, from samples that stand for equal lengths each.
+
+    Between samples the level is linear; half a spacing beyond the first and the last it has their sign.
+    """
+    if len(level) == 0:
+        return 0.0
     a, b = level[:-1], level[1:]
     high, low = np.maximum(a, b), np.minimum(a, b)
     part = np.where(low >= 0.0, 1.0, np.where(high < 0.0, 0.0, high / np.where(high > low, high - low, 1.0)))
-    return float(part.mean())
+    ends = 0.5 * float(level[0] >= 0.0) + 0.5 * float(level[-1] >= 0.0)
+    return (float(part.sum()) + ends) / len(level)
 
 
 def _margin(role: str, x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
