@@ -31,6 +31,8 @@ def mesh_arrays(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return (points, simplices, entity of each simplex) of the current model, without nodes that no simplex uses."""
     tags, coordinates, _ = gmsh.model.mesh.getNodes()
+    if len(tags) == 0:
+        raise ValueError("Gmsh returned no cells")
     number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
     number[tags.astype(np.int64)] = np.arange(len(tags))
     cells, entity = [], []

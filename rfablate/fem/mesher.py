@@ -8,6 +8,7 @@ mesh follows the applicator alone and each cell takes the structure its centroid
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import gmsh
 import numpy as np
@@ -28,7 +29,22 @@ IntArray = npt.NDArray[np.int64]
 
 DOMAIN = 1
 """Region number of the background tissue; structures follow in the case's order, then the applicator."""
-_ALGORITHMS = {3: ((10, "HXT"), (1, "Delaunay")), 2: ((6, "frontal Delaunay"), (5, "Delaunay"))}
+
+
+@dataclass(frozen=True)
+class _Algorithm:
+    """Gmsh's numbers of a surface and a volume mesher."""
+
+    name: str
+    surface: int
+    volume: int
+
+
+_ALGORITHMS = {
+    3: (_Algorithm("HXT", 6, 10), _Algorithm("Delaunay", 6, 1), _Algorithm("Delaunay on MeshAdapt surfaces", 1, 1)),
+    2: (_Algorithm("frontal Delaunay", 6, 1), _Algorithm("Delaunay", 5, 1)),
+}
+"""In the order they are tried, each on a geometry built anew: Gmsh makes nothing of one it has failed on."""
 
 
 def generate_mesh(case: Case) -> MeshData:
@@ -42,20 +58,22 @@ def generate_mesh(case: Case) -> MeshData:
     wanted = case.mesh.interfaces
     answers: list[str] = []
     for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
-        for algorithm, name in _ALGORITHMS[dim]:
+        for algorithm in _ALGORITHMS[dim]:
             try:
                 return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers)
-            except MeshError:
-                raise
             except Exception as error:  # Gmsh raises plain Exception
-                answers.append(f"{interfaces} interfaces with {name}: {str(error).strip() or 'no reason given'}")
+                if isinstance(error, MeshError) and interfaces == "cells":
+                    raise
+                answers.append(f"{interfaces} interfaces, {algorithm.name}: {str(error).strip() or 'no reason given'}")
     raise MeshError(
         f"Gmsh could not mesh with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
         f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
     )
 
 
-def _attempt(case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: int, failures: Sequence[str]) -> MeshData:
+def _attempt(
+    case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
+) -> MeshData:
     tip_tag, shaft_tag = len(case.structures) + 2, len(case.structures) + 3
     needle = _needle(case, dim)
     with gmsh_session():
@@ -63,14 +81,16 @@ def _attempt(case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: in
         guides = add_guides(needle, sizes, _sharp_circles(case), dim)
         gmsh.model.occ.synchronize()
         set_background(needle, guides, _interfaces(case, pieces, dim), sizes, dim)
-        gmsh.option.setNumber("Mesh.Algorithm3D" if dim == 3 else "Mesh.Algorithm", algorithm)
+        gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
+        gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         gmsh.model.mesh.generate(dim)
         points, cells, entity = mesh_arrays(dim)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     region = body_of[entity]
-    notes = [f"the mesher's first answer: {failure}" for failure in failures]
+    notes = []
     if not conforming and case.structures:
+        notes += [f"the mesher's first answer: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
     active = facets_between(cells, region == tip_tag, region < tip_tag)

@@ -46,7 +46,7 @@ def add_structure(shape: Structure, reach: float) -> Entities:
         corner = np.subtract(shape.centre, np.divide(shape.size, 2))
         return [(3, occ.addBox(*corner, *shape.size))]
     if isinstance(shape, Cylinder):
-        return [(3, occ.addCylinder(*shape.start, *np.subtract(shape.end, shape.start), shape.diameter / 2))]
+        return _add_cylinder(np.array(shape.start), np.array(shape.end), shape.diameter / 2)
     if isinstance(shape, Tube):
         return _add_tube(shape)
     return _add_plate(shape, reach)
@@ -59,9 +59,20 @@ def _add_ball(centre: tuple[float, ...], radius: float) -> int:
     return tag
 
 
+def _add_cylinder(start: np.ndarray, end: np.ndarray, radius: float) -> Entities:
+    """Add a cylinder as two halves: Gmsh gives up on cut surfaces that close on themselves."""
+    length = float(np.linalg.norm(end - start))
+    halves = [(3, gmsh.model.occ.addCylinder(0, 0, 0, 0, 0, length, radius, angle=np.pi)) for _ in range(2)]
+    gmsh.model.occ.rotate(halves[1:], 0, 0, 0, 0, 0, 1, np.pi)
+    place(halves, frame_along(end - start), start)
+    return halves
+
+
 def _add_tube(shape: Tube) -> Entities:
     occ, radius = gmsh.model.occ, shape.diameter / 2
     path = np.array(shape.path)
+    if len(path) == 2:
+        return _add_cylinder(path[0], path[1], radius)
     parts: Entities = [
         (3, occ.addCylinder(*start, *(end - start), radius)) for start, end in zip(path[:-1], path[1:], strict=True)
     ]
