@@ -35,7 +35,7 @@ Makes .venv with the rfablate command, DOLFINx and all they need.
   --check        say what would be done, change nothing
   --clean-cache  delete the compiled DOLFINx kept in $CACHE/wheels
   --help         this text
-The first run on a Debian 12 machine takes about four minutes on two cores, another checkout
+The first run on a Debian 12 machine takes four to five minutes on two cores, another checkout
 half a minute, a second run a second. The output of the tools goes to $LOG
 
 Exit status: 0 done, 10 system not supported, 11 a tool is missing, 12 not root and no sudo,
@@ -99,7 +99,8 @@ set -m # every background job in its own process group, so that cleanup ends its
 packaged_dolfinx() { # the version of DOLFINx that apt would install, if rfablate can use it
   local version
   version=$(apt-cache policy python3-dolfinx-real 2>/dev/null | awk '/Candidate:/ { print $2 }')
-  dpkg --compare-versions "${version:-0}" ge 1:0.9 && dpkg --compare-versions "$version" lt 1:0.12~ && echo "${version#*:}"
+  dpkg --compare-versions "${version:-0}" ge 1:0.9 && dpkg --compare-versions "$version" lt 1:0.12~ || return 1
+  echo "${version#*:}"
 }
 
 missing_packages() { # those of the arguments that are not installed
@@ -281,7 +282,7 @@ provide_dolfinx() {
   elif wheel_ready; then
     step "DOLFINx $DOLFINX: compiled earlier on this machine" "nothing to compile"
   else
-    step "DOLFINx $DOLFINX: compile it on $(nproc) cores, once per machine" "about $((320 / $(nproc) + 20)) s"
+    step "DOLFINx $DOLFINX: compile it on $(nproc) cores, once per machine" "about $((360 / $(nproc) + 20)) s"
     local folder
     folder=$(wheel_folder)
     work=$(mktemp -d "$CACHE/build.XXXXXX")
@@ -359,7 +360,8 @@ esac
 if up_to_date; then echo "rfablate is installed and up to date in .venv" && exit; fi
 command -v apt-get >/dev/null || look_around # says what to do instead
 check_tools
-if ! mkdir -p "$CACHE" 2>/dev/null || [ ! -w "$CACHE" ]; then die 15 "cannot write to $CACHE; XDG_CACHE_HOME moves it"; fi
+mkdir -p "$CACHE" 2>/dev/null || true
+[ -w "$CACHE" ] || die 15 "cannot write to $CACHE; XDG_CACHE_HOME moves it"
 exec 9>"$CACHE/lock"
 flock -n 9 || { echo "another install.sh is at work on this machine; waiting for it" && flock 9; }
 : >"$LOG"
