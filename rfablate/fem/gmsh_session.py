@@ -18,6 +18,7 @@ def gmsh_session() -> Iterator[None]:
         gmsh.option.setNumber("General.Terminal", 0)
         gmsh.option.setNumber("General.NumThreads", 1)
         gmsh.option.setNumber("Geometry.OCCBooleanPreserveNumbering", 1)
+        gmsh.option.setNumber("Mesh.LcIntegrationPrecision", 1e-5)  # 1e-9 gives the same nodes in ten times the time
         for source in ("ExtendFromBoundary", "FromPoints", "FromCurvature"):
             gmsh.option.setNumber(f"Mesh.MeshSize{source}", 0)
         gmsh.model.add("rfablate")

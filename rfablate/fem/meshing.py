@@ -15,7 +15,7 @@ from rfablate.fem.domain import Domain, distribute
 from rfablate.fem.meshdata import MeshData
 from rfablate.fem.parallel import on_root
 
-RECIPE = 10
+RECIPE = 11
 """Raised whenever the meshing code makes other meshes of the same case."""
 
 
