@@ -1,0 +1,70 @@
+"""Start the command line on several ranks from a test, and never leave one running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a launch came to."""
+
+    code: int
+    text: str
+    """Standard output and standard error of all ranks."""
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines rfablate calls errors."""
+        return [line for line in self.text.splitlines() if line.startswith("error:")]
+
+
+def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.0) -> Done:
+    """Return what `python ARGUMENTS` came to on that many ranks; not to end within `timeout` [s] fails the test."""
+    if shutil.which("mpirun") is None:
+        pytest.skip("no mpirun on the path")
+    # MPI is on in this process already: its ranks must not take it for their launcher
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMIX_", "PMI_", "ORTE_"))}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = ["mpirun", "-n", str(ranks), sys.executable, *map(str, arguments)]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        text, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        text, _ = process.communicate()
+        pytest.fail(f"{' '.join(command)} hangs: still running after {timeout:g} s\n{text[-2000:]}")
+    return Done(process.returncode, text)
+
+
+def rfablate(ranks: int, *arguments: str | Path, timeout: float = 120.0) -> Done:
+    """Return what `rfablate ARGUMENTS` came to on that many ranks."""
+    return launch(ranks, ["-m", "rfablate", *arguments], timeout=timeout)
