@@ -14,6 +14,7 @@ from rfablate.fem.gather import gather_cells, gather_mesh, gather_nodal
 from rfablate.log import Progress
 from rfablate.observe import Observer, nodal_fields
 from rfablate.output.directory import RunDirectory
+from rfablate.physics.generator import Generator
 from rfablate.problem import Problem
 from rfablate.results import (
     ElectricRecord,
@@ -44,10 +45,7 @@ class Record:
         self._electric = ElectricRecord()
         self._frame: Frame | None = None
         end = problem.generator.end
-        interval = case.output.fields_interval or end / FRAMES
-        self.output_times = tuple(
-            n * interval for n in range(1, int(np.ceil(end / interval)) + 1) if n * interval < end
-        ) + (end,)
+        self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
         domain = problem.domain
         with watch.stage("write"):
@@ -143,3 +141,16 @@ class Record:
             "after_switch": state.after_switch,
         }
         self._files.checkpoint({k: v for k, v in gathered.items() if v is not None}, memory)
+
+
+def output_times(generator: Generator, interval: float) -> tuple[float, ...]:
+    """Return the times of the frames [s]: every `interval` and the end.
+
+    A time that is one of the generator's own but for rounding (3 * 0.1 is not 0.3) is that one: a step of 1e-17 s
+    between the two would ruin the differences of the next.
+    """
+    end = generator.end
+    own = (*generator.turning_times, *generator.switch_times, end)
+    times = [n * interval for n in range(1, int(np.ceil(end / interval)) + 1)]
+    found = {next((each for each in own if abs(each - t) < 1e-9 * end), t) for t in times}
+    return (*sorted(t for t in found if t < end), end)
