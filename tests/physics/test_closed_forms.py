@@ -54,7 +54,6 @@ from tests.build import (
     with_source,
 )
 
-pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]
 
 MM = 1e-3
@@ -140,6 +139,7 @@ def joule(ball_domain: Domain) -> Problem:
     return problem_on(case, ball_domain)
 
 
+@pytest.mark.mpi
 def test_A0_A1_resistance_and_steady_joule_heat_in_the_half_plane(joule: Problem) -> None:
     frame = last_frame(joule)
     assert 1.0 / frame.conductance == pytest.approx(exact.resistance(OUTER), rel=0.005)
@@ -147,6 +147,7 @@ def test_A0_A1_resistance_and_steady_joule_heat_in_the_half_plane(joule: Problem
         _assert_close(ray - T_A, exact.joule_sphere(RADII, OUTER))
 
 
+@pytest.mark.mpi
 def test_A0_A1_resistance_and_steady_joule_heat_in_3_d(octant_domain: Domain) -> None:
     case = mesh_case(constant_voltage(exact.applied(OUTER), 1e9), axisymmetric=False, time=fixed_step(1e9, 1))
     frame = last_frame(problem_on(case, octant_domain))
@@ -155,6 +156,7 @@ def test_A0_A1_resistance_and_steady_joule_heat_in_3_d(octant_domain: Domain) ->
         _assert_close(ray - T_A, exact.joule_sphere(RADII, OUTER))
 
 
+@pytest.mark.mpi
 def test_A1b_joule_heat_around_a_held_electrode(joule: Problem) -> None:
     active = joule.domain.surface_nodes["active"]
     value = np.where(active, 80.0, T_A)
@@ -163,6 +165,8 @@ def test_A1b_joule_heat_around_a_held_electrode(joule: Problem) -> None:
         _assert_close(ray - T_A, exact.joule_held_sphere(RADII, 43.0, OUTER))
 
 
+@pytest.mark.mpi
+@pytest.mark.mpi3
 def test_A2_joule_heat_with_perfusion(ball_domain: Domain) -> None:
     case = mesh_case(constant_voltage(exact.applied(OUTER), 1e6), tissue=PERFUSED, time=fixed_step(1e6, 1))
     frame = last_frame(problem_on(case, ball_domain))
@@ -170,6 +174,7 @@ def test_A2_joule_heat_with_perfusion(ball_domain: Domain) -> None:
         _assert_close(ray - T_A, exact.joule_perfused_sphere(RADII, OUTER))
 
 
+@pytest.mark.mpi
 def test_A3_surface_step_of_a_sphere(ball_domain: Domain) -> None:
     problem = problem_on(mesh_case(HEATED, tissue=PERFUSED), ball_domain)
     seen = {}
@@ -182,6 +187,7 @@ def test_A3_surface_step_of_a_sphere(ball_domain: Domain) -> None:
             _assert_close(ray - T_A, exact.stepped_sphere(RADII[1:4], t))
 
 
+@pytest.mark.mpi
 def test_A4_surface_step_of_a_half_space(comm: MPI.Comm) -> None:
     def mesh():  # type: ignore[no-untyped-def]
         return rectangle(np.linspace(0.0, 1.0, 3) * MM, geometric(0.0, 40.0 * MM, 80, 20.0))
@@ -213,6 +219,7 @@ def _held_cylinder(comm: MPI.Comm, n: int) -> tuple[Domain, FloatArray]:
     return domain, heat.passive(zero, np.where(active, 43.0, 0.0), zero)
 
 
+@pytest.mark.mpi
 def test_A5_steady_heat_around_a_cylinder(comm: MPI.Comm) -> None:
     domain, rise = _held_cylinder(comm, 60)
     points = np.stack([RADII[1:], np.full(4, 0.3 * MM), np.zeros(4)], axis=1)
@@ -230,6 +237,7 @@ def _point_source(comm: MPI.Comm, n: int, time: dict) -> tuple[Domain, FloatArra
     return domain, frame.T - T_A
 
 
+@pytest.mark.mpi
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # damage at the 10,000 degC beside the point
 def test_A6_point_source(comm: MPI.Comm) -> None:
     domain, rise = _point_source(comm, 80, fixed_step(0.5))
@@ -247,6 +255,7 @@ SHELLS: dict[str, tuple[Callable[..., object], float, tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.mpi
 @pytest.mark.parametrize("shape", SHELLS)
 @pytest.mark.parametrize("perfused", [False, True], ids=["A1", "A2"])
 def test_A0_A1_A2_are_of_second_order_in_h(comm: MPI.Comm, shape: str, perfused: bool) -> None:

@@ -41,7 +41,6 @@ from tests.build import (
     steady,
 )
 
-pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]
 
 NONLINEAR = {"sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
@@ -81,6 +80,7 @@ def _residual(ball: Domain, generator: dict[str, Any], tolerance: float) -> floa
     return ledger.residual_fraction
 
 
+@pytest.mark.mpi
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_ledger_closes_in_a_run(ball: Domain, name: str) -> None:
     assert _residual(ball, GENERATORS[name], 0.05) < 0.01
@@ -92,6 +92,8 @@ def test_the_residual_falls_with_the_tolerance(ball: Domain, name: str) -> None:
     assert _residual(ball, GENERATORS[name], 0.002) < max(0.3 * _residual(ball, GENERATORS[name], 0.2), 2e-5)
 
 
+@pytest.mark.mpi
+@pytest.mark.mpi3
 @pytest.mark.parametrize("shape", ["half plane", "3-D"])
 def test_in_an_adiabatic_domain_all_joule_heat_is_stored(comm: MPI.Comm, shape: str) -> None:
     radii = geometric(R0, 5e-3, 10, 10.0)
@@ -111,6 +113,7 @@ def test_in_an_adiabatic_domain_all_joule_heat_is_stored(comm: MPI.Comm, shape: 
 # --- steady flows ---------------------------------------------------------------------------------
 
 
+@pytest.mark.mpi
 def test_steady_joule_heat_leaves_through_the_boundary(ball: Domain) -> None:
     problem = problem_on(mesh_case(constant_voltage(1.0, 1.0)), ball)
     T, unit = steady(problem, voltage=6.0)
@@ -121,6 +124,7 @@ def test_steady_joule_heat_leaves_through_the_boundary(ball: Domain) -> None:
     assert flows.boundary == pytest.approx(36.0 / exact.resistance(20e-3), rel=0.005)
 
 
+@pytest.mark.mpi
 def test_a_held_sphere_gives_off_what_the_closed_form_says(ball: Domain) -> None:
     """Into perfused tissue 4 pi k r0 theta (1 + m r0 coth(m (R - r0))), nearly all of which blood carries off."""
     problem = problem_on(mesh_case(HEATED, tissue={"perfusion_per_s": OMEGA}), ball)
@@ -135,6 +139,7 @@ def test_a_held_sphere_gives_off_what_the_closed_form_says(ball: Domain) -> None
     assert flows.perfused == pytest.approx(-flows.boundary, rel=1e-8)
 
 
+@pytest.mark.mpi
 def test_steady_conduction_between_spheres_passes_the_closed_forms_flux(ball: Domain) -> None:
     """4 pi k theta / (1/r0 - 1/R), in through the inner and out through the outer sphere."""
     problem = problem_on(mesh_case(HEATED), ball)
@@ -162,6 +167,7 @@ def _image(domain: Domain, nodal: FloatArray, image: Any) -> FloatArray | None:
     return field - field[[number[tuple(point)] for point in np.round(image(mesh[0]) / 1e-9).astype(np.int64).tolist()]]
 
 
+@pytest.mark.mpi
 def test_a_mirrored_geometry_gives_a_mirrored_field(comm: MPI.Comm, ball: Domain) -> None:
     case = mesh_case(constant_voltage(8.0, 10.0), tissue={**NONLINEAR, "perfusion_per_s": OMEGA}, time=fixed_step(1.0))
     frame = last_frame(problem_on(case, ball))
@@ -170,6 +176,7 @@ def test_a_mirrored_geometry_gives_a_mirrored_field(comm: MPI.Comm, ball: Domain
     assert largest(ball, frame.T - 37.0) > 5.0
 
 
+@pytest.mark.mpi
 def test_swapped_axes_give_a_swapped_field_in_3_d(comm: MPI.Comm) -> None:
     """A cube heated from the faces x = 0 and y = 0 alike, cooled through z: x and y are one another's mirror."""
     line = np.linspace(0.0, 5e-3, 7)

@@ -62,7 +62,6 @@ from tests.build import (
     with_source,
 )
 
-pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]
 
 INNER, OUTER, V, END = 1e-3, 6e-3, 12.0, 20.0
@@ -195,6 +194,8 @@ def _assert_orders(sizes: Sequence[float], errors: Sequence[float], expected: fl
     assert found[-1] == pytest.approx(expected, abs=slack), (found, list(errors))
 
 
+@pytest.mark.mpi
+@pytest.mark.mpi3
 def test_second_order_in_h_and_dt_together_in_the_half_plane(comm: MPI.Comm) -> None:
     counts, found = (16, 32, 64), []
     for n in counts:
@@ -207,6 +208,7 @@ def test_second_order_in_h_and_dt_together_in_the_half_plane(comm: MPI.Comm) -> 
     _assert_orders(h, [e.G for e in found], 2.0, 0.15)
 
 
+@pytest.mark.mpi
 def test_second_order_in_h_and_dt_together_in_3_d(comm: MPI.Comm) -> None:
     counts, found = (4, 8, 16), []
     for n in counts:

@@ -1,0 +1,125 @@
+"""A whole run: where its steps land, what it writes, and what it says when it cannot go on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from meshes.sphere import write_sphere
+from rfablate.case.schema import Case
+from rfablate.errors import CaseError, SolveError
+from rfablate.run import run
+from tests.build import UNLIMITED, constant_voltage, mesh_case
+
+CONTROLLED = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 0.3, "hold_s": 0.7, "cooldown_s": 0.2, **UNLIMITED}
+
+
+@pytest.fixture(scope="module")
+def coarse(comm: MPI.Comm, shared_tmp: Path) -> Path:
+    path = shared_tmp / "coarse.msh"
+    if comm.rank == 0:
+        write_sphere(path, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+    comm.Barrier()
+    return path
+
+
+def _case(file: Path, generator: dict[str, Any], **tables: Any) -> Case:
+    output = {"report": False, "error_bar": False, **tables.pop("output", {})}
+    return mesh_case(generator, file=file, output=output, **tables)
+
+
+def _times(folder: Path) -> tuple[list[float], list[float], list[float]]:
+    """Return the times and lengths of all steps, and the times of the frames."""
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with h5py.File(folder / "fields.vtkhdf") as file:
+        written = file["VTKHDF/Steps/Values"][:].tolist()
+    return [float(row["time_s"]) for row in rows], [float(row["dt_s"]) for row in rows[1:]], written
+
+
+@pytest.mark.parametrize("stepping", ["adaptive", "fixed"])
+def test_steps_land_on_outputs_and_switches_and_leave_no_crumbs(
+    coarse: Path, comm: MPI.Comm, tmp_path: Path, stepping: str
+) -> None:
+    """Frames every 0.1 s: the third, 3 * 0.1, is a rounding beyond the end of the ramp at 0.3 s."""
+    time = {"stepping": stepping, "step_s": 0.07}
+    run(_case(coarse, CONTROLLED, output={"fields_interval_s": 0.1}, time=time), tmp_path / "run", comm)
+    times, lengths, written = _times(tmp_path / "run")
+    assert written == pytest.approx([0.1 * n for n in range(13)])
+    assert set(np.round(written, 9)) <= set(np.round(times, 9)) and 0.3 in written and 1.2 in written
+    assert min(lengths) > 1e-6
+    assert times[-1] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("duration", [0.9, 1.7, 3.4])
+def test_the_last_frame_is_that_of_the_end_only(coarse: Path, comm: MPI.Comm, tmp_path: Path, duration: float) -> None:
+    """Ten intervals of a tenth of 1.7 s fall a rounding short of 1.7 s."""
+    run(_case(coarse, constant_voltage(5.0, duration)), tmp_path / "run", comm)
+    _, lengths, written = _times(tmp_path / "run")
+    assert written == pytest.approx([duration * n / 10.0 for n in range(11)])
+    assert min(lengths) > 1e-6
+
+
+def test_a_run_directory_holds_what_was_promised(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    outcome = run(_case(coarse, CONTROLLED), folder, comm)
+    written = json.loads((folder / "summary.json").read_text())
+    assert written["status"] == "completed" and outcome.exit_code == 0
+    assert written["lesion"] == outcome.summary["lesion"]
+    for key in ("lesion", "structures", "energy", "numerics", "timing_s", "provenance"):
+        assert key in written
+    for name in ("case.toml", "history.csv", "fields.vtkhdf", "checkpoint.h5", "summary.json"):
+        assert (folder / name).stat().st_size > 0
+    assert not list(folder.glob("*.part"))
+    with pytest.raises(CaseError, match="not empty"):
+        run(_case(coarse, CONTROLLED), folder, comm)
+    run(_case(coarse, CONTROLLED), folder, comm, overwrite=True)
+
+
+def test_a_run_that_fails_keeps_its_last_good_state(
+    coarse: Path, comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rfablate.run as module
+
+    real = module.solve_step
+
+    def breaks(problem: Any, state: Any, t: float, watch: Any) -> Any:
+        if t > 0.5:
+            raise SolveError("the heat solve did not converge")
+        return real(problem, state, t, watch)
+
+    monkeypatch.setattr(module, "solve_step", breaks)
+    with pytest.raises(SolveError, match="last good state is in checkpoint"):
+        run(_case(coarse, CONTROLLED), tmp_path / "run", comm)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    times, _, written = _times(tmp_path / "run")
+    assert summary["status"] == "failed" and "did not converge" in summary["reason"]
+    assert summary["simulated_s"] == pytest.approx(times[-1], abs=1e-8) and 0.2 < times[-1] <= 0.5
+    assert written[-1] == pytest.approx(times[-1], abs=1e-8)
+    with h5py.File(tmp_path / "run" / "checkpoint.h5") as file:
+        assert json.loads(file.attrs["memory"])["t"] == pytest.approx(times[-1], abs=1e-8)
+
+
+def test_the_same_case_gives_the_same_numbers_twice(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
+    """Nothing depends on a clock, a random state or the order of a dictionary."""
+    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
+    second = run(_case(coarse, CONTROLLED), tmp_path / "b", comm).summary
+    for key in ("lesion", "structures", "energy", "electric", "numerics"):
+        assert first[key] == second[key]
+    assert (tmp_path / "a" / "history.csv").read_bytes() == (tmp_path / "b" / "history.csv").read_bytes()
+
+
+def test_the_resolved_case_of_a_run_gives_the_run_again(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
+    from rfablate.case.load import load_case
+
+    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
+    again = run(load_case(tmp_path / "a" / "case.toml"), tmp_path / "b", comm).summary
+    assert first["lesion"] == again["lesion"] and first["energy"] == again["energy"]
+    assert first["provenance"]["case_sha256"] == again["provenance"]["case_sha256"]
