@@ -1,0 +1,81 @@
+"""Every shipped case runs, closes its energy balance and gives the answer its README tells.
+
+The runs here are on draft meshes. The numbers in the READMEs are what was seen at standard accuracy: they are not
+compared here, for a number of the code's own proves nothing. `cases/needle_benchmark` has an independent reference: see
+tests/physics/test_needle.py.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mpi4py import MPI
+
+from rfablate.case.checks import case_warnings
+from rfablate.case.load import load_case
+from rfablate.run import run
+
+CASES = Path(__file__).parents[2] / "cases"
+NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
+QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")
+ANSWERS = {
+    "trigeminal": {"gasserian_ganglion": "covered", "motor_root": "safe"},
+    "pancreas_coeliac": {"tumour": "covered", "coeliac_plexus": "partly covered"},
+    "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
+    "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
+    "needle_benchmark": {},
+}
+
+
+@pytest.fixture(scope="module")
+def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a function that runs a case on a draft mesh, once for each set of changes."""
+
+    @lru_cache
+    def summary(name: str, *changes: str) -> dict[str, Any]:
+        case = load_case(CASES / name, [*QUICK, *changes])
+        return run(case, tmp_path_factory.mktemp(name) / "run", MPI.COMM_SELF).summary
+
+    return summary
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_has_no_fault_and_a_readme(name: str) -> None:
+    """The README names the sources of the numbers and what to expect."""
+    case = load_case(CASES / name)
+    assert case_warnings(case) == []
+    text = (CASES / name / "README.md").read_text(encoding="utf-8")
+    assert "source" in text.lower()
+    for structure in case.structures:
+        if structure.role != "anatomy":
+            assert structure.name.split("_")[-1] in text.lower()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -> None:
+    """No run of a shipped case ends early, and no energy gets lost."""
+    summary = summary_of(name)
+    assert summary["status"] == "completed"
+    assert summary["energy"]["residual_percent"] < 1.0
+    assert summary["lesion"][next(iter(summary["lesion"]))]["volume_mm3"] > 1.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_gives_the_answer_of_its_readme(name: str, summary_of: Any) -> None:
+    """Which targets are covered and which structures are safe."""
+    structures = summary_of(name)["structures"]
+    verdicts = {key: entry["verdict"] for key, entry in structures.items() if entry["role"] != "anatomy"}
+    assert verdicts == ANSWERS[name]
+
+
+def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path) -> None:
+    """A wall at blood temperature draws heat from the plexus before it: without flow the plexus gets hotter."""
+    case = load_case(CASES / "pancreas_coeliac", QUICK)
+    still = tuple(s.model_copy(update={"held": None}) if s.name == "aorta" else s for s in case.structures)
+    without = run(case.model_copy(update={"structures": still}), tmp_path / "still", MPI.COMM_SELF).summary
+    plexus, flowing = (run["structures"]["coeliac_plexus"] for run in (without, summary_of("pancreas_coeliac")))
+    assert plexus["max_degC"] > flowing["max_degC"] + 1.0
+    assert plexus["covered_fraction"] > flowing["covered_fraction"]
