@@ -36,10 +36,11 @@ def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
 def add_structure(shape: Structure, reach: float) -> Entities:
     """Add a structure; unbounded ones are cut at `reach` [m] from their point."""
     occ = gmsh.model.occ
-    if isinstance(shape, Sphere | Ellipsoid):
+    if isinstance(shape, Sphere):
+        return [(3, _add_ball(shape.centre, shape.radius))]
+    if isinstance(shape, Ellipsoid):
         ball = [(3, _add_ball((0.0, 0.0, 0.0), 1.0))]
-        axes = shape.semi_axes if isinstance(shape, Ellipsoid) else (shape.radius,) * 3
-        occ.dilate(ball, 0, 0, 0, *axes)
+        occ.dilate(ball, 0, 0, 0, *shape.semi_axes)
         occ.translate(ball, *shape.centre)
         return ball
     if isinstance(shape, Box):
