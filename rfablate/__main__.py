@@ -38,8 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     args.threads_unset = _THREADS not in os.environ
     os.environ.setdefault(_THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(number, _interrupt)
+    _listen()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
@@ -57,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr)
         return 1
+
+
+def _listen() -> None:
+    """Have signals end the command with its own exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -257,6 +262,7 @@ def _run_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.log import setup_log
     from rfablate.run import run
 
+    _listen()  # once more: Open MPI 5 and PETSc may have taken the signals over when they were loaded
     directory = args.output or Path("runs") / _case_name(args.case)
     case: Case = _from_root(comm, lambda: _prepared(args, directory))
     log = setup_log(comm.rank, directory / "run.log", quiet=args.quiet)
