@@ -31,3 +31,11 @@ def _partitioner() -> Any:
     if _VERSION >= (0, 11):  # a second argument appeared: most cells a facet may join
         return create_cell_partitioner(GhostMode.none, 2)
     return create_cell_partitioner(GhostMode.none)
+
+
+def cell_nodes(mesh: Mesh) -> npt.NDArray[np.int32]:
+    """Return the geometry nodes of this rank's cells, shape (n_cells, corners)."""
+    geometry: Any = mesh.geometry
+    if _VERSION >= (0, 11):  # `dofmap` is deprecated there
+        return np.asarray(geometry.dofmaps[0], dtype=np.int32)
+    return np.asarray(geometry.dofmap, dtype=np.int32)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.errors import MeshError
-from rfablate.fem._compat import distribute_mesh
+from rfablate.fem._compat import cell_nodes, distribute_mesh
 from rfablate.fem.elements import Elements, make_elements
 from rfablate.fem.meshdata import MeshData
 
@@ -133,7 +133,7 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
         (data.region, dict(data.region_names), _node_sets(data), data.notes) if data is not None else None
     )
     x = np.ascontiguousarray(geometry.x, dtype=np.float64)
-    local_cells = np.ascontiguousarray(geometry.dofmap[:n_local_cells], dtype=np.int32)
+    local_cells = np.ascontiguousarray(cell_nodes(mesh)[:n_local_cells])
     return Domain(
         comm=comm,
         mesh=mesh,
