@@ -167,8 +167,6 @@ class Output(Table):
 
     fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
     """Time between frames of fields.vtkhdf [s]; by default a tenth of the treatment."""
-    history_interval: Positive | None = Field(default=None, alias="history_interval_s")
-    """Longest time between rows of history.csv [s]; a row is written every step anyway."""
     report: bool = True
     error_bar: bool = True
     """Run once more on a coarser mesh with longer steps to see how far the answers move."""

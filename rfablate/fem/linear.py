@@ -50,7 +50,6 @@ class ConjugateGradients:
         self._multigrid = preconditioner == "multigrid"
         self._fresh_iterations: int | None = None
         self.iterations = 0
-        self.rebuilds = 0
         self._x, self._b = matrix.createVecs()
         self._ksp = PETSc.KSP().create(matrix.comm)
         self._ksp.setType("cg")
@@ -107,14 +106,12 @@ class ConjugateGradients:
         """Drop a hierarchy that has grown poor; after a failed solve with an old one, solve again with a new one."""
         if self._fresh_iterations is None:
             self._fresh_iterations = max(used, 4)
-            self.rebuilds += 1
         elif reason <= 0:
             self._ksp.getPC().setReusePreconditioner(False)
             self._ksp.solve(self._b, self._x)
             used = self._ksp.getIterationNumber()
             self.iterations += used
             self._fresh_iterations = max(used, 4)
-            self.rebuilds += 1
         elif used > 1.5 * self._fresh_iterations:
             self._fresh_iterations = None
         return used

@@ -28,10 +28,3 @@ def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
     if fault is not None:
         raise fault
     return value
-
-
-def agree(comm: MPI.Comm, fault: RfablateError | None) -> None:
-    """Raise on every rank the fault of the lowest rank that has one; do nothing where none has. Collective."""
-    faults = [f for f in comm.allgather(fault) if f is not None]
-    if faults:
-        raise faults[0]
