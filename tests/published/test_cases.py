@@ -73,7 +73,10 @@ def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "needle_benchmark"])
 def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: Any) -> None:
-    """No structure takes another's cells: volumes agree with points counted in the shapes; a coarse tube has six sides, 17 % less."""
+    """No structure takes another's cells: volumes agree with points counted in the shapes.
+
+    A coarse tube has six sides and 17 % less.
+    """
     case, summary = load_case(CASES / name), summary_of(name)
     lower, upper = bounding_box(case.domain)
     for number, shape in enumerate(case.structures):
