@@ -19,7 +19,7 @@ mpi: export OMPI_MCA_mpi_yield_when_idle = 1
 # ended by the timeout's thread (a signal would not be seen there).
 MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeout-method=thread
 
-.PHONY: help install run test lint types suite mpi doctor test-matrix clean
+.PHONY: help bench install run test lint types suite mpi doctor test-matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ suite: install ## the whole test suite on one rank (ARGS="-m 'not slow'" for a s
 mpi: install ## the tests of several ranks, on 2 and on 3
 	$(MPIRUN) -n 2 $(MPI_PYTEST) -m mpi
 	$(MPIRUN) -n 3 $(MPI_PYTEST) -m mpi3
+
+bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")
+	$(BIN)/python -m hpc.bench $(ARGS)
 
 doctor: install ## can this machine run rfablate, and what to do where not
 	@$(BIN)/rfablate doctor

@@ -237,6 +237,10 @@ def _positive_fraction(level: FloatArray) -> float:
 
 
 def _margin(role: str, x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
+    # the deepest node decides, or the farthest: with nodes on both sides, only those on one side can be it
+    decisive = level < 0.0 if role == "target" else level >= 0.0
+    if decisive.any():
+        x, level = x[decisive], level[decisive]
     depth = depth_inside(x, level, surface)
     if depth is None:
         return None

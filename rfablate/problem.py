@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,17 @@ from rfablate.case.geometry import MeshDomain
 from rfablate.case.load import case_tissues
 from rfablate.case.schema import Case, ConstantPower, ConstantVoltage, SurfaceTemperature, TemperatureControl
 from rfablate.errors import MeshError
+from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem
 from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import Probe, make_probe
+from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.matrix import Pattern
 from rfablate.physics import generator as device
 from rfablate.physics.damage import Arrhenius
 from rfablate.physics.library import damage_set
-from rfablate.physics.tissue import Tissue, linear_law
+from rfablate.physics.tissue import Tissue, linear_factor
 from rfablate.stepping import StepControl
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,21 +31,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 SENSOR_RING = np.sqrt(7.0 / 12.0)
 """Radius of six sensor points over the disc's: with the centre their plain mean is the disc's for a quadratic field."""
-
-
-@dataclass(frozen=True)
-class CellLaws:
-    """Conductivities of every cell of this rank as functions of its temperature."""
-
-    k: FloatArray
-    k_slope: FloatArray
-    sigma: FloatArray
-    """Zero in metal."""
-    sigma_slope: FloatArray
-
-    def conductivities(self, T: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return (sigma [S/m], k [W/(m K)]) of each cell at its temperature T [degC]."""
-        return linear_law(T, self.sigma, self.sigma_slope), linear_law(T, self.k, self.k_slope)
 
 
 @dataclass(frozen=True)
@@ -63,7 +51,7 @@ class Problem:
     pattern: Pattern
     electric: ElectricProblem | None
     heat: HeatProblem
-    laws: CellLaws
+    coefficients: Coefficients
     tissue_cells: BoolArray
     fixed: BoolArray
     """Nodes whose temperature is given throughout."""
@@ -79,6 +67,12 @@ class Problem:
     """Temperature at the start [degC]."""
     control: StepControl
     tissue_of_region: dict[str, Tissue]
+
+    def assemble(self, T: FloatArray) -> None:
+        """Take the coefficients at nodal temperature T [degC] and assemble both stiffness matrices from them."""
+        self.coefficients.update(T)
+        electric = self.electric.matrix if self.electric is not None else None
+        self.pattern.assemble(self.coefficients.values, electric, self.heat.stiffness)
 
     def alive(self, omega: FloatArray) -> FloatArray:
         """Return the fraction of perfusion left at each node: 1, falling to 0 as Omega reaches its limit."""
@@ -109,20 +103,12 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
     pattern = Pattern(domain)
     metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
-    laws = CellLaws(
-        k=domain.per_cell({name: t.k for name, t in tissues.items()}),
-        k_slope=domain.per_cell({name: t.k_slope for name, t in tissues.items()}),
-        sigma=np.where(metal, 0.0, domain.per_cell({name: t.sigma for name, t in tissues.items()})),
-        sigma_slope=domain.per_cell({name: t.sigma_slope for name, t in tissues.items()}),
-    )
-    body = case.body
-    blood = body.blood_density * body.blood_heat_capacity
+    coefficients = _coefficients(domain, tissues)
     heat = HeatProblem(
         domain,
         pattern,
-        capacity=domain.per_cell({name: t.volumetric_heat_capacity for name, t in tissues.items()}),
-        perfusion=domain.per_cell({name: t.perfusion * blood for name, t in tissues.items()}),
-        blood_temperature=body.blood_temperature,
+        _mass(case, domain, pattern, tissues),
+        blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
     )
@@ -133,9 +119,10 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         electric = ElectricProblem(
             domain,
             pattern,
-            conducting=~metal & (laws.sigma > 0.0),
+            conducting=coefficients.sigma.value[domain.region] > 0.0,
             rtol=case.solver.potential_rtol,
             max_iterations=case.solver.max_iterations,
+            consistent=case.solver.mass == "consistent",
         )
     damage = case.damage
     A, Ea, _ = damage_set(damage.set)
@@ -144,7 +131,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         pattern=pattern,
         electric=electric,
         heat=heat,
-        laws=laws,
+        coefficients=coefficients,
         tissue_cells=~metal,
         fixed=fixed,
         fixed_value=fixed_value,
@@ -154,9 +141,41 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         arrhenius=Arrhenius(damage.A or A, damage.Ea or Ea),
         perfusion_stop_omega=damage.perfusion_stop_omega if damage.perfusion_stops else None,
         perfusion_fade=damage.perfusion_fade,
-        initial=np.where(fixed, fixed_value, body.temperature),
+        initial=np.where(fixed, fixed_value, case.body.temperature),
         control=step_control(case),
         tissue_of_region=tissues,
+    )
+
+
+def _coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficients:
+    """Return sigma, zero in metal, and k; tissues with the same law share it."""
+    slopes = sorted({slope for t in tissues.values() for slope in (t.k_slope, t.sigma_slope)})
+    number = {slope: i for i, slope in enumerate(slopes)}
+    return Coefficients(
+        domain,
+        [partial(linear_factor, slope=slope) for slope in slopes],
+        sigma=region_law(
+            domain,
+            {name: 0.0 if t.is_metal else t.sigma for name, t in tissues.items()},
+            {name: number[t.sigma_slope] for name, t in tissues.items()},
+        ),
+        k=region_law(
+            domain,
+            {name: t.k for name, t in tissues.items()},
+            {name: number[t.k_slope] for name, t in tissues.items()},
+        ),
+    )
+
+
+def _mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, Tissue]) -> Mass:
+    blood = case.body.blood_density * case.body.blood_heat_capacity
+    capacity = domain.by_region({name: t.volumetric_heat_capacity for name, t in tissues.items()})
+    perfusion = domain.by_region({name: t.perfusion * blood for name, t in tissues.items()})
+    in_cells = capacity[domain.stencil_region], perfusion[domain.stencil_region]
+    return (
+        ConsistentMass(domain, pattern, *in_cells)
+        if case.solver.mass == "consistent"
+        else LumpedMass(domain, *in_cells)
     )
 
 
@@ -231,6 +250,10 @@ def _temperature_control(g: TemperatureControl, limits: device.Limits, ramp: dev
     on = g.ramp + g.hold
     if g.control == "ideal":
         return device.IdealControl(limits, on, g.cooldown, ramp, g.horizon)
+    if g.control == "sampled":
+        return device.SampledControl(
+            limits, on, g.cooldown, ramp, g.sampled_proportional, g.sampled_integral, g.sampled_start
+        )
     return device.PIControl(limits, on, g.cooldown, ramp, g.proportional, g.integral)
 
 

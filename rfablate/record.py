@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ class Record:
         nodal = nodal_fields(self._problem, frame)
         joule = np.zeros(len(domain.region))
         if frame.unit is not None:
-            joule = frame.voltage**2 * frame.unit.heating / domain.elements.volume
+            assert self._problem.electric is not None
+            heating = self._problem.electric.heating(frame.unit.phi, self._problem.coefficients)
+            joule = frame.voltage**2 * heating / domain.elements.volume
         cells = gather_cells(domain, joule)
         if self._files is not None and nodal is not None and cells is not None:
             self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
@@ -102,14 +105,19 @@ class Record:
             "electric": electric,
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
-            "provenance": provenance(case, problem.domain.comm.size, started),
+            "provenance": {**provenance(case, problem.domain.comm.size, started), "peak_MiB": self._peak_memory()},
         }
+
+    def _peak_memory(self) -> float:
+        """Return the largest resident memory so far, summed over ranks [MiB]. Collective."""
+        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return float(self._problem.domain.comm.allreduce(mine))
 
     def _numerics(self, state: State) -> dict[str, Any]:
         problem = self._problem
         domain, electric = problem.domain, problem.electric
         pattern, x = problem.pattern, domain.x
-        edges = np.linalg.norm(x[pattern.i] - x[pattern.j], axis=1)
+        edges = np.linalg.norm(x[pattern.near] - x[pattern.far], axis=1)
         smallest = domain.comm.allreduce(float(edges.min(initial=np.inf)), op=MPI.MIN)
         return {
             "nodes": domain.nodes.total,
@@ -137,7 +145,7 @@ class Record:
             "generator": dataclasses.asdict(state.memory),
             "stepping": dataclasses.asdict(state.step_memory),
             "ledger": dataclasses.asdict(state.ledger),
-            "voltage": state.voltage,
+            "heating": state.heating,
             "after_switch": state.after_switch,
         }
         self._files.checkpoint({k: v for k, v in gathered.items() if v is not None}, memory)

@@ -132,17 +132,22 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
 
 def commit(problem: Problem, state: State, trial: Trial) -> None:
     """Make the trial the state: the only place where a state changes."""
-    rate = problem.arrhenius.rate
-    state.omega = state.omega + integrate_rate(rate(state.T), rate(trial.T), trial.dt)
-    state.cem43 = state.cem43 + integrate_rate(cem43_rate(state.T), cem43_rate(trial.T), trial.dt)
+    before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
+    state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))
+    if problem.control.order == 1:  # backward Euler, as for the temperature
+        gained = tuple(rate * trial.dt for rate in state.rates)
+    else:
+        gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
+    state.omega, state.cem43 = state.omega + gained[0], state.cem43 + gained[1]
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T = trial.t, trial.T
-    state.memory, state.ledger, state.voltage = trial.memory, trial.ledger, trial.command.voltage
+    state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor
     state.response = trial.response
+    state.heating = [(trial.t, trial.command.voltage**2), *state.heating[:1]]
     if trial.unit is not None:
-        state.units = [(trial.t, trial.unit), *state.units[:1]]
+        state.units = [(trial.t, trial.unit), *state.units[:2]]
     state.past = [(trial.t, trial.T), *state.past[:2]]
     state.after_switch = trial.t in problem.generator.switch_times
     if state.after_switch:
-        state.past = state.past[:1]
+        state.past, state.heating = state.past[:1], []
         state.step_memory = problem.control.restart(state.step_memory)

@@ -34,10 +34,15 @@ class State:
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
     """(time, temperature) since the last switch, newest first, at most three."""
     units: list[tuple[float, UnitField]] = field(default_factory=list)
-    """The last two unit fields, newest first: they start the next solve."""
+    """The last three unit fields, newest first: they start the next solve."""
     response: tuple[float, FloatArray] | None = None
     """Leading weight of the last step [1/s] and its response to 1 V."""
-    voltage: float = 0.0
+    heating: list[tuple[float, float]] = field(default_factory=list)
+    """(time, V^2) of the last two steps since the last switch, newest first."""
+    rates: tuple[FloatArray, FloatArray] | None = None
+    """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
+    sensor: float = 0.0
+    """What the sensor reads [degC]."""
     after_switch: bool = True
 
 
@@ -93,8 +98,9 @@ class Frame:
 
 
 def initial_state(problem: Problem) -> State:
-    """Return the state at t = 0: body temperature, no damage."""
+    """Return the state at t = 0: body temperature, no damage. Collective."""
     T = problem.initial.copy()
+    sensor = float(problem.domain.nodes.total_of(float(problem.sensor.partial(T).mean()))[0])
     return State(
         t=0.0,
         T=T,
@@ -104,12 +110,12 @@ def initial_state(problem: Problem) -> State:
         memory=Memory(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
+        sensor=sensor,
     )
 
 
 def first_frame(problem: Problem, state: State) -> Frame:
     """Return the frame of t = 0. Collective."""
-    sensor = float(problem.domain.nodes.total_of(float(problem.sensor.partial(state.T).mean()))[0])
     max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
     return Frame(
         0.0,
@@ -122,7 +128,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
         0.0,
         None,
         "",
-        sensor,
+        state.sensor,
         max_T,
         state.ledger,
     )

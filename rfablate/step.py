@@ -1,6 +1,6 @@
 """One step, solved and measured but not yet accepted.
 
-sigma, k, alive   at the extrapolated temperature of the step's end
+sigma, k, alive   at the extrapolated temperature of the step's end (order 1: at the last temperature)
 phi_1, G          unit potential
 T_a, T_b          passive part and response to 1 V of the bioheat step
 V                 from the generator, which knows G and what the sensor would read:  T = T_a + V^2 T_b
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +26,26 @@ from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
+Value = TypeVar("Value", FloatArray, float)
 
 
 def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
     """Return the step from the state to time t [s], leaving the state alone. Collective."""
     dt = t - state.t
-    T_star = extrapolate(state.past, t)
-    sigma, k = problem.laws.conductivities(problem.domain.elements.mean(T_star))
-    alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star))
-    previous = state.past[1][0] if len(state.past) > 1 and problem.control.order == 2 else None
+    second = problem.control.order == 2
+    T_star = extrapolate(state.past, t) if second else state.T
+    with watch.stage("assemble"):
+        problem.assemble(T_star)
+    alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega)
+    previous = state.past[1][0] if len(state.past) > 1 and second else None
     order = 1 if previous is None else 2
     w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
 
     with watch.stage("potential"):
-        unit = _unit_field(problem, state, sigma, t)
+        unit = _unit_field(problem, state, t)
     with watch.stage("heat"):
-        operator = _Operator(problem, state, unit, k, alive, T_star)
+        operator = _Operator(problem, state, unit, alive, T_star)
         T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
         error, max_T = _inspect(problem, state, T, t, order)
@@ -55,12 +59,26 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
 
 
-def extrapolate(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
+def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
     """Return the temperature at t [s] on the straight line through the last two solutions, or the last one alone."""
     if len(past) < 2:
         return past[0][1]
     (t0, T0), (t1, T1) = past[0], past[1]
     return T0 + (t - t0) / (t0 - t1) * (T0 - T1)
+
+
+def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
+    """Return the value at t [s] on the parabola through the last three solutions, or the line through the last two."""
+    if len(past) < 3:
+        return extrapolate(past, t)
+    times = [time for time, _ in past[:3]]
+    total = np.zeros_like(past[0][1])
+    for (time, value), others in zip(past, ([1, 2], [0, 2], [0, 1]), strict=False):
+        weight = 1.0
+        for other in others:
+            weight *= (t - times[other]) / (time - times[other])
+        total += weight * value
+    return total
 
 
 def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray, order: int) -> FloatArray | None:
@@ -78,15 +96,11 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
     return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
 
 
-def _unit_field(problem: Problem, state: State, sigma: FloatArray, t: float) -> UnitField | None:
+def _unit_field(problem: Problem, state: State, t: float) -> UnitField | None:
     if problem.electric is None or t > problem.generator.switch_times[-1]:
         return None
-    guess = None
-    if len(state.units) == 2:
-        guess = extrapolate([(time, unit.phi) for time, unit in state.units], t)
-    elif state.units:
-        guess = state.units[0][1].phi
-    return problem.electric.solve(sigma, guess)
+    guess = parabola([(time, unit.phi) for time, unit in state.units], t) if state.units else None
+    return problem.electric.solve(problem.coefficients, guess)
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,6 @@ class _Operator:
     problem: Problem
     state: State
     unit: UnitField | None
-    k: FloatArray
     alive: FloatArray
     T_star: FloatArray
 
@@ -106,7 +119,7 @@ class _Operator:
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
             value = np.where(surface.nodes, surface.ramp.at(t), value)
-        self.problem.heat.assemble(w0, self.k, self.alive, fixed)
+        self.problem.heat.prepare(w0, self.alive, fixed)
         return value
 
     def split(self, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, FloatArray]:
@@ -114,19 +127,11 @@ class _Operator:
         assert self.unit is not None
         value, state, heat = self.prepare(w0, t), self.state, self.problem.heat
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
-        T_b = heat.response(self.unit.load, guess)
-        # solved at the last voltage, where T is nearly known: what T_b lacks then counts only by the voltage's change
-        last = state.voltage**2
-        T = heat.passive(past, value, self.guess(t), last * self.unit.load)
-        return T - last * T_b, T_b
-
-    def guess(self, t: float) -> FloatArray:
-        """Return the temperature at t [s] on the parabola through the last three solutions; without them, T_star."""
-        if len(self.state.past) < 3:
-            return self.T_star
-        (t0, T0), (t1, T1), (t2, T2) = self.state.past
-        slope, before = (T0 - T1) / (t0 - t1), (T1 - T2) / (t1 - t2)
-        return T0 + (t - t0) * (slope + (t - t1) * (slope - before) / (t0 - t2))
+        # solved near the voltage to come, where T is nearly known: what T_b lacks counts only by the difference
+        near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
+        load = self.unit.load
+        T, T_b = heat.step_and_response(past, value, parabola(state.past, t), near * load, load, guess)
+        return T - near * T_b, T_b
 
     def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
         """Return what the sensor reads in each field. Collective."""
@@ -146,17 +151,17 @@ def _bioheat(
     if operator.unit is not None and generator.reads_sensor and dt >= generator.horizon:
         T_a, T_b = operator.split(w0, past, t)
         a, b = operator.sensor(T_a, T_b)
-        command, memory = generator.decide(Offer(t, dt, G, a, b, t), state.memory)
+        command, memory = generator.decide(Offer(t, dt, G, a, b, t, state.sensor), state.memory)
         heating = command.voltage**2
         return T_a + heating * T_b, (w0, T_b), command, memory, a + heating * b
     a, b, reach = np.nan, np.nan, t
     if operator.unit is not None and generator.reads_sensor:
         reach = state.t + generator.horizon
         a, b = operator.sensor(*operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach))
-    command, memory = generator.decide(Offer(t, dt, G, a, b, reach), state.memory)
+    command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
     value = operator.prepare(w0, t)
-    load = command.voltage**2 * operator.unit.load if operator.unit is not None else 0.0
-    T = operator.problem.heat.passive(past, value, operator.guess(t), load)
+    load = command.voltage**2 * operator.unit.load if operator.unit is not None else np.zeros_like(past)
+    T = operator.problem.heat.step(past, value, parabola(state.past, t), load)
     return T, None, command, memory, operator.sensor(T)[0]
 
 

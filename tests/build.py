@@ -14,6 +14,7 @@ from mpi4py import MPI
 
 from rfablate.case.load import parse_case
 from rfablate.case.schema import Case
+from rfablate.fem.coefficients import Coefficients, RegionLaw
 from rfablate.fem.domain import Domain, distribute
 from rfablate.fem.electric import UnitField
 from rfablate.fem.heat import HeatProblem
@@ -164,14 +165,22 @@ def steady(
     value: FloatArray | None = None,
 ) -> tuple[FloatArray, UnitField | None]:
     """Return the steady temperature for constant tissue values, and the unit field. Collective."""
-    sigma, k = problem.laws.conductivities(problem.domain.elements.mean(problem.initial))
-    unit = problem.electric.solve(sigma) if problem.electric is not None and voltage else None
+    problem.assemble(problem.initial)
+    unit = problem.electric.solve(problem.coefficients) if problem.electric is not None and voltage else None
     fixed = problem.fixed if fixed is None else fixed
     value = problem.fixed_value if value is None else value
-    problem.heat.assemble(0.0, k, np.ones(problem.domain.nodes.local), fixed)
-    load = voltage**2 * unit.load if unit is not None else 0.0
     zero = np.zeros(problem.domain.nodes.local)
-    return problem.heat.passive(zero, value, problem.initial, load), unit
+    problem.heat.prepare(0.0, zero + 1.0, fixed)
+    load = voltage**2 * unit.load if unit is not None else zero
+    return problem.heat.step(zero, value, problem.initial, load), unit
+
+
+def set_cells(domain: Domain, sigma: FloatArray, k: FloatArray) -> Coefficients:
+    """Return coefficients with one sigma and one k for each cell of the stencil, whatever the temperature."""
+    one = RegionLaw(np.ones(max(domain.region_names) + 1), np.zeros(max(domain.region_names) + 1, dtype=np.int32))
+    coefficients = Coefficients(domain, [], one, one)
+    coefficients.values[:, 0], coefficients.values[:, 1] = sigma, k
+    return coefficients
 
 
 def norm_L2(domain: Domain, nodal: FloatArray) -> float:
@@ -223,11 +232,9 @@ class WithSource:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.heat, name)
 
-    def passive(
-        self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray | float = 0.0
-    ) -> FloatArray:
-        """See `HeatProblem.passive`."""
-        return self.heat.passive(past, fixed_value, guess, source + self.source(self.clock[0]))
+    def step(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
+        """See `HeatProblem.step`."""
+        return self.heat.step(past, fixed_value, guess, source + self.source(self.clock[0]))
 
 
 def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:

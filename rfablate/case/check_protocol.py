@@ -38,12 +38,27 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
     if parts.time is not None:
         yield from _time_faults(parts.time, parts.generator)
+    if parts.generator is not None and parts.time is not None:
+        yield from _sampled_faults(parts.generator, parts.time)
+    if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
+        yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped" there', "drop solver.mass")
     if parts.mesh is not None:
         yield from _size_faults(parts.mesh)
     if parts.damage is not None:
         yield from _damage_faults(parts.damage)
     if parts.lesion is not None:
         yield from _lesion_faults(parts.lesion)
+
+
+def _half_plane(parts: Parts) -> bool:
+    domain = parts.domain
+    return domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))
+
+
+def _sampled_faults(generator: Generator, time: Time) -> Iterator[Fault]:
+    if isinstance(generator, TemperatureControl) and generator.control == "sampled" and time.stepping != "fixed":
+        expected = 'time.stepping = "fixed": the controller samples the sensor once a step'
+        yield Fault("generator.control", 'found "sampled" with adaptive steps', expected, "--set time.stepping=fixed")
 
 
 def hot_warnings(parts: Parts) -> Iterator[str]:

@@ -17,6 +17,7 @@ from rfablate.case.schema import (
     Generator,
     Lesion,
     Mesh,
+    Solver,
     Time,
     TissueOverride,
 )
@@ -40,6 +41,7 @@ class Parts:
     generator: Generator | None
     mesh: Mesh | None
     time: Time | None
+    solver: Solver | None
     damage: Damage | None
     lesion: Lesion | None
     structures: tuple[Placed, ...]
@@ -58,6 +60,7 @@ class Parts:
             generator=case.generator,
             mesh=case.mesh,
             time=case.time,
+            solver=case.solver,
             damage=case.damage,
             lesion=case.lesion,
             structures=tuple(_placed(number, shape) for number, shape in enumerate(case.structures)),
@@ -80,6 +83,7 @@ class Parts:
             generator=_sound(Generator, data.get("generator")),
             mesh=_optional(Mesh, data, "mesh"),
             time=_optional(Time, data, "time"),
+            solver=_optional(Solver, data, "solver"),
             damage=_optional(Damage, data, "damage"),
             lesion=_optional(Lesion, data, "lesion"),
             structures=tuple(

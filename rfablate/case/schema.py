@@ -59,17 +59,24 @@ class _Generator(Table):
 
 
 class TemperatureControl(_Generator):
-    """Ramp the sensor to `target` and hold it there, ideally or by a PI controller on the power."""
+    """Ramp the sensor to `target` and hold it there.
+
+    `control`: "ideal" finds the voltage that does it, "pi" is a PI controller on the power in continuous time,
+    "sampled" one on V^2 that reads the sensor once a step, for fixed steps.
+    """
 
     kind: Literal["temperature"]
     target: Celsius = Field(alias="target_degC")
     ramp: Seconds = Field(default=10.0, alias="ramp_s")
     hold: Seconds = Field(alias="hold_s")
-    control: Literal["ideal", "pi"] = "ideal"
+    control: Literal["ideal", "pi", "sampled"] = "ideal"
     horizon: Positive = Field(default=0.5, alias="horizon_s")
     """Ideal control: shortest time within which the sensor is asked to be on its set point [s]."""
     proportional: NotNegative = Field(default=0.5, alias="proportional_W_per_K")
     integral: NotNegative = Field(default=0.2, alias="integral_W_per_K_s")
+    sampled_proportional: NotNegative = Field(default=3.0, alias="proportional_V2_per_K")
+    sampled_integral: NotNegative = Field(default=1.5, alias="integral_V2_per_K_s")
+    sampled_start: NotNegative = Field(default=100.0, alias="initial_V2")
 
 
 class SurfaceTemperature(Table):
@@ -136,10 +143,15 @@ class Time(Table):
 
 
 class Solver(Table):
-    """Relative tolerances of the two linear solves and their iteration limit."""
+    """Relative tolerances of the two linear solves, in energy, their iteration limit, and how heat is stored.
+
+    `mass = "lumped"` puts heat capacity and perfusion at the nodes; "consistent" integrates them, and the Joule heat,
+    with linear elements in full, as other codes do (3-D only).
+    """
 
     heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
     potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    mass: Literal["lumped", "consistent"] = "lumped"
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
 
 

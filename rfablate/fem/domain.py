@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import dolfinx
 import numpy as np
@@ -12,9 +13,12 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.errors import MeshError
-from rfablate.fem._compat import cell_nodes, distribute_mesh
+from rfablate.fem._compat import make_index_map
 from rfablate.fem.elements import Elements, make_elements
+from rfablate.fem.kernels import compile_kernels
 from rfablate.fem.meshdata import MeshData
+from rfablate.fem.parallel import on_root
+from rfablate.fem.partition import Part, make_parts
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,15 +27,21 @@ BoolArray = npt.NDArray[np.bool_]
 class Nodes:
     """The nodes of this rank: `owned` of them first, then ghosts that other ranks own."""
 
-    def __init__(self, index_map: dolfinx.common.IndexMap, comm: MPI.Comm) -> None:
-        """Wrap DOLFINx's index map of the mesh geometry, which for linear cells numbers the unknowns too."""
+    def __init__(
+        self, comm: MPI.Comm, owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
+    ) -> None:
+        """Take the global numbers of the ghosts and who owns them. Collective."""
         self.comm = comm
-        self.index_map = index_map
-        self.owned: int = index_map.size_local
-        self.local: int = index_map.size_local + index_map.num_ghosts
-        self.total: int = index_map.size_global
-        self.global_index = index_map.local_to_global(np.arange(self.local, dtype=np.int32))
-        self._vector = dolfinx.la.vector(index_map, 1)
+        self.index_map = make_index_map(comm, owned, ghosts, owners)
+        self.owned = owned
+        self.local = owned + len(ghosts)
+        self.total: int = self.index_map.size_global
+        self.global_index = self.index_map.local_to_global(np.arange(self.local, dtype=np.int32))
+        self._vector = self.vector()
+
+    def vector(self, width: int = 1, dtype: type = np.float64) -> dolfinx.la.Vector:
+        """Return a vector of zeros on these nodes, `width` numbers a node: its ghosts are updated in place."""
+        return dolfinx.la.vector(self.index_map, width, dtype=dtype)
 
     def accumulate(self, values: FloatArray) -> FloatArray:
         """Return nodal sums over all ranks' contributions, right on ghosts too. Collective."""
@@ -42,6 +52,8 @@ class Nodes:
 
     def update_ghosts(self, values: FloatArray) -> None:
         """Overwrite the ghosts' values with their owners'. Collective."""
+        if self.comm.size == 1:
+            return
         self._vector.array[: self.owned] = values[: self.owned]
         self._vector.scatter_forward()
         values[self.owned :] = self._vector.array[self.owned :]
@@ -68,11 +80,15 @@ class Domain:
     """This rank's part of the mesh; lengths in m, axisymmetric coordinates (r, z, 0)."""
 
     comm: MPI.Comm
-    mesh: dolfinx.mesh.Mesh
     nodes: Nodes
     x: FloatArray
     """Coordinates of owned and ghost nodes, shape (nodes.local, 3)."""
+    stencil: Elements
+    """Every cell that touches an owned node: this rank's cells first, then the borders of its neighbours."""
+    stencil_region: npt.NDArray[np.int32]
+    """Region number of each cell of the stencil."""
     elements: Elements
+    """This rank's cells: each cell of the mesh belongs to one rank."""
     region: npt.NDArray[np.int32]
     """Region number of each of this rank's cells."""
     region_names: Mapping[int, str]
@@ -81,6 +97,8 @@ class Domain:
     axisymmetric: bool
     input_node: npt.NDArray[np.int64]
     """Number of each local node in the input mesh: the key of every file."""
+    input_stencil_cell: npt.NDArray[np.int64]
+    """Number of each cell of the stencil in the input mesh."""
     input_cell: npt.NDArray[np.int64]
     notes: tuple[str, ...]
 
@@ -94,17 +112,21 @@ class Domain:
         return np.isin(self.region, [self.tag_of[name] for name in names])
 
     def nodes_of_cells(self, cells: BoolArray) -> BoolArray:
-        """Return which local nodes belong to the given cells on any rank. Collective."""
+        """Return which local nodes belong to the given cells of this rank or of another. Collective."""
         touched = np.zeros(self.nodes.local)
         touched[self.elements.cells[cells].ravel()] = 1.0
         return self.nodes.accumulate(touched) > 0.0
 
-    def per_cell(self, value_of: Mapping[str, float]) -> FloatArray:
-        """Return one value a cell from one value a region name."""
+    def by_region(self, value_of: Mapping[str, float]) -> FloatArray:
+        """Return a table of one value a region number."""
         table = np.full(max(self.region_names) + 1, np.nan)
         for tag, name in self.region_names.items():
             table[tag] = value_of[name]
-        return table[self.region]
+        return table
+
+    def per_cell(self, value_of: Mapping[str, float]) -> FloatArray:
+        """Return one value a cell from one value a region name."""
+        return self.by_region(value_of)[self.region]
 
     @cached_property
     def n_cells(self) -> int:
@@ -114,41 +136,28 @@ class Domain:
 
 def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
     """Return the domain of the mesh that rank 0 holds; other ranks pass None. Collective."""
-    shape = comm.bcast((data.axisymmetric, len(data.cells)) if data is not None else None)
-    axisymmetric, n_cells = shape
-    if comm.size > n_cells:
-        raise MeshError(f"{comm.size} ranks for {n_cells} cells; start at most {n_cells} ranks")
-    dim = 2 if axisymmetric else 3
-    if data is not None:
-        cells, points = data.cells, np.ascontiguousarray(data.points[:, :dim])
-    else:
-        cells, points = np.zeros((0, dim + 1), dtype=np.int64), np.zeros((0, dim))
-    mesh = distribute_mesh(comm, cells, points, "triangle" if axisymmetric else "tetrahedron")
-    geometry = mesh.geometry
-    nodes = Nodes(geometry.index_map(), comm)
-    input_node = np.asarray(geometry.input_global_indices, dtype=np.int64)
-    input_cell = np.asarray(mesh.topology.original_cell_index, dtype=np.int64)
-    n_local_cells = mesh.topology.index_map(dim).size_local
-    region_of_input, names, surfaces, notes = comm.bcast(
-        (data.region, dict(data.region_names), _node_sets(data), data.notes) if data is not None else None
-    )
-    x = np.ascontiguousarray(geometry.x, dtype=np.float64)
-    local_cells = np.ascontiguousarray(cell_nodes(mesh)[:n_local_cells])
+    counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
+    if comm.size > min(counts):
+        raise MeshError(f"{comm.size} ranks for {counts[0]} cells; start at most {min(counts)} ranks")
+    shared = comm.bcast((data.axisymmetric, dict(data.region_names), data.notes) if data is not None else None)
+    axisymmetric, names, notes = shared
+    on_root(comm, compile_kernels)
+    parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
+    part: Part = comm.scatter(parts)
+    stencil = make_elements(part.points, part.cells, axisymmetric=axisymmetric)
     return Domain(
         comm=comm,
-        mesh=mesh,
-        nodes=nodes,
-        x=x,
-        elements=make_elements(x, local_cells, axisymmetric=axisymmetric),
-        region=region_of_input[input_cell[:n_local_cells]],
+        nodes=Nodes(comm, part.owned, part.ghosts, part.ghost_owners),
+        x=part.points,
+        stencil=stencil,
+        stencil_region=part.region,
+        elements=stencil.first(part.owned_cells),
+        region=part.region[: part.owned_cells],
         region_names=names,
-        surface_nodes={name: np.isin(input_node, numbers) for name, numbers in surfaces.items()},
+        surface_nodes=part.surfaces,
         axisymmetric=axisymmetric,
-        input_node=input_node,
-        input_cell=input_cell[:n_local_cells],
+        input_node=part.input_node,
+        input_stencil_cell=part.input_cell,
+        input_cell=part.input_cell[: part.owned_cells],
         notes=notes,
     )
-
-
-def _node_sets(data: MeshData) -> dict[str, npt.NDArray[np.int64]]:
-    return {name: np.unique(facets) for name, facets in data.surfaces.items()}

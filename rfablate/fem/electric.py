@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.errors import MeshError, SolveError
+from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
+from rfablate.fem.kernels import call
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.matrix import Matrix, Pattern
+from rfablate.fem.multigrid import KeptHierarchy
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,10 +36,8 @@ class UnitField:
     """Potential at this rank's nodes [1]."""
     conductance: float
     """G [S]"""
-    heating: FloatArray
-    """Joule power of each of this rank's cells [W/V2]."""
     load: FloatArray
-    """Joule power that goes to each node, complete on ghosts too [W/V2]."""
+    """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
 
 
 class ElectricProblem:
@@ -50,47 +51,80 @@ class ElectricProblem:
         conducting: npt.NDArray[np.bool_],
         rtol: float,
         max_iterations: int,
+        consistent: bool = False,
     ) -> None:
-        """Prepare the solve; `conducting` marks the cells of tissue. Collective."""
-        self._domain, self._pattern = domain, pattern
+        """Prepare the solve; `conducting` marks this rank's cells of tissue. Collective.
+
+        Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
+        """
+        self._domain, self._consistent = domain, consistent
         in_tissue = domain.nodes_of_cells(conducting)
         active = _surface(domain, "active") & in_tissue
         returned = _surface(domain, "return") & in_tissue
         self._fixed = active | returned | ~in_tissue
         self._value = np.where(active | ~in_tissue, 1.0, 0.0)
-        self._matrix = Matrix(domain, pattern)
+        self.matrix = Matrix(pattern)
+        """Stiffness of sigma; `Pattern.assemble` fills it before each solve."""
+        self.hierarchy = KeptHierarchy(domain.nodes, self.matrix)
         self.solver = ConjugateGradients(
-            self._matrix.petsc,
-            what="potential",
-            preconditioner="multigrid",
-            rtol=rtol,
-            max_iterations=max_iterations,
+            domain.nodes, self.matrix, what="potential", rtol=rtol, max_iterations=max_iterations
         )
+        self._conductance = 0.0
 
-    def solve(self, sigma: FloatArray, guess: FloatArray | None = None) -> UnitField:
-        """Return the unit field for one conductivity a cell [S/m], zero in metal. Collective."""
-        domain, pattern = self._domain, self._pattern
-        nodes = domain.nodes
-        edge_values = pattern.edge_values(sigma)
-        self._matrix.fill(edge_values, None, self._fixed)
-        b = nodes.accumulate(pattern.lift(edge_values, self._fixed, self._value))
-        # fixed nodes stay out of the right-hand side: the solver's tolerance is relative to its norm
-        b[self._fixed] = 0.0
-        start = np.where(self._fixed, 0.0, 0.0 if guess is None else guess)
-        phi = np.zeros(nodes.local)
-        phi[: nodes.owned] = self.solver.solve(b[: nodes.owned], start[: nodes.owned])
-        nodes.update_ghosts(phi)
-        phi[self._fixed] = self._value[self._fixed]
-        heating = sigma * domain.elements.dirichlet_energy(phi)
-        volume = domain.elements.volume
-        load = nodes.accumulate(domain.elements.to_nodes(heating / volume, nodes.local))
-        conductance = float(nodes.total_of(float(heating.sum()))[0])
+    def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
+        """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""
+        phi = np.where(self._fixed, self._value, 0.0 if guess is None else guess)
+        free = ~self._fixed[: self._domain.nodes.owned]
+        inverse = np.divide(1.0, self.matrix.diagonal, out=np.zeros(len(free)), where=free & (self.matrix.diagonal > 0))
+        unit = self._solve_from(phi, inverse, coefficients)
+        if self._conductance == 0.0:  # the tolerance is one of G, which is known only now
+            self._conductance = unit.conductance
+            unit = self._solve_from(phi, inverse, coefficients)
+        self._conductance = unit.conductance
+        return unit
+
+    def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients) -> UnitField:
+        reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
+        used = self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
+        self.hierarchy.note(used)
+        load = self._load(phi, coefficients)
+        conductance = float(self._domain.nodes.sum(load)[0])
         if not (np.isfinite(conductance) and conductance > 0.0):
             raise SolveError(
                 f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
                 "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
             )
-        return UnitField(phi, conductance, heating, load)
+        return UnitField(phi, conductance, load)
+
+    def _start_energy(self, phi: FloatArray) -> float:
+        return float(phi[: self._domain.nodes.owned] @ self.matrix.times(phi))
+
+    def _load(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
+        """Return the Joule power of 1 V at each node."""
+        stencil, n = self._domain.stencil, self._domain.nodes.local
+        load, corners = np.zeros(n), stencil.cells.shape[1]
+        if self._consistent:
+            call(
+                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, self._domain.stencil_region,
+                stencil.stiffness, n, coefficients.factors, coefficients.sigma.law, coefficients.sigma.value, phi, load,
+            )  # fmt: skip
+        else:
+            call(
+                "heat_of_nodes", len(stencil.cells), corners, stencil.cells, stencil.stiffness, stencil.ring_share,
+                coefficients.values, phi, load,
+            )  # fmt: skip
+        load[self._domain.nodes.owned :] = 0.0
+        return load
+
+    def heating(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
+        """Return the Joule power of 1 V in each of this rank's cells [W/V2]."""
+        elements = self._domain.elements
+        out = np.empty(len(elements.cells))
+        call(
+            "heat_of_cells", len(out), elements.cells.shape[1], elements.cells, elements.stiffness, coefficients.values,
+            phi, out,
+        )  # fmt: skip
+        return out
 
 
 def _surface(domain: Domain, role: str) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,8 @@ from rfablate.fem.facets import boundary_facets
 
 FloatArray = npt.NDArray[np.float64]
 
+LOOK_AHEAD = 1.3
+"""How much farther than a lesion's reach cells are looked at, so that they need not be collected every step."""
 DIRECTIONS = 90
 """Directions across the axis along which the width is measured; the worst error is 1 - cos(1 degree) = 0.015 %."""
 
@@ -70,23 +72,46 @@ class LesionMeter:
     def __init__(self, domain: Domain, tissue: npt.NDArray[np.bool_], axis: Axis) -> None:
         """Take which of this rank's cells are tissue; metal is no lesion."""
         self._domain, self._axis = domain, axis
-        self._cells = np.flatnonzero(tissue)
+        self._tissue = np.flatnonzero(tissue)
+        self._n_regions = max(domain.region_names) + 1
+        self._distance = np.linalg.norm(
+            domain.x - axis.tip[[0, 2, 1]] if domain.axisymmetric else domain.x - axis.tip, axis=1
+        )
+        self._look_within(0.0)
+
+    def _look_within(self, radius: float) -> None:
+        """Take the cells with a node within `radius` of the tip: no lesion has reached farther yet."""
+        domain = self._domain
+        self._radius = radius
+        near = self._distance <= radius
+        touched = np.zeros(len(domain.elements.cells), dtype=bool)
+        for corner in domain.elements.corners:
+            touched |= near[corner]
+        self._cells = self._tissue[touched[self._tissue]]
         cells = domain.elements.cells[self._cells].astype(np.int64)
         n = domain.nodes.local
         keys = [
             np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j])
             for i, j in domain.elements.pairs
         ]
-        unique = np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
+        unique = np.unique(np.concatenate(keys))
         self._edge_i, self._edge_j = unique // n, unique % n
         # a lesion's farthest point is where its surface crosses an edge, or a node where the tissue itself ends
-        self._rim = np.unique(boundary_facets(cells))
+        self._rim = np.unique(boundary_facets(cells)) if len(cells) else np.zeros(0, dtype=np.int64)
         self._corners = [np.ascontiguousarray(column) for column in cells.T]
         self._volume = domain.elements.volume[self._cells]
-        self._n_regions = max(domain.region_names) + 1
+
+    def _cover(self, levels: Sequence[FloatArray]) -> None:
+        """Look farther when a lesion has outgrown the cells that are looked at."""
+        reach = 0.0
+        for level in levels:
+            reach = max(reach, float(self._distance[level >= 0.0].max(initial=0.0)))
+        if reach > self._radius:
+            self._look_within(LOOK_AHEAD * reach)
 
     def measure(self, levels: Sequence[FloatArray]) -> tuple[list[Lesion], FloatArray]:
         """Return each level's lesion, and its volume in each region [m3], shape (n_levels, n_regions). Collective."""
+        self._cover(levels)
         volumes = np.zeros((len(levels), self._n_regions))
         extents = np.full((len(levels), 2 + 2 * DIRECTIONS), -np.inf)
         region = self._domain.region[self._cells]
@@ -99,7 +124,8 @@ class LesionMeter:
         return lesions, volumes
 
     def volume_inside(self, level: FloatArray) -> FloatArray:
-        """Return the volume [m3] where the level is positive in each of this rank's tissue cells."""
+        """Return the volume [m3] where the level is positive in each of this rank's tissue cells that it reaches."""
+        self._cover([level])
         positive_node = (level >= 0.0).astype(np.int8)
         positive = np.zeros(len(self._cells), dtype=np.int8)
         for corner in self._corners:
@@ -134,9 +160,8 @@ class LesionMeter:
             return np.concatenate([[(-s).max(), s.max()], np.full(2 * DIRECTIONS, points[:, 0].max())])
         offset = points - self._axis.tip
         s = offset @ self._axis.direction
-        first, second = self._axis.across()
         angle = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
-        across = np.outer(offset @ first, np.cos(angle)) + np.outer(offset @ second, np.sin(angle))
+        across = offset @ np.stack(self._axis.across(), axis=1) @ np.stack([np.cos(angle), np.sin(angle)])
         return np.concatenate([[(-s).max(), s.max()], across.max(axis=0), (-across).max(axis=0)])
 
     def _lesion(self, volume: float, extents: FloatArray) -> Lesion:
@@ -161,6 +186,7 @@ class LesionMeter:
 
         Other ranks get an empty array.
         """
+        self._cover([level])
         cells = self._domain.elements.cells[self._cells]
         f, corner = level[cells], self._domain.x[cells]
         pieces = _cut_segments(f, corner) if self._domain.axisymmetric else _cut_triangles(f, corner)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from dolfinx.geometry import bb_tree, compute_collisions_points
 from scipy.spatial import cKDTree
 
 from rfablate.errors import MeshError
@@ -17,6 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 
 NEAREST = 20
 """Cells looked at for a point outside the mesh, nearest centroids first."""
+ROOM = 1e-9
+"""Added to the bounding boxes of cells on all sides [m]."""
 OUTSIDE = -0.02
 """Smallest barycentric coordinate at which a point just outside a faceted surface still counts as on it."""
 
@@ -86,12 +87,21 @@ def _candidates(domain: Domain, points: FloatArray) -> tuple[npt.NDArray[np.int6
 
     The boxes find every cell that holds a point, the centroids those next to a point just outside the mesh.
     """
-    tree = bb_tree(domain.mesh, domain.elements.cells.shape[1] - 1, padding=1e-9)
-    boxes = compute_collisions_points(tree, np.ascontiguousarray(points))
+    held = _cells_around(domain, points)
     near = min(NEAREST, len(domain.elements.cells))
     centroids = domain.x[domain.elements.cells].mean(axis=1)
     _, nearest = cKDTree(centroids).query(points, k=near)
     every = np.arange(len(points))
-    point = np.concatenate([np.repeat(every, np.diff(boxes.offsets)), np.repeat(every, near)])
-    cell = np.concatenate([boxes.array, np.asarray(nearest).ravel()])
+    point = np.concatenate([np.repeat(every, [len(cells) for cells in held]), np.repeat(every, near)])
+    cell = np.concatenate([*held, np.asarray(nearest).ravel()])
     return point, cell.astype(np.int64)
+
+
+def _cells_around(domain: Domain, points: FloatArray) -> list[npt.NDArray[np.int64]]:
+    """Return for each point the cells whose bounding box, with a little room, holds it."""
+    corner = [domain.x[column] for column in domain.elements.corners]
+    low = np.minimum.reduce(corner) - ROOM
+    high = np.maximum.reduce(corner) + ROOM
+    near = np.flatnonzero(((low <= points.max(axis=0)) & (high >= points.min(axis=0))).all(axis=1))
+    low, high = low[near], high[near]
+    return [near[((low <= point) & (point <= high)).all(axis=1)] for point in points]

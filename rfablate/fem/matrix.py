@@ -1,120 +1,175 @@
-"""Symmetric matrices on a fixed pattern:  K(c) = sum over cells of c * g,  plus a diagonal, with fixed nodes taken out.
+"""Symmetric matrices on one pattern, assembled by a single pass over the edges of the mesh.
 
-The pattern and the map from cell coefficients to matrix entries never change, so assembling is one sparse product:
+The gradients of the shape functions of a cell sum to zero, so a stiffness matrix is known by its edges:
 
-    v_ij = sum_c g_ij,c  coefficient_c    on each edge (i, j) of the mesh,      K_ij = v_ij,   K_ii = -sum_j v_ij
+    K_ij = sum over the cells of edge (i, j) of g_ij,c coefficient_c,      K_ii = - sum over j of K_ij
 
-because the gradients of the shape functions of a cell sum to zero. Rows and columns of fixed nodes become the identity,
-and what they fed into their neighbours' equations moves to the right-hand side (`lift`), so the matrix stays symmetric.
+The pattern holds for every edge, one after the other, its cells and their g: assembling reads these once, in the order
+in which they lie in memory, and writes each entry once. Electric and thermal stiffness are assembled in the same pass.
+A rank has the rows of its own nodes, complete, because its stencil holds every cell that touches them.
+
+Fixed nodes are not taken out. The solver keeps their values as they are (see linear.py), so a matrix serves any set of
+them, and a row of a fixed node still gives the reaction there.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
-from petsc4py import PETSc
 
 from rfablate.fem.domain import Domain
+from rfablate.fem.kernels import SLICE, call
 
 FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+
+
+EDGE_WINDOW = 256
+"""Edges among which those with as many cells are brought together."""
 
 
 class Pattern:
-    """Edges of this rank's cells, where they stand in a local CSR matrix, and the map from cells to edges."""
+    """Edges of this rank's rows: where they stand in a sliced matrix, and which cells they belong to."""
 
     def __init__(self, domain: Domain) -> None:
         """Number the edges; nothing is communicated."""
-        elements, n = domain.elements, domain.nodes.local
-        cells = elements.cells.astype(np.int64)
-        keys = np.concatenate(
-            [np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j]) for i, j in elements.pairs]
-        )
-        unique, edge_of = np.unique(keys, return_inverse=True)
-        self.i = (unique // n).astype(np.int32)
-        self.j = (unique % n).astype(np.int32)
+        nodes, stencil = domain.nodes, domain.stencil
+        n, corners, cells = nodes.owned, stencil.cells.shape[1], stencil.cells
         self.n = n
-        cell = np.tile(np.arange(len(cells), dtype=np.int32), len(elements.pairs))
-        weights = elements.stiffness.T.ravel()
-        self._from_cells = sp.csr_matrix((weights, (edge_of, cell)), shape=(len(unique), len(cells)))
-        self._build_csr()
+        self.local = nodes.local
+        where = np.zeros(nodes.local + 1, dtype=np.int64)
+        where[1:] = np.cumsum(np.bincount(cells.ravel(), minlength=nodes.local))
+        where = where[: n + 1].copy()
+        members = np.empty(where[-1], dtype=np.int32)
+        call("cells_of_nodes", len(cells), corners, cells, n, where, members)
+        seen, found = np.full(nodes.local, -1, dtype=np.int32), np.empty(nodes.local, dtype=np.int32)
+        self.length, upper = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+        call("row_lengths", n, corners, cells, where, members, seen, found, self.length, upper)
+        self.start = slice_starts(self.length)
+        first = np.concatenate([[0], np.cumsum(upper, dtype=np.int64)])
+        self.column = padding_columns(n, self.start)
+        far, cell_start = np.empty(first[-1], dtype=np.int32), np.empty(first[-1] + 1, dtype=np.int64)
+        n_pairs = _owned_pairs(cells, n)
+        cell, weight = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs)
+        place_ij, place_ji = np.empty(first[-1], dtype=np.int32), np.empty(first[-1], dtype=np.int32)
+        seen[:] = -1
+        call(
+            "edges", n, corners, cells, stencil.stiffness, where, members, seen, found, self.length, self.start, first,
+            self.column, far, cell_start, cell, weight, place_ij, place_ji,
+        )  # fmt: skip
+        del where, members, seen, found
+        near = np.repeat(np.arange(n, dtype=np.int32), np.diff(first))
+        self._slice_edges(near, far, cell_start, cell, weight, place_ij, place_ji)
 
-    def _build_csr(self) -> None:
-        """Find the places of (i, j), (j, i) and (i, i) in the local CSR arrays."""
-        m, n = len(self.i), self.n
-        rows = np.concatenate([self.i, self.j, np.arange(n, dtype=np.int32)])
-        columns = np.concatenate([self.j, self.i, np.arange(n, dtype=np.int32)])
-        order = np.lexsort((columns, rows))
-        slot = np.empty(len(order), dtype=np.int64)
-        slot[order] = np.arange(len(order))
-        self.indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32)
-        self.indices = columns[order].astype(np.int32)
-        self.slot_ij, self.slot_ji, self.slot_ii = slot[:m], slot[m : 2 * m], slot[2 * m :]
+    def _slice_edges(self, near, far, cell_start, cell, weight, place_ij, place_ji) -> None:  # type: ignore[no-untyped-def]
+        """Lay the edges out like the rows of a matrix: in slices, edges with about as many cells together."""
+        count = np.diff(cell_start).astype(np.int32)
+        window = np.arange(len(count)) // EDGE_WINDOW
+        order = np.lexsort((-count, window)).astype(np.int64)
+        start = slice_starts(count[order])
+        sliced_cell, sliced_weight = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1])
+        call("slice_edges", len(order), order, cell_start, cell, weight, start, sliced_cell, sliced_weight)
+        n_slices, nowhere = len(start) - 1, len(self.column)
+        self._count = np.zeros(SLICE * n_slices, dtype=np.int32)
+        self._count[: len(order)] = count[order]
+        places = np.full((2, SLICE * n_slices), nowhere, dtype=np.int32)
+        places[0, : len(order)] = place_ij[order]
+        places[1, : len(order)] = np.where(place_ji[order] < 0, nowhere, place_ji[order])
+        self.near, self.far = near[order], far[order]
+        """Ends of each edge: local node numbers, `near` owned and smaller."""
+        self._place_ij, self._place_ji = np.ascontiguousarray(places[0]), np.ascontiguousarray(places[1])
+        self._edges = (n_slices, start, sliced_cell, sliced_weight)
 
-    def edge_values(self, coefficient: FloatArray) -> FloatArray:
-        """Return v_ij of every edge for one coefficient a cell."""
-        return np.asarray(self._from_cells @ coefficient)
+    def assemble(self, values: FloatArray, *matrices: Matrix | None) -> None:
+        """Make stiffness matrices of values (n_stencil_cells, 2): one matrix a column, None for a column left out."""
+        wanted = [matrix for matrix in matrices if matrix is not None]
+        into = (*self._edges, self._place_ij, self._place_ji, values)
+        if len(wanted) == 2:
+            call("assemble_both", *into, wanted[0].room, wanted[1].room)
+        elif wanted:
+            call("assemble_one", *into, matrices.index(wanted[0]), wanted[0].room)
+        for matrix in wanted:
+            call("negative_row_sums", self.n, self.start, matrix.values, matrix.diagonal)
 
-    def product(self, edge_values: FloatArray, u: FloatArray, edges: npt.NDArray[np.int64]) -> FloatArray:
-        """Return this rank's part of K u from the given edges alone, shape (n,)."""
-        i, j = self.i[edges], self.j[edges]
-        flow = edge_values[edges] * (u[j] - u[i])
-        return np.asarray(np.bincount(i, flow, self.n) - np.bincount(j, flow, self.n), dtype=np.float64)
+    def edge_sums(self, values: FloatArray) -> FloatArray:
+        """Return the sum of a cell value over the cells of each edge."""
+        out = np.empty(len(self._place_ij))
+        n_slices, start, cell, _ = self._edges
+        call("edge_sums", n_slices, start, cell, self._count, values, out)
+        return out[: len(self.near)]
 
-    def edges_touching(self, marked: BoolArray) -> npt.NDArray[np.int64]:
-        """Return the edges with at least one end in `marked` (a mask of local nodes)."""
-        return np.flatnonzero(marked[self.i] | marked[self.j])
+    def spread(self, edge_values: FloatArray, values: FloatArray) -> None:
+        """Write a value of each edge into both its places in the off-diagonal `values` of a matrix."""
+        n, (own, other) = len(edge_values), self._own_places
+        values[self._place_ij[:n]] = edge_values
+        values[other] = edge_values if own is None else edge_values[own]
 
-    def lift(self, edge_values: FloatArray, fixed: BoolArray, value: FloatArray) -> FloatArray:
-        """Return this rank's part of what fixed nodes at `value` add to the right-hand side of free ones."""
-        i, j = self.i, self.j
-        out = np.zeros(self.n)
-        for a, b in ((i, j), (j, i)):
-            edges = np.flatnonzero(fixed[a] & ~fixed[b])
-            out -= np.bincount(b[edges], edge_values[edges] * value[a[edges]], self.n)
-        return out
+    @cached_property
+    def _own_places(self) -> tuple[npt.NDArray[np.int64] | None, IntArray]:
+        """Return which edges have both ends owned (None: all), and the places of their second entries."""
+        places = self._place_ji[: len(self.near)]
+        here = np.flatnonzero(places < len(self.column))
+        return (None, places) if len(here) == len(places) else (here, places[here])
+
+    def joined(self) -> npt.NDArray[np.int64]:
+        """Return the places of a sliced matrix that hold entries, row by row."""
+        rows = np.repeat(np.arange(self.n, dtype=np.int64), self.length)
+        k = np.arange(len(rows)) - np.repeat(np.cumsum(self.length, dtype=np.int64) - self.length, self.length)
+        return self.start[rows // SLICE] + rows % SLICE + SLICE * k
 
 
 class Matrix:
-    """A PETSc matrix on the pattern of a domain."""
+    """Values on a pattern: the rows of this rank's nodes over all its local nodes."""
 
-    def __init__(self, domain: Domain, pattern: Pattern) -> None:
-        """Allocate; shared rows get room for what other ranks add to them. Collective."""
-        nodes = domain.nodes
+    def __init__(self, pattern: Pattern, off_diagonal: Matrix | None = None) -> None:
+        """Start with zeros, or share the off-diagonal entries of another matrix."""
         self.pattern = pattern
-        self.owned = nodes.owned
-        row_length = np.diff(pattern.indptr).astype(np.float64)
-        mine = row_length.copy()
-        mine[nodes.owned :] = 0.0
-        theirs = nodes.accumulate(row_length) - nodes.accumulate(mine)
-        diagonal_room = (row_length + theirs)[: nodes.owned].astype(np.int32)
-        diagonal_room = np.minimum(diagonal_room, max(nodes.owned, 1)).astype(np.int32)
-        ghost_column = (pattern.indices >= nodes.owned).astype(np.float64)
-        sums = np.add.reduceat(ghost_column, pattern.indptr[:-1]) if pattern.n else np.zeros(0)
-        outside_room = (sums[: nodes.owned] + theirs[: nodes.owned]).astype(np.int32)
-        outside_room = np.minimum(outside_room, max(nodes.total - nodes.owned, 0)).astype(np.int32)
-        self.petsc = PETSc.Mat().create(domain.comm)
-        self.petsc.setSizes(((nodes.owned, nodes.total), (nodes.owned, nodes.total)))
-        self.petsc.setType("aij")
-        self.petsc.setPreallocationNNZ((diagonal_room, outside_room))
-        self.petsc.setLGMap(PETSc.LGMap().create(nodes.global_index.astype(PETSc.IntType), comm=domain.comm))
-        self.petsc.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        self.petsc.setOption(PETSc.Mat.Option.SPD, True)
+        self.room: FloatArray = np.zeros(len(pattern.column) + 1) if off_diagonal is None else off_diagonal.room
+        """One number more than `values`: what no row of this rank wants is written there."""
+        self.values = self.room[:-1]
+        """Off-diagonal entries in slices, see kernels.c."""
+        self.diagonal = np.zeros(pattern.n)
 
-    def fill(self, edge_values: FloatArray, diagonal: FloatArray | None, fixed: BoolArray) -> None:
-        """Set the entries from edge values, a nodal `diagonal` (owners' values count) and fixed nodes. Collective."""
-        p = self.pattern
-        data = np.zeros(len(p.indices))
-        free = np.where(fixed[p.i] | fixed[p.j], 0.0, edge_values)
-        data[p.slot_ij] = free
-        data[p.slot_ji] = free
-        own = -(np.bincount(p.i, edge_values, p.n) + np.bincount(p.j, edge_values, p.n)).astype(np.float64)
-        if diagonal is not None:
-            own[: self.owned] += diagonal[: self.owned]
-        own[fixed] = 0.0
-        own[: self.owned][fixed[: self.owned]] = 1.0
-        data[p.slot_ii] = own
-        self.petsc.zeroEntries()
-        self.petsc.setValuesLocalCSR(p.indptr, p.indices, data, addv=PETSc.InsertMode.ADD_VALUES)
-        self.petsc.assemble()
+    @property
+    def layout(self) -> tuple[int, npt.NDArray[np.int64], IntArray, FloatArray, FloatArray]:
+        """What the kernels take for a matrix."""
+        return (self.pattern.n, self.pattern.start, self.pattern.column, self.values, self.diagonal)
+
+    def times(self, x: FloatArray) -> FloatArray:
+        """Return A x at the owned nodes for x at the local ones."""
+        y = np.empty(self.pattern.n)
+        call("multiply", *self.layout, x, y)
+        return y
+
+    def rows_times(self, rows: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:
+        """Return (A x) at some owned nodes alone."""
+        pattern = self.pattern
+        out = self.diagonal[rows] * x[rows]
+        begin = pattern.start[rows // SLICE] + rows % SLICE
+        for k in range(int(pattern.length[rows].max(initial=0))):
+            inside = k < pattern.length[rows]
+            place = begin[inside] + SLICE * k
+            out[inside] += self.values[place] * x[pattern.column[place]]
+        return out
+
+
+def slice_starts(length: IntArray) -> npt.NDArray[np.int64]:
+    """Return where each slice of rows of these lengths starts, and where the last one ends."""
+    padded = np.zeros(-(-len(length) // SLICE) * SLICE, dtype=np.int64)
+    padded[: len(length)] = length
+    return np.concatenate([[0], np.cumsum(SLICE * padded.reshape(-1, SLICE).max(axis=1, initial=0))])
+
+
+def padding_columns(n: int, start: npt.NDArray[np.int64]) -> IntArray:
+    """Return columns for every place of a sliced matrix: each row's own number, which zeros may be multiplied with."""
+    lanes = np.minimum(np.arange(SLICE * (len(start) - 1), dtype=np.int32), max(n - 1, 0)).reshape(-1, SLICE)
+    return np.ascontiguousarray(np.repeat(lanes, np.diff(start) // SLICE, axis=0).ravel())
+
+
+def _owned_pairs(cells: IntArray, n: int) -> int:
+    """Return how many pairs of corners of the cells have an owned end: ghosts have numbers from n on."""
+    corners = cells.shape[1]
+    ghosts = (cells >= n).sum(axis=1, dtype=np.int64)
+    return int((corners * (corners - 1) // 2 - ghosts * (ghosts - 1) // 2).sum())

@@ -15,7 +15,7 @@ from rfablate.fem.domain import Domain, distribute
 from rfablate.fem.meshdata import MeshData
 from rfablate.fem.parallel import on_root
 
-RECIPE = 11
+RECIPE = 12
 """Raised whenever the meshing code makes other meshes of the same case."""
 
 
@@ -29,26 +29,45 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
 
 
 def make_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case, from the cache where the same geometry was meshed before. Root only."""
-    if isinstance(case.domain, MeshDomain):
-        from rfablate.fem.meshfile import read_mesh
-
-        return read_mesh(case.domain)
-    path = cache_folder() / f"{mesh_key(case)}.npz"
+    """Return the mesh of a case, from the cache where the same geometry or file was met before. Root only."""
+    key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
+    path = cache_folder() / f"{key}.npz"
     if path.is_file():
         try:
             return MeshData.load(path)
         except (OSError, ValueError, KeyError):  # half a file, or one of another version: make it again
             path.unlink(missing_ok=True)
-    from rfablate.fem.mesher import generate_mesh
-
-    data = generate_mesh(case)
+    data = _make(case)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError:  # a full or read-only cache costs time, nothing else
         pass
     return data
+
+
+def _make(case: Case) -> MeshData:
+    if isinstance(case.domain, MeshDomain):
+        from rfablate.fem.meshfile import read_mesh
+
+        return read_mesh(case.domain)
+    from rfablate.fem.mesher import generate_mesh
+
+    return generate_mesh(case)
+
+
+def _file_key(domain: MeshDomain) -> str:
+    """Return a hash of a mesh file's bytes and of how the case maps it; a missing file has the key of none."""
+    digest = hashlib.sha256(f"{RECIPE} {domain.model_dump_json(by_alias=True, exclude={'file'})}".encode())
+    path = Path(domain.file)
+    if path.is_file():
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+        digest.update(path.suffix.encode())
+    else:
+        digest.update(str(path).encode())
+    return digest.hexdigest()[:20]
 
 
 def mesh_key(case: Case) -> str:

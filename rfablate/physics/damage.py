@@ -38,8 +38,9 @@ class Arrhenius:
 
 def cem43_rate(T: FloatArray) -> FloatArray:
     """Return the cumulative equivalent minutes at 43 degC gained a second at temperature T [degC]."""
-    base = np.where(T >= 43.0, 0.5, 0.25)
-    return np.where(T < 39.0, 0.0, base ** (43.0 - T)) / 60.0
+    above = T - 43.0
+    doublings = np.where(above >= 0.0, above, 2.0 * above)  # 0.25^(43 - T) = 2^(2 (T - 43))
+    return np.where(T < 39.0, 0.0, np.exp(np.log(2.0) * doublings) / 60.0)
 
 
 def integrate_rate(rate_0: FloatArray, rate_1: FloatArray, dt: float) -> FloatArray:

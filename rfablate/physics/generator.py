@@ -29,6 +29,8 @@ class Offer:
     """b, rise of the sensor at `reach` for 1 V RMS from the step's start on [K/V2]."""
     reach: float
     """Time the sensor's numbers hold at: the step's end, or the generator's horizon if that is later [s]."""
+    sensor: float = math.nan
+    """What the sensor reads at the step's start [degC]."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Memory:
     integral_power: float = 0.0
     """Integral term of the PI law [W]."""
     error: float = 0.0
-    """Set point less sensor at the end of the last step [K]."""
+    """Set point less sensor at the end of the last step, or at its sample [K]."""
+    sampled: float | None = None
+    """V^2 the sampled law has set for the next step [V2]; None before the first."""
 
 
 @dataclass(frozen=True)
@@ -278,3 +282,38 @@ class PIControl(_Tracking):
         if pinned_high or pinned_low:
             integral = memory.integral_power
         return Command(voltage, setpoint, limit), Memory(integral, error)
+
+
+@dataclass(frozen=True)
+class SampledControl(_Timed):
+    """A digital PI controller on V^2 in velocity form, which samples the sensor once a step.
+
+        u <- max(0, u + Kp (e - e_last) + Ki dt e),   e = set point - sensor at the start of the step,   V^2 = u
+
+    What it computes takes effect in the step after, as in a device that acts at its next sample.
+    """
+
+    ramp: Ramp
+    proportional: float
+    """Kp [V2/K]"""
+    integral: float
+    """Ki [V2/(K s)]"""
+    start: float
+    """u of the first step [V2]."""
+
+    @property
+    def turning_times(self) -> tuple[float, ...]:
+        """See `Generator.turning_times`."""
+        return (self.ramp.duration,) if self.ramp.duration > 0.0 else ()
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Apply what was computed at the last sample and sample again; see `Generator.decide`."""
+        if offer.t > self.on:
+            return Command(0.0), Memory()
+        now = self.start if memory.sampled is None else memory.sampled
+        setpoint = self.ramp.at(offer.t - offer.dt)
+        error = setpoint - offer.sensor
+        last = error if memory.sampled is None else memory.error
+        following = max(0.0, now + self.proportional * (error - last) + self.integral * offer.dt * error)
+        voltage, limit = self.limits.apply(now, offer.conductance)
+        return Command(voltage, setpoint, limit), Memory(error=error, sampled=following)

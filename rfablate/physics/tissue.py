@@ -48,10 +48,13 @@ class Tissue:
         return self.density * self.heat_capacity
 
 
-def linear_law(T: FloatArray, value_37: FloatArray | float, slope: FloatArray | float) -> FloatArray:
-    """Return value_37 (1 + slope (min(T, 100) - 37)) for T [degC], floored at 1 % of value_37.
+def linear_factor(T: FloatArray, slope: float) -> FloatArray:
+    """Return 1 + slope (min(T, 100) - 37) for T [degC], by which a value of 37 degC is multiplied; at least 0.01.
 
     The floor keeps conductivities positive far below body temperature.
     """
-    factor = 1.0 + slope * (np.minimum(T, T_CAP) - T_REFERENCE)
-    return np.asarray(value_37 * np.maximum(factor, 0.01), dtype=np.float64)
+    factor = np.minimum(T, T_CAP)
+    factor -= T_REFERENCE
+    factor *= slope
+    factor += 1.0
+    return np.maximum(factor, 0.01, out=factor)

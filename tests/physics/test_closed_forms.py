@@ -29,6 +29,7 @@ from meshes.sphere import write_sphere
 from meshes.structured import geometric, rectangle, shell_half_plane, shell_octant
 from rfablate.fem.domain import Domain
 from rfablate.fem.heat import HeatProblem
+from rfablate.fem.mass import LumpedMass
 from rfablate.fem.matrix import Pattern
 from rfablate.fem.meshing import build_domain
 from rfablate.problem import Problem
@@ -50,6 +51,7 @@ from tests.build import (
     on_rays,
     orders,
     problem_on,
+    set_cells,
     steady,
     with_source,
 )
@@ -204,19 +206,14 @@ def _held_cylinder(comm: MPI.Comm, n: int) -> tuple[Domain, FloatArray]:
     """Return the domain around a held cylinder with n cells outwards, and the steady rise."""
     radii = geometric(R0, OUTER, n, 150.0)
     domain = on_mesh(comm, lambda: rectangle(radii, [0.0, 0.5 * MM, MM]), active="low_r", body_temperature="high_r")
-    active, cells = domain.surface_nodes["active"], np.ones(len(domain.region))
-    heat = HeatProblem(
-        domain,
-        Pattern(domain),
-        capacity=cells,
-        perfusion=exact.W * cells,
-        blood_temperature=0.0,
-        rtol=1e-10,
-        max_iterations=2000,
-    )
+    active, cells = domain.surface_nodes["active"], np.ones(len(domain.stencil.cells))
+    pattern = Pattern(domain)
+    mass = LumpedMass(domain, cells, exact.W * cells)
+    heat = HeatProblem(domain, pattern, mass, blood_temperature=0.0, rtol=1e-10, max_iterations=2000)
+    pattern.assemble(set_cells(domain, cells, exact.K * cells).values, None, heat.stiffness)
     zero = np.zeros(domain.nodes.local)
-    heat.assemble(0.0, exact.K * cells, zero + 1.0, active | domain.surface_nodes["body_temperature"])
-    return domain, heat.passive(zero, np.where(active, 43.0, 0.0), zero)
+    heat.prepare(0.0, zero + 1.0, active | domain.surface_nodes["body_temperature"])
+    return domain, heat.step(zero, np.where(active, 43.0, 0.0), zero, zero)
 
 
 @pytest.mark.mpi

@@ -11,66 +11,82 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import basix.ufl
 import dolfinx
 import numpy as np
 import numpy.typing as npt
 import pytest
 import ufl
+from dolfinx.mesh import create_mesh
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
+from rfablate.fem._compat import cell_nodes
+from rfablate.fem.coefficients import Coefficients, RegionLaw
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem
 from rfablate.fem.heat import HeatProblem
+from rfablate.fem.mass import ConsistentMass, LumpedMass
 from rfablate.fem.matrix import Matrix, Pattern
-from tests.build import on_mesh
+from rfablate.fem.meshdata import MeshData
+from tests.build import on_mesh, set_cells
 
 pytestmark = [pytest.mark.mpi, pytest.mark.mpi3]
 FloatArray = npt.NDArray[np.float64]
 
 
 class Reference:
-    """The same mesh seen by UFL."""
+    """The whole mesh seen by UFL, on every rank by itself; results are taken at this rank's nodes and cells."""
 
-    def __init__(self, domain: Domain) -> None:
-        self.domain, mesh = domain, domain.mesh
+    def __init__(self, domain: Domain, data: MeshData) -> None:
+        self.domain = domain
+        dim = 2 if data.axisymmetric else 3
+        element = basix.ufl.element("Lagrange", "triangle" if dim == 2 else "tetrahedron", 1, shape=(dim,))
+        points = np.ascontiguousarray(data.points[:, :dim])
+        mesh = create_mesh(MPI.COMM_SELF, cells=data.cells, x=points, e=element)
         self.V = dolfinx.fem.functionspace(mesh, ("Lagrange", 1))
         self.Q = dolfinx.fem.functionspace(mesh, ("DG", 0))
         self.v = ufl.TestFunction(self.V)
         r = ufl.SpatialCoordinate(mesh)[0]
         self.w = 2 * np.pi * r if domain.axisymmetric else dolfinx.fem.Constant(mesh, 1.0)
-        # dof of each node, cell by cell: the space numbers its dofs in its own way
-        self.dof = np.zeros(domain.nodes.local, dtype=np.int64)
-        self.dof[domain.elements.cells] = self.V.dofmap.list[: len(domain.elements.cells)]
-        assert np.allclose(self.V.tabulate_dof_coordinates()[self.dof], domain.x, rtol=0.0, atol=1e-15)
+        # dof of each input node and cell: the space numbers its dofs in its own way
+        self.cell = np.asarray(mesh.topology.original_cell_index)
+        self.dof = np.zeros(len(data.points), dtype=np.int64)
+        self.dof[np.asarray(mesh.geometry.input_global_indices)[cell_nodes(mesh)]] = self.V.dofmap.list
+        assert np.allclose(self.V.tabulate_dof_coordinates()[self.dof], data.points, rtol=0.0, atol=1e-15)
+
+    def _everywhere(self, values: FloatArray, places: npt.NDArray[np.int64], total: int) -> FloatArray:
+        """Return this rank's values and those of all others, in the input mesh's order."""
+        whole = np.zeros(total)
+        for where, what in self.domain.comm.allgather((places, values)):
+            whole[where] = what
+        return whole
 
     def nodal(self, values: FloatArray) -> dolfinx.fem.Function:
-        u = dolfinx.fem.Function(self.V)
-        u.x.array[self.dof] = values
+        u, n = dolfinx.fem.Function(self.V), self.domain.nodes.owned
+        u.x.array[self.dof] = self._everywhere(values[:n], self.domain.input_node[:n], len(self.dof))
         return u
 
     def in_cells(self, values: FloatArray) -> dolfinx.fem.Function:
         u = dolfinx.fem.Function(self.Q)
-        u.x.array[self.Q.dofmap.list[: len(values), 0]] = values
+        whole = self._everywhere(values[: len(self.domain.input_cell)], self.domain.input_cell, len(self.cell))
+        u.x.array[self.Q.dofmap.list[:, 0]] = whole[self.cell]
         return u
 
     def vector(self, integrand: ufl.core.expr.Expr, measure: ufl.Measure = ufl.dx) -> FloatArray:
-        """Return the assembled form at this rank's nodes, complete on owned ones."""
+        """Return the assembled form at this rank's nodes."""
         b = dolfinx.fem.assemble_vector(dolfinx.fem.form(integrand * self.w * measure))
-        b.scatter_reverse(dolfinx.la.InsertMode.add)
-        b.scatter_forward()
-        return np.asarray(b.array[self.dof])
+        return np.asarray(b.array[self.dof])[self.domain.input_node]
 
     def scalar(self, integrand: ufl.core.expr.Expr) -> float:
-        mine = dolfinx.fem.assemble_scalar(dolfinx.fem.form(integrand * self.w * ufl.dx))
-        return float(self.domain.comm.allreduce(mine))
+        return float(dolfinx.fem.assemble_scalar(dolfinx.fem.form(integrand * self.w * ufl.dx)))
 
 
 @pytest.fixture(scope="module", params=["axisymmetric", "3-D"])
 def reference(request: pytest.FixtureRequest, comm: MPI.Comm) -> Reference:
     radii = geometric(0.5e-3, 20e-3, 12, 30.0)
     make = (lambda: shell_half_plane(radii, 10)) if request.param == "axisymmetric" else lambda: shell_octant(radii, 4)
-    return Reference(on_mesh(comm, make, active="inner", returned="outer"))
+    return Reference(on_mesh(comm, make, active="inner", returned="outer"), make())
 
 
 def _nodal(domain: Domain, seed: int) -> FloatArray:
@@ -79,22 +95,44 @@ def _nodal(domain: Domain, seed: int) -> FloatArray:
 
 
 def _cells(domain: Domain, seed: int) -> FloatArray:
-    return 0.1 + np.random.default_rng(seed).random(domain.n_cells)[domain.input_cell]
+    """Return numbers that go with the input mesh's cells, for the whole stencil of this rank."""
+    return 0.1 + np.random.default_rng(seed).random(domain.n_cells)[domain.input_stencil_cell]
 
 
 def _close(domain: Domain, ours: FloatArray, theirs: FloatArray, rtol: float = 1e-12) -> None:
-    scale, error = domain.nodes.max_of(float(np.abs(theirs).max()), float(np.abs(ours - theirs).max()))
+    n = domain.nodes.owned
+    scale, error = domain.nodes.max_of(float(np.abs(theirs).max()), float(np.abs(ours[:n] - theirs[:n]).max()))
     assert error <= rtol * scale
 
 
 def test_lumped_capacity_is_the_integral_of_each_test_function(reference: Reference) -> None:
     domain = reference.domain
     c = _cells(domain, 1)
-    ours = domain.nodes.accumulate(domain.elements.to_nodes(c, domain.nodes.local))
+    ours = LumpedMass(domain, c, c).capacity
     _close(domain, ours, reference.vector(reference.in_cells(c) * reference.v))
     if not domain.axisymmetric:
         vertices = ufl.dx(metadata={"quadrature_rule": "vertex", "quadrature_degree": 1})
         _close(domain, ours, reference.vector(reference.in_cells(c) * reference.v, vertices))
+
+
+def test_consistent_capacity_and_perfusion_are_those_of_the_weak_form(reference: Reference) -> None:
+    domain = reference.domain
+    if domain.axisymmetric:
+        return  # refused by the checks of a case
+    c, w_b, u, alive = _cells(domain, 1), _cells(domain, 2), _nodal(domain, 3), _nodal(domain, 4)
+    pattern = Pattern(domain)
+    mass = ConsistentMass(domain, pattern, c, w_b)
+    stiffness, operator = Matrix(pattern), Matrix(pattern)
+    pattern.assemble(set_cells(domain, c, c).values, None, stiffness)
+    for vitality in (np.ones_like(alive), alive):  # the second time only the perfusion changes
+        mass.add(operator, stiffness, 2.0, vitality)
+        U = reference.nodal(u)
+        heat = reference.in_cells(c) * U * reference.v
+        lost = reference.in_cells(w_b) * reference.nodal(vitality) * U * reference.v
+        form = 2.0 * heat + lost + reference.in_cells(c) * ufl.inner(ufl.grad(U), ufl.grad(reference.v))
+        _close(domain, mass.heat(u), reference.vector(heat))
+        _close(domain, mass.perfused(u), reference.vector(lost))
+        _close(domain, operator.times(u), reference.vector(form))
 
 
 def test_volumes_add_up_to_that_of_the_mesh(reference: Reference) -> None:
@@ -113,50 +151,56 @@ def test_centroid_values_are_those_of_the_linear_field(reference: Reference) -> 
 
 
 def test_the_stiffness_is_that_of_the_weak_form(reference: Reference) -> None:
+    """Both matrices of one pass, and each alone; rows picked one by one are those of the whole product."""
     domain = reference.domain
     pattern = Pattern(domain)
-    k, u = _cells(domain, 2), _nodal(domain, 3)
-    edges = pattern.edge_values(k)
-    ours = domain.nodes.accumulate(pattern.product(edges, u, np.arange(len(pattern.i))))
-    form = reference.in_cells(k) * ufl.inner(ufl.grad(reference.nodal(u)), ufl.grad(reference.v))
-    _close(domain, ours, reference.vector(form))
-
-
-def test_the_petsc_matrix_is_stiffness_plus_diagonal_with_fixed_nodes_taken_out(reference: Reference) -> None:
-    domain = reference.domain
-    nodes, pattern = domain.nodes, Pattern(domain)
-    k, u, diagonal = _cells(domain, 4), _nodal(domain, 5), _nodal(domain, 6)
-    fixed = domain.surface_nodes["inner"]
-    edges = pattern.edge_values(k)
-    matrix = Matrix(domain, pattern)
-    matrix.fill(edges, diagonal, fixed)
-    x, y = matrix.petsc.createVecs()
-    x.array[:] = u[: nodes.owned]
-    matrix.petsc.mult(x, y)
-    free_u = np.where(fixed, 0.0, u)
-    form = reference.in_cells(k) * ufl.inner(ufl.grad(reference.nodal(free_u)), ufl.grad(reference.v))
-    theirs = np.where(fixed, u, reference.vector(form) + diagonal * free_u)
-    ours = np.zeros(nodes.local)
-    ours[: nodes.owned] = y.array
-    nodes.update_ghosts(ours)
-    _close(domain, ours, theirs)
-    # what fixed neighbours would have given stands on the right-hand side, with the other sign
-    given = np.where(fixed, u, 0.0)
-    form = reference.in_cells(k) * ufl.inner(ufl.grad(reference.nodal(given)), ufl.grad(reference.v))
-    lifted = nodes.accumulate(pattern.lift(edges, fixed, u))
-    _close(domain, lifted, np.where(fixed, 0.0, -reference.vector(form)))
-    assert matrix.petsc.isSymmetric(1e-14 * float(np.abs(edges).max()))
+    sigma, k, u = _cells(domain, 2), _cells(domain, 4), _nodal(domain, 3)
+    values = set_cells(domain, sigma, k).values
+    together, alone = (Matrix(pattern), Matrix(pattern)), (Matrix(pattern), Matrix(pattern))
+    pattern.assemble(values, *together)
+    pattern.assemble(values, alone[0], None)
+    pattern.assemble(values, None, alone[1])
+    for coefficient, one, other in zip((sigma, k), together, alone, strict=True):
+        form = reference.in_cells(coefficient) * ufl.inner(ufl.grad(reference.nodal(u)), ufl.grad(reference.v))
+        _close(domain, one.times(u), reference.vector(form))
+        assert np.array_equal(one.times(u), other.times(u))
+        rows = np.arange(0, pattern.n, 3)
+        assert one.rows_times(rows, u) == pytest.approx(one.times(u)[rows], rel=1e-9, abs=1e-14)
 
 
 def test_joule_heat_is_sigma_grad_phi_squared(reference: Reference) -> None:
     domain = reference.domain
     sigma, phi = _cells(domain, 7), _nodal(domain, 8)
-    heating = sigma * domain.elements.dirichlet_energy(phi)
-    load = domain.nodes.accumulate(domain.elements.to_nodes(heating / domain.elements.volume, domain.nodes.local))
+    coefficients = set_cells(domain, sigma, sigma)
+    electric = _electric(domain, Pattern(domain))
+    load = electric._load(phi, coefficients)
     u = reference.nodal(phi)
     q = reference.in_cells(sigma) * ufl.inner(ufl.grad(u), ufl.grad(u))
     _close(domain, load, reference.vector(q * reference.v))
+    heating = electric.heating(phi, coefficients)
+    assert heating == pytest.approx(domain.elements.dirichlet_energy(phi) * sigma[: len(heating)], rel=1e-11)
     assert domain.nodes.total_of(float(heating.sum()))[0] == pytest.approx(reference.scalar(q), rel=1e-12)
+
+
+def test_consistent_joule_heat_takes_sigma_linear_in_the_cell(reference: Reference) -> None:
+    domain = reference.domain
+    if domain.axisymmetric:
+        return  # refused by the checks of a case
+    sigma, phi = 0.1 + _nodal(domain, 7), _nodal(domain, 8)
+    one = RegionLaw(np.ones(max(domain.region_names) + 1), np.zeros(max(domain.region_names) + 1, dtype=np.int32))
+    coefficients = Coefficients(domain, [lambda _: sigma], one, one)
+    coefficients.update(phi)
+    load = _electric(domain, Pattern(domain), consistent=True)._load(phi, coefficients)
+    u = reference.nodal(phi)
+    form = reference.nodal(sigma) * ufl.inner(ufl.grad(u), ufl.grad(u)) * reference.v
+    _close(domain, load, reference.vector(form))
+
+
+def _electric(domain: Domain, pattern: Pattern, *, consistent: bool = False) -> ElectricProblem:
+    conducting = np.ones(len(domain.region), dtype=bool)
+    return ElectricProblem(
+        domain, pattern, conducting=conducting, rtol=1e-12, max_iterations=500, consistent=consistent
+    )
 
 
 # --- the solved equations, read in UFL ------------------------------------------------------------
@@ -172,9 +216,10 @@ def test_the_solved_potential_conserves_charge_in_the_weak_form(reference: Refer
     """No current enters a free node; what enters through the tip leaves through the return and is G for 1 V."""
     domain = reference.domain
     sigma = _cells(domain, 9)
-    conducting = np.ones(len(sigma), dtype=bool)
-    electric = ElectricProblem(domain, Pattern(domain), conducting=conducting, rtol=1e-12, max_iterations=500)
-    unit = electric.solve(sigma)
+    pattern = Pattern(domain)
+    electric, coefficients = _electric(domain, pattern), set_cells(domain, sigma, sigma)
+    pattern.assemble(coefficients.values, electric.matrix, None)
+    unit = electric.solve(coefficients)
     form = reference.in_cells(sigma) * ufl.inner(ufl.grad(reference.nodal(unit.phi)), ufl.grad(reference.v))
     current = reference.vector(form)
     tip, back = domain.surface_nodes["inner"], domain.surface_nodes["outer"]
@@ -192,14 +237,15 @@ def test_the_solved_temperature_satisfies_the_bioheat_step_in_the_weak_form(refe
     c, k, w_b, sigma = (scale * _cells(domain, seed) for seed, scale in ((1, 4e6), (2, 0.5), (3, 3e4), (4, 0.3)))
     phi, alive, past = _nodal(domain, 5), _nodal(domain, 6), 40.0 * _nodal(domain, 7)
     fixed, value, w0, T_b = domain.surface_nodes["outer"], 37.0 + 5.0 * _nodal(domain, 8), 2.0, 36.5
-    heat = HeatProblem(
-        domain, Pattern(domain), capacity=c, perfusion=w_b, blood_temperature=T_b, rtol=1e-13, max_iterations=2000
-    )
+    pattern = Pattern(domain)
+    mass = LumpedMass(domain, c, w_b)
+    heat = HeatProblem(domain, pattern, mass, blood_temperature=T_b, rtol=1e-13, max_iterations=2000)
+    pattern.assemble(set_cells(domain, sigma, k).values, None, heat.stiffness)
     u = reference.nodal(phi)
     q = reference.in_cells(sigma) * ufl.inner(ufl.grad(u), ufl.grad(u))
     load = reference.vector(q * reference.v)
-    heat.assemble(w0, k, alive, fixed)
-    T = heat.passive(past, value, np.full(nodes.local, 37.0), load)
+    heat.prepare(w0, alive, fixed)
+    T = heat.step(past, value, np.full(nodes.local, 37.0), load)
 
     # lumped terms: the test function's integral times the value at its node
     capacity = reference.vector(reference.in_cells(c) * reference.v)
@@ -210,9 +256,11 @@ def test_the_solved_temperature_satisfies_the_bioheat_step_in_the_weak_form(refe
     _close(domain, np.where(fixed, T, 0.0), np.where(fixed, value, 0.0))
 
     # the response to 1 V is the same operator's, so that any voltage is passive + V^2 response
-    passive = heat.passive(past, value, np.full(nodes.local, 37.0))
-    response = heat.response(load, np.zeros(nodes.local))
-    _close(domain, passive + response, T, rtol=1e-10)
+    start, zero = np.full(nodes.local, 37.0), np.zeros(nodes.local)
+    passive = heat.step(past, value, start, zero)
+    twice, response = heat.step_and_response(past, value, start, 2.0 * load, load, zero)
+    _close(domain, passive + response, T, rtol=1e-8)
+    _close(domain, twice - response, T, rtol=1e-8)
 
     # what leaves through the fixed nodes is what their own equations lack
     flows = heat.flows(T, w0 * T - past, load, np.full(nodes.local, 37.0))

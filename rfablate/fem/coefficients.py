@@ -1,0 +1,60 @@
+"""sigma and k of every cell, from the tissues' laws at the temperature of the nodes.
+
+A law gives a factor at each node; a region has a law and a value that the factor multiplies. In a cell the coefficient
+is linear between its corners, and its mean is what the stiffness of a linear cell sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.domain import Domain
+from rfablate.fem.kernels import call
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+Law = Callable[[FloatArray], FloatArray]
+
+SIGMA, K = 0, 1
+"""Columns of `Coefficients.values`."""
+
+
+@dataclass(frozen=True)
+class RegionLaw:
+    """One coefficient: by region number, the value and which of the laws multiplies it."""
+
+    value: FloatArray
+    law: IntArray
+
+
+class Coefficients:
+    """sigma [S/m] and k [W/(m K)] of this rank's stencil."""
+
+    def __init__(self, domain: Domain, laws: Sequence[Law], sigma: RegionLaw, k: RegionLaw) -> None:
+        """Evaluate nothing yet."""
+        self._domain, self._laws = domain, tuple(laws)
+        self.sigma, self.k = sigma, k
+        self.factors = np.ones((len(self._laws), domain.nodes.local))
+        """Each law's factor at each node."""
+        self.values = np.zeros((len(domain.stencil.cells), 2))
+        """Mean of sigma and of k in each cell."""
+
+    def update(self, T: FloatArray) -> None:
+        """Take the coefficients at nodal temperature T [degC]."""
+        for factor, law in zip(self.factors, self._laws, strict=True):
+            factor[:] = law(T)
+        domain, cells = self._domain, self._domain.stencil.cells
+        call(
+            "cell_values", len(cells), cells.shape[1], cells, domain.stencil_region, domain.nodes.local, self.factors,
+            self.sigma.law, self.sigma.value, self.k.law, self.k.value, self.values,
+        )  # fmt: skip
+
+
+def region_law(domain: Domain, value: Mapping[str, float], law: Mapping[str, int]) -> RegionLaw:
+    """Return a coefficient from one value and one law number a region name."""
+    numbers = domain.by_region({name: float(number) for name, number in law.items()})
+    return RegionLaw(np.nan_to_num(domain.by_region(value)), np.nan_to_num(numbers).astype(np.int32))

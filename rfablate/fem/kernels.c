@@ -1,0 +1,593 @@
+/* The loops over cells and nodes of a time step, called from Python through cffi. No MPI, no allocation, no state.
+
+   Names: n nodes or rows of this rank (owned first, then ghosts), c a cell, g its element numbers
+       g_ij = integral grad N_i . grad N_j   over the cell, i < j,  pairs in the order (0,1) (0,2) (0,3) (1,2) (1,3) (2,3).
+   Their derivation stands in elements.py, that of the matrices in matrix.py, of the V-cycle in multigrid.py.
+
+   Matrices lie in slices of SLICE rows ("sliced ELLPACK"): entry k of row i of slice s stands at start[s] + SLICE k + i,
+   short rows are filled up with zeros. The inner loops then have a fixed length: twice the speed of compressed rows,
+   whose row ends the processor cannot foresee. The diagonal stands apart.
+
+   EXPORT marks what kernels.py declares to cffi. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXPORT
+#define SLICE 8
+#define SIMD _Pragma("omp simd")
+
+typedef const int32_t *restrict Ints;
+typedef const int64_t *restrict Longs;
+typedef const double *restrict Reals;
+
+/* --- element numbers ---------------------------------------------------------------------------------------------- */
+
+static void cross(const double *a, const double *b, double *out)
+{
+    out[0] = a[1] * b[2] - a[2] * b[1];
+    out[1] = a[2] * b[0] - a[0] * b[2];
+    out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+/* Gradients are the rows of the inverse edge matrix: (b x c, c x a, a x b) / 6V; N_0 takes the rest. */
+EXPORT void tetrahedra(int64_t n_cells, const int32_t *cells, const double *x, double *g, double *volume)
+{
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + 4 * c;
+        double e[3][3], d[4][3];
+        for (int k = 0; k < 3; k++)
+            for (int q = 0; q < 3; q++)
+                e[k][q] = x[3 * (int64_t)node[k + 1] + q] - x[3 * (int64_t)node[0] + q];
+        cross(e[1], e[2], d[1]);
+        cross(e[2], e[0], d[2]);
+        cross(e[0], e[1], d[3]);
+        const double six = dot(e[0], d[1]), size = (six < 0 ? -six : six) / 6.0, scale = size / (six * six);
+        for (int q = 0; q < 3; q++)
+            d[0][q] = -(d[1][q] + d[2][q] + d[3][q]);
+        double *out = g + 6 * c;
+        for (int i = 0, pair = 0; i < 4; i++)
+            for (int j = i + 1; j < 4; j++)
+                out[pair++] = scale * dot(d[i], d[j]);
+        volume[c] = size;
+    }
+}
+
+/* The same in the half plane (r, z), integrals times 2 pi r; share_i = integral N_i 2 pi r = 2 pi A (r_i + sum r) / 12. */
+EXPORT void triangles_of_revolution(int64_t n_cells, const int32_t *cells, const double *x, double *g, double *share)
+{
+    const double two_pi = 6.283185307179586;
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + 3 * c;
+        double r[3], z[3];
+        for (int k = 0; k < 3; k++)
+            r[k] = x[3 * (int64_t)node[k]], z[k] = x[3 * (int64_t)node[k] + 1];
+        const double a[2] = {r[1] - r[0], z[1] - z[0]}, b[2] = {r[2] - r[0], z[2] - z[0]};
+        const double twice = a[0] * b[1] - a[1] * b[0], area = 0.5 * (twice < 0 ? -twice : twice);
+        const double sum = r[0] + r[1] + r[2], ring = two_pi * area * sum / 3.0;
+        const double d[3][2] = {{a[1] - b[1], b[0] - a[0]}, {b[1], -b[0]}, {-a[1], a[0]}};
+        double *out = g + 3 * c;
+        for (int i = 0, pair = 0; i < 3; i++)
+            for (int j = i + 1; j < 3; j++)
+                out[pair++] = ring * (d[i][0] * d[j][0] + d[i][1] * d[j][1]) / (twice * twice);
+        for (int i = 0; i < 3; i++)
+            share[3 * c + i] = two_pi * area * (r[i] + sum) / 12.0;
+    }
+}
+
+/* --- the pattern: who neighbours whom, and which cells an edge belongs to ----------------------------------------- */
+
+/* Cells of each of the first n_rows nodes: where[i] .. where[i+1] of list. `where` enters as counts' running sum. */
+EXPORT void cells_of_nodes(int64_t n_cells, int corners, const int32_t *cells, int64_t n_rows, int64_t *where, int32_t *list)
+{
+    for (int64_t c = 0; c < n_cells; c++)
+        for (int k = 0; k < corners; k++) {
+            const int32_t node = cells[corners * c + k];
+            if (node < n_rows)
+                list[where[node]++] = (int32_t)c;
+        }
+    for (int64_t i = n_rows; i > 0; i--)
+        where[i] = where[i - 1];
+    where[0] = 0;
+}
+
+/* The sorted neighbours of node i into `found`; returns their number. `seen` holds -1 or smaller row numbers. */
+static int32_t neighbours(int32_t i, int corners, const int32_t *cells, const int64_t *where, const int32_t *list,
+                          int32_t *seen, int32_t *found)
+{
+    int32_t n = 0;
+    seen[i] = i;
+    for (int64_t k = where[i]; k < where[i + 1]; k++)
+        for (int q = 0; q < corners; q++) {
+            const int32_t j = cells[(int64_t)corners * list[k] + q];
+            if (seen[j] == i)
+                continue;
+            seen[j] = i;
+            int32_t at = n++;
+            for (; at > 0 && found[at - 1] > j; at--)
+                found[at] = found[at - 1];
+            found[at] = j;
+        }
+    return n;
+}
+
+/* Row lengths without the diagonal, and the longest of them; `seen` (one a node) enters as -1. */
+EXPORT int32_t row_lengths(int32_t n_rows, int corners, const int32_t *cells, const int64_t *where, const int32_t *list,
+                           int32_t *seen, int32_t *found, int32_t *length, int32_t *upper)
+{
+    int32_t most = 0;
+    for (int32_t i = 0; i < n_rows; i++) {
+        length[i] = neighbours(i, corners, cells, where, list, seen, found);
+        upper[i] = 0;
+        for (int32_t k = 0; k < length[i]; k++)
+            upper[i] += found[k] > i;
+        if (length[i] > most)
+            most = length[i];
+    }
+    return most;
+}
+
+/* Columns of the sliced matrix; and of each edge (i, j), i < j: its far end, its places, its cells and their g.
+   `first` is the running sum of `upper`. A place of -1 means that row j belongs to another rank. */
+EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const double *g, const int64_t *where,
+                  const int32_t *list, int32_t *seen, int32_t *found, const int32_t *length, const int64_t *start,
+                  const int64_t *first, int32_t *column, int32_t *far, int64_t *cell_start, int32_t *cell, double *weight,
+                  int32_t *place_ij, int32_t *place_ji)
+{
+    static const int pair_of[4][4] = {{-1, 0, 1, 2}, {0, -1, 3, 4}, {1, 3, -1, 5}, {2, 4, 5, -1}};
+    static const int pair_of_3[3][3] = {{-1, 0, 1}, {0, -1, 2}, {1, 2, -1}};
+    const int pairs = corners == 4 ? 6 : 3;
+    int64_t next = 0;
+    for (int32_t i = 0; i < n_rows; i++) {
+        neighbours(i, corners, cells, where, list, seen, found);
+        const int64_t row = start[i / SLICE] + i % SLICE;
+        int64_t e = first[i];
+        for (int32_t k = 0; k < length[i]; k++) {
+            const int32_t j = found[k];
+            column[row + SLICE * (int64_t)k] = j;
+            if (j < i)
+                continue;
+            far[e] = j;
+            place_ij[e] = (int32_t)(row + SLICE * (int64_t)k);
+            cell_start[e++] = next;
+            for (int64_t q = where[i]; q < where[i + 1]; q++) {
+                const int32_t *node = cells + (int64_t)corners * list[q];
+                int a = -1, b = -1;
+                for (int p = 0; p < corners; p++) {
+                    if (node[p] == i)
+                        a = p;
+                    if (node[p] == j)
+                        b = p;
+                }
+                if (b < 0)
+                    continue;
+                cell[next] = list[q];
+                weight[next++] = g[(int64_t)pairs * list[q] + (corners == 4 ? pair_of[a][b] : pair_of_3[a][b])];
+            }
+        }
+    }
+    cell_start[first[n_rows]] = next;
+    for (int32_t i = 0; i < n_rows; i++) /* rows are sorted: row j meets its smaller neighbours in the order of i */
+        seen[i] = 0;
+    for (int32_t i = 0; i < n_rows; i++)
+        for (int64_t e = first[i]; e < first[i + 1]; e++) {
+            const int32_t j = far[e];
+            place_ji[e] = j < n_rows ? (int32_t)(start[j / SLICE] + j % SLICE + SLICE * (int64_t)seen[j]++) : -1;
+        }
+}
+
+/* --- assembling --------------------------------------------------------------------------------------------------- */
+
+/* value[c][0..1] = base_a[region] * mean over the corners of factor_a[law_a[region]], the same with b. */
+EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors, Ints law_a,
+                        Reals base_a, Ints law_b, Reals base_b, double *restrict value)
+{
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + corners * c;
+        const int32_t r = region[c];
+        const double *a = factors + n_nodes * law_a[r], *b = factors + n_nodes * law_b[r];
+        double sum_a = 0.0, sum_b = 0.0;
+        for (int k = 0; k < corners; k++) {
+            sum_a += a[node[k]];
+            sum_b += b[node[k]];
+        }
+        value[2 * c] = base_a[r] * sum_a / corners;
+        value[2 * c + 1] = base_b[r] * sum_b / corners;
+    }
+}
+
+/* Puts edges into slices: edge order[e] comes e-th; `start` says where each slice stands. */
+EXPORT void slice_edges(int64_t n_edges, Longs order, Longs cell_start, Ints cell, Reals weight, Longs start,
+                        int32_t *restrict sliced_cell, double *restrict sliced_weight)
+{
+    for (int64_t e = 0; e < n_edges; e++) {
+        int64_t to = start[e / SLICE] + e % SLICE;
+        for (int64_t k = cell_start[order[e]]; k < cell_start[order[e] + 1]; k++, to += SLICE) {
+            sliced_cell[to] = cell[k];
+            sliced_weight[to] = weight[k];
+        }
+    }
+}
+
+/* a_ij = a_ji = sum over the edge's cells of weight * value, for both values of a cell at once: one pass over the cells
+   makes the electric and the thermal stiffness. Edges lie in slices like rows; those that fill up the last slice, and
+   rows of other ranks, have a place that nobody reads. */
+EXPORT void assemble_both(int64_t n_slices, Longs start, Ints cell, Reals weight, Ints place_ij, Ints place_ji, Reals value,
+                          double *restrict a, double *restrict b)
+{
+    for (int64_t s = 0; s < n_slices; s++) {
+        double sum[SLICE] = {0}, sum_2[SLICE] = {0};
+        for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+            SIMD for (int l = 0; l < SLICE; l++)
+            {
+                sum[l] += weight[k + l] * value[2 * (int64_t)cell[k + l]];
+                sum_2[l] += weight[k + l] * value[2 * (int64_t)cell[k + l] + 1];
+            }
+        }
+        for (int64_t l = 0, e = SLICE * s; l < SLICE; l++, e++) {
+            a[place_ij[e]] = sum[l];
+            b[place_ij[e]] = sum_2[l];
+            a[place_ji[e]] = sum[l];
+            b[place_ji[e]] = sum_2[l];
+        }
+    }
+}
+
+/* The first of the two values alone, or the second: `value` points to it. */
+EXPORT void assemble_one(int64_t n_slices, Longs start, Ints cell, Reals weight, Ints place_ij, Ints place_ji, Reals value,
+                         int which, double *restrict a)
+{
+    for (int64_t s = 0; s < n_slices; s++) {
+        double sum[SLICE] = {0};
+        for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+            SIMD for (int l = 0; l < SLICE; l++) sum[l] += weight[k + l] * value[2 * (int64_t)cell[k + l] + which];
+        }
+        for (int64_t l = 0, e = SLICE * s; l < SLICE; l++, e++) {
+            a[place_ij[e]] = sum[l];
+            a[place_ji[e]] = sum[l];
+        }
+    }
+}
+
+/* a_ii = - sum_j a_ij */
+EXPORT void negative_row_sums(int64_t n, Longs start, Reals a, double *restrict diagonal)
+{
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double sum[SLICE] = {0};
+        for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+            SIMD for (int l = 0; l < SLICE; l++) sum[l] -= a[k + l];
+        }
+        for (int64_t l = 0; SLICE * s + l < n && l < SLICE; l++)
+            diagonal[SLICE * s + l] = sum[l];
+    }
+}
+
+/* sums[e] = sum of `value` over the `count` cells of edge e. */
+EXPORT void edge_sums(int64_t n_slices, Longs start, Ints cell, Ints count, Reals value, double *restrict sums)
+{
+    for (int64_t s = 0; s < n_slices; s++)
+        for (int64_t l = 0, e = SLICE * s; l < SLICE; l++, e++) {
+            double sum = 0.0;
+            for (int32_t k = 0; k < count[e]; k++)
+                sum += value[cell[start[s] + SLICE * k + l]];
+            sums[e] = sum;
+        }
+}
+
+/* total[node] += value[c] for every corner of every cell. */
+EXPORT void corner_sums(int64_t n_cells, int corners, Ints cells, Reals value, double *restrict total)
+{
+    for (int64_t c = 0; c < n_cells; c++)
+        for (int k = 0; k < corners; k++)
+            total[cells[corners * c + k]] += value[c];
+}
+
+/* --- Joule heat --------------------------------------------------------------------------------------------------- */
+
+static inline double dirichlet(int corners, const int32_t *node, const double *g, const double *phi)
+{
+    double value[4], energy = 0.0;
+    for (int k = 0; k < corners; k++)
+        value[k] = phi[node[k]];
+    for (int i = 0, pair = 0; i < corners; i++)
+        for (int j = i + 1; j < corners; j++, pair++)
+            energy -= g[pair] * (value[i] - value[j]) * (value[i] - value[j]);
+    return energy;
+}
+
+/* heat[c] = value[c][0] * integral |grad phi|^2. */
+EXPORT void heat_of_cells(int64_t n_cells, int corners, Ints cells, Reals g, Reals value, Reals phi, double *restrict heat)
+{
+    const int pairs = corners * (corners - 1) / 2;
+    for (int64_t c = 0; c < n_cells; c++)
+        heat[c] = value[2 * c] * dirichlet(corners, cells + corners * c, g + pairs * c, phi);
+}
+
+/* The same shared out to the nodes by the integral of N_i (`share` is NULL for tetrahedra: a quarter each). */
+EXPORT void heat_of_nodes(int64_t n_cells, int corners, Ints cells, Reals g, const double *share, Reals value, Reals phi,
+                          double *restrict load)
+{
+    const int pairs = corners * (corners - 1) / 2;
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + corners * c;
+        const double heat = value[2 * c] * dirichlet(corners, node, g + pairs * c, phi);
+        if (share) {
+            const double *s = share + corners * c;
+            for (int k = 0; k < corners; k++)
+                load[node[k]] += heat * s[k] / (s[0] + s[1] + s[2]);
+        } else
+            for (int k = 0; k < 4; k++)
+                load[node[k]] += 0.25 * heat;
+    }
+}
+
+/* Tetrahedra with sigma linear in the cell: integral sigma_h N_i = V (sum sigma + sigma_i) / 20. */
+EXPORT void consistent_heat_of_nodes(int64_t n_cells, Ints cells, Ints region, Reals g, int64_t n_nodes, Reals factors,
+                                     Ints law, Reals base, Reals phi, double *restrict load)
+{
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + 4 * c, r = region[c];
+        const double *f = factors + n_nodes * law[r];
+        const double energy = base[r] * dirichlet(4, node, g + 6 * c, phi) / 20.0;
+        const double sum = f[node[0]] + f[node[1]] + f[node[2]] + f[node[3]];
+        for (int k = 0; k < 4; k++)
+            load[node[k]] += energy * (sum + f[node[k]]);
+    }
+}
+
+/* --- products ----------------------------------------------------------------------------------------------------- */
+
+#define ROWS_OF_SLICE(s, n) ((n) - SLICE * (s) < SLICE ? (int)((n) - SLICE * (s)) : SLICE)
+
+static inline void slice_product(Longs start, Ints column, Reals a, Reals x, int64_t s, double *restrict sum)
+{
+    for (int l = 0; l < SLICE; l++)
+        sum[l] = 0.0;
+    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+        SIMD for (int l = 0; l < SLICE; l++) sum[l] += a[k + l] * x[column[k + l]];
+    }
+}
+
+static inline void slice_product_2(Longs start, Ints column, Reals a, Reals x, int64_t s, double *restrict sum,
+                                   double *restrict sum_2)
+{
+    for (int l = 0; l < SLICE; l++)
+        sum[l] = sum_2[l] = 0.0;
+    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+        SIMD for (int l = 0; l < SLICE; l++)
+        {
+            sum[l] += a[k + l] * x[2 * column[k + l]];
+            sum_2[l] += a[k + l] * x[2 * column[k + l] + 1];
+        }
+    }
+}
+
+/* y = A x */
+EXPORT void multiply(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals x, double *restrict y)
+{
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double sum[SLICE];
+        slice_product(start, column, a, x, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
+            y[i] = diagonal[i] * x[i] + sum[l];
+    }
+}
+
+/* w = A u and, over free rows, sums[0] = r.u, sums[1] = w.u; u is zero on fixed rows. */
+EXPORT void multiply_and_dot(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals u, Reals r,
+                             double *restrict w, double *restrict sums)
+{
+    double ru = 0.0, wu = 0.0;
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double sum[SLICE];
+        slice_product(start, column, a, u, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
+            w[i] = diagonal[i] * u[i] + sum[l];
+            ru += r[i] * u[i];
+            wu += w[i] * u[i];
+        }
+    }
+    sums[0] = ru;
+    sums[1] = wu;
+}
+
+/* The same for two vectors that stand side by side, x[2 i] and x[2 i + 1]: for little more than the price of one. */
+EXPORT void multiply_and_dot_2(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals u, Reals r,
+                               double *restrict w, double *restrict sums)
+{
+    double ru = 0.0, wu = 0.0, ru_2 = 0.0, wu_2 = 0.0;
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double sum[SLICE], sum_2[SLICE];
+        slice_product_2(start, column, a, u, s, sum, sum_2);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
+            w[2 * i] = diagonal[i] * u[2 * i] + sum[l];
+            w[2 * i + 1] = diagonal[i] * u[2 * i + 1] + sum_2[l];
+            ru += r[2 * i] * u[2 * i];
+            wu += w[2 * i] * u[2 * i];
+            ru_2 += r[2 * i + 1] * u[2 * i + 1];
+            wu_2 += w[2 * i + 1] * u[2 * i + 1];
+        }
+    }
+    sums[0] = ru;
+    sums[1] = wu;
+    sums[2] = ru_2;
+    sums[3] = wu_2;
+}
+
+/* One step of conjugate gradients with a single reduction (see linear.py), `m` vectors side by side:
+   p = u + beta p, s = w + beta s, x += alpha p, r -= alpha s, u = inverse * r. */
+EXPORT void advance(int64_t n, Reals inverse, Reals w, double *restrict u, double *restrict p, double *restrict s,
+                    double *restrict x, double *restrict r, double alpha, double beta)
+{
+    SIMD for (int64_t i = 0; i < n; i++)
+    {
+        p[i] = u[i] + beta * p[i];
+        s[i] = w[i] + beta * s[i];
+        x[i] += alpha * p[i];
+        r[i] -= alpha * s[i];
+        u[i] = inverse[i] * r[i];
+    }
+}
+
+EXPORT void advance_2(int64_t n, Reals inverse, Reals w, double *restrict u, double *restrict p, double *restrict s,
+                      double *restrict x, double *restrict r, double alpha, double beta, double alpha_2, double beta_2)
+{
+    const double alphas[2] = {alpha, alpha_2}, betas[2] = {beta, beta_2};
+    for (int64_t i = 0; i < n; i++)
+        for (int m = 0; m < 2; m++) {
+            const int64_t k = 2 * i + m;
+            p[k] = u[k] + betas[m] * p[k];
+            s[k] = w[k] + betas[m] * s[k];
+            x[k] += alphas[m] * p[k];
+            r[k] -= alphas[m] * s[k];
+            u[k] = inverse[i] * r[k];
+        }
+}
+
+/* p = u + beta p */
+EXPORT void new_direction(int64_t n, Reals u, double *restrict p, double beta)
+{
+    SIMD for (int64_t i = 0; i < n; i++) p[i] = u[i] + beta * p[i];
+}
+
+/* q = A p; returns p.q */
+EXPORT double curvature(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals p, double *restrict q)
+{
+    double pq = 0.0;
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double sum[SLICE];
+        slice_product(start, column, a, p, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
+            q[i] = diagonal[i] * p[i] + sum[l];
+            pq += p[i] * q[i];
+        }
+    }
+    return pq;
+}
+
+/* x += alpha p, r -= alpha q; returns r.(inverse r) */
+EXPORT double descend(int64_t n, Reals inverse, Reals p, Reals q, double *restrict x, double *restrict r, double alpha)
+{
+    double sum = 0.0;
+    _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++)
+    {
+        x[i] += alpha * p[i];
+        r[i] -= alpha * q[i];
+        sum += r[i] * inverse[i] * r[i];
+    }
+    return sum;
+}
+
+/* --- the V-cycle, in single precision ----------------------------------------------------------------------------- */
+
+typedef const float *restrict Floats;
+
+static inline void slice_product_f(Longs start, Ints column, Floats a, Floats x, int64_t s, float *restrict sum)
+{
+    for (int l = 0; l < SLICE; l++)
+        sum[l] = 0.0f;
+    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
+        SIMD for (int l = 0; l < SLICE; l++) sum[l] += a[k + l] * x[column[k + l]];
+    }
+}
+
+/* One step of the Chebyshev smoother, A scaled to a unit diagonal:
+   d = c_old d + c_new (b - x - A' x) with b, x scaled too; x_new = x + d. Fixed rows have b = 0 and an empty row. */
+EXPORT void smooth(int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict d,
+                   float *restrict x_new, float c_old, float c_new)
+{
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        float sum[SLICE];
+        slice_product_f(start, column, a, x, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
+            d[i] = c_old * d[i] + c_new * (b[i] - x[i] - sum[l]);
+            x_new[i] = x[i] + d[i];
+        }
+    }
+}
+
+/* The first step from x = 0: d = c b, x = d. */
+EXPORT void smooth_from_zero(int64_t n, Floats b, float *restrict d, float *restrict x, float c)
+{
+    SIMD for (int64_t i = 0; i < n; i++) x[i] = d[i] = c * b[i];
+}
+
+/* r = b - x - A' x */
+EXPORT void residual_f(int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict r)
+{
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        float sum[SLICE];
+        slice_product_f(start, column, a, x, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
+            r[i] = b[i] - x[i] - sum[l];
+    }
+}
+
+/* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
+EXPORT void transfer(int64_t n, Longs start, Ints column, Floats a, Floats x, float *restrict y, float keep)
+{
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        float sum[SLICE];
+        slice_product_f(start, column, a, x, s, sum);
+        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
+            y[i] = keep * y[i] + sum[l];
+    }
+}
+
+/* out = scale * in * factor, from double to single and back */
+EXPORT void to_single(int64_t n, Reals in, Floats factor, float *restrict out, double scale)
+{
+    SIMD for (int64_t i = 0; i < n; i++) out[i] = (float)(scale * in[i]) * factor[i];
+}
+
+/* out = scale * in * factor; returns out.r */
+EXPORT double to_double(int64_t n, Floats in, Floats factor, Reals r, double *restrict out, double scale)
+{
+    double sum = 0.0;
+    _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++)
+    {
+        out[i] = scale * (double)(in[i] * factor[i]);
+        sum += out[i] * r[i];
+    }
+    return sum;
+}
+
+/* Standard aggregation on a graph of strong couplings (rows `where`, `list`): first neighbourhoods that are free as a
+   whole, then the rest joins a neighbour's aggregate, what is left founds its own. Isolated nodes stay out (-1).
+   Vanek, Mandel, Brezina, Computing 56 (1996), algorithm 5.1. Returns the number of aggregates. */
+EXPORT int32_t aggregate(int32_t n, const int32_t *where, const int32_t *list, int32_t *of, int32_t *joined)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < n; i++)
+        of[i] = -1;
+    for (int32_t i = 0; i < n; i++) {
+        int is_free = of[i] < 0 && where[i] < where[i + 1];
+        for (int32_t k = where[i]; is_free && k < where[i + 1]; k++)
+            is_free = of[list[k]] < 0;
+        if (!is_free)
+            continue;
+        of[i] = count;
+        for (int32_t k = where[i]; k < where[i + 1]; k++)
+            of[list[k]] = count;
+        count++;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        joined[i] = of[i];
+        for (int32_t k = where[i]; joined[i] < 0 && k < where[i + 1]; k++)
+            joined[i] = of[list[k]];
+    }
+    for (int32_t i = 0; i < n; i++)
+        of[i] = joined[i];
+    for (int32_t i = 0; i < n; i++) {
+        if (of[i] >= 0 || where[i] == where[i + 1])
+            continue;
+        of[i] = count;
+        for (int32_t k = where[i]; k < where[i + 1]; k++)
+            if (of[list[k]] < 0)
+                of[list[k]] = count;
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,130 @@
+"""Heat capacity and perfusion as matrices: lumped at the nodes, or consistent with the linear elements.
+
+    C_ij = integral rho c N_i N_j          W_ij = integral omega_b rho_b c_b alive N_i N_j
+
+Lumped, each row's sum stands on the diagonal: temperatures stay monotone on short steps, the order stays two, and a new
+step length changes the diagonal alone. Consistent (tetrahedra only) is what other codes do by default; with alive
+linear in the cell and q = V omega_b rho_b c_b / 120,
+
+    C_ij = V rho c / 20,  C_ii = V rho c / 10
+    W_ij = q (sum alive + alive_i + alive_j),  W_ii = 2 q (sum alive + 2 alive_i)
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.domain import Domain
+from rfablate.fem.kernels import call
+from rfablate.fem.matrix import Matrix, Pattern
+
+FloatArray = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+
+class Mass(Protocol):
+    """Capacity and perfusion of the owned nodes."""
+
+    capacity: FloatArray
+    """Row sums of C at the owned nodes [J/K]: the heat of a uniform rise of 1 K."""
+    lumped: bool
+    """Whether `add` changes the diagonal alone."""
+
+    def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
+        """Make `operator` the stiffness plus w0 C + W(alive), alive at the local nodes."""
+
+    def heat(self, u: FloatArray) -> FloatArray:
+        """Return C u at the owned nodes, u at the local ones."""
+
+    def heat_at(self, rows: Rows, u: FloatArray) -> FloatArray:
+        """Return C u at some owned nodes alone."""
+
+    def perfused(self, u: FloatArray) -> FloatArray:
+        """Return W u at the owned nodes, W as last added."""
+
+
+class LumpedMass:
+    """Row sums on the diagonal."""
+
+    lumped = True
+
+    def __init__(self, domain: Domain, capacity: FloatArray, perfusion: FloatArray) -> None:
+        """Take rho c [J/(m3 K)] and omega_b rho_b c_b [W/(m3 K)] of each cell of the stencil."""
+        n = self._n = domain.nodes.owned
+        self.capacity = domain.stencil.to_nodes(capacity, domain.nodes.local)[:n]
+        self.perfusion = domain.stencil.to_nodes(perfusion, domain.nodes.local)[:n]
+        self._now = self.perfusion
+
+    def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
+        """See `Mass.add`; the off-diagonal entries are those of the stiffness, and shared with it."""
+        self._now = self.perfusion * alive[: self._n]
+        operator.diagonal[:] = stiffness.diagonal + w0 * self.capacity + self._now
+
+    def heat(self, u: FloatArray) -> FloatArray:
+        """See `Mass.heat`."""
+        return self.capacity * u[: self._n]
+
+    def heat_at(self, rows: Rows, u: FloatArray) -> FloatArray:
+        """See `Mass.heat_at`."""
+        return self.capacity[rows] * u[rows]
+
+    def perfused(self, u: FloatArray) -> FloatArray:
+        """See `Mass.perfused`."""
+        return self._now * u[: self._n]
+
+
+class ConsistentMass:
+    """The integrals themselves; W is assembled anew only when `alive` changes."""
+
+    lumped = False
+
+    def __init__(self, domain: Domain, pattern: Pattern, capacity: FloatArray, perfusion: FloatArray) -> None:
+        """Take rho c [J/(m3 K)] and omega_b rho_b c_b [W/(m3 K)] of each cell of the stencil."""
+        stencil, n = domain.stencil, domain.nodes.owned
+        self._domain, self._pattern, self._n = domain, pattern, n
+        heat = stencil.volume * capacity
+        self.capacity = self._corner_sums(0.25 * heat)
+        self._C, self._W = Matrix(pattern), Matrix(pattern)
+        pattern.spread(pattern.edge_sums(heat / 20.0), self._C.values)
+        self._C.diagonal[:] = 0.4 * self.capacity
+        self._q = stencil.volume * perfusion / 120.0
+        self._plain, self._sums = pattern.edge_sums(self._q), self._corner_sums(self._q)
+        self._alive: FloatArray | None = None
+
+    def _corner_sums(self, cell_value: FloatArray) -> FloatArray:
+        total, cells = np.zeros(self._domain.nodes.local), self._domain.stencil.cells
+        call("corner_sums", len(cells), cells.shape[1], cells, cell_value, total)
+        return total[: self._n]
+
+    def _assemble_perfusion(self, alive: FloatArray) -> None:
+        pattern, q = self._pattern, self._q
+        total = q * (4.0 * self._domain.stencil.mean(alive))
+        ends = alive[pattern.near] + alive[pattern.far]
+        pattern.spread(pattern.edge_sums(total) + ends * self._plain, self._W.values)
+        self._W.diagonal[:] = 2.0 * (self._corner_sums(total) + 2.0 * alive[: self._n] * self._sums)
+        self._alive = alive.copy()
+
+    def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
+        """See `Mass.add`."""
+        if self._alive is None or not np.array_equal(alive, self._alive):
+            self._assemble_perfusion(alive)
+        for name in ("values", "diagonal"):
+            out = getattr(operator, name)
+            np.multiply(getattr(self._C, name), w0, out=out)
+            out += getattr(self._W, name)
+            out += getattr(stiffness, name)
+
+    def heat(self, u: FloatArray) -> FloatArray:
+        """See `Mass.heat`."""
+        return self._C.times(u)
+
+    def heat_at(self, rows: Rows, u: FloatArray) -> FloatArray:
+        """See `Mass.heat_at`."""
+        return self._C.rows_times(rows, u)
+
+    def perfused(self, u: FloatArray) -> FloatArray:
+        """See `Mass.perfused`."""
+        return self._W.times(u)

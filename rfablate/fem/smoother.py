@@ -1,0 +1,129 @@
+"""What a V-cycle does on one level, in single precision: Chebyshev steps, and going to the next level and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from rfablate.fem.domain import Nodes
+from rfablate.fem.kernels import SLICE, bind, call
+from rfablate.fem.matrix import slice_starts
+
+FloatArray = npt.NDArray[np.float64]
+SingleArray = npt.NDArray[np.float32]
+
+DEGREE = 2
+"""Chebyshev degree before and after the coarse levels."""
+LOWEST = 0.25
+"""Lower end of the smoother's range, as a fraction of the largest eigenvalue."""
+HIGHEST = 1.1
+"""Upper end of the smoother's range: power iteration comes to the largest eigenvalue from below."""
+
+
+class Smoother:
+    """A level's matrix without its unit diagonal, and Chebyshev steps with it."""
+
+    def __init__(self, n: int, start, column, values: SingleArray, largest: float, nodes: Nodes | None = None) -> None:  # type: ignore[no-untyped-def]
+        """Allocate for n rows; `nodes` where the level is distributed, whose ghosts are then exchanged."""
+        self.n = n
+        self._exchange = nodes is not None and nodes.comm.size > 1
+        if nodes is None:
+            self._x = [np.zeros(n, dtype=np.float32) for _ in range(2)]
+        else:
+            self._vectors = [nodes.vector(1, np.float32) for _ in range(2)]
+            self._x = [vector.array for vector in self._vectors]
+        self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
+        layout = (n, start, column, values, self.b)
+        self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
+        self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
+        self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
+        self._first, self._steps = _chebyshev(LOWEST * largest, HIGHEST * largest, DEGREE)
+        self._now = 0
+
+    @property
+    def x(self) -> SingleArray:
+        """The solution so far; its ghosts are updated before they are read."""
+        return self._x[self._now]
+
+    def _update(self) -> None:
+        if self._exchange:
+            self._vectors[self._now].scatter_forward()
+
+    def _step(self, old: float, new: float) -> None:
+        self._update()
+        self._smooth[self._now](old, new)
+        self._now = 1 - self._now
+
+    def smooth_down(self) -> None:
+        """Smooth from x = 0."""
+        self._now = 0
+        self._from_zero(self._first)
+        for old, new in self._steps:
+            self._step(old, new)
+
+    def residual(self) -> SingleArray:
+        """Return b - A x."""
+        self._update()
+        self._residual[self._now]()
+        return self._r
+
+    def smooth_up(self) -> None:
+        """Smooth from where x is."""
+        self._step(0.0, self._first)
+        for old, new in self._steps:
+            self._step(old, new)
+
+
+class Transfer:
+    """Prolongation and its transpose as sliced matrices, scaled on both sides."""
+
+    def __init__(self, P: sp.csr_matrix) -> None:
+        """Lay out P and its transpose; values come with `scale`."""
+        rows = sp.csr_matrix(P)
+        number = sp.csr_matrix((np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape)
+        self._rows = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        self._columns, self._data = rows.indices, rows.data
+        self._up, self._up_number = sliced(number)
+        self._down, self._down_number = sliced(sp.csr_matrix(number.T))
+        self._up_n, self._down_n = rows.shape
+
+    def scale(self, of_rows: FloatArray, of_columns: FloatArray) -> None:
+        """Take P times a factor for each row and each column."""
+        data = np.concatenate([[0.0], self._data * of_rows[self._rows] * of_columns[self._columns]])
+        for layout, number in ((self._up, self._up_number), (self._down, self._down_number)):
+            layout[2][:] = data[number]
+
+    def down(self, x: SingleArray, y: SingleArray) -> None:
+        """Write P^T x into y."""
+        call("transfer", self._down_n, *self._down, x, y, 0.0)
+
+    def add_up(self, x: SingleArray, y: SingleArray) -> None:
+        """Add P x to y."""
+        call("transfer", self._up_n, *self._up, x, y, 1.0)
+
+
+def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
+    """Return ((start, column, value), number): a matrix in slices, values zero, and whose entry stands at each place.
+
+    The matrix holds the numbers 1, 2, ... of its entries; 0 stands where a short row is filled up.
+    """
+    length = np.diff(numbers.indptr).astype(np.int32)
+    start = slice_starts(length)
+    column, number = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1], dtype=np.int32)
+    rows = np.repeat(np.arange(numbers.shape[0], dtype=np.int64), length)
+    k = np.arange(len(rows)) - np.repeat(numbers.indptr[:-1].astype(np.int64), length)
+    place = start[rows // SLICE] + rows % SLICE + SLICE * k
+    column[place], number[place] = numbers.indices, numbers.data
+    return (start, column, np.zeros(start[-1], dtype=np.float32)), number
+
+
+def _chebyshev(low: float, high: float, degree: int) -> tuple[float, list[tuple[float, float]]]:
+    """Return the first step's factor and the (old, new) factors of the steps after it."""
+    middle, half = 0.5 * (high + low), 0.5 * (high - low)
+    rho, steps = half / middle, []
+    for _ in range(degree - 1):
+        following = 1.0 / (2.0 * middle / half - rho)
+        steps.append((following * rho, 2.0 * following / half))
+        rho = following
+    return 1.0 / middle, steps
