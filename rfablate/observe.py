@@ -14,7 +14,7 @@ from rfablate.case.schema import Case
 from rfablate.fem.gather import gather_nodal
 from rfablate.fem.lesion import Axis, Lesion, LesionMeter
 from rfablate.fem.locate import Probe, make_probe
-from rfablate.fem.margin import depth_inside
+from rfablate.fem.margin import extreme_distance
 from rfablate.physics.damage import parse_rule
 from rfablate.problem import Problem, is_axisymmetric
 from rfablate.state import Frame
@@ -239,12 +239,9 @@ def _positive_fraction(level: FloatArray) -> float:
 def _margin(role: str, x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
     # the deepest node decides, or the farthest: with nodes on both sides, only those on one side can be it
     decisive = level < 0.0 if role == "target" else level >= 0.0
-    if decisive.any():
-        x, level = x[decisive], level[decisive]
-    depth = depth_inside(x, level, surface)
-    if depth is None:
-        return None
-    return float(depth.min()) if role == "target" else float((-depth).min())
+    across = bool(decisive.any())
+    distance = extreme_distance(x[decisive] if across else x, surface, largest=across)
+    return distance if distance is None or not across else -distance
 
 
 def _verdict(spec: Structure | MeshRegion, covered: float, max_T: float) -> str:

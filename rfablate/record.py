@@ -89,7 +89,7 @@ class Record:
             self._write_fields(frame)
         with self._watch.stage("write"):
             self._write_checkpoint(state)
-        with self._watch.stage("measure"):
+        with self._watch.stage("structures"):
             seen = self._observer.look(frame)
             structures = self._observer.conclude(frame)
         problem, case, rule = self._problem, self._case, self._observer.deciding_rule

@@ -264,16 +264,35 @@ EXPORT void negative_row_sums(int64_t n, Longs start, Reals a, double *restrict 
     }
 }
 
-/* sums[e] = sum of `value` over the `count` cells of edge e. */
+/* sums[e] = sum of `value` over the `count` cells of edge e; slices are filled up with cell 0. */
 EXPORT void edge_sums(int64_t n_slices, Longs start, Ints cell, Ints count, Reals value, double *restrict sums)
 {
-    for (int64_t s = 0; s < n_slices; s++)
-        for (int64_t l = 0, e = SLICE * s; l < SLICE; l++, e++) {
-            double sum = 0.0;
-            for (int32_t k = 0; k < count[e]; k++)
-                sum += value[cell[start[s] + SLICE * k + l]];
-            sums[e] = sum;
+    for (int64_t s = 0; s < n_slices; s++) {
+        double sum[SLICE] = {0};
+        for (int64_t k = start[s], layer = 0; k < start[s + 1]; k += SLICE, layer++) {
+            SIMD for (int l = 0; l < SLICE; l++) sum[l] +=
+                (layer < count[SLICE * s + l] ? 1.0 : 0.0) * value[cell[k + l]];
         }
+        for (int l = 0; l < SLICE; l++)
+            sums[SLICE * s + l] = sum[l];
+    }
+}
+
+/* Consistent perfusion (mass.py): w_ij = w_ji = sum over the edge's cells of total + (alive_i + alive_j) plain. */
+EXPORT void perfusion_of_edges(int64_t n_edges, Ints near, Ints far, Reals alive, Reals total, Reals plain, Ints place_ij,
+                               Ints place_ji, double *restrict w)
+{
+    for (int64_t e = 0; e < n_edges; e++) {
+        const double value = total[e] + (alive[near[e]] + alive[far[e]]) * plain[e];
+        w[place_ij[e]] = value;
+        w[place_ji[e]] = value;
+    }
+}
+
+/* out = a + w0 c + w */
+EXPORT void weighted_sum(int64_t n, Reals a, double w0, Reals c, Reals w, double *restrict out)
+{
+    SIMD for (int64_t i = 0; i < n; i++) out[i] = a[i] + w0 * c[i] + w[i];
 }
 
 /* total[node] += value[c] for every corner of every cell. */
@@ -334,6 +353,130 @@ EXPORT void consistent_heat_of_nodes(int64_t n_cells, Ints cells, Ints region, R
         const double sum = f[node[0]] + f[node[1]] + f[node[2]] + f[node[3]];
         for (int k = 0; k < 4; k++)
             load[node[k]] += energy * (sum + f[node[k]]);
+    }
+}
+
+/* --- the lesion --------------------------------------------------------------------------------------------------- */
+
+/* Fraction of a tetrahedron where the level with corner values f, mixed in sign, is positive. */
+static double cut_tetrahedron(const double *f)
+{
+    double v[4];
+    int positive = 0;
+    for (int k = 0; k < 4; k++) { /* sorted, largest first */
+        int at = k;
+        for (; at > 0 && v[at - 1] < f[k]; at--)
+            v[at] = v[at - 1];
+        v[at] = f[k];
+        positive += f[k] >= 0.0;
+    }
+    const double a = v[0], b = v[1], c = v[2], d = v[3];
+    if (positive == 1)
+        return a * a * a / ((a - b) * (a - c) * (a - d));
+    if (positive == 3)
+        return 1.0 + d * d * d / ((a - d) * (b - d) * (c - d));
+    /* the prism between the corners a, b and the four crossing points, in three tetrahedra */
+    const double ac = a / (a - c), ad = a / (a - d), bc = b / (b - c), bd = b / (b - d);
+    return bc * bd + ac * ad * (1.0 - bc) + ad * bc * (1.0 - bd);
+}
+
+/* Fraction of the ring that a triangle sweeps where the level is positive: the corner whose sign no other shares cuts
+   off a smaller triangle, whose volume goes like its area times its mean radius. */
+static double cut_ring(const double *f, const double *r)
+{
+    const int positive = (f[0] >= 0.0) + (f[1] >= 0.0) + (f[2] >= 0.0);
+    int k = 0;
+    while ((f[k] >= 0.0) != (positive == 1))
+        k++;
+    const int i = (k + 1) % 3, j = (k + 2) % 3;
+    const double ti = f[k] / (f[k] - f[i]), tj = f[k] / (f[k] - f[j]);
+    const double mean = r[k] + (ti * (r[i] - r[k]) + tj * (r[j] - r[k])) / 3.0;
+    const double corner = ti * tj * mean * 3.0 / (r[0] + r[1] + r[2]);
+    return positive == 1 ? corner : 1.0 - corner;
+}
+
+/* inside[region] += volume where the level is not negative, over the listed cells. */
+EXPORT void lesion_volumes(int64_t n_listed, Ints listed, int corners, Ints cells, Reals x, Reals volume, Ints region,
+                           Reals level, double *restrict inside)
+{
+    for (int64_t q = 0; q < n_listed; q++) {
+        const int32_t c = listed[q], *node = cells + (int64_t)corners * c;
+        double f[4], r[3];
+        int positive = 0;
+        for (int k = 0; k < corners; k++) {
+            f[k] = level[node[k]];
+            positive += f[k] >= 0.0;
+        }
+        if (positive == 0)
+            continue;
+        double fraction = 1.0;
+        if (positive < corners && corners == 4)
+            fraction = cut_tetrahedron(f);
+        else if (positive < corners) {
+            for (int k = 0; k < 3; k++)
+                r[k] = x[3 * (int64_t)node[k]];
+            fraction = cut_ring(f, r);
+        }
+        inside[region[c]] += fraction * volume[c];
+    }
+}
+
+/* Extents of a set of points: along -e and e, then across, along `n` directions and against them. A point nearer to the
+   axis than the least extent across cannot add to any of those. */
+typedef struct {
+    const double *frame; /* origin, e, and two unit vectors across, three numbers each */
+    const double *cosine, *sine;
+    int n;
+    double least, *extent;
+} Extents;
+
+static void take(Extents *e, const double *p)
+{
+    const double *o = e->frame, d[3] = {p[0] - o[0], p[1] - o[1], p[2] - o[2]};
+    const double s = dot(d, o + 3), u = dot(d, o + 6), v = dot(d, o + 9);
+    if (-s > e->extent[0])
+        e->extent[0] = -s;
+    if (s > e->extent[1])
+        e->extent[1] = s;
+    if (e->least > 0.0 && u * u + v * v <= e->least * e->least)
+        return;
+    double *with = e->extent + 2, *against = with + e->n, least = 1e300;
+    for (int k = 0; k < e->n; k++) {
+        const double across = u * e->cosine[k] + v * e->sine[k];
+        with[k] = across > with[k] ? across : with[k];
+        against[k] = -across > against[k] ? -across : against[k];
+        least = with[k] < least ? with[k] : least;
+        least = against[k] < least ? against[k] : least;
+    }
+    e->least = least;
+}
+
+/* Extents of where the level is not negative: the listed nodes inside, and where its surface crosses edges of the
+   listed cells. `extent` enters as minus infinity. */
+EXPORT void lesion_extents(int64_t n_listed, Ints listed, int corners, Ints cells, int64_t n_nodes, Ints nodes, Reals x,
+                           Reals level, Reals frame, int n_directions, Reals cosine, Reals sine, double *restrict extent)
+{
+    Extents e = {frame, cosine, sine, n_directions, -1.0, extent};
+    for (int64_t q = 0; q < n_nodes; q++)
+        if (level[nodes[q]] >= 0.0)
+            take(&e, x + 3 * (int64_t)nodes[q]);
+    for (int64_t q = 0; q < n_listed; q++) {
+        const int32_t *node = cells + (int64_t)corners * listed[q];
+        int positive = 0;
+        for (int k = 0; k < corners; k++)
+            positive += level[node[k]] >= 0.0;
+        if (positive == 0 || positive == corners)
+            continue;
+        for (int a = 0; a < corners; a++)
+            for (int b = a + 1; b < corners; b++) {
+                const double fa = level[node[a]], fb = level[node[b]];
+                if ((fa >= 0.0) == (fb >= 0.0))
+                    continue;
+                const double t = fa / (fa - fb), *pa = x + 3 * (int64_t)node[a], *pb = x + 3 * (int64_t)node[b];
+                const double p[3] = {
+                    pa[0] + t * (pb[0] - pa[0]), pa[1] + t * (pb[1] - pa[1]), pa[2] + t * (pb[2] - pa[2])};
+                take(&e, p);
+            }
     }
 }
 

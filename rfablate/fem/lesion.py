@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.fem.domain import Domain
-from rfablate.fem.facets import boundary_facets
+from rfablate.fem.kernels import call
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -72,34 +72,34 @@ class LesionMeter:
     def __init__(self, domain: Domain, tissue: npt.NDArray[np.bool_], axis: Axis) -> None:
         """Take which of this rank's cells are tissue; metal is no lesion."""
         self._domain, self._axis = domain, axis
-        self._tissue = np.flatnonzero(tissue)
+        self._tissue = np.flatnonzero(tissue).astype(np.int32)
         self._n_regions = max(domain.region_names) + 1
         self._distance = np.linalg.norm(
             domain.x - axis.tip[[0, 2, 1]] if domain.axisymmetric else domain.x - axis.tip, axis=1
         )
+        angle = np.pi * np.arange(1 if domain.axisymmetric else DIRECTIONS) / DIRECTIONS
+        self._frame, self._cosine, self._sine = self._make_frame(), np.cos(angle), np.sin(angle)
         self._look_within(0.0)
+
+    def _make_frame(self) -> FloatArray:
+        """Return the tip, the direction along the shaft and two across it, in the mesh's coordinates, shape (4, 3)."""
+        axis = self._axis
+        if not self._domain.axisymmetric:
+            return np.stack([axis.tip, axis.direction, *axis.across()])
+        return np.array([[0.0, axis.tip[2], 0.0], [0.0, axis.direction[2], 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
 
     def _look_within(self, radius: float) -> None:
         """Take the cells with a node within `radius` of the tip: no lesion has reached farther yet."""
-        domain = self._domain
+        elements = self._domain.elements
         self._radius = radius
         near = self._distance <= radius
-        touched = np.zeros(len(domain.elements.cells), dtype=bool)
-        for corner in domain.elements.corners:
+        touched = np.zeros(len(elements.cells), dtype=bool)
+        for corner in elements.corners:
             touched |= near[corner]
         self._cells = self._tissue[touched[self._tissue]]
-        cells = domain.elements.cells[self._cells].astype(np.int64)
-        n = domain.nodes.local
-        keys = [
-            np.minimum(cells[:, i], cells[:, j]) * n + np.maximum(cells[:, i], cells[:, j])
-            for i, j in domain.elements.pairs
-        ]
-        unique = np.unique(np.concatenate(keys))
-        self._edge_i, self._edge_j = unique // n, unique % n
-        # a lesion's farthest point is where its surface crosses an edge, or a node where the tissue itself ends
-        self._rim = np.unique(boundary_facets(cells)) if len(cells) else np.zeros(0, dtype=np.int64)
-        self._corners = [np.ascontiguousarray(column) for column in cells.T]
-        self._volume = domain.elements.volume[self._cells]
+        in_tissue = np.zeros(len(near), dtype=bool)
+        in_tissue[elements.cells[self._cells]] = True
+        self._nodes = np.flatnonzero(in_tissue).astype(np.int32)
 
     def _cover(self, levels: Sequence[FloatArray]) -> None:
         """Look farther when a lesion has outgrown the cells that are looked at."""
@@ -113,62 +113,27 @@ class LesionMeter:
         """Return each level's lesion, and its volume in each region [m3], shape (n_levels, n_regions). Collective."""
         self._cover(levels)
         volumes = np.zeros((len(levels), self._n_regions))
-        extents = np.full((len(levels), 2 + 2 * DIRECTIONS), -np.inf)
-        region = self._domain.region[self._cells]
-        for row, level in enumerate(levels):
-            volumes[row] = np.bincount(region, self.volume_inside(level), minlength=self._n_regions)
-            extents[row] = self._extents(self._points(level))
-        self._domain.comm.Allreduce(MPI.IN_PLACE, volumes, op=MPI.SUM)
-        self._domain.comm.Allreduce(MPI.IN_PLACE, extents, op=MPI.MAX)
+        extents = np.full((len(levels), 2 + 2 * len(self._cosine)), -np.inf)
+        domain, elements = self._domain, self._domain.elements
+        listed = (len(self._cells), self._cells, elements.cells.shape[1], elements.cells)
+        for level, inside, extent in zip(levels, volumes, extents, strict=True):
+            level = np.ascontiguousarray(level)
+            call("lesion_volumes", *listed, domain.x, elements.volume, domain.region, level, inside)
+            call(
+                "lesion_extents", *listed, len(self._nodes), self._nodes, domain.x, level, self._frame,
+                len(self._cosine), self._cosine, self._sine, extent,
+            )  # fmt: skip
+        domain.comm.Allreduce(MPI.IN_PLACE, volumes, op=MPI.SUM)
+        domain.comm.Allreduce(MPI.IN_PLACE, extents, op=MPI.MAX)
         lesions = [self._lesion(float(v.sum()), e) for v, e in zip(volumes, extents, strict=True)]
         return lesions, volumes
-
-    def volume_inside(self, level: FloatArray) -> FloatArray:
-        """Return the volume [m3] where the level is positive in each of this rank's tissue cells that it reaches."""
-        self._cover([level])
-        positive_node = (level >= 0.0).astype(np.int8)
-        positive = np.zeros(len(self._cells), dtype=np.int8)
-        for corner in self._corners:
-            positive += positive_node[corner]
-        inside = np.where(positive == len(self._corners), self._volume, 0.0)
-        cut = np.flatnonzero((positive > 0) & (positive < len(self._corners)))
-        if len(cut) == 0:
-            return inside
-        nodes = np.stack([corner[cut] for corner in self._corners], axis=1)
-        if self._domain.axisymmetric:
-            inside[cut] = _cut_rings(self._domain.x[nodes][:, :, 0], level[nodes], self._volume[cut])
-        else:
-            inside[cut] = self._volume[cut] * _cut_fraction(level[nodes])
-        return inside
-
-    def _points(self, level: FloatArray) -> FloatArray:
-        """Return the points where the lesion's surface crosses edges, and nodes inside it on the rim, shape (n, 3)."""
-        x = self._domain.x
-        positive = level >= 0.0
-        crossing = np.flatnonzero(positive[self._edge_i] != positive[self._edge_j])
-        i, j = self._edge_i[crossing], self._edge_j[crossing]
-        t = (level[i] / (level[i] - level[j]))[:, None]
-        inner = self._rim[positive[self._rim]]
-        return np.concatenate([x[i] + t * (x[j] - x[i]), x[inner]])
-
-    def _extents(self, points: FloatArray) -> FloatArray:
-        """Return the largest of -s, s and of the projections on both senses of each direction across the axis."""
-        if len(points) == 0:
-            return np.full(2 + 2 * DIRECTIONS, -np.inf)
-        if self._domain.axisymmetric:
-            s = (points[:, 1] - self._axis.tip[2]) * self._axis.direction[2]
-            return np.concatenate([[(-s).max(), s.max()], np.full(2 * DIRECTIONS, points[:, 0].max())])
-        offset = points - self._axis.tip
-        s = offset @ self._axis.direction
-        angle = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
-        across = offset @ np.stack(self._axis.across(), axis=1) @ np.stack([np.cos(angle), np.sin(angle)])
-        return np.concatenate([[(-s).max(), s.max()], across.max(axis=0), (-across).max(axis=0)])
 
     def _lesion(self, volume: float, extents: FloatArray) -> Lesion:
         if not np.isfinite(extents).all() or volume <= 0.0:
             return Lesion()
         distal, proximal = float(extents[0]), float(extents[1])
-        widths = extents[2 : 2 + DIRECTIONS] + extents[2 + DIRECTIONS :]
+        n = len(self._cosine)
+        widths = 2.0 * extents[2:3] if self._domain.axisymmetric else extents[2 : 2 + n] + extents[2 + n :]
         width, length = float(widths.max()), distal + proximal
         return Lesion(
             width=width,
@@ -192,33 +157,6 @@ class LesionMeter:
         pieces = _cut_segments(f, corner) if self._domain.axisymmetric else _cut_triangles(f, corner)
         gathered = self._domain.comm.gather(pieces)
         return np.concatenate(gathered) if gathered is not None else pieces[:0]
-
-
-def _cut_fraction(f: FloatArray) -> FloatArray:
-    """Return the fraction of each tetrahedron where the level with corner values f, mixed in sign, is positive."""
-    order = np.argsort(-f, axis=1, kind="stable")
-    a, b, c, d = np.take_along_axis(f, order, axis=1).T
-    positive = (f >= 0.0).sum(axis=1)
-    one = a**3 / np.where(positive == 1, (a - b) * (a - c) * (a - d), 1.0)
-    three = 1.0 - (-d) ** 3 / np.where(positive == 3, (a - d) * (b - d) * (c - d), 1.0)
-    two_cut = positive == 2
-    ac, ad = (a / np.where(two_cut, a - other, 1.0) for other in (c, d))
-    bc, bd = (b / np.where(two_cut, b - other, 1.0) for other in (c, d))
-    # the prism between the corners a, b and the four crossing points, in three tetrahedra
-    two = bc * bd + ac * ad * (1.0 - bc) + ad * bc * (1.0 - bd)
-    return np.asarray(np.select([positive == 1, two_cut], [one, two], three))
-
-
-def _cut_rings(r: FloatArray, f: FloatArray, ring: FloatArray) -> FloatArray:
-    """Return the volume swept by the positive part of each triangle of revolution of volume `ring`."""
-    positive = (f >= 0.0).sum(axis=1)
-    alone = np.where((positive == 1)[:, None], f, -f)  # the corner whose sign no other shares comes first
-    order = np.argsort(-alone, axis=1, kind="stable")
-    g, radius = np.take_along_axis(alone, order, axis=1), np.take_along_axis(r, order, axis=1)
-    t = g[:, :1] / (g[:, :1] - g[:, 1:])
-    mean = radius[:, 0] + (t * (radius[:, 1:] - radius[:, :1])).sum(axis=1) / 3.0
-    corner = ring * t.prod(axis=1) * mean / r.mean(axis=1)
-    return np.asarray(np.where(positive == 1, corner, ring - corner))
 
 
 def _crossings(f: FloatArray, corner: FloatArray, i: int, j: int) -> FloatArray:

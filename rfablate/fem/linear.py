@@ -46,6 +46,8 @@ class ConjugateGradients:
         self.matrix, self.rtol = matrix, rtol
         self._nodes, self._what, self._limit = nodes, what, max_iterations
         self.iterations, self.solves = 0, 0
+        self.digits = 0.0
+        """By how many powers of ten the last solve had to reduce the error's energy."""
         self._work = {1: _Work(nodes, matrix, 1)}
 
     def solve(
@@ -108,8 +110,9 @@ class ConjugateGradients:
             sums = self._nodes.total_of(*work.sums)
             energy, curvature = sums[0::2], sums[1::2]
             self._refuse_broken(energy)
-            if add_start and iteration == 0:
-                target = target + self.rtol**2 * energy
+            if iteration == 0:
+                target = target + self.rtol**2 * energy if add_start else target
+                self.digits = _digits(energy, target)
             if (energy <= target).all():
                 work.x.scatter_forward()
                 return iteration, energy
@@ -130,6 +133,7 @@ class ConjugateGradients:
         plain = float(r @ (inverse * r))
         energy, plain = total(preconditioner.apply(r, u), plain)
         target += self.rtol**2 * energy if add_start else 0.0
+        self.digits = _digits(np.array([energy]), np.array([target]))
         beta = 0.0
         for iteration in range(self._limit + 1):
             self._refuse_broken(np.array([energy]))
@@ -154,6 +158,10 @@ class ConjugateGradients:
                 f"the {self._what} solve broke down: the energy of the residual is {float(energy.min()):g}, expected a "
                 "positive number; look for degenerate cells and for non-finite tissue values"
             )
+
+
+def _digits(energy: FloatArray, target: FloatArray) -> float:
+    return float(np.log10(np.max(energy / np.maximum(target, 1e-300), initial=1.0)))
 
 
 class _Work:

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def depth_inside(points: FloatArray, level: FloatArray, surface: FloatArray) -> FloatArray | None:
-    """Return each point's distance to the lesion's surface, positive inside [m]; None where there is no surface.
+def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> float | None:
+    """Return the largest or the least distance of points from a lesion's surface [m]; None where there is no surface.
+
+    No point of a triangle is farther from its nearest corner than its longest edge over the root of 3. So the distance
+    to the nearest corner bounds the distance from both sides, and only points that can decide are measured exactly.
 
     Args:
         points: shape (n, 3) [m].
-        level: the rule's level at the points, positive inside.
         surface: triangles (m, 3, 3) or segments (m, 2, 3) [m].
+        largest: which of the two is wanted.
     """
-    import pyvista
-
     if len(surface) == 0 or len(points) == 0:
         return None
+    upper, _ = cKDTree(surface.reshape(-1, 3)).query(points)
+    edges = np.linalg.norm(surface - np.roll(surface, 1, axis=1), axis=2)
+    lower = upper - edges.max() / np.sqrt(3.0)
+    able = upper >= lower.max() if largest else lower <= upper.min()
+    distance = _distance(points[able], surface)
+    return float(distance.max() if largest else distance.min())
+
+
+def _distance(points: FloatArray, surface: FloatArray) -> FloatArray:
+    import pyvista
+
     corners = surface.shape[1]
     size = np.full((len(surface), 1), corners)
     faces = np.hstack([size, np.arange(len(surface) * corners).reshape(-1, corners)]).ravel()
     flat = surface.reshape(-1, 3)
     mesh = pyvista.PolyData(flat, faces=faces) if corners == 3 else pyvista.PolyData(flat, lines=faces)
     _, closest = mesh.find_closest_cell(points, return_closest_point=True)  # type: ignore[misc, arg-type]
-    distance = np.linalg.norm(np.asarray(closest) - points, axis=1)
-    return np.where(level >= 0.0, distance, -distance)
+    return np.asarray(np.linalg.norm(np.asarray(closest) - points, axis=1))

@@ -100,11 +100,13 @@ class ConsistentMass:
         return total[: self._n]
 
     def _assemble_perfusion(self, alive: FloatArray) -> None:
-        pattern, q = self._pattern, self._q
-        total = q * (4.0 * self._domain.stencil.mean(alive))
-        ends = alive[pattern.near] + alive[pattern.far]
-        pattern.spread(pattern.edge_sums(total) + ends * self._plain, self._W.values)
-        self._W.diagonal[:] = 2.0 * (self._corner_sums(total) + 2.0 * alive[: self._n] * self._sums)
+        """Edges by the formula above; the diagonal is half their row sum + 3 alive_i (sum of q)."""
+        W = self._W
+        total = self._pattern.edge_sums(self._q * (4.0 * self._domain.stencil.mean(alive)))
+        self._pattern.perfusion(alive, total, self._plain, W)
+        call("negative_row_sums", self._n, self._pattern.start, W.values, W.diagonal)
+        W.diagonal *= -0.5
+        W.diagonal += 3.0 * alive[: self._n] * self._sums
         self._alive = alive.copy()
 
     def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
@@ -112,10 +114,8 @@ class ConsistentMass:
         if self._alive is None or not np.array_equal(alive, self._alive):
             self._assemble_perfusion(alive)
         for name in ("values", "diagonal"):
-            out = getattr(operator, name)
-            np.multiply(getattr(self._C, name), w0, out=out)
-            out += getattr(self._W, name)
-            out += getattr(stiffness, name)
+            K, C, W, out = (getattr(matrix, name) for matrix in (stiffness, self._C, self._W, operator))
+            call("weighted_sum", len(out), K, w0, C, W, out)
 
     def heat(self, u: FloatArray) -> FloatArray:
         """See `Mass.heat`."""

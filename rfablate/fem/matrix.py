@@ -113,6 +113,11 @@ class Pattern:
         here = np.flatnonzero(places < len(self.column))
         return (None, places) if len(here) == len(places) else (here, places[here])
 
+    def perfusion(self, alive: FloatArray, total: FloatArray, plain: FloatArray, matrix: Matrix) -> None:
+        """Write total + (alive_i + alive_j) plain of each edge into a matrix."""
+        places = (self._place_ij, self._place_ji)
+        call("perfusion_of_edges", len(self.near), self.near, self.far, alive, total, plain, *places, matrix.room)
+
     def joined(self) -> npt.NDArray[np.int64]:
         """Return the places of a sliced matrix that hold entries, row by row."""
         rows = np.repeat(np.arange(self.n, dtype=np.int64), self.length)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from mpi4py import MPI
+from scipy.linalg import lapack
 
 from rfablate.fem.aggregation import (
     Serial,
@@ -42,6 +43,8 @@ STRONG = 0.02
 """Couplings |a'_ij| above this join aggregates on the fine level; half as much on each level below."""
 COARSEST = 400
 """Unknowns that are inverted at once."""
+ROUNDING = 1e-7
+"""Added to the coarsest level's unit diagonal: without fixed nodes and w0 its constant would be nobody's."""
 SLOWEST = 0.5
 """A level that shrinks less than this takes every coupling for strong."""
 
@@ -57,7 +60,10 @@ class VCycle:
     def __init__(
         self, nodes: Nodes, matrix: Matrix, free: npt.NDArray[np.bool_], mass: FloatArray | None = None
     ) -> None:
-        """Build the hierarchy of a stiffness for these free owned nodes and a diagonal, zero if None. Collective."""
+        """Build the hierarchy of a stiffness for these free owned nodes and a diagonal, zero if None. Collective.
+
+        `weigh` comes before the first use.
+        """
         self._nodes, self._matrix, self._free = nodes, matrix, free & (matrix.diagonal > 0.0)
         self._mass = np.zeros(nodes.owned) if mass is None else mass
         root = self._root(0.0)
@@ -78,7 +84,6 @@ class VCycle:
         self._sum = np.zeros(P.shape[1], dtype=np.float32)
         self.levels = [nodes.total, *(level.n for level in self._coarse)]
         self._w0 = -1.0
-        self.weigh(0.0)
 
     def _root(self, w0: float) -> FloatArray:
         """Return D^-1/2 at the local nodes."""
@@ -151,7 +156,12 @@ class _Coarsest:
     def weigh(self, w0: float) -> FloatArray:
         total = self._stiffness + w0 * self._mass
         root = inverse_root(total.diagonal())
-        self.inverse[:] = np.linalg.pinv(total * np.outer(root, root), hermitian=True)
+        total *= np.outer(root, root)
+        np.fill_diagonal(total, 1.0 + ROUNDING)  # of empty rows too
+        factor, fault = lapack.dpotrf(total)
+        assert fault == 0, "a scaled matrix with its rounding added is positive definite"
+        inverse, _ = lapack.dpotri(factor)
+        self.inverse[:] = np.triu(inverse) + np.triu(inverse, 1).T
         return root
 
 

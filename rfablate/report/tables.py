@@ -40,7 +40,7 @@ NUMERICS = (
     ("potential_iterations", "potential iterations"),
     ("ranks", "ranks"),
 )
-STAGES = ("mesh", "setup", "potential", "heat", "damage", "judge", "measure", "write")
+STAGES = ("mesh", "setup", "assemble", "potential", "heat", "damage", "judge", "measure", "structures", "write", "error bar")
 """Stages of a run in the order they happen."""
 TISSUE = (
     ("density_kg_per_m3", "density<br>kg/m³"),
