@@ -154,15 +154,17 @@ def _bioheat(
         command, memory = generator.decide(Offer(t, dt, G, a, b, t, state.sensor), state.memory)
         heating = command.voltage**2
         return T_a + heating * T_b, (w0, T_b), command, memory, a + heating * b
-    a, b, reach = np.nan, np.nan, t
+    a, b, reach, response = np.nan, np.nan, t, None
     if operator.unit is not None and generator.reads_sensor:
         reach = state.t + generator.horizon
-        a, b = operator.sensor(*operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach))
+        T_a, T_b = operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach)
+        a, b = operator.sensor(T_a, T_b)
+        response = (1.0 / generator.horizon, T_b)
     command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
     value = operator.prepare(w0, t)
     load = command.voltage**2 * operator.unit.load if operator.unit is not None else np.zeros_like(past)
     T = operator.problem.heat.step(past, value, parabola(state.past, t), load)
-    return T, None, command, memory, operator.sensor(T)[0]
+    return T, response, command, memory, operator.sensor(T)[0]
 
 
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:

@@ -64,11 +64,16 @@ class Nodes:
 
     def total_of(self, *numbers: float) -> FloatArray:
         """Return each number summed over ranks, in one reduction. Collective."""
-        return np.asarray(self.comm.allreduce(np.array(numbers, dtype=np.float64)))
+        total = np.array(numbers, dtype=np.float64)
+        if self.comm.size > 1:
+            self.comm.Allreduce(MPI.IN_PLACE, total)
+        return total
 
     def max_of(self, *numbers: float) -> FloatArray:
         """Return each number's largest value over ranks, in one reduction; NaN on any rank gives NaN. Collective."""
         mine = np.array(numbers, dtype=np.float64)
+        if self.comm.size == 1:
+            return mine
         packed = np.concatenate([np.where(np.isnan(mine), -np.inf, mine), np.isnan(mine).astype(float)])
         self.comm.Allreduce(MPI.IN_PLACE, packed, op=MPI.MAX)
         half = len(numbers)

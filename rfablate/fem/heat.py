@@ -25,8 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 SLOW = 5.0
-"""Iterations with the inverse diagonal for a tenth of the error's energy, from which V-cycles are quicker: a cycle costs
-as much as eight to ten of them and leaves about a hundredth."""
+"""Iterations with the inverse diagonal for a tenth of the error's energy, from which V-cycles are quicker: a cycle
+costs as much as eight to ten of them and leaves about a hundredth."""
 COARSER_RESPONSE = 1e2
 """T_b is only multiplied by the change of V^2 from step to step: its tolerance, squared, may be larger by this."""
 
@@ -86,7 +86,7 @@ class HeatProblem:
             source: Joule and other heat at the nodes [W].
         """
         rise, b = self._system(past, fixed_value, guess, source)
-        self._solve([rise], [b], self._scale(b))
+        self._solve([rise], [b], self._energy([rise], [b]))
         return rise + self._blood
 
     def step_and_response(  # noqa: PLR0913
@@ -102,7 +102,8 @@ class HeatProblem:
         rise, b = self._system(past, fixed_value, guess, source)
         response = np.where(self._fixed, 0.0, response_guess)
         load = unit_load[: len(b)]
-        self._solve([rise, response], [b, load], self._scale(b, load) * [1.0, COARSER_RESPONSE])
+        x, loads = [rise, response], [b, load]
+        self._solve(x, loads, self._energy(x, loads) * [1.0, COARSER_RESPONSE])
         return rise + self._blood, response
 
     def _solve(self, x: list[FloatArray], b: list[FloatArray], reference: FloatArray) -> None:
@@ -134,9 +135,11 @@ class HeatProblem:
         b = self.mass.heat(past - self._w0 * self._blood) + source[: self._domain.nodes.owned]
         return np.where(self._fixed, fixed_value, guess) - self._blood, b
 
-    def _scale(self, *loads: FloatArray) -> FloatArray:
-        """Return about the energy of each solution."""
-        return self._domain.nodes.total_of(*(float(b @ (self._inverse * b)) for b in loads))
+    def _energy(self, guesses: list[FloatArray], loads: list[FloatArray]) -> FloatArray:
+        """Return about the energy b . x of each solution: with the guess for x, or the inverse diagonal's if larger."""
+        pairs = zip(guesses, loads, strict=True)
+        mine = [(float(b @ (self._inverse * b)), float(b @ x[: len(b)])) for x, b in pairs]
+        return np.max(self._domain.nodes.total_of(*np.ravel(mine)).reshape(-1, 2), axis=1)
 
     def flows(self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.

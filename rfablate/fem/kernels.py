@@ -28,7 +28,8 @@ SLICE = 8
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-std=c11", "-fPIC", "-shared")
 _ffi = cffi.FFI()
-_POINTER = {np.dtype(t).char: f"{c} *" for t, c in (("f8", "double"), ("f4", "float"), ("i4", "int32_t"), ("i8", "int64_t"))}
+_TYPES = {"float64": "double *", "float32": "float *", "int32": "int32_t *", "int64": "int64_t *"}
+_POINTER = {np.dtype(name): pointer for name, pointer in _TYPES.items()}
 
 
 def bind(name: str, *arguments: int | float | npt.NDArray[Any] | None) -> Callable[..., Any]:
@@ -112,5 +113,5 @@ def _argument(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if not value.flags.c_contiguous:
             raise ValueError("kernels take C-contiguous arrays")
-        return _ffi.cast(_POINTER[value.dtype.char], _ffi.from_buffer(value))
+        return _ffi.cast(_POINTER[value.dtype], _ffi.from_buffer(value))
     return value

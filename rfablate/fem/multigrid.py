@@ -41,7 +41,7 @@ SingleArray = npt.NDArray[np.float32]
 
 STRONG = 0.02
 """Couplings |a'_ij| above this join aggregates on the fine level; half as much on each level below."""
-COARSEST = 400
+COARSEST = 150
 """Unknowns that are inverted at once."""
 ROUNDING = 1e-7
 """Added to the coarsest level's unit diagonal: without fixed nodes and w0 its constant would be nobody's."""
@@ -152,6 +152,7 @@ class _Coarsest:
         self.n = stiffness.shape[0]
         self._stiffness, self._mass = stiffness.toarray(), mass.toarray()
         self.inverse = np.zeros((self.n, self.n), dtype=np.float32)
+        self.x = np.zeros(self.n, dtype=np.float32)
 
     def weigh(self, w0: float) -> FloatArray:
         total = self._stiffness + w0 * self._mass
@@ -177,7 +178,7 @@ def _weigh_levels(levels: list[_Level | _Coarsest], w0: float) -> FloatArray:
 def _cycle(levels: list[_Level | _Coarsest], b: SingleArray) -> SingleArray:
     level = levels[0]
     if isinstance(level, _Coarsest):
-        return level.inverse @ b
+        return np.dot(level.inverse, b, out=level.x)
     smoother = level.smoother
     smoother.b[:] = b
     smoother.smooth_down()

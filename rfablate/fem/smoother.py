@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from rfablate.fem.domain import Nodes
-from rfablate.fem.kernels import SLICE, bind, call
+from rfablate.fem.kernels import SLICE, bind
 from rfablate.fem.matrix import slice_starts
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,6 +89,7 @@ class Transfer:
         self._up, self._up_number = sliced(number)
         self._down, self._down_number = sliced(sp.csr_matrix(number.T))
         self._up_n, self._down_n = rows.shape
+        self._bound: dict[tuple[int, int], Callable[[], None]] = {}
 
     def scale(self, of_rows: FloatArray, of_columns: FloatArray) -> None:
         """Take P times a factor for each row and each column."""
@@ -96,11 +99,17 @@ class Transfer:
 
     def down(self, x: SingleArray, y: SingleArray) -> None:
         """Write P^T x into y."""
-        call("transfer", self._down_n, *self._down, x, y, 0.0)
+        self._transfer(self._down_n, self._down, x, y, 0.0)
 
     def add_up(self, x: SingleArray, y: SingleArray) -> None:
         """Add P x to y."""
-        call("transfer", self._up_n, *self._up, x, y, 1.0)
+        self._transfer(self._up_n, self._up, x, y, 1.0)
+
+    def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
+        pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
+        if pair not in self._bound:
+            self._bound[pair] = bind("transfer", n, *layout, x, y, keep)
+        self._bound[pair]()
 
 
 def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]

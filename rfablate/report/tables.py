@@ -40,7 +40,9 @@ NUMERICS = (
     ("potential_iterations", "potential iterations"),
     ("ranks", "ranks"),
 )
-STAGES = ("mesh", "setup", "assemble", "potential", "heat", "damage", "judge", "measure", "structures", "write", "error bar")
+STAGES = (
+    "mesh", "setup", "assemble", "potential", "heat", "damage", "judge", "measure", "structures", "write", "error bar",
+)  # fmt: skip
 """Stages of a run in the order they happen."""
 TISSUE = (
     ("density_kg_per_m3", "density<br>kg/m³"),
