@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.spatial import cKDTree
 
 from rfablate.errors import MeshError
 from rfablate.fem.domain import Domain
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 NEAREST = 20
 """Cells looked at for a point outside the mesh, nearest centroids first."""
@@ -65,43 +65,58 @@ def make_probe(domain: Domain, points: FloatArray, what: str) -> Probe:
     return Probe(domain, matrix)
 
 
-def _best_cells(domain: Domain, points: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """Return for each point this rank's cell with the largest least barycentric coordinate, and the coordinates."""
-    cells = domain.elements.cells
-    corners = cells.shape[1]
-    if len(cells) == 0:
-        return np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
-    point, cell = _candidates(domain, points)
-    dim = corners - 1
-    corner = domain.x[cells[cell], :dim]
+def _best_cells(domain: Domain, points: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return for each point this rank's cell with the largest least barycentric coordinate, and the coordinates.
+
+    The boxes of cells find every cell that holds a point; for a point in none, the nearest cells are looked at.
+    """
+    corners = domain.elements.cells.shape[1]
+    best, weights = np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
+    if len(domain.elements.cells) == 0 or len(points) == 0:
+        return best, weights
+    _take_best(domain, points, _cells_around(domain, points), best, weights)
+    lost = np.flatnonzero(weights.min(axis=1) < 0.0)
+    if len(lost):
+        centroids = domain.x[domain.elements.cells].mean(axis=1)
+        near: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(points)
+        for n in lost:
+            distance = np.linalg.norm(centroids - points[n], axis=1)
+            near[n] = np.argpartition(distance, min(NEAREST, len(distance) - 1))[:NEAREST]
+        _take_best(domain, points, near, best, weights)
+    return best, weights
+
+
+def _take_best(
+    domain: Domain, points: FloatArray, candidates: list[IntArray], best: IntArray, weights: FloatArray
+) -> None:
+    """Put each point's best candidate into `best` and `weights` where it is better than what stands there."""
+    point = np.repeat(np.arange(len(points)), [len(cells) for cells in candidates])
+    cell = np.concatenate(candidates)
+    dim = weights.shape[1] - 1
+    corner = domain.x[domain.elements.cells[cell], :dim]
     edges = np.swapaxes(corner[:, 1:] - corner[:, :1], 1, 2)
     inner = np.linalg.solve(edges, (points[point, :dim] - corner[:, 0])[..., None])[..., 0]
     barycentric = np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
     order = np.lexsort((barycentric.min(axis=1), point))
-    last = order[np.searchsorted(point[order], np.arange(len(points)), side="right") - 1]
-    return cell[last], barycentric[last]
+    last = order[np.flatnonzero(np.diff(point[order], append=len(points)))]  # each point's best comes last
+    better = last[barycentric[last].min(axis=1) > weights[point[last]].min(axis=1)]
+    best[point[better]], weights[point[better]] = cell[better], barycentric[better]
 
 
-def _candidates(domain: Domain, points: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return pairs (point, cell) worth a look: cells whose box holds the point, and the nearest by their centroids.
-
-    The boxes find every cell that holds a point, the centroids those next to a point just outside the mesh.
-    """
-    held = _cells_around(domain, points)
-    near = min(NEAREST, len(domain.elements.cells))
-    centroids = domain.x[domain.elements.cells].mean(axis=1)
-    _, nearest = cKDTree(centroids).query(points, k=near)
-    every = np.arange(len(points))
-    point = np.concatenate([np.repeat(every, [len(cells) for cells in held]), np.repeat(every, near)])
-    cell = np.concatenate([*held, np.asarray(nearest).ravel()])
-    return point, cell.astype(np.int64)
-
-
-def _cells_around(domain: Domain, points: FloatArray) -> list[npt.NDArray[np.int64]]:
+def _cells_around(domain: Domain, points: FloatArray) -> list[IntArray]:
     """Return for each point the cells whose bounding box, with a little room, holds it."""
-    corner = [domain.x[column] for column in domain.elements.corners]
-    low = np.minimum.reduce(corner) - ROOM
-    high = np.maximum.reduce(corner) + ROOM
-    near = np.flatnonzero(((low <= points.max(axis=0)) & (high >= points.min(axis=0))).all(axis=1))
-    low, high = low[near], high[near]
-    return [near[((low <= point) & (point <= high)).all(axis=1)] for point in points]
+    cells = np.arange(len(domain.elements.cells))
+    boxes: list[tuple[FloatArray, FloatArray]] = []
+    for axis in range(3):
+        x = np.ascontiguousarray(domain.x[:, axis])
+        corner = [x[column[cells]] for column in domain.elements.corners]
+        low, high = np.minimum.reduce(corner) - ROOM, np.maximum.reduce(corner) + ROOM
+        near = (low <= points[:, axis].max()) & (high >= points[:, axis].min())
+        cells, boxes = cells[near], [(a[near], b[near]) for a, b in [*boxes, (low, high)]]
+    held = []
+    for point in points:
+        inside = np.ones(len(cells), dtype=bool)
+        for (low, high), value in zip(boxes, point, strict=True):
+            inside &= (low <= value) & (value <= high)
+        held.append(cells[inside])
+    return held
