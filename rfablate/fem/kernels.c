@@ -636,12 +636,14 @@ static inline void slice_product_f(Longs start, Ints column, Floats a, Floats x,
     }
 }
 
-/* One step of the Chebyshev smoother, A scaled to a unit diagonal:
+/* These work on rows `first` to n - 1, `first` being a slice's first row.
+
+   One step of the Chebyshev smoother, A scaled to a unit diagonal:
    d = c_old d + c_new (b - x - A' x) with b, x scaled too; x_new = x + d. Fixed rows have b = 0 and an empty row. */
-EXPORT void smooth(int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict d,
+EXPORT void smooth(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict d,
                    float *restrict x_new, float c_old, float c_new)
 {
-    for (int64_t s = 0; SLICE * s < n; s++) {
+    for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
         slice_product_f(start, column, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
@@ -658,9 +660,9 @@ EXPORT void smooth_from_zero(int64_t n, Floats b, float *restrict d, float *rest
 }
 
 /* r = b - x - A' x */
-EXPORT void residual_f(int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict r)
+EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict r)
 {
-    for (int64_t s = 0; SLICE * s < n; s++) {
+    for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
         slice_product_f(start, column, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
@@ -669,9 +671,9 @@ EXPORT void residual_f(int64_t n, Longs start, Ints column, Floats a, Floats b, 
 }
 
 /* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
-EXPORT void transfer(int64_t n, Longs start, Ints column, Floats a, Floats x, float *restrict y, float keep)
+EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats x, float *restrict y, float keep)
 {
-    for (int64_t s = 0; SLICE * s < n; s++) {
+    for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
         slice_product_f(start, column, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)

@@ -8,8 +8,9 @@ aggregate, times D^1/2, smoothed by one Jacobi step, is a column of P, and the n
 
 A cycle smooths with a Chebyshev polynomial in A', which needs products only (no order of rows, so ranks do not matter),
 goes down, and smooths again; the last level is inverted. Aggregates do not cross ranks. The fine level is distributed
-like the mesh; the next one, twenty times smaller, is held by every rank: a cycle needs the ghosts' values for each
-product on the fine level and one sum over ranks.
+like the mesh. Those below, twenty times smaller and less, are held by every rank, which works on its share of their
+rows: a cycle exchanges the ghosts' values before each product on the fine level, sums once over ranks, and gathers each
+product's rows below.
 
 The hierarchy only preconditions. It is kept while the coefficients change, see `KeptHierarchy`.
 """
@@ -34,7 +35,7 @@ from rfablate.fem.aggregation import (
 from rfablate.fem.domain import Nodes
 from rfablate.fem.kernels import call
 from rfablate.fem.matrix import Matrix, padding_columns
-from rfablate.fem.smoother import Smoother, Transfer, sliced
+from rfablate.fem.smoother import Rows, Smoother, Transfer, sliced
 
 FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
@@ -77,10 +78,10 @@ class VCycle:
         pattern = matrix.pattern
         self._values = np.zeros(len(pattern.column), dtype=np.float32)
         self._own = padding_columns(pattern.n, pattern.start)
-        self._fine = Smoother(pattern.n, pattern.start, pattern.column, self._values, largest, nodes)
+        self._fine = Smoother(pattern.n, pattern.start, pattern.column, self._values, largest, nodes=nodes)
         self._transfer = Transfer(P)
         self._factor = np.zeros(nodes.owned, dtype=np.float32)
-        self._coarse = _serial_levels(stiffness, weight)
+        self._coarse = _levels_below(stiffness, weight, nodes.comm)
         self._sum = np.zeros(P.shape[1], dtype=np.float32)
         self.levels = [nodes.total, *(level.n for level in self._coarse)]
         self._w0 = -1.0
@@ -121,7 +122,9 @@ class VCycle:
 class _Level:
     """A level that every rank holds: stiffness and mass on one pattern, and how they smooth together."""
 
-    def __init__(self, stiffness: sp.csr_matrix, mass: sp.csr_matrix, largest: float, P: sp.csr_matrix) -> None:
+    def __init__(
+        self, stiffness: sp.csr_matrix, mass: sp.csr_matrix, largest: float, P: sp.csr_matrix, comm: MPI.Comm
+    ) -> None:
         self.n = stiffness.shape[0]
         both = sp.csr_matrix(abs(stiffness) + abs(mass))
         both.setdiag(0.0)
@@ -133,7 +136,7 @@ class _Level:
         number = sp.csr_matrix((np.arange(1, both.nnz + 1), both.indices, both.indptr), shape=both.shape)
         self._layout, self._number = sliced(number)
         start, column, values = self._layout
-        self.smoother = Smoother(self.n, start, column, values, largest)
+        self.smoother = Smoother(self.n, start, column, values, largest, rows=Rows(self.n, comm))
         self.transfer = Transfer(P)
         self.b = np.zeros(P.shape[1], dtype=np.float32)
 
@@ -188,8 +191,8 @@ def _cycle(levels: list[_Level | _Coarsest], b: SingleArray) -> SingleArray:
     return smoother.x
 
 
-def _serial_levels(stiffness: sp.csr_matrix, mass: sp.csr_matrix) -> list[_Level | _Coarsest]:
-    """Return the levels of a matrix that this rank holds as a whole."""
+def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm) -> list[_Level | _Coarsest]:
+    """Return the levels of a matrix that every rank holds as a whole."""
     levels: list[_Level | _Coarsest] = []
     while stiffness.shape[0] > COARSEST:
         serial = Serial(stiffness.shape[0])
@@ -201,7 +204,7 @@ def _serial_levels(stiffness: sp.csr_matrix, mass: sp.csr_matrix) -> list[_Level
         if scaled.shape[1] > SLOWEST * A.shape[0]:
             scaled = prolongation(serial, A, candidate, largest, 0.0)
         P = sp.csr_matrix(sp.diags(root) @ scaled)
-        levels.append(_Level(stiffness, mass, largest, P))
+        levels.append(_Level(stiffness, mass, largest, P, comm))
         stiffness, mass = coarse_matrix(serial, A, scaled), sp.csr_matrix(P.T @ mass @ P)
     return [*levels, _Coarsest(stiffness, mass)]
 

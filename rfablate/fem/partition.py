@@ -130,7 +130,8 @@ def _part(  # noqa: PLR0913
     cells = number[mesh.cells[chosen]]
     outside = (cells < first) | (cells >= end)
     ghosts = np.unique(cells[outside])
-    cells = np.where(outside, end - first + np.searchsorted(ghosts, cells), cells - first)
+    local = cells - first
+    local[outside] = end - first + np.searchsorted(ghosts, cells[outside])
     input_node = np.concatenate([order[first:end], order[ghosts]])
     return Part(
         owned=end - first,
@@ -139,7 +140,7 @@ def _part(  # noqa: PLR0913
         ghost_owners=owner[order[ghosts]],
         input_node=input_node,
         points=mesh.points[input_node],
-        cells=np.ascontiguousarray(cells, dtype=np.int32),
+        cells=np.ascontiguousarray(local, dtype=np.int32),
         owned_cells=n_owned,
         input_cell=chosen,
         region=mesh.region[chosen],

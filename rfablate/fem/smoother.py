@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from mpi4py import MPI
 
 from rfablate.fem.domain import Nodes
 from rfablate.fem.kernels import SLICE, bind
@@ -23,20 +24,47 @@ HIGHEST = 1.1
 """Upper end of the smoother's range: power iteration comes to the largest eigenvalue from below."""
 
 
+class Rows:
+    """Rows of a level that every rank holds as a whole, dealt to ranks: each works on its own and takes the others'."""
+
+    def __init__(self, n: int, comm: MPI.Comm) -> None:
+        """Deal n rows in whole slices."""
+        slices = -(-n // SLICE)
+        bounds = np.minimum(SLICE * (slices * np.arange(comm.size + 1) // comm.size), n)
+        self.first, self.end = int(bounds[comm.rank]), int(bounds[comm.rank + 1])
+        self._comm, self._counts, self._starts = comm, np.diff(bounds), bounds[:-1]
+
+    def share(self, x: SingleArray) -> None:
+        """Take every rank's rows of x. Collective."""
+        if self._comm.size > 1:
+            self._comm.Allgatherv(MPI.IN_PLACE, [x, self._counts, self._starts, MPI.FLOAT])
+
+
 class Smoother:
     """A level's matrix without its unit diagonal, and Chebyshev steps with it."""
 
-    def __init__(self, n: int, start, column, values: SingleArray, largest: float, nodes: Nodes | None = None) -> None:  # type: ignore[no-untyped-def]
-        """Allocate for n rows; `nodes` where the level is distributed, whose ghosts are then exchanged."""
+    def __init__(  # noqa: PLR0913
+        self,
+        n: int,
+        start: npt.NDArray[np.int64],
+        column: npt.NDArray[np.int32],
+        values: SingleArray,
+        largest: float,
+        *,
+        nodes: Nodes | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        """Allocate for n rows: of `nodes`, whose ghosts are exchanged, or dealt to ranks as `rows`."""
         self.n = n
-        self._exchange = nodes is not None and nodes.comm.size > 1
+        self._nodes, self._rows = nodes, rows
         if nodes is None:
             self._x = [np.zeros(n, dtype=np.float32) for _ in range(2)]
         else:
             self._vectors = [nodes.vector(1, np.float32) for _ in range(2)]
             self._x = [vector.array for vector in self._vectors]
         self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
-        layout = (n, start, column, values, self.b)
+        first, end = (0, n) if rows is None else (rows.first, rows.end)
+        layout = (first, end, start, column, values, self.b)
         self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
         self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
         self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
@@ -49,29 +77,33 @@ class Smoother:
         return self._x[self._now]
 
     def _update(self) -> None:
-        if self._exchange:
+        if self._nodes is not None and self._nodes.comm.size > 1:
             self._vectors[self._now].scatter_forward()
 
     def _step(self, old: float, new: float) -> None:
         self._update()
         self._smooth[self._now](old, new)
         self._now = 1 - self._now
+        if self._rows is not None:
+            self._rows.share(self.x)
 
     def smooth_down(self) -> None:
-        """Smooth from x = 0."""
+        """Smooth from x = 0. Collective."""
         self._now = 0
         self._from_zero(self._first)
         for old, new in self._steps:
             self._step(old, new)
 
     def residual(self) -> SingleArray:
-        """Return b - A x."""
+        """Return b - A x. Collective."""
         self._update()
         self._residual[self._now]()
+        if self._rows is not None:
+            self._rows.share(self._r)
         return self._r
 
     def smooth_up(self) -> None:
-        """Smooth from where x is."""
+        """Smooth from where x is. Collective."""
         self._step(0.0, self._first)
         for old, new in self._steps:
             self._step(old, new)
@@ -108,7 +140,7 @@ class Transfer:
     def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
         pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
         if pair not in self._bound:
-            self._bound[pair] = bind("transfer", n, *layout, x, y, keep)
+            self._bound[pair] = bind("transfer", 0, n, *layout, x, y, keep)
         self._bound[pair]()
 
 
