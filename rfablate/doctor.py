@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -98,26 +97,6 @@ def _mpi(name: str) -> Finding:
     return Finding(name, True, f"{library}, {launcher}")
 
 
-def _petsc(name: str) -> Finding:
-    petsc = importlib.import_module("petsc4py.PETSc")
-    version = ".".join(map(str, petsc.Sys.getVersion()))
-    scalar = petsc.ScalarType.__name__
-    if scalar != "float64":
-        advice = "rfablate solves real equations: use a PETSc with real scalars in double precision"
-        return Finding(name, False, f"{version}, scalars {scalar}", advice)
-    return Finding(name, True, f"{version}, real scalars")
-
-
-def _multigrid(name: str) -> Finding:
-    petsc = importlib.import_module("petsc4py.PETSc")
-    if not petsc.Sys.hasExternalPackage("hypre"):
-        return Finding(name, "warning", "GAMG, no hypre", "GAMG serves; hypre is often quicker")
-    pc = petsc.PC().create(comm=petsc.COMM_SELF)
-    pc.setType("hypre")
-    pc.destroy()
-    return Finding(name, True, "GAMG and hypre")
-
-
 def _gmsh(name: str) -> Finding:
     try:
         gmsh = importlib.import_module("gmsh")
@@ -153,15 +132,18 @@ def _pictures(name: str) -> Finding:
 
 
 def _compiler(name: str) -> Finding:
-    compiler = os.environ.get("CC", (sysconfig.get_config_var("CC") or "cc")).split()[0]
+    compiler = os.environ.get("CC", "cc").split()[0]
     path = shutil.which(compiler)
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
     if path is None:
-        advice = "DOLFINx compiles forms at run time; Debian: apt-get install gcc"
+        advice = "rfablate compiles its kernels for this processor at first use; Debian: apt-get install gcc"
         return Finding(name, False, f"no {compiler}", advice)
-    if not header.exists():
-        return Finding(name, False, f"{path}, but no {header}", "Debian: apt-get install python3-dev")
-    return Finding(name, True, path)
+    from rfablate.errors import RfablateError
+    from rfablate.fem.kernels import compile_kernels
+
+    try:
+        return Finding(name, True, f"{path}, kernels at {compile_kernels()}")
+    except RfablateError as error:
+        return Finding(name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev")
 
 
 def _write_access(name: str) -> Finding:
@@ -222,8 +204,6 @@ CHECKS: list[tuple[str, Callable[[str], Finding]]] = [
     ("Python", _python),
     ("DOLFINx", _dolfinx),
     ("MPI", _mpi),
-    ("PETSc", _petsc),
-    ("multigrid", _multigrid),
     ("Gmsh", _gmsh),
     ("h5py", _h5py),
     ("pictures", _pictures),

@@ -176,12 +176,10 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     """Return versions, sizes and the hash of the case."""
     import gmsh
-    from petsc4py import PETSc
 
     return {
         "rfablate": rfablate.__version__,
         "dolfinx": DOLFINX_VERSION,
-        "petsc": ".".join(str(n) for n in PETSc.Sys.getVersion()),
         "gmsh": gmsh.__version__,
         "python": platform.python_version(),
         "ranks": ranks,

@@ -247,7 +247,7 @@ def _summary(axisymmetric: bool) -> dict[str, object]:
         },
         "warnings": ["white_matter: σ of 0.0947 S/m neglects the displacement current (about 7 %)"],
         "provenance": {
-            "rfablate": "0.1.0", "dolfinx": "0.9.0", "petsc": "3.18.5", "gmsh": "4.13", "python": "3.11.2",
+            "rfablate": "0.1.0", "dolfinx": "0.9.0", "gmsh": "4.13", "python": "3.11.2",
             "ranks": 2, "case_sha256": "9f" * 32, "started": "2026-11-21T10:00:00Z", "host_cores": 2,
         },
     }  # fmt: skip
