@@ -2,8 +2,8 @@
 
 sigma, k, alive   at the extrapolated temperature of the step's end (order 1: at the last temperature)
 phi_1, G          unit potential
-T_a, T_b          passive part and response to 1 V of the bioheat step
-V                 from the generator, which knows G and what the sensor would read:  T = T_a + V^2 T_b
+T_a, T_b          passive part and response to 1 V of the bioheat step:  T = T_a + V^2 T_b
+V                 from the generator, which knows G and what the sensor would read
 error             local error of the step, by which the loop accepts it or tries a shorter one
 """
 
@@ -27,6 +27,11 @@ from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
 Value = TypeVar("Value", FloatArray, float)
+
+RESERVE = 0.3
+"""Share of the temperature's tolerance that errors of T_b may take."""
+COARSEST_RESPONSE = 1e5
+"""Largest tolerance of T_b over that of the temperature."""
 
 
 def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
@@ -103,6 +108,28 @@ def _unit_field(problem: Problem, state: State, t: float) -> UnitField | None:
     return problem.electric.solve(problem.coefficients, guess)
 
 
+def coarser_response(heating: float, miss: float) -> float:
+    """Return by how much coarser T_b may be than T: it is multiplied only by what V^2 is off where T was solved."""
+    return float(np.clip(RESERVE * heating / miss, 1.0, COARSEST_RESPONSE)) if miss > 0.0 else COARSEST_RESPONSE
+
+
+@dataclass(frozen=True)
+class Split:
+    """A bioheat step as a function of the voltage, solved near the voltage to come, where T is nearly known."""
+
+    w0: float
+    near: float
+    """V^2 that T_near was solved for."""
+    T_near: FloatArray
+    T_b: FloatArray
+    coarser: float
+    """By how much coarser T_b was solved than T_near."""
+
+    def at(self, heating: float) -> FloatArray:
+        """Return the temperature [degC] for V^2 [V2]."""
+        return self.T_near + (heating - self.near) * self.T_b
+
+
 @dataclass(frozen=True)
 class _Operator:
     """What a bioheat step is made of, but for its length."""
@@ -122,16 +149,25 @@ class _Operator:
         self.problem.heat.prepare(w0, self.alive, fixed)
         return value
 
-    def split(self, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, FloatArray]:
-        """Return (T_a, T_b) at t [s]. Collective."""
+    def split(self, w0: float, past: FloatArray, t: float) -> Split:
+        """Return the step that ends at t [s] as a function of the voltage. Collective."""
         assert self.unit is not None
-        value, state, heat = self.prepare(w0, t), self.state, self.problem.heat
+        value, state, heat, load = self.prepare(w0, t), self.state, self.problem.heat, self.unit.load
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
-        # solved near the voltage to come, where T is nearly known: what T_b lacks counts only by the difference
         near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
-        load = self.unit.load
-        T, T_b = heat.step_and_response(past, value, parabola(state.past, t), near * load, load, guess)
-        return T - near * T_b, T_b
+        T_near = heat.step(past, value, parabola(state.past, t), near * load)
+        likely = abs(near - state.heating[0][1]) if state.heating else np.inf
+        coarser = coarser_response(near, likely)
+        return Split(w0, near, T_near, heat.response(load, guess, coarser), coarser)
+
+    def sharpen(self, split: Split, heating: float) -> Split | None:
+        """Return the split with a response accurate enough for this V^2, None if it is already. Collective."""
+        assert self.unit is not None
+        needed = coarser_response(max(heating, split.near), abs(heating - split.near))
+        if 2.0 * needed >= split.coarser:
+            return None
+        T_b = self.problem.heat.response(self.unit.load, split.T_b, needed)
+        return Split(split.w0, split.near, split.T_near, T_b, needed)
 
     def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
         """Return what the sensor reads in each field. Collective."""
@@ -148,21 +184,28 @@ def _bioheat(
     generator, state = operator.problem.generator, operator.state
     dt = t - state.t
     G = operator.unit.conductance if operator.unit is not None else 0.0
-    if operator.unit is not None and generator.reads_sensor and dt >= generator.horizon:
-        T_a, T_b = operator.split(w0, past, t)
-        a, b = operator.sensor(T_a, T_b)
-        command, memory = generator.decide(Offer(t, dt, G, a, b, t, state.sensor), state.memory)
-        heating = command.voltage**2
-        return T_a + heating * T_b, (w0, T_b), command, memory, a + heating * b
-    a, b, reach, response = np.nan, np.nan, t, None
+    split, reach, a, b = None, t, np.nan, np.nan
     if operator.unit is not None and generator.reads_sensor:
-        reach = state.t + generator.horizon
-        T_a, T_b = operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach)
-        a, b = operator.sensor(T_a, T_b)
-        response = (1.0 / generator.horizon, T_b)
-    command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
+        if dt < generator.horizon:  # the sensor lags behind: look farther ahead than this step
+            reach = state.t + generator.horizon
+            split = operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach)
+        else:
+            split = operator.split(w0, past, t)
+    while True:
+        if split is not None:
+            near, b = operator.sensor(split.T_near, split.T_b)
+            a = near - split.near * b
+        command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
+        heating = command.voltage**2
+        sharper = operator.sharpen(split, heating) if split is not None else None
+        if sharper is None:
+            break
+        split = sharper
+    response = (split.w0, split.T_b) if split is not None else None
+    if split is not None and reach == t:
+        return split.at(heating), response, command, memory, a + heating * b
     value = operator.prepare(w0, t)
-    load = command.voltage**2 * operator.unit.load if operator.unit is not None else np.zeros_like(past)
+    load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
     T = operator.problem.heat.step(past, value, parabola(state.past, t), load)
     return T, response, command, memory, operator.sensor(T)[0]
 

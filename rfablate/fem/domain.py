@@ -39,9 +39,9 @@ class Nodes:
         self.global_index = self.index_map.local_to_global(np.arange(self.local, dtype=np.int32))
         self._vector = self.vector()
 
-    def vector(self, width: int = 1, dtype: type = np.float64) -> dolfinx.la.Vector:
-        """Return a vector of zeros on these nodes, `width` numbers a node: its ghosts are updated in place."""
-        return dolfinx.la.vector(self.index_map, width, dtype=dtype)
+    def vector(self, dtype: type = np.float64) -> dolfinx.la.Vector:
+        """Return a vector of zeros on these nodes, whose ghosts are updated in place."""
+        return dolfinx.la.vector(self.index_map, 1, dtype=dtype)
 
     def accumulate(self, values: FloatArray) -> FloatArray:
         """Return nodal sums over all ranks' contributions, right on ghosts too. Collective."""

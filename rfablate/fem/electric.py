@@ -86,7 +86,7 @@ class ElectricProblem:
     def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients) -> UnitField:
         reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
         used = self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
-        self.hierarchy.note(used)
+        self.hierarchy.note(used, self.solver.digits)
         load = self._load(phi, coefficients)
         conductance = float(self._domain.nodes.sum(load)[0])
         if not (np.isfinite(conductance) and conductance > 0.0):

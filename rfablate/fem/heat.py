@@ -27,8 +27,6 @@ BoolArray = npt.NDArray[np.bool_]
 SLOW = 5.0
 """Iterations with the inverse diagonal for a tenth of the error's energy, from which V-cycles are quicker: a cycle
 costs as much as eight to ten of them and leaves about a hundredth."""
-COARSER_RESPONSE = 1e2
-"""T_b is only multiplied by the change of V^2 from step to step: its tolerance, squared, may be larger by this."""
 
 
 @dataclass(frozen=True)
@@ -86,47 +84,34 @@ class HeatProblem:
             source: Joule and other heat at the nodes [W].
         """
         rise, b = self._system(past, fixed_value, guess, source)
-        self._solve([rise], [b], self._energy([rise], [b]))
+        self._solve(rise, b)
         return rise + self._blood
 
-    def step_and_response(  # noqa: PLR0913
-        self,
-        past: FloatArray,
-        fixed_value: FloatArray,
-        guess: FloatArray,
-        source: FloatArray,
-        unit_load: FloatArray,
-        response_guess: FloatArray,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the temperature as `step` does, and T_b [K/V2], the rise for the Joule heat of 1 V. Collective."""
-        rise, b = self._system(past, fixed_value, guess, source)
-        response = np.where(self._fixed, 0.0, response_guess)
-        load = unit_load[: len(b)]
-        x, loads = [rise, response], [b, load]
-        self._solve(x, loads, self._energy(x, loads) * [1.0, COARSER_RESPONSE])
-        return rise + self._blood, response
+    def response(self, unit_load: FloatArray, guess: FloatArray, coarser: float = 1.0) -> FloatArray:
+        """Return T_b [K/V2], the rise for the Joule heat of 1 V. Collective.
 
-    def _solve(self, x: list[FloatArray], b: list[FloatArray], reference: FloatArray) -> None:
-        """Solve in place, by what is quicker: the inverse diagonal for both at once, or a V-cycle for each. Collective.
+        Args:
+            unit_load: Joule heat of 1 V at the nodes [W/V2].
+            guess: starting value [K/V2].
+            coarser: by how much the tolerance may be larger than that of the temperature.
+        """
+        response, load = np.where(self._fixed, 0.0, guess), unit_load[: self._domain.nodes.owned]
+        self._solve(response, load, coarser)
+        return response
+
+    def _solve(self, x: FloatArray, b: FloatArray, coarser: float = 1.0) -> None:
+        """Solve in place with what is quicker, the inverse diagonal or V-cycles. Collective.
 
         With the inverse diagonal the iterations grow like the root of the step, as diffusion goes.
         """
-        root = np.sqrt(self._w0)
+        root, reference = np.sqrt(self._w0), self._energy(x, b) * coarser**2
         if self._diagonal_needs > SLOW * root:
             cycle = self._hierarchy.get(self._inverse > 0.0, self._w0)
-            for n, (each, load) in enumerate(zip(x, b, strict=True)):
-                used = self.solver.solve(each, load, self._inverse, reference[n], cycle, add_start=True)
-                if n == 0:
-                    self._hierarchy.note(used)
-            return
-        both = np.stack(x, axis=1) if len(x) > 1 else x[0]
-        used = self.solver.solve(
-            both, np.stack(b, axis=1) if len(b) > 1 else b[0], self._inverse, reference, add_start=True
-        )
-        self._diagonal_needs = used / max(self.solver.digits, 1.0) * root
-        if len(x) > 1:
-            for n, each in enumerate(x):
-                each[:] = both[:, n]
+            used = self.solver.solve(x, b, self._inverse, reference, cycle, add_start=True)
+            self._hierarchy.note(used, self.solver.digits)
+        else:
+            used = self.solver.solve(x, b, self._inverse, reference, add_start=True)
+            self._diagonal_needs = used / max(self.solver.digits, 1.0) * root
 
     def _system(
         self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray
@@ -135,11 +120,9 @@ class HeatProblem:
         b = self.mass.heat(past - self._w0 * self._blood) + source[: self._domain.nodes.owned]
         return np.where(self._fixed, fixed_value, guess) - self._blood, b
 
-    def _energy(self, guesses: list[FloatArray], loads: list[FloatArray]) -> FloatArray:
-        """Return about the energy b . x of each solution: with the guess for x, or the inverse diagonal's if larger."""
-        pairs = zip(guesses, loads, strict=True)
-        mine = [(float(b @ (self._inverse * b)), float(b @ x[: len(b)])) for x, b in pairs]
-        return np.max(self._domain.nodes.total_of(*np.ravel(mine)).reshape(-1, 2), axis=1)
+    def _energy(self, guess: FloatArray, b: FloatArray) -> float:
+        """Return about the energy b . x of the solution: with the guess for x, or the inverse diagonal's if larger."""
+        return float(max(self._domain.nodes.total_of(float(b @ (self._inverse * b)), float(b @ guess[: len(b)]))))
 
     def flows(self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.

@@ -493,20 +493,6 @@ static inline void slice_product(Longs start, Ints column, Reals a, Reals x, int
     }
 }
 
-static inline void slice_product_2(Longs start, Ints column, Reals a, Reals x, int64_t s, double *restrict sum,
-                                   double *restrict sum_2)
-{
-    for (int l = 0; l < SLICE; l++)
-        sum[l] = sum_2[l] = 0.0;
-    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
-        SIMD for (int l = 0; l < SLICE; l++)
-        {
-            sum[l] += a[k + l] * x[2 * column[k + l]];
-            sum_2[l] += a[k + l] * x[2 * column[k + l] + 1];
-        }
-    }
-}
-
 /* y = A x */
 EXPORT void multiply(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals x, double *restrict y)
 {
@@ -536,30 +522,7 @@ EXPORT void multiply_and_dot(int64_t n, Longs start, Ints column, Reals a, Reals
     sums[1] = wu;
 }
 
-/* The same for two vectors that stand side by side, x[2 i] and x[2 i + 1]: for little more than the price of one. */
-EXPORT void multiply_and_dot_2(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals u, Reals r,
-                               double *restrict w, double *restrict sums)
-{
-    double ru = 0.0, wu = 0.0, ru_2 = 0.0, wu_2 = 0.0;
-    for (int64_t s = 0; SLICE * s < n; s++) {
-        double sum[SLICE], sum_2[SLICE];
-        slice_product_2(start, column, a, u, s, sum, sum_2);
-        for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
-            w[2 * i] = diagonal[i] * u[2 * i] + sum[l];
-            w[2 * i + 1] = diagonal[i] * u[2 * i + 1] + sum_2[l];
-            ru += r[2 * i] * u[2 * i];
-            wu += w[2 * i] * u[2 * i];
-            ru_2 += r[2 * i + 1] * u[2 * i + 1];
-            wu_2 += w[2 * i + 1] * u[2 * i + 1];
-        }
-    }
-    sums[0] = ru;
-    sums[1] = wu;
-    sums[2] = ru_2;
-    sums[3] = wu_2;
-}
-
-/* One step of conjugate gradients with a single reduction (see linear.py), `m` vectors side by side:
+/* One step of conjugate gradients with a single reduction (see linear.py):
    p = u + beta p, s = w + beta s, x += alpha p, r -= alpha s, u = inverse * r. */
 EXPORT void advance(int64_t n, Reals inverse, Reals w, double *restrict u, double *restrict p, double *restrict s,
                     double *restrict x, double *restrict r, double alpha, double beta)
@@ -572,21 +535,6 @@ EXPORT void advance(int64_t n, Reals inverse, Reals w, double *restrict u, doubl
         r[i] -= alpha * s[i];
         u[i] = inverse[i] * r[i];
     }
-}
-
-EXPORT void advance_2(int64_t n, Reals inverse, Reals w, double *restrict u, double *restrict p, double *restrict s,
-                      double *restrict x, double *restrict r, double alpha, double beta, double alpha_2, double beta_2)
-{
-    const double alphas[2] = {alpha, alpha_2}, betas[2] = {beta, beta_2};
-    for (int64_t i = 0; i < n; i++)
-        for (int m = 0; m < 2; m++) {
-            const int64_t k = 2 * i + m;
-            p[k] = u[k] + betas[m] * p[k];
-            s[k] = w[k] + betas[m] * s[k];
-            x[k] += alphas[m] * p[k];
-            r[k] -= alphas[m] * s[k];
-            u[k] = inverse[i] * r[k];
-        }
 }
 
 /* p = u + beta p */

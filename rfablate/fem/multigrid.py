@@ -46,6 +46,8 @@ COARSEST = 150
 """Unknowns that are inverted at once."""
 ROUNDING = 1e-7
 """Added to the coarsest level's unit diagonal: without fixed nodes and w0 its constant would be nobody's."""
+FEW_DIGITS = 5.0
+"""Powers of ten of the error's energy below which a solve says nothing of how good its hierarchy is."""
 SLOWEST = 0.5
 """A level that shrinks less than this takes every coupling for strong."""
 
@@ -210,13 +212,13 @@ def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm)
 
 
 class KeptHierarchy:
-    """A V-cycle that is built once and anew when solves have come to need half as many iterations again."""
+    """A V-cycle that is built once, and anew when solves have come to need half as many iterations again a digit."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, mass: FloatArray | None = None) -> None:
         """Build nothing yet; `matrix` is the stiffness and `mass` the diagonal that w0 multiplies."""
         self._nodes, self._matrix, self._mass = nodes, matrix, mass
         self._cycle: VCycle | None = None
-        self._fresh: int | None = None
+        self._fresh: float | None = None
         self.built = 0
 
     def get(self, free: npt.NDArray[np.bool_], w0: float = 0.0) -> VCycle:
@@ -232,9 +234,11 @@ class KeptHierarchy:
         """Build it anew at the next call: other nodes are fixed now."""
         self._cycle = None
 
-    def note(self, iterations: int) -> None:
-        """Take note of what a solve needed and drop a hierarchy that has grown poor."""
+    def note(self, iterations: int, digits: float) -> None:
+        """Take note of what a solve needed for so many powers of ten, and drop a hierarchy that has grown poor."""
+        if digits < FEW_DIGITS:  # says little
+            return
         if self._fresh is None:
-            self._fresh = max(iterations, 10)
-        elif iterations > 1.5 * self._fresh:
+            self._fresh = iterations / digits
+        elif iterations / digits > 1.5 * self._fresh:
             self._cycle = None

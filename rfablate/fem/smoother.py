@@ -60,7 +60,7 @@ class Smoother:
         if nodes is None:
             self._x = [np.zeros(n, dtype=np.float32) for _ in range(2)]
         else:
-            self._vectors = [nodes.vector(1, np.float32) for _ in range(2)]
+            self._vectors = [nodes.vector(np.float32) for _ in range(2)]
             self._x = [vector.array for vector in self._vectors]
         self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
         first, end = (0, n) if rows is None else (rows.first, rows.end)
