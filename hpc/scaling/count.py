@@ -1,0 +1,41 @@
+"""Messages, bytes and reductions a step by number of ranks, counted where MPI is called.
+
+Counts are exact on any machine, however busy and with however many ranks a core. They also show how the iterations and
+the coarse levels grow with the number of ranks, because aggregates do not cross ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpc.scaling.launch import Result, probe, table
+from hpc.scaling.model import Numbers
+
+
+def count(mesh: str, ranks: Sequence[int], steps: int) -> list[Result]:
+    """Return the probe's answers, counted, for each number of ranks."""
+    return [probe(mesh, n, steps, counted=True) for n in ranks]
+
+
+def show(runs: Sequence[Result]) -> str:
+    """Return a table: the fullest rank's counts a step, and exchanges and gatherings as the algorithm foretells."""
+    heads = ["ranks", "rows", "ghosts", "neighbours", "V-cycles", "other its", "level 1", "exchanges", "foretold"]
+    rows: list[list[object]] = [
+        [*heads, "messages", "kB sent", "reductions", "kB reduced", "gatherings", "foretold", "others"]
+    ]
+    for run in runs:
+        share, counts, levels = run["share"], run["counts"], run["potential_levels"]
+        numbers = Numbers.of(run, 0.0)
+        alone = run["ranks"] == 1
+        rows.append(
+            [
+                run["ranks"], max(share["rows"]), max(share["ghosts"]), max(share["neighbours"]),
+                f"{numbers.cycles:.2f}", f"{numbers.diagonal_iterations:.2f}", levels[1] if len(levels) > 1 else "-",
+                f"{counts['exchange']['calls']:.2f}", f"{0.0 if alone else numbers.exchanges:.2f}",
+                f"{counts['exchange']['messages']:.0f}", f"{counts['exchange']['bytes'] / 1e3:.0f}",
+                f"{counts['allreduce']['calls']:.2f}", f"{counts['allreduce']['bytes'] / 1e3:.0f}",
+                f"{counts['gather']['calls']:.2f}", f"{0.0 if alone else numbers.gathers:.2f}",
+                f"{counts['point']['calls'] + counts['other']['calls']:.2f}",
+            ]
+        )  # fmt: skip
+    return table(rows)

@@ -1,0 +1,157 @@
+/* Counts the MPI calls of a process: calls, messages this rank sends and their bytes, by kind. Preloaded, so that the
+   program counted is the program that runs; `scaling_counts` reads the counters (see counter.py).
+
+   A collective's messages are the library's own affair: it counts as one call with the bytes this rank puts in. A
+   neighbourhood exchange sends one message to each neighbour that is due some bytes. */
+
+#include <mpi.h>
+
+enum { EXCHANGE, REDUCE, GATHER, POINT, OTHER, KINDS };
+
+static double counter[KINDS][3];
+
+static int size_of(MPI_Datatype type)
+{
+    int size = 0;
+    PMPI_Type_size(type, &size);
+    return size;
+}
+
+static void count(int kind, double messages, double bytes)
+{
+    counter[kind][0] += 1.0;
+    counter[kind][1] += messages;
+    counter[kind][2] += bytes;
+}
+
+static void count_exchange(const int sent[], MPI_Datatype type, MPI_Comm comm)
+{
+    int in, out, weighted;
+    double messages = 0.0, bytes = 0.0;
+    PMPI_Dist_graph_neighbors_count(comm, &in, &out, &weighted);
+    for (int k = 0; k < out; k++) {
+        messages += sent[k] > 0;
+        bytes += (double)sent[k] * size_of(type);
+    }
+    count(EXCHANGE, messages, bytes);
+}
+
+void scaling_counts(double *out)
+{
+    for (int k = 0; k < KINDS; k++)
+        for (int q = 0; q < 3; q++)
+            out[3 * k + q] = counter[k][q];
+}
+
+/* --- ghosts ------------------------------------------------------------------------------------------------------- */
+
+int MPI_Neighbor_alltoallv(const void *s, const int n[], const int at[], MPI_Datatype t, void *r, const int rn[],
+                           const int rat[], MPI_Datatype rt, MPI_Comm comm)
+{
+    count_exchange(n, t, comm);
+    return PMPI_Neighbor_alltoallv(s, n, at, t, r, rn, rat, rt, comm);
+}
+
+int MPI_Ineighbor_alltoallv(const void *s, const int n[], const int at[], MPI_Datatype t, void *r, const int rn[],
+                            const int rat[], MPI_Datatype rt, MPI_Comm comm, MPI_Request *request)
+{
+    count_exchange(n, t, comm);
+    return PMPI_Ineighbor_alltoallv(s, n, at, t, r, rn, rat, rt, comm, request);
+}
+
+/* --- reductions --------------------------------------------------------------------------------------------------- */
+
+int MPI_Allreduce(const void *s, void *r, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm)
+{
+    count(REDUCE, 0.0, (double)n * size_of(t));
+    return PMPI_Allreduce(s, r, n, t, op, comm);
+}
+
+/* --- rows that every rank takes from all -------------------------------------------------------------------------- */
+
+int MPI_Allgatherv(const void *s, int n, MPI_Datatype t, void *r, const int rn[], const int at[], MPI_Datatype rt,
+                   MPI_Comm comm)
+{
+    int rank;
+    PMPI_Comm_rank(comm, &rank);
+    count(GATHER, 0.0, (double)rn[rank] * size_of(rt));
+    return PMPI_Allgatherv(s, n, t, r, rn, at, rt, comm);
+}
+
+/* --- from one rank to another ------------------------------------------------------------------------------------- */
+
+int MPI_Send(const void *s, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm)
+{
+    count(POINT, 1.0, (double)n * size_of(t));
+    return PMPI_Send(s, n, t, to, tag, comm);
+}
+
+int MPI_Isend(const void *s, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    count(POINT, 1.0, (double)n * size_of(t));
+    return PMPI_Isend(s, n, t, to, tag, comm, request);
+}
+
+int MPI_Sendrecv(const void *s, int n, MPI_Datatype t, int to, int tag, void *r, int rn, MPI_Datatype rt, int from,
+                 int rtag, MPI_Comm comm, MPI_Status *status)
+{
+    count(POINT, 1.0, (double)n * size_of(t));
+    return PMPI_Sendrecv(s, n, t, to, tag, r, rn, rt, from, rtag, comm, status);
+}
+
+/* --- other collectives: a step should need none ------------------------------------------------------------------- */
+
+int MPI_Barrier(MPI_Comm comm)
+{
+    count(OTHER, 0.0, 0.0);
+    return PMPI_Barrier(comm);
+}
+
+int MPI_Bcast(void *b, int n, MPI_Datatype t, int root, MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Bcast(b, n, t, root, comm);
+}
+
+int MPI_Reduce(const void *s, void *r, int n, MPI_Datatype t, MPI_Op op, int root, MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Reduce(s, r, n, t, op, root, comm);
+}
+
+int MPI_Allgather(const void *s, int n, MPI_Datatype t, void *r, int rn, MPI_Datatype rt, MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Allgather(s, n, t, r, rn, rt, comm);
+}
+
+int MPI_Gather(const void *s, int n, MPI_Datatype t, void *r, int rn, MPI_Datatype rt, int root, MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Gather(s, n, t, r, rn, rt, root, comm);
+}
+
+int MPI_Gatherv(const void *s, int n, MPI_Datatype t, void *r, const int rn[], const int at[], MPI_Datatype rt, int root,
+                MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Gatherv(s, n, t, r, rn, at, rt, root, comm);
+}
+
+int MPI_Alltoall(const void *s, int n, MPI_Datatype t, void *r, int rn, MPI_Datatype rt, MPI_Comm comm)
+{
+    count(OTHER, 0.0, (double)n * size_of(t));
+    return PMPI_Alltoall(s, n, t, r, rn, rt, comm);
+}
+
+int MPI_Alltoallv(const void *s, const int n[], const int at[], MPI_Datatype t, void *r, const int rn[], const int rat[],
+                  MPI_Datatype rt, MPI_Comm comm)
+{
+    double bytes = 0.0;
+    int ranks;
+    PMPI_Comm_size(comm, &ranks);
+    for (int k = 0; k < ranks; k++)
+        bytes += (double)n[k] * size_of(t);
+    count(OTHER, 0.0, bytes);
+    return PMPI_Alltoallv(s, n, at, t, r, rn, rat, rt, comm);
+}

@@ -1,0 +1,91 @@
+"""The meshes of benchmark B1, and the same cut finer: `medium+1` is `medium` with each tetrahedron in eight."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hpc.bench.mesh import SIZES
+from rfablate.case.geometry import MeshDomain
+from rfablate.case.load import load_case
+from rfablate.fem.meshdata import MeshData
+from rfablate.fem.meshfile import read_mesh
+
+CASE = Path(__file__).parents[1] / "bench" / "b1.toml"
+FOLDER = Path("runs/scaling")
+IntArray = npt.NDArray[np.int64]
+
+_PAIRS = list(combinations(range(4), 2))
+_CHILDREN = [
+    [0, 4, 5, 6],
+    [4, 1, 7, 8],
+    [5, 7, 2, 9],
+    [6, 8, 9, 3],
+    [4, 5, 6, 8],
+    [4, 5, 7, 8],
+    [5, 6, 8, 9],
+    [5, 7, 8, 9],
+]
+"""Four corners and the octahedron between them in four; 4 to 9 are the midpoints of `_PAIRS`."""
+
+
+def prepare(name: str) -> Path:
+    """Return the file of a mesh, made in a process of its own when it is not there: reading is no part of a step."""
+    path = FOLDER / f"{name}.npz"
+    if not path.is_file():
+        subprocess.run([sys.executable, "-m", "hpc.scaling.meshes", name], check=True)
+    return path
+
+
+def make(name: str) -> MeshData:
+    """Return a mesh by name: a size of hpc.bench.mesh, and how often it is cut, as in `large+1`."""
+    size, _, times = name.partition("+")
+    if size not in SIZES:
+        raise SystemExit(f"no mesh '{name}'; sizes: {', '.join(SIZES)}, each with +1 or +2 for finer ones")
+    file = Path("runs/bench").resolve() / f"{size}.msh"
+    if not file.is_file():
+        subprocess.run([sys.executable, "-m", "hpc.bench.mesh", size, str(file)], check=True)
+    domain = load_case(CASE, [f"domain.file={file}"]).domain
+    assert isinstance(domain, MeshDomain)
+    mesh = read_mesh(domain)
+    for _ in range(int(times or 0)):
+        mesh = refine(mesh)
+    return mesh
+
+
+def refine(mesh: MeshData) -> MeshData:
+    """Cut each tetrahedron in eight at the midpoints of its edges, and the facets of each surface in four."""
+    n = len(mesh.points)
+    key = np.concatenate([_key(mesh.cells[:, i], mesh.cells[:, j], n) for i, j in _PAIRS])
+    edges, place = np.unique(key, return_inverse=True)
+    points = np.concatenate([mesh.points, 0.5 * (mesh.points[edges // n] + mesh.points[edges % n])])
+    ten = np.concatenate([mesh.cells, n + place.reshape(6, -1).T], axis=1)
+    del key, place
+    return replace(
+        mesh,
+        points=points,
+        cells=np.concatenate([ten[:, child] for child in _CHILDREN]),
+        region=np.tile(mesh.region, 8),
+        surfaces={name: _cut_facets(facets, edges, n) for name, facets in mesh.surfaces.items()},
+    )
+
+
+def _key(i: IntArray, j: IntArray, n: int) -> IntArray:
+    return np.minimum(i, j) * n + np.maximum(i, j)
+
+
+def _cut_facets(facets: IntArray, edges: IntArray, n: int) -> IntArray:
+    a, b, c = facets.T
+    ab, bc, ca = (n + np.searchsorted(edges, _key(i, j, n)) for i, j in ((a, b), (b, c), (c, a)))
+    return np.concatenate([np.stack(three, axis=1) for three in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    make(sys.argv[1]).save(FOLDER / f"{sys.argv[1]}.npz")

@@ -1,0 +1,95 @@
+"""What each rank would hold of a mesh on many ranks, found on one: the partitioner is asked, no rank is started.
+
+    python -m hpc.scaling.parts runs/scaling/million.npz 2 4 ... 1024
+
+Rows, cells (with those computed twice), ghosts and neighbours are the partition's own. The size of the V-cycle's first
+replicated level is found by aggregating the matrix without the couplings between parts, as ranks do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from mpi4py import MPI
+
+from hpc.scaling.meshes import CASE
+from rfablate.case.load import load_case
+from rfablate.fem.aggregation import fine_rows
+from rfablate.fem.domain import Domain, distribute
+from rfablate.fem.kernels import call
+from rfablate.fem.meshdata import MeshData
+from rfablate.fem.multigrid import STRONG
+from rfablate.fem.partition import ROW_COST, bisect
+from rfablate.problem import Problem, build_problem
+
+IntArray = npt.NDArray[np.int32]
+
+
+def shares(problem: Problem, n_parts: int) -> dict[str, Any]:
+    """Return the largest rows, cells, ghosts and neighbours of any part, their means, and the first level's size."""
+    domain, pattern = problem.domain, problem.pattern
+    n, near, far = domain.nodes.total, pattern.near, pattern.far
+    degree = np.bincount(near, minlength=n) + np.bincount(far, minlength=n) + 1
+    owner = bisect(domain.x, degree + ROW_COST, n_parts)
+    cut = owner[near] != owner[far]
+    at_home, away = np.concatenate([near[cut], far[cut]]), np.concatenate([far[cut], near[cut]])
+    ghost = np.unique(owner[at_home].astype(np.int64) * n + away)
+    pair = np.unique(owner[at_home].astype(np.int64) * n_parts + owner[away])
+    found = {
+        "rows": np.bincount(owner, minlength=n_parts),
+        "cells": _cells(domain, owner, n_parts),
+        "ghosts": np.bincount(ghost // n, minlength=n_parts),
+        "neighbours": np.bincount(pair // n_parts, minlength=n_parts),
+    }
+    most = {name: int(values.max()) for name, values in found.items()}
+    return {
+        "parts": n_parts,
+        **most,
+        "mean_ghosts": float(found["ghosts"].mean()),
+        "level_1": _aggregates(problem, owner),
+    }
+
+
+def _cells(domain: Domain, owner: IntArray, n_parts: int) -> npt.NDArray[np.int64]:
+    """Return how many cells touch each part."""
+    corners = np.sort(owner[domain.elements.cells], axis=1)
+    first = np.ones(corners.shape, dtype=bool)
+    first[:, 1:] = corners[:, 1:] != corners[:, :-1]
+    return np.bincount(corners[first], minlength=n_parts)
+
+
+def _aggregates(problem: Problem, owner: IntArray) -> int:
+    """Return the aggregates of the potential's matrix when they do not cross parts."""
+    assert problem.electric is not None
+    matrix, domain = problem.electric.matrix, problem.domain
+    free = ~(domain.surface_nodes["active"] | domain.surface_nodes["return"]) & (matrix.diagonal > 0.0)
+    root = np.sqrt(np.divide(1.0, matrix.diagonal, out=np.zeros(len(free)), where=free))
+    order = np.argsort(owner, kind="stable")
+    A = sp.csr_matrix(fine_rows(matrix, root)[order][:, order])
+    rows = np.repeat(np.arange(len(order)), np.diff(A.indptr))
+    of_part = owner[order]
+    strong = (np.abs(A.data) > STRONG) & (rows != A.indices) & (of_part[rows] == of_part[A.indices])
+    where = np.concatenate([[0], np.cumsum(strong)])[A.indptr].astype(np.int32)
+    of, joined = np.empty(len(order), dtype=np.int32), np.empty(len(order), dtype=np.int32)
+    count = int(call("aggregate", len(order), where, A.indices[strong].astype(np.int32), of, joined))
+    return count + int(((of < 0) & free[order]).sum())
+
+
+def main(path: Path, counts: list[int]) -> None:
+    """Print one line of JSON."""
+    case = load_case(CASE, [f"domain.file={path.resolve()}"])
+    domain = distribute(MeshData.load(path), MPI.COMM_SELF)
+    problem = build_problem(case, domain)
+    problem.assemble(problem.initial)
+    rows = [shares(problem, n) for n in counts]
+    print(json.dumps({"mesh": path.stem, "nodes": domain.nodes.total, "cells": domain.n_cells, "shares": rows}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(n) for n in sys.argv[2:]])

@@ -1,0 +1,221 @@
+"""Some steps of benchmark B1 on the ranks it is started with, taken apart: prints one line of JSON.
+
+    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.npz [--steps 20]
+
+The program runs as it is. Solves, V-cycles and their replicated levels are timed from outside, by wrapping them here;
+what MPI was asked for is counted where counts.c is preloaded. Numbers a step are those of the second half of the steps.
+
+On one rank seconds are those of the processor, which another program's work does not stretch, and on an idle machine
+are wall seconds; `busy` is their ratio. On several ranks they are wall seconds, since waiting is part of a step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from hpc.scaling import counter
+from hpc.scaling.meshes import CASE
+from rfablate.case.load import load_case
+from rfablate.fem import linear, multigrid, smoother
+from rfablate.fem.domain import distribute
+from rfablate.fem.meshdata import MeshData
+from rfablate.observe import Observer
+from rfablate.problem import Problem, build_problem
+from rfablate.run import steps
+from rfablate.state import initial_state
+
+FloatArray = npt.NDArray[np.float64]
+MIB = 1024.0
+
+
+class Tally(defaultdict[str, float]):
+    """Seconds (`..._s`) and numbers of what a step does, added up from the start of the run; a stopwatch too."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(float)
+        self._clock = clock
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time inside the `with` block to a stage, as `Stopwatch` does."""
+        start = self._clock()
+        try:
+            yield
+        finally:
+            self[f"{name}_s"] += self._clock() - start
+
+    def watch(self) -> None:
+        """Wrap the solver's parts: a solve by its kind, a V-cycle, and what of it every rank does alike."""
+        linear.ConjugateGradients.solve = self._solve(linear.ConjugateGradients.solve)  # type: ignore[method-assign]
+        multigrid.VCycle.apply = self._timed("cycle", multigrid.VCycle.apply)  # type: ignore[method-assign]
+        multigrid._cycle = self._timed("coarse", multigrid._cycle)
+        for name in ("smooth_down", "residual", "smooth_up"):
+            setattr(smoother.Smoother, name, self._timed("dealt", getattr(smoother.Smoother, name), below=True))
+
+    def _timed(self, name: str, function: Callable[..., Any], *, below: bool = False) -> Callable[..., Any]:
+        """Wrap a function, the outermost call of a recursion; `below`: only where it works for a coarse level."""
+        depth = 0
+
+        @functools.wraps(function)
+        def timed(*arguments: Any) -> Any:
+            nonlocal depth
+            if below and arguments[0]._rows is None:
+                return function(*arguments)
+            depth += 1
+            start = self._clock()
+            try:
+                return function(*arguments)
+            finally:
+                depth -= 1
+                if depth == 0:
+                    self[f"{name}_s"] += self._clock() - start
+                    self[f"{name}s"] += 1
+
+        return timed
+
+    def _solve(self, function: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def solve(
+            solver: Any, x: FloatArray, b: Any, inverse: Any, reference: Any, cycle: Any = None, **rest: Any
+        ) -> int:
+            start = self._clock()
+            used = function(solver, x, b, inverse, reference, cycle, **rest)
+            kind = "diagonal" if cycle is None else "cycled"
+            self[f"{kind}_s"] += self._clock() - start
+            self[f"{kind}_iterations"] += used
+            self[f"{kind}_solves"] += 1
+            return used
+
+        return solve
+
+
+def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
+    """Run on a mesh that `meshes.prepare` made and return what a step took. Collective."""
+    case = load_case(CASE, [f"domain.file={path.resolve()}"])
+    clock = time.process_time if comm.size == 1 else time.perf_counter
+    tally = Tally(clock)
+    tally.watch()
+    with tally.stage("mesh"):
+        domain = distribute(MeshData.load(path) if comm.rank == 0 else None, comm)
+    with tally.stage("setup"):
+        problem = build_problem(case, domain)
+        state, observer = initial_state(problem), Observer(case, problem)
+    after_setup = _peak_MiB()
+    rows: list[dict[str, float]] = []
+    counts: list[FloatArray] = []
+    for number, frame in enumerate(steps(problem, state, [case.output.fields_interval or 60.0], tally)):
+        with tally.stage("measure"):
+            observer.look(frame)
+        rows.append({**tally, "step_s": clock(), "wall_s": time.perf_counter()})
+        now = counter.read()
+        counts += [now] if now is not None else []
+        if number == n_steps:
+            break
+    late = len(rows) // 2
+    return {
+        "ranks": comm.size,
+        "nodes": domain.nodes.total,
+        "cells": domain.n_cells,
+        "steps": len(rows) - 1,
+        "mesh_s": tally["mesh_s"],
+        "setup_s": tally["setup_s"],
+        "first_step_s": rows[1]["step_s"] - rows[0]["step_s"],
+        "busy": (rows[-1]["step_s"] - rows[0]["step_s"]) / (rows[-1]["wall_s"] - rows[0]["wall_s"]),
+        **_a_step(rows[late:]),
+        "potential_levels": _levels(problem.electric.hierarchy if problem.electric else None),
+        "heat_levels": _levels(problem.heat._hierarchy),
+        "level_1_entries": _entries(problem.electric.hierarchy if problem.electric else None),
+        "looked_at": comm.allreduce(len(observer._meter._cells)),
+        "looked_at_most": comm.allreduce(len(observer._meter._cells), op=MPI.MAX),
+        "share": _shares(problem, after_setup),
+        "counts": _counts(counts[late:], comm),
+    }
+
+
+def _a_step(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Return means of numbers and medians of seconds over the steps between these rows."""
+    names = sorted({name for row in rows for name in row} - {"mesh_s", "setup_s"})
+    table = np.array([[row.get(name, 0.0) for name in names] for row in rows])
+    change = np.diff(table, axis=0)
+    middle = {name: float(np.median(column)) for name, column in zip(names, change.T, strict=True)}
+    mean = {name: float(np.mean(column)) for name, column in zip(names, change.T, strict=True)}
+    return {name: (middle if name.endswith("_s") else mean)[name] for name in names}
+
+
+def _levels(hierarchy: Any) -> list[int]:
+    cycle = hierarchy._cycle if hierarchy is not None else None
+    return [int(n) for n in cycle.levels] if cycle is not None else []
+
+
+def _entries(hierarchy: Any) -> int:
+    """Return the off-diagonal entries of the first replicated level, 0 where that is inverted as a whole."""
+    cycle = hierarchy._cycle if hierarchy is not None else None
+    return len(getattr(cycle._coarse[0], "_columns", ())) if cycle is not None else 0
+
+
+def _shares(problem: Problem, after_setup: float) -> dict[str, list[float]]:
+    """Return each rank's share of the work, and its memory [MiB]. Collective."""
+    domain = problem.domain
+    nodes = domain.nodes
+    owner = np.searchsorted(np.cumsum(domain.comm.allgather(nodes.owned)), nodes.global_index[nodes.owned :], "right")
+    mine = {
+        "rows": nodes.owned,
+        "ghosts": nodes.local - nodes.owned,
+        "neighbours": len(np.unique(owner)),
+        "cells": len(domain.stencil.cells),
+        "setup_MiB": after_setup,
+        "peak_MiB": _peak_MiB(),
+        "step_MiB": _resident_MiB(),
+    }
+    gathered = domain.comm.allgather(mine)
+    return {name: [each[name] for each in gathered] for name in mine}
+
+
+def _counts(rows: list[FloatArray], comm: MPI.Comm) -> dict[str, dict[str, float]]:
+    """Return calls, messages and bytes a step by kind, each of the rank with the most. Collective."""
+    if not rows:
+        return {}
+    mine = (rows[-1] - rows[0]) / (len(rows) - 1)
+    comm.Allreduce(MPI.IN_PLACE, mine, op=MPI.MAX)
+    return {
+        kind: dict(zip(counter.PARTS, map(float, row), strict=True))
+        for kind, row in zip(counter.KINDS, mine, strict=True)
+    }
+
+
+def _peak_MiB() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+
+
+def _resident_MiB() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / MIB**2
+
+
+def main() -> None:
+    """Run and print on rank 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mesh", type=Path)
+    parser.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    comm = MPI.COMM_WORLD
+    answer = run(arguments.mesh, comm, arguments.steps)
+    if comm.rank == 0:
+        print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

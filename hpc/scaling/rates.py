@@ -1,0 +1,81 @@
+"""What memory and MPI give on this machine, on the ranks it is started with: prints one line of JSON.
+
+    [mpirun -n 2] python -m hpc.scaling.rates
+
+Memory: a = b + s c on arrays far larger than the caches, all ranks at once, by the three arrays' bytes (what the
+processor reads besides, before it writes, is not counted). MPI: medians over many calls.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+from mpi4py import MPI
+
+LENGTH = 12_000_000
+"""Numbers in each of the three arrays: 288 MB on each rank."""
+BLOCK = 16384
+"""Numbers worked on at once: they stay in a cache of the core between the product and the sum."""
+LARGE = 1_000_000
+"""Bytes of the message that tells the bandwidth."""
+
+
+def triad(comm: MPI.Comm) -> float:
+    """Return the bytes a second of one rank while all are at it. Collective."""
+    a, b, c = (np.full(LENGTH, value) for value in (0.0, 1.0, 2.0))
+
+    def work() -> None:
+        for at in range(0, LENGTH, BLOCK):
+            part = slice(at, at + BLOCK)
+            np.multiply(c[part], 3.0, out=a[part])
+            a[part] += b[part]
+
+    return 24.0 * LENGTH / _median(comm, work, 7)
+
+
+def _median(comm: MPI.Comm, work: Callable[[], object], times: int) -> float:
+    """Return the seconds of a call, the slowest rank's. Collective."""
+    seconds = []
+    for _ in range(times):
+        comm.Barrier()
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return float(comm.allreduce(float(np.median(seconds)), op=MPI.MAX))
+
+
+def ping(comm: MPI.Comm, n_bytes: int, times: int) -> float:
+    """Return the seconds that a message takes between ranks 0 and 1. Collective."""
+    buffer = np.zeros(n_bytes, dtype=np.int8)
+
+    def there_and_back() -> None:
+        if comm.rank == 0:
+            comm.Send(buffer, 1)
+            comm.Recv(buffer, 1)
+        elif comm.rank == 1:
+            comm.Recv(buffer, 0)
+            comm.Send(buffer, 0)
+
+    return 0.5 * _median(comm, there_and_back, times)
+
+
+def main() -> None:
+    """Measure and print on rank 0."""
+    comm = MPI.COMM_WORLD
+    found = {"ranks": comm.size, "triad_GB_per_s": triad(comm) / 1e9}
+    if comm.size > 1:
+        pair = np.zeros(2)
+        latency = ping(comm, 8, 2000)
+        found["latency_us"] = 1e6 * latency
+        found["bandwidth_GB_per_s"] = LARGE / (ping(comm, LARGE, 100) - latency) / 1e9
+        found["allreduce_us"] = 1e6 * _median(comm, lambda: comm.Allreduce(MPI.IN_PLACE, pair), 2000)
+        found["pickled_allreduce_us"] = 1e6 * _median(comm, lambda: comm.allreduce(pair), 2000)
+    if comm.rank == 0:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
