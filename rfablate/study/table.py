@@ -70,7 +70,7 @@ class StudyTable:
         """Write table.csv, and table.parquet where pyarrow is there, each whole or not at all; return their names."""
         part = folder / "table.csv.part"
         with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             for row in zip(*self.columns.values(), strict=True):
                 writer.writerow(["" if value is None else _shown(value) for value in row])
