@@ -91,11 +91,12 @@ def run(
 
 def finish(plan: Plan, directory: StudyDirectory) -> bool:
     """Write the table and the page, say where; return whether every member is completed."""
+    from rfablate.study.page import write_page
     from rfablate.study.table import collect
 
     begin = time.monotonic()
     table = collect(plan, directory)
-    names = table.write(directory.path)
+    names = [write_page(directory.path, plan, table).name, *table.write(directory.path)]
     status = table.columns["status"]
     bad = sum(each in ("failed", "not run") for each in status)
     print(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
