@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rfablate.report import style
+from rfablate.report.wording import short
 from rfablate.study.data import (
     Varied,
     effect,
@@ -133,7 +134,7 @@ def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
     for place, (title, x, axis) in enumerate(scales):
         ax.axvline(place, color=style.MUTED, linewidth=0.8)
         ax.annotate(
-            title.replace(" ", "\n", 1), (place, 1.07), ha="center", va="bottom", fontsize=7.5, annotation_clip=False
+            title.replace(" (", "\n("), (place, 1.07), ha="center", va="bottom", fontsize=7.5, annotation_clip=False
         )
         for height, label in _marks(axis, x):
             ax.annotate(
@@ -155,7 +156,7 @@ def _marks(axis: Varied | None, x: FloatArray) -> list[tuple[float, str]]:
     if axis is not None and not axis.ranged:
         return list(zip(map(float, _heights(axis.levels, axis.levels)), axis.labels, strict=True))
     low, high = _limits(x, room=0.0)
-    return [(height, f"{low + height * (high - low):.3g}") for height in (0.0, 0.5, 1.0)]
+    return [(height, short(low + height * (high - low))) for height in (0.0, 0.5, 1.0)]
 
 
 def pareto(goals: Sequence[tuple[str, str, FloatArray]], names: Sequence[str]) -> tuple[str, list[int]]:
@@ -214,7 +215,12 @@ def _scale(ax: Any, axis: Varied, *, vertical: bool = False) -> None:
     if axis.log:
         (ax.set_yscale if vertical else ax.set_xscale)("log")
     elif not axis.ranged and len(axis.levels) <= 6:
-        which.set_ticks(axis.levels, axis.labels)
+        near = 0.11 * (axis.levels[-1] - axis.levels[0])
+        labels, last = [], -np.inf
+        for level, label in zip(axis.levels, axis.labels, strict=True):
+            labels.append(label if level - last > near else "")
+            last = level if labels[-1] else last
+        which.set_ticks(axis.levels, labels)
 
 
 def _limits(y: FloatArray, room: float = 0.05) -> tuple[float, float]:

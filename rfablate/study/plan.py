@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,14 @@ class Plan:
     members: each different run once. rows: for every point of the design its place in `members`.
     """
 
-    def __init__(self, study: StudyFile, folder: Path, overrides: Sequence[str] = ()) -> None:
-        """Plan a study whose paths start from `folder`.
+    def __init__(
+        self,
+        study: StudyFile,
+        folder: Path,
+        overrides: Sequence[str] = (),
+        points: Iterable[Point] | None = None,
+    ) -> None:
+        """Plan a study whose paths start from `folder`; `points` stand in for the design where they are given.
 
         Raises:
             CaseError: the base case cannot be read, an axis names no key of it, or no member is a sound case.
@@ -67,7 +73,7 @@ class Plan:
         self.points: list[Point] = []
         self.rows: list[int] = []
         self._number: dict[str, int] = {}
-        for point in points_of(study.design, self.run_axes):
+        for point in points_of(study.design, self.run_axes) if points is None else points:
             self.add(point)
         self._try_some()
 
