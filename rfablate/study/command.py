@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rfablate.study.find import Answer
     from rfablate.study.members import StudyDirectory
     from rfablate.study.plan import Plan
+    from rfablate.study.table import StudyTable
 
 INTERRUPTED = 6
 NOT_ALL = 1
@@ -30,6 +32,14 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of every member"
+    )
+    parser.add_argument("--sensitivity", action="store_true", help="which axis matters how much (needs SALib)")
+    parser.add_argument(
+        "--predict",
+        nargs="+",
+        default=[],
+        metavar="KEY=NUMBER",
+        help="ask a surrogate between the rows (needs scikit-learn)",
     )
 
 
@@ -86,7 +96,7 @@ def study(args: argparse.Namespace) -> int:
         if not args.collect:
             start = start_run(plan.study.ranks)
             interrupted = run(plan, directory, start, lock, jobs=args.jobs, retry_failed=args.retry_failed)
-        all_done = finish(plan, directory)
+        all_done = finish(plan, directory, sensitivity=args.sensitivity, predict=args.predict)
     return INTERRUPTED if interrupted else 0 if all_done else NOT_ALL
 
 
@@ -204,19 +214,50 @@ def run(
     return interrupted
 
 
-def finish(plan: Plan, directory: StudyDirectory) -> bool:
+def finish(plan: Plan, directory: StudyDirectory, *, sensitivity: bool = False, predict: Sequence[str] = ()) -> bool:
     """Write the table and the page, say where; return whether every member is completed."""
     from rfablate.study.page import write_page
     from rfablate.study.table import collect
 
     begin = time.monotonic()
     table = collect(plan, directory)
-    names = [write_page(directory.path, plan, table).name, *table.write(directory.path)]
+    names = table.write(directory.path)
+    extra = ""
+    if sensitivity:
+        extra = _sensitivity(plan, table, directory)
+        names.append("sensitivity.csv")
+    if predict:
+        _predict(plan, table, predict)
+    names.insert(0, write_page(directory.path, plan, table, extra).name)
     status = table.columns["status"]
     bad = sum(each in ("failed", "not run") for each in status)
     print(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
     print(f"written to {directory.path}: {', '.join(names)}", flush=True)
     return bad == 0
+
+
+def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory) -> str:
+    """Say and write the indices of the shown responses; return them as a section of the page."""
+    from rfablate.study.data import shown_responses
+    from rfablate.study.sensitivity import analyse, as_section, as_text, write_csv
+
+    found = [analyse(plan, table, name) for name in shown_responses(plan, table)]
+    for each in found:
+        print(as_text(each))
+    write_csv(found, directory.path / "sensitivity.csv")
+    return as_section(found)
+
+
+def _predict(plan: Plan, table: StudyTable, texts: Sequence[str]) -> None:
+    """Say what surrogates of the shown responses expect at a point."""
+    from rfablate.study.data import shown_responses
+    from rfablate.study.surrogate import fit, parse_point
+
+    for name in shown_responses(plan, table):
+        model = fit(table, name)
+        values, deviations = model.predict(parse_point(texts, model.keys))
+        error = f"cross-validation error {model.rmse:.2g}, at worst {model.worst:.2g}, Q2 {model.q2:.4f}"
+        print(f"{name} = {values[0]:.5g} ±{1.96 * deviations[0]:.2g} (95 % of the surrogate; {error})")
 
 
 def _say_plan(plan: Plan, path: Path) -> None:

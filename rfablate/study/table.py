@@ -32,9 +32,12 @@ ELECTRIC = ("voltage_V", "current_A", "power_W", "impedance_ohm")
 class StudyTable:
     """Columns of equal length, by name; a missing number is None."""
 
-    def __init__(self, axes: Sequence[str]) -> None:
-        """Start a table without rows, whose first columns are HEAD and the axes' keys."""
-        self.axes = tuple(axes)
+    def __init__(self, axes: Sequence[str], along: Sequence[str] = ()) -> None:
+        """Start a table without rows, whose first columns are HEAD and the axes' keys.
+
+        along: those of the keys that only move along with another one.
+        """
+        self.axes, self.along = tuple(axes), tuple(along)
         self.columns: dict[str, list[Any]] = {name: [] for name in (*HEAD, *axes)}
         self.length = 0
 
@@ -90,7 +93,8 @@ class StudyTable:
 def collect(plan: Plan, directory: StudyDirectory) -> StudyTable:
     """Return the table of everything a study's members have left so far, in the order of the design."""
     keys = [key for axis in plan.run_axes for key in (axis.key, *axis.also)]
-    table = StudyTable([*keys, *([plan.history.key] if plan.history else [])])
+    along = [key for axis in plan.run_axes for key in axis.also]
+    table = StudyTable([*keys, *([plan.history.key] if plan.history else [])], along)
     patterns = plan.study.collect.columns
     for point, number in zip(plan.points, plan.rows, strict=True):
         member = plan.members[number]
