@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfablate import __version__
 from rfablate.errors import CaseError, Fault, RfablateError
+from rfablate.study.command import add_find_arguments, add_study_arguments, find, study
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -107,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
 
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
+
+    add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
+    add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
     new.add_argument("name", help="NAME or NAME.toml")

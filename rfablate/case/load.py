@@ -31,7 +31,7 @@ else:
 _NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
 """A list of numbers as tomli_w writes it, one a line."""
 
-__all__ = ["case_tissues", "dump_case", "load_case", "parse_case"]
+__all__ = ["case_tissues", "dump_case", "load_case", "parse_case", "read_case_file"]
 
 
 def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
@@ -46,7 +46,7 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     """
     file = Path(path)
     file = file / "case.toml" if file.is_dir() else file
-    data = _read(file)
+    data = read_case_file(file)
     faults = apply_overrides(data, tuple(overrides))
     try:
         case = parse_case(data, file.parent, str(file))
@@ -57,7 +57,8 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     return case
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_case_file(file: Path) -> dict[str, Any]:
+    """Return the tables of a case file as they stand there; raises CaseError where it cannot be read."""
     try:
         text = file.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -90,13 +91,14 @@ def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
     return Fault(place, f"found {line}" if line else "found nothing", message[:1].lower() + message[1:], hint)
 
 
-def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "case") -> Case:
+def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "case", *, check: bool = True) -> Case:
     """Return the case in `data`, as read from TOML.
 
     Args:
         data: the tables of the case file; not changed.
         base_dir: the folder that a relative path in the case starts from.
         source: what to call the case in messages.
+        check: look whether the tables agree with each other; False where a study only wants to know the case.
 
     Raises:
         CaseError: the case has faults; carries all of them, of every table.
@@ -110,7 +112,8 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         faults = [*faults_of(error, data, written), *faults]
         faults += check_parts(Parts.salvage(data, unsound))
         raise CaseError(faults, source) from None
-    faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
+    if check or unsound:
+        faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
     if faults:
         raise CaseError(faults, source)
     return case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class MeshData:
 
     def save(self, path: Path) -> None:
         """Write all of it to one .npz file, whole or not at all."""
-        part = path.with_name(path.name + ".part.npz")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part.npz")  # members of a study may make the same mesh
         arrays = {f"surface:{name}": facets for name, facets in self.surfaces.items()}
         names = np.array([f"{tag}:{name}" for tag, name in self.region_names.items()])
         np.savez(

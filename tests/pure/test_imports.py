@@ -24,10 +24,11 @@ LAYERS = [
     "errorbar",
     "run",
     "report doctor",
+    "study",
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = "physics case output report stepping ledger errors timing log catalogue".split()
+PURE = "physics case output report study stepping ledger errors timing log catalogue".split()
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # What the package imports only when it is asked to, against the direction: (importer, imported) and why.
 LATE = {

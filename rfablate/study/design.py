@@ -1,0 +1,123 @@
+"""From axes to points: every point is one value an axis. Pure; a sampled design depends on its seed alone."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rfablate.errors import CaseError, Fault
+from rfablate.study.schema import SAMPLED, Axis, Design, StudyFile
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Point = tuple[Any, ...]
+
+
+def axes_of(study: StudyFile, folder: Path) -> tuple[Axis, ...]:
+    """Return the study's axes; a CSV file's are its header, with the values met in each column."""
+    if study.design.kind != "csv":
+        return study.axes
+    head, rows = _read_csv(folder / str(study.design.file))
+    columns = list(zip(*rows, strict=True))
+    return tuple(Axis(key=key, values=tuple(column)) for key, column in zip(head, columns, strict=True))
+
+
+def points_of(design: Design, axes: Sequence[Axis]) -> Iterator[Point]:
+    """Yield the points of a design, in an order that never changes, one value for each of `axes`.
+
+    Sampled designs draw from the unit cube; a range takes the number there (log: in its logarithm), a list of
+    values the one that many parts along.
+    """
+    if design.kind == "grid":
+        yield from itertools.product(*(levels(axis) for axis in axes))
+    elif design.kind in SAMPLED:
+        for row in unit_cube(design, len(axes)):
+            yield tuple(_at(axis, float(u)) for axis, u in zip(axes, row, strict=True))
+    else:
+        yield from zip(*(levels(axis) for axis in axes), strict=True)
+
+
+def levels(axis: Axis) -> tuple[Any, ...]:
+    """Return the values of an axis, those of a range evenly spaced (log: in their logarithm)."""
+    if axis.values is not None:
+        return axis.values
+    count = axis.count or 2
+    return tuple(_at(axis, n / (count - 1)) for n in range(count))
+
+
+def unit_cube(design: Design, dimensions: int) -> Any:
+    """Return the samples of a design in the unit cube, shape (points, dimensions).
+
+    Raises:
+        CaseError: Morris and Saltelli samples come from SALib, which is not installed.
+    """
+    samples = design.samples or 1
+    if design.kind in ("morris", "saltelli"):
+        return _salib_samples(design.kind, samples, dimensions, design.seed)
+    from scipy.stats import qmc
+
+    if design.kind == "sobol":
+        return qmc.Sobol(dimensions, seed=design.seed).random(samples)
+    return qmc.LatinHypercube(dimensions, seed=design.seed).random(samples)
+
+
+def _salib_samples(kind: str, samples: int, dimensions: int, seed: int) -> Any:
+    try:
+        from SALib.sample import morris, sobol
+    except ModuleNotFoundError:
+        fault = Fault("design.kind", f"{kind} needs SALib", "it installed", 'pip install "rfablate[study]"')
+        raise CaseError([fault], "study") from None
+    if kind == "morris":
+        return morris.sample(salib_problem(dimensions), samples, num_levels=4, seed=seed)
+    return sobol.sample(salib_problem(dimensions), samples, calc_second_order=False, seed=seed)
+
+
+def salib_problem(dimensions: int) -> dict[str, Any]:
+    """Return the unit cube as SALib wants it told."""
+    return {"num_vars": dimensions, "names": [f"x{n}" for n in range(dimensions)], "bounds": [[0.0, 1.0]] * dimensions}
+
+
+def _at(axis: Axis, u: float) -> Any:
+    """Return an axis' value at `u` between 0 and 1, of six digits."""
+    if axis.values is not None:
+        return axis.values[min(int(u * len(axis.values)), len(axis.values) - 1)]
+    assert axis.low is not None and axis.high is not None
+    if axis.scale == "log":
+        return float(f"{math.exp(math.log(axis.low) + u * math.log(axis.high / axis.low)):.6g}")
+    return float(f"{axis.low + u * (axis.high - axis.low):.6g}")
+
+
+def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the header and the rows of a CSV file; a cell is a TOML value, or else text."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            rows = [row for row in csv.reader(text) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError([Fault("design.file", str(error), "a readable CSV file")], str(file)) from None
+    if len(rows) < 2:
+        raise CaseError([Fault("design.file", f"found {len(rows)} rows", "a header of keys and rows")], str(file))
+    head = [cell.strip() for cell in rows[0]]
+    faults = [
+        Fault(f"row {number}", f"found {len(row)} cells", f"{len(head)}, as many as the header")
+        for number, row in enumerate(rows[1:], start=2)
+        if len(row) != len(head)
+    ]
+    faults += [Fault("row 1", f"{key!r} stands twice", "each key once") for key in set(head) if head.count(key) > 1]
+    if faults:
+        raise CaseError(faults, str(file))
+    return head, [tuple(_cell(cell.strip()) for cell in row) for row in rows[1:]]
+
+
+def _cell(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,139 @@
+"""What a search is asked: keys to vary, goals to meet, a number to make large or small. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rfablate.case.schema import Case
+from rfablate.case.suggest import did_you_mean
+from rfablate.errors import CaseError, Fault
+
+WORST = 10.0
+"""Violation of a goal whose number is missing, as a margin where there is no lesion; in parts of the goal's value."""
+_GOAL = re.compile(r"\s*(\S+?)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
+
+
+@dataclass(frozen=True)
+class Vary:
+    """A key of the case and the range it is varied in."""
+
+    key: str
+    low: float
+    high: float
+    given: bool
+    """Whether the user gave the range; else it is half to twice the case's own value."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A column that must stay at or below, or at or above, a value."""
+
+    column: str
+    sense: str
+    value: float
+
+    def violation(self, numbers: Mapping[str, Any], shift: float = 0.0) -> float:
+        """Return by how much the goal is missed, in parts of its value; not above 0 where it is met."""
+        found = numbers.get(self.column)
+        if not isinstance(found, int | float) or not math.isfinite(found):
+            return WORST
+        over = found + shift - self.value if self.sense == "<=" else self.value - found - shift
+        return max(-WORST, min(WORST, over / max(abs(self.value), 1e-3)))
+
+    def __str__(self) -> str:
+        """Return the goal as it is written."""
+        return f"{self.column}{self.sense}{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything a search is asked: the smallest `sign` times `column` that meets the goals."""
+
+    varied: tuple[Vary, ...]
+    goals: tuple[Goal, ...]
+    column: str
+    sign: float
+
+    def __str__(self) -> str:
+        """Return the question in words."""
+        keys = ", ".join(f"{v.key} from {v.low:g} to {v.high:g}" for v in self.varied)
+        goals = f" with {', '.join(map(str, self.goals))}" if self.goals else ""
+        return f"{'least' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
+
+
+def ask(case: Case, vary: Sequence[str], goals: Sequence[str], minimise: str | None, maximise: str | None) -> Question:
+    """Return the question in the words of the command line.
+
+    Raises:
+        CaseError: with every fault in it.
+    """
+    faults: list[Fault] = []
+    varied = [found for text in vary if (found := _vary(case, text, faults)) is not None]
+    wanted = [goal for text in goals if (goal := _goal(text, faults)) is not None]
+    if (minimise is None) == (maximise is None):
+        faults.append(Fault("find", "no one thing to minimise or maximise", "--minimise COLUMN or --maximise COLUMN"))
+    if not vary:
+        faults.append(Fault("find", "nothing to vary", "--vary KEY=LOW:HIGH"))
+    if faults:
+        raise CaseError(faults, "find")
+    column, sign = (minimise, 1.0) if minimise is not None else (str(maximise), -1.0)
+    return Question(tuple(varied), tuple(wanted), column, sign)
+
+
+def to_cover(case: Case, key: str, target: str, margin_mm: float) -> Question:
+    """Return the question for the least value of a key (with or without a range) that covers a target with a margin.
+
+    Raises:
+        CaseError: the case has no such target, or its generator no such key.
+    """
+    names = [s.name for s in case.structures if s.role == "target"]
+    if target not in names:
+        hint = did_you_mean(target, names)
+        raise CaseError([Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", hint)], "find")
+    needed = next(s.required_fraction for s in case.structures if s.name == target)
+    goals = [f"structures.{target}.covered_fraction>={needed - 1e-6:.9g}"]
+    goals += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
+    return ask(case, [key], goals, key.partition("=")[0], None)
+
+
+def _goal(text: str, faults: list[Fault]) -> Goal | None:
+    match = _GOAL.fullmatch(text)
+    if match is None:
+        faults.append(Fault("--goal", f"found {text!r}", "COLUMN<=NUMBER or COLUMN>=NUMBER"))
+        return None
+    return Goal(match[1], match[2], float(match[3]))
+
+
+def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
+    key, _, span = text.partition("=")
+    if span:
+        ends = span.split(":")
+        try:
+            low, high = (float(end) for end in ends)
+        except ValueError:
+            low, high = math.nan, math.nan
+        if not low < high:
+            faults.append(Fault("--vary", f"found {text!r}", "KEY=LOW:HIGH with LOW below HIGH"))
+            return None
+        return Vary(key, low, high, True)
+    value = _value_at(case, key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
+        faults.append(Fault("--vary", f"{key} has no number above or below 0 in the case", "KEY=LOW:HIGH"))
+        return None
+    return Vary(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
+
+
+def _value_at(case: Case, key: str) -> Any:
+    """Return the case's own value of a key, None where there is none."""
+    found: Any = case.model_dump(by_alias=True)
+    for part in key.split("."):
+        if isinstance(found, list | tuple):
+            named = [item for item in found if isinstance(item, dict) and item.get("name") == part]
+            found = named[0] if named else found[int(part)] if part.isdigit() and int(part) < len(found) else None
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found

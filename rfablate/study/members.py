@@ -1,0 +1,107 @@
+"""The directory of a study: members, failed members apart, and which is which.
+
+    members/NAME/       an ordinary run directory; it is finished when its summary.json can be read and says so
+    failed/NAME/        what a failed member left, with failure.json: exit code, reason, wall time
+
+summary.json is written last and renamed into place by the run, so a killed run leaves none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from rfablate.errors import CaseError, Fault
+
+State = Literal["completed", "failed", "open"]
+PATIENCE_S = 5.0
+"""How long a new study waits for the last members of a killed one to end [s]."""
+
+
+class StudyDirectory:
+    """Where a study's members lie."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory where it is missing."""
+        self.path = path
+        self.members, self.failed = path / "members", path / "failed"
+        try:
+            self.members.mkdir(parents=True, exist_ok=True)
+            self.failed.mkdir(exist_ok=True)
+        except OSError as error:
+            fault = Fault(str(path), error.strerror or str(error), "a place to write to", "choose another -o")
+            raise CaseError([fault], "output") from None
+
+    @contextmanager
+    def alone(self) -> Iterator[int]:
+        """Hold the study for this process; yields the lock, which members inherit so that none is left unseen.
+
+        Raises:
+            CaseError: another process works on it.
+        """
+        with (self.path / ".lock").open("a") as file:
+            end = time.monotonic() + PATIENCE_S
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() > end:
+                        fault = Fault(str(self.path), "another rfablate works on this study", "one at a time")
+                        raise CaseError([fault], "study") from None
+                    time.sleep(0.1)
+            yield file.fileno()
+
+    def summary(self, name: str) -> dict[str, Any] | None:
+        """Return the summary a member left, wherever it lies now; None where there is none that can be read."""
+        for place in (self.members, self.failed):
+            found = _read_json(place / name / "summary.json")
+            if found is not None:
+                return found
+        return None
+
+    def failure(self, name: str) -> dict[str, Any] | None:
+        """Return why a member failed; None where it did not."""
+        return _read_json(self.failed / name / "failure.json")
+
+    def state(self, name: str) -> State:
+        """Return how far a member is; one whose summary tells of a failure is put apart."""
+        summary = _read_json(self.members / name / "summary.json")
+        if summary is not None and summary.get("status") != "failed":
+            return "completed"
+        if summary is not None:
+            self.put_apart(name, {"exit_code": 4, "reason": str(summary.get("reason"))})
+        return "failed" if self.failure(name) is not None else "open"
+
+    def put_apart(self, name: str, failure: Mapping[str, Any]) -> None:
+        """Move what a failed member left to failed/, with its reason."""
+        source, target = self.members / name, self.failed / name
+        shutil.rmtree(target, ignore_errors=True)
+        source.mkdir(exist_ok=True)
+        _write(source / "failure.json", json.dumps(failure, indent=1) + "\n")
+        source.rename(target)
+
+    def forget_failure(self, name: str) -> None:
+        """Remove what a failed member left, so that it is tried again."""
+        shutil.rmtree(self.failed / name, ignore_errors=True)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # missing, or cut short by a power failure
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

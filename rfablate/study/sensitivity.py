@@ -1,0 +1,164 @@
+"""Which axis moves an answer how much: Morris and Sobol indices by SALib.
+
+A study whose design is `morris` or `saltelli` is analysed as it stands. Any other gets Sobol indices of its surrogate,
+axes independent and even over the ranges met, with the surrogate's cross-validation error beside them.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rfablate.errors import CaseError, Fault
+from rfablate.report import style
+from rfablate.report.html import section, table
+from rfablate.report.wording import short
+from rfablate.study.data import response_title
+from rfablate.study.design import salib_problem, unit_cube
+from rfablate.study.plan import Plan
+from rfablate.study.surrogate import FAR, fit
+from rfablate.study.table import FloatArray, StudyTable, column_of
+
+BASE = 1024
+"""Base samples of the Sobol indices of a surrogate."""
+POOR = 0.9
+"""A surrogate that explains less of the variance than this is called poor."""
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The indices of one response: two numbers an axis, the half width of their 95 % interval, and how they were got.
+
+    Sobol: first order and total, parts of the variance. Morris: mean absolute and deviation of the elementary effect,
+    in the response's unit over an axis' whole range.
+    """
+
+    column: str
+    keys: tuple[str, ...]
+    names: tuple[str, str]
+    first: FloatArray
+    second: FloatArray
+    interval: FloatArray
+    how: str
+    warning: str = ""
+
+
+def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
+    """Return the indices of a column.
+
+    Raises:
+        CaseError: no such column, SALib or scikit-learn missing, or rows without a number in a sampled design.
+    """
+    try:
+        from SALib.analyze import morris, sobol
+    except ModuleNotFoundError:
+        fault = Fault("sensitivity", "SALib is not installed", "it", 'pip install "rfablate[study]"')
+        raise CaseError([fault], "study") from None
+    design = plan.study.design
+    if design.kind not in ("morris", "saltelli"):
+        return _of_surrogate(sobol, data, column)
+    keys = tuple(axis.key for axis in plan.run_axes)
+    y, problem = column_of(data, column, "sensitivity"), salib_problem(len(keys))
+    missing = int((~np.isfinite(y)).sum())
+    if missing:
+        expected = f"all {len(y)}: a {design.kind} design has no use for gaps (--retry-failed)"
+        raise CaseError([Fault(column, f"{missing} rows have no number", expected)], "sensitivity")
+    if design.kind == "morris":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # SALib's, about pandas
+            found = morris.analyze(problem, unit_cube(design, len(keys)), y, num_levels=4, seed=SEED)
+        names = ("mean absolute effect", "deviation")
+        how = f"Morris, {design.samples} trajectories"
+        effect, deviation, interval = (np.asarray(found[n], dtype=float) for n in ("mu_star", "sigma", "mu_star_conf"))
+        return Sensitivity(column, keys, names, effect, deviation, interval, how)
+    return _sobol(sobol, problem, y, column, keys, f"Sobol, {design.samples} base samples")
+
+
+def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
+    from SALib.sample import sobol as sampling
+
+    model = fit(data, column)
+    problem = salib_problem(len(model.keys))
+    cube = sampling.sample(problem, BASE, calc_second_order=False, seed=SEED)
+    answers, deviations = model.evaluate(model.low + cube * (model.high - model.low))
+    far = float((deviations > FAR * model.scale).mean())
+    error = f"cross-validation error {model.rmse:.3g}, Q2 {model.q2:.4f}"
+    how = f"Sobol of a Gaussian process through {model.rows} rows; {error}"
+    warning = f"the surrogate is poor (Q2 below {POOR:g}): these indices may be wrong" if model.q2 < POOR else ""
+    if not warning and far > 0.01:
+        warning = f"{100 * far:.0f} % of the ranges' box is far from every row: these indices may be wrong"
+    return _sobol(sobol, problem, answers, column, model.keys, how, warning)
+
+
+def _sobol(
+    sobol: Any, problem: Any, y: FloatArray, column: str, keys: Sequence[str], how: str, warning: str = ""
+) -> Sensitivity:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # SALib's, about pandas
+        found = sobol.analyze(problem, y, calc_second_order=False, seed=SEED)
+    first, total, interval = (np.asarray(found[name], dtype=float) for name in ("S1", "ST", "ST_conf"))
+    return Sensitivity(column, tuple(keys), ("first order", "total"), first, total, interval, how, warning)
+
+
+def write_csv(found: Sequence[Sensitivity], file: Path) -> None:
+    """Write the indices, a row an axis and response."""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("column", "axis", "measure_1", "value_1", "measure_2", "value_2", "interval_95", "how"))
+        for each in found:
+            for key, a, b, c in zip(each.keys, each.first, each.second, each.interval, strict=True):
+                numbers = (each.names[0], f"{a:.6g}", each.names[1], f"{b:.6g}", f"{c:.3g}")
+                writer.writerow((each.column, key, *numbers, each.how))
+
+
+def as_text(found: Sensitivity) -> str:
+    """Return the indices as lines for a terminal."""
+    lines = [f"{found.column}: {found.how}"] + ([f"  warning: {found.warning}"] if found.warning else [])
+    order = np.argsort(-np.maximum(found.first, found.second))
+    wide = max(len(key) for key in found.keys)
+    for n in order:
+        values = (
+            f"{found.names[0]} {found.first[n]:.3g}, {found.names[1]} {found.second[n]:.3g} ±{found.interval[n]:.1g}"
+        )
+        lines.append(f"  {found.keys[n]:{wide}}  {values}")
+    return "\n".join(lines)
+
+
+def as_section(found: Sequence[Sensitivity]) -> str:
+    """Return the indices as a section of the page: bars, and a table."""
+    parts = [f"<figure>{_bars(found)}</figure>"] if found else []
+    for each in found:
+        rows = [
+            (f"<code>{key}</code>", short(a), short(b), f"±{short(c, 1)}")
+            for key, a, b, c in zip(each.keys, each.first, each.second, each.interval, strict=True)
+        ]
+        parts.append(table(("axis", *each.names, "95 %"), rows, caption=response_title(each.column)))
+        warning = f' <span class="warn">{each.warning}</span>' if each.warning else ""
+        parts.append(f'<p class="small">{each.how}.{warning}</p>')
+    return section("Sensitivity", "".join(parts))
+
+
+def _bars(found: Sequence[Sensitivity]) -> str:
+    tall = 0.27 * max(len(each.keys) for each in found) + 0.95
+    fig = style.figure(style.WIDTH_IN, tall)
+    width = 0.83 / len(found)
+    for n, each in enumerate(found):
+        ax = fig.add_axes((0.165 + n * width, 0.55 / tall, 0.85 * width, (tall - 0.9) / tall))
+        place = np.arange(len(each.keys), dtype=float)
+        ax.barh(place - 0.18, each.second, 0.34, color=style.DAMAGE_MAP[4], label=each.names[1], xerr=each.interval)
+        ax.barh(place + 0.18, each.first, 0.34, color=style.DAMAGE_MAP[8], label=each.names[0])
+        ax.set_yticks(place, [key.rsplit(".", 1)[-1] for key in each.keys] if n == 0 else [""] * len(each.keys))
+        ax.invert_yaxis()
+        ax.set_title(response_title(each.column), loc="left", color=style.INK)
+        for spine in ("top", "right"):
+            ax.spines[spine].set_visible(False)
+        if n == 0:
+            ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.2), ncols=2, fontsize=7.5)
+    return style.svg(fig, "Sensitivity")

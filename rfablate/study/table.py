@@ -1,0 +1,215 @@
+"""The table of a study: a row for every point of the design, and for every time that is read from a run's history.
+
+Columns: member, status, reason, the axes by their keys, then every number of the summary under its own path
+(lesion.isotherm_50C.width_mm), its numerical error bar beside it with `.bar`, and timings.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import CaseError, Fault
+from rfablate.study.members import StudyDirectory
+from rfablate.study.plan import Member, Plan
+
+FloatArray = npt.NDArray[np.float64]
+
+HEAD = ("member", "status", "reason")
+SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
+LEFT_OUT = ("hottest_point_mm", "error_bar")
+ELECTRIC = ("voltage_V", "current_A", "power_W", "impedance_ohm")
+
+
+class StudyTable:
+    """Columns of equal length, by name; a missing number is None."""
+
+    def __init__(self, axes: Sequence[str], along: Sequence[str] = ()) -> None:
+        """Start a table without rows, whose first columns are HEAD and the axes' keys.
+
+        along: those of the keys that only move along with another one.
+        """
+        self.axes, self.along = tuple(axes), tuple(along)
+        self.columns: dict[str, list[Any]] = {name: [] for name in (*HEAD, *axes)}
+        self.length = 0
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row; what it does not name is None there, what the table does not know is None above."""
+        for name, value in row.items():
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = [None] * self.length
+            column.append(value)
+        self.length += 1
+        for column in self.columns.values():
+            if len(column) < self.length:
+                column.append(None)
+
+    def numbers(self, name: str) -> FloatArray:
+        """Return a column as numbers, NaN where there is none; raises KeyError where there is no such column."""
+        return np.array([_number(value) for value in self.columns[name]], dtype=float)
+
+    def responses(self) -> list[str]:
+        """Return the columns of numbers that are answers of the runs: neither axes, error bars nor timings."""
+        left_out = ("numerics.", "timing_s.", "energy.")
+        return [
+            name
+            for name, column in self.columns.items()
+            if name not in (*HEAD, *self.axes)
+            and not name.startswith(left_out)
+            and not name.endswith(".bar")
+            and any(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+        ]
+
+    def write(self, folder: Path) -> list[str]:
+        """Write table.csv, and table.parquet where pyarrow is there, each whole or not at all; return their names."""
+        part = folder / "table.csv.part"
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.columns)
+            for row in zip(*self.columns.values(), strict=True):
+                writer.writerow(["" if value is None else _shown(value) for value in row])
+        os.replace(part, folder / "table.csv")
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            return ["table.csv"]
+        part = folder / "table.parquet.part"
+        arrays = {name: _plain(column) for name, column in self.columns.items()}
+        pyarrow.parquet.write_table(pyarrow.table(arrays), part)
+        os.replace(part, folder / "table.parquet")
+        return ["table.csv", "table.parquet"]
+
+
+def collect(plan: Plan, directory: StudyDirectory) -> StudyTable:
+    """Return the table of everything a study's members have left so far, in the order of the design."""
+    keys = [key for axis in plan.run_axes for key in (axis.key, *axis.also)]
+    along = [key for axis in plan.run_axes for key in axis.also]
+    table = StudyTable([*keys, *([plan.history.key] if plan.history else [])], along)
+    patterns = plan.study.collect.columns
+    for point, number in zip(plan.points, plan.rows, strict=True):
+        member = plan.members[number]
+        values = {}
+        for axis, value in zip(plan.run_axes, point, strict=True):
+            values[axis.key] = value
+            for key, moved in axis.also.items():
+                values[key] = moved[(axis.values or ()).index(value)]
+        for row in _rows(plan, directory, member):
+            kept = {k: v for k, v in row.items() if not patterns or k in HEAD or _matches(k, patterns)}
+            table.append({**{name: kept.get(name) for name in HEAD}, **values, **kept})
+    return table
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return name in ("generator.hold_s", "generator.duration_s") or any(fnmatchcase(name, each) for each in patterns)
+
+
+def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dict[str, Any]]:
+    """Yield a member's rows, without its axes: one, or one a time that is read from its history."""
+    times, key = plan.history_values(), plan.history.key if plan.history else ""
+    failure = directory.failure(member.name)
+    summary = directory.summary(member.name) if failure is None else None
+    head: dict[str, Any] = {"member": member.name, "status": "not run", "reason": None}
+    if failure is not None:
+        head |= {"status": "failed", "reason": failure.get("reason"), "timing_s.total": failure.get("wall_s")}
+    elif summary is not None:
+        head |= {"status": summary.get("status"), "reason": summary.get("reason")}
+        head |= flatten(summary)
+    if not times:
+        yield head
+        return
+    history = read_history(directory.members / member.name / "history.csv") if summary is not None else {}
+    for value in times[:-1]:
+        row = {name: head[name] for name in HEAD}
+        if summary is not None:
+            at = float(summary["simulated_s"]) - (times[-1] - value)
+            row |= {"reason": f"read from the history at {at:g} s", **at_time(history, at, summary)}
+        yield row | {key: value}
+    yield head | {key: times[-1]}
+
+
+def flatten(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers and verdicts of a summary under their paths, with error bars where there are any."""
+    flat: dict[str, Any] = {}
+    for section in SECTIONS:
+        _flatten(section, summary.get(section) or {}, flat)
+    for key, bar in (summary.get("numerics", {}).get("error_bar") or {}).items():
+        for section in ("lesion", "structures"):
+            if f"{section}.{key}" in flat:
+                flat[f"{section}.{key}.bar"] = bar
+    return flat
+
+
+def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any]) -> None:
+    for key, value in table.items():
+        if key in LEFT_OUT:
+            continue
+        if isinstance(value, Mapping):
+            _flatten(f"{path}.{key}", value, flat)
+        elif isinstance(value, int | float) or key == "verdict":
+            flat[f"{path}.{key}"] = value
+
+
+def read_history(path: Path) -> dict[str, FloatArray]:
+    """Return the columns of a history.csv, an empty cell as NaN; a last line cut short is left out."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        head = next(rows, [])
+        full = [[float(cell) if cell else math.nan for cell in row] for row in rows if len(row) == len(head)]
+    values = np.array(full, dtype=float).reshape(-1, len(head))
+    return {name: values[:, n] for n, name in enumerate(head)}
+
+
+def at_time(history: Mapping[str, FloatArray], time_s: float, summary: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a history says of `time_s`, between two steps in a straight line, under the summary's paths."""
+    names = {f"electric.{name}": name for name in ELECTRIC}
+    for rule in summary.get("lesion") or {}:
+        names |= {f"lesion.{rule}.{q}": f"{rule}_{q}" for q in ("width_mm", "length_mm", "volume_mm3")}
+    for structure in summary.get("structures") or {}:
+        names |= {f"structures.{structure}.{q}": f"{structure}_{q}" for q in ("max_degC", "covered_fraction")}
+    times = history["time_s"]
+    found = {
+        path: float(np.interp(time_s, times, history[column])) for path, column in names.items() if column in history
+    }
+    return {path: value for path, value in found.items() if math.isfinite(value)}
+
+
+def column_of(table: StudyTable, name: str, what: str) -> FloatArray:
+    """Return the numbers of a column that a user named.
+
+    Raises:
+        CaseError: there is no such column.
+    """
+    from rfablate.case.suggest import did_you_mean
+
+    if name not in table.columns:
+        known = [*table.axes, *table.responses()]
+        raise CaseError([Fault(what, f"no column {name}", "a column of table.csv", did_you_mean(name, known))], "study")
+    return table.numbers(name)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and value is not None else math.nan
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def _plain(column: Sequence[Any]) -> list[Any]:
+    """Return a column of one type, as Parquet needs it: text where it holds more than numbers."""
+    kinds = {type(value) for value in column if value is not None}
+    if kinds <= {int} or kinds <= {bool} or kinds <= {str}:
+        return list(column)
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in column]
+    return [None if value is None else str(value) for value in column]

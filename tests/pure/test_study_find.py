@@ -1,0 +1,178 @@
+"""Searches with a stub solver whose answers are known in closed form."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rfablate.case.load import load_case
+from rfablate.case.schema import Case
+from rfablate.errors import CaseError
+from rfablate.study.find import Answer, Search, at_edge, find
+from rfablate.study.goals import ask, to_cover
+from rfablate.study.members import StudyDirectory
+
+CASE = Path(__file__).parent / "data" / "trigeminal.toml"
+Numbers = Callable[[Case, bool], dict[str, dict[str, float]]]
+
+
+def size(case: Case, draft: bool) -> dict[str, dict[str, float]]:
+    """A lesion and a nerve that grow with temperature and time; a draft's are 3 and 2 percent too large."""
+    generator: Any = case.generator
+    volume = (generator.target - 37) * generator.hold**0.5 * (1.03 if draft else 1.0)
+    hot = 37 + 0.1 * (generator.target - 37) + 0.05 * generator.hold
+    return {
+        "lesion.isotherm_50C": {"volume_mm3": volume},
+        "structures.motor_root": {"max_degC": hot * (1.02 if draft else 1)},
+    }
+
+
+def hump(case: Case, draft: bool) -> dict[str, dict[str, float]]:
+    """A volume with its largest value inside the range, at 72 degC (a draft's: at 71)."""
+    generator: Any = case.generator
+    return {"lesion.isotherm_50C": {"volume_mm3": 50 - 0.1 * (generator.target - (71 if draft else 72)) ** 2}}
+
+
+def answer(
+    folder: Path, solver: Numbers, vary: Sequence[str], goals: Sequence[str], **aim: str
+) -> tuple[Answer, list[str]]:
+    """The answer of a search with this solver, and the members that were run for it."""
+    question = ask(load_case(CASE), vary, goals, aim.get("minimise"), aim.get("maximise"))
+    search, directory, done = Search(CASE, (), question), StudyDirectory(folder), list[str]()
+
+    def run(members: Sequence[Any]) -> None:
+        for member in members:
+            if directory.state(member.name) != "open":
+                continue
+            case = search.plan.case_of(member)
+            found = solver(case, case.mesh.accuracy == "draft")
+            summary: dict[str, Any] = {"status": "completed", "lesion": {}, "structures": {}}
+            for path, numbers in found.items():
+                section, name = path.split(".")
+                summary[section][name] = numbers
+            summary["numerics"] = {"error_bar": {"motor_root.max_degC": 0.1} if case.output.error_bar else {}}
+            (directory.members / member.name).mkdir()
+            (directory.members / member.name / "summary.json").write_text(json.dumps(summary))
+            done.append(member.name)
+
+    return find(search, directory, run, lambda text: None), done
+
+
+def test_the_answer_lies_on_its_goal(tmp_path: Path) -> None:
+    """45 degC = 37 + 0.1 (T - 37) + 0.05 x 60 holds at T = 87 degC, by the exact runs and not by the drafts."""
+    found, done = answer(
+        tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=45"],
+        maximise="lesion.isotherm_50C.volume_mm3",
+    )  # fmt: skip
+    assert found.x is not None
+    assert 87 - 0.2 < found.x[0] <= 87
+    assert found.numbers["structures.motor_root.max_degC"] <= 45
+    assert found.spread == pytest.approx(0.1 / 0.1, rel=0.05)  # the error bar over the slope
+    assert not at_edge(found.question, found.x)
+    assert len(done) < 25 and sum("standard" in name for name in done) <= 6
+
+
+def test_an_interior_optimum_is_found_without_a_goal(tmp_path: Path) -> None:
+    found, done = answer(tmp_path, hump, ["generator.target_degC=60:95"], [], maximise="lesion.isotherm_50C.volume_mm3")
+    assert found.x is not None
+    # the drafts' optimum is one degree off, which costs 0.1 of 50 mm3: no additive shift can see it
+    assert found.x[0] == pytest.approx(71, abs=0.2)
+    assert found.numbers["lesion.isotherm_50C.volume_mm3"] == pytest.approx(49.9, abs=0.05)
+    assert len(done) < 30
+
+
+def test_the_end_of_a_range_is_an_answer_and_is_told(tmp_path: Path) -> None:
+    found, _ = answer(
+        tmp_path, size, ["generator.target_degC=60:80"], ["structures.motor_root.max_degC<=45"],
+        maximise="lesion.isotherm_50C.volume_mm3",
+    )  # fmt: skip
+    assert found.x == (80,)
+    assert at_edge(found.question, found.x) == ["generator.target_degC"]
+    assert found.spread is None
+
+
+def test_goals_that_cannot_be_met_are_told_with_the_nearest_value(tmp_path: Path) -> None:
+    found, _ = answer(
+        tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=41"],
+        maximise="lesion.isotherm_50C.volume_mm3",
+    )  # fmt: skip
+    assert found.x is None and found.nearest == (60,)
+    assert found.violation == pytest.approx((37 + 2.3 + 3 - 41) / 41, rel=1e-6)
+
+
+def test_two_keys_meet_their_goal_together(tmp_path: Path) -> None:
+    """Largest (T - 37) sqrt(t) with 0.1 (T - 37) + 0.05 t <= 8: by Lagrange t = 160/3 s and T = 37 + 160/3 degC."""
+    pytest.importorskip("scipy", minversion="1.14")
+    found, done = answer(
+        tmp_path,
+        size,
+        ["generator.target_degC=60:95", "generator.hold_s=20:120"],
+        ["structures.motor_root.max_degC<=45"],
+        maximise="lesion.isotherm_50C.volume_mm3",
+    )
+    best = 160 / 3 * math.sqrt(160 / 3)
+    assert found.x is not None
+    assert 0.99 * best < found.numbers["lesion.isotherm_50C.volume_mm3"] <= best * (1 + 1e-9)
+    assert found.numbers["structures.motor_root.max_degC"] <= 45
+
+
+def test_a_search_started_again_goes_the_same_way(tmp_path: Path) -> None:
+    """Broken off after any number of runs it ends with the same answer and no run is made twice."""
+    question = (["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=45"])
+    aim = {"maximise": "lesion.isotherm_50C.volume_mm3"}
+    whole, runs = answer(tmp_path / "whole", size, *question, **aim)
+    budget = len(runs) // 2
+
+    def breaking(case: Case, draft: bool) -> dict[str, dict[str, float]]:
+        nonlocal budget
+        budget -= 1
+        if budget < 0:
+            raise KeyboardInterrupt
+        return size(case, draft)
+
+    with pytest.raises(KeyboardInterrupt):
+        answer(tmp_path / "broken", breaking, *question, **aim)
+    again, rest = answer(tmp_path / "broken", size, *question, **aim)
+    assert again.x == whole.x and len(rest) == len(runs) - len(runs) // 2
+
+
+def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
+    vary = ask(load_case(CASE), ["applicators.0.active_tip_mm"], [], "lesion.x", None).varied[0]
+    assert (vary.low, vary.high, vary.given) == (2.5, 10.0, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((["generator.hold_s=5"], [], "x", None), "KEY=LOW:HIGH with LOW below HIGH"),
+        ((["generator.hold=5:6"], ["a<5"], "x", None), "COLUMN<=NUMBER"),
+        ((["generator.hold_s"], [], None, None), "--minimise COLUMN or --maximise COLUMN"),
+        (([], [], "x", None), "nothing to vary"),
+        ((["generator.kind"], [], "x", None), "has no number"),
+    ],
+)
+def test_a_wrong_question_is_refused(arguments: Any, said: str) -> None:
+    with pytest.raises(CaseError, match=said.replace("(", r"\(")):
+        ask(load_case(CASE), *arguments)
+
+
+def test_a_key_the_case_does_not_know_is_refused() -> None:
+    question = ask(load_case(CASE), ["generator.holds_s=5:9"], [], "x", None)
+    with pytest.raises(CaseError, match="did you mean hold_s"):
+        Search(CASE, (), question)
+
+
+def test_the_shorthand_asks_for_a_covered_target_with_its_margin() -> None:
+    question = to_cover(load_case(CASE), "generator.hold_s=10:300", "gasserian_ganglion", 2.0)
+    assert (question.column, question.sign, question.varied[0].high) == ("generator.hold_s", 1.0, 300)
+    assert [(goal.column.split(".")[-1], goal.sense) for goal in question.goals] == [
+        ("covered_fraction", ">="),
+        ("min_margin_mm", ">="),
+    ]
+    with pytest.raises(CaseError, match="no target motor_root"):
+        to_cover(load_case(CASE), "generator.hold_s", "motor_root", 0.0)

@@ -1,0 +1,82 @@
+"""study.html: it holds what it shows, asks no network, says what failed, and stands whatever the design."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rfablate.errors import CaseError
+from rfablate.study.page import write_page
+from rfablate.study.plan import load_plan
+from rfablate.study.table import StudyTable
+
+CASE = Path(__file__).parent / "data" / "trigeminal.toml"
+TARGET, MODEL, WIDTH = "generator.target_degC", "applicators.0.model", "lesion.isotherm_50C.width_mm"
+GRID = f'[[axes]]\nkey = "{TARGET}"\nvalues = [60, 70, 80]\n'
+GRID += f'[[axes]]\nkey = "{MODEL}"\nvalues = ["cannula-22g-5mm", "cannula-20g-5mm", "cannula-18g-5mm"]\n'
+GRID += 'labels = ["thin <22", "thick", "thicker"]\n'
+SAMPLED = f'[[axes]]\nkey = "{TARGET}"\nlow = 60\nhigh = 80\n[[axes]]\nkey = "generator.hold_s"\nlow = 10\nhigh = 99\n'
+SAMPLED += '[design]\nkind = "latin_hypercube"\nsamples = 30\n'
+
+
+def page(folder: Path, text: str, failed: int = -1) -> str:
+    """The page of a study with this text, one member failed."""
+    file = folder / "study.toml"
+    file.write_text(f'title = "A & B"\nbase = "{CASE}"\n{text}')
+    plan = load_plan(file)
+    table = StudyTable([axis.key for axis in plan.axes])
+    for number, point in enumerate(plan.points):
+        row = {"member": plan.members[number].name, "status": "completed", "reason": None}
+        row |= {axis.key: value for axis, value in zip(plan.axes, point, strict=True)}
+        if number == failed:
+            row |= {"status": "failed", "reason": "error: <bad> mesh"}
+        else:
+            row |= {
+                WIDTH: 0.1 * point[0] + number % 3,
+                f"{WIDTH}.bar": 0.25,
+                "lesion.isotherm_50C.volume_mm3": 3.0 * number,
+            }
+        table.append(row)
+    return write_page(folder, plan, table).read_text()
+
+
+@pytest.mark.parametrize("text", [GRID, SAMPLED])
+def test_every_figure_is_drawn(text: str, tmp_path: Path) -> None:
+    found = page(tmp_path, text)
+    assert "could not be drawn" not in found
+    for name in ("Main effects", "Contours", "Parallel coordinates"):
+        assert f"<h2>{name}</h2>" in found
+    assert ("<h2>Interactions</h2>" in found) == (text is GRID)
+
+
+def test_the_page_opens_offline(tmp_path: Path) -> None:
+    found = page(tmp_path, GRID)
+    links = re.findall(r'(?:src|href)="([^"]*)"', found)
+    assert links and all(link.startswith(("#", "members/", "data:")) for link in links)
+
+
+def test_a_failed_member_is_told_with_its_reason_escaped(tmp_path: Path) -> None:
+    found = page(tmp_path, GRID, failed=2)
+    assert "1 failed" in found and "error: &lt;bad&gt; mesh" in found
+    assert "A &amp; B" in found and "thin &lt;22" in found
+    assert "±0.2" in found
+
+
+def test_the_pareto_front_is_drawn_and_listed(tmp_path: Path) -> None:
+    goals = f'[collect]\npareto = ["min {WIDTH}", "max lesion.isotherm_50C.volume_mm3"]\n'
+    found = page(tmp_path, GRID + goals)
+    assert "<h2>Pareto front</h2>" in found and "less is better" in found
+    with pytest.raises(CaseError, match='did you mean "lesion.isotherm_50C.width_mm"'):
+        page(tmp_path, GRID + goals.replace(WIDTH, WIDTH + "s"))
+
+
+def test_a_study_without_results_has_a_page(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(f'base = "{CASE}"\n{GRID}')
+    plan = load_plan(file)
+    table = StudyTable([TARGET, MODEL])
+    for member, point in zip(plan.members, plan.points, strict=True):
+        table.append({"member": member.name, "status": "not run", TARGET: point[0], MODEL: point[1]})
+    assert "no member has a result yet" in write_page(tmp_path, plan, table).read_text()
