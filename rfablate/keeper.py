@@ -52,8 +52,8 @@ class Snapshot:
     course: Course
     record: RecordMemory
     solvers: SolverMemory
-    frame: Frame
     state: State
+    frame: Frame
 
 
 def collect(domain: Domain, value: Any) -> tuple[Any, Arrays] | None:
@@ -117,6 +117,11 @@ class Keeper:
         self._t = 0.0
         self._at, self._took = time.monotonic(), 0.0
 
+    @property
+    def place(self) -> str:
+        """The run's directory; known on rank 0."""
+        return str(self._files.path) if self._files is not None else "RUN"
+
     def see(self, state: State, wish: Wish) -> bool:
         """Write a checkpoint if one is due or any rank was asked for one; return whether the run is to stop."""
         mine = max(wish, Wish.CHECKPOINT if self._due(state.t) else Wish.NOTHING)
@@ -140,7 +145,7 @@ class Keeper:
             course = replace(self.course, seconds=dict(watch.seconds), total=watch.total)
             snapshot = Snapshot(
                 rfablate.__version__, self._hash, record.mesh, course, record.memory(), self._problem.memory(),
-                record.frame, state,
+                state, record.frame,
             )  # fmt: skip
             whole = collect(self._problem.domain, snapshot)
             if self._files is not None and whole is not None:

@@ -140,7 +140,7 @@ def _advance(
                 record.see(frame)
                 if keeper.see(state, requests.take()):
                     where = f"interrupted at t = {state.t:.6g} of {problem.generator.end:g} s"
-                    raise Interrupted(f"{where}; `rfablate resume` with the run's directory goes on from there")
+                    raise Interrupted(f"{where}; `rfablate resume {keeper.place}` goes on from there")
     except (SolveError, StepError) as error:
         return error
     return None

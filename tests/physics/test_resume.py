@@ -1,7 +1,7 @@
 """A run that was killed and resumed ends with the numbers of the unbroken run.
 
-Killed means here: the process leaves in the midst of a step, with the newest checkpoint some steps behind. Other numbers
-of ranks and the real command killed with -9 are in tests/mpi/test_resume.py.
+Killed means here: the process leaves in the midst of a step, with the newest checkpoint some steps behind. Other
+numbers of ranks and the real command killed with -9 are in tests/mpi/test_resume.py.
 
 | law                                                                        | allowed           |
 |----------------------------------------------------------------------------|-------------------|
@@ -12,6 +12,7 @@ of ranks and the real command killed with -9 are in tests/mpi/test_resume.py.
 from __future__ import annotations
 
 import json
+import logging
 import signal
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_
 def test_a_run_may_be_killed_again_and_again(comm: MPI.Comm, shared_tmp: Path) -> None:
     folder = shared_tmp / "again"
     run(_case("axisymmetric", *COOLED), folder / "whole", comm)
-    _broken(_case("axisymmetric", *COOLED, OFTEN), folder / "often", comm, 12)
+    _broken(_case("axisymmetric", *COOLED, "output.checkpoint_every_s=1e-6"), folder / "often", comm, 20)
     for _ in range(3):
         with pytest.MonkeyPatch.context() as patch:
             _dies_at(patch, 9)
@@ -165,10 +166,9 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_older_used(
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    import logging
-
     logging.getLogger("rfablate").propagate = True
-    _resume(folder / "broken", comm)
+    with caplog.at_level(logging.INFO, "rfablate"):
+        _resume(folder / "broken", comm)
     assert "checkpoint.h5 cannot be used (damaged" in caplog.text
     assert "going on from checkpoint.older.h5" in caplog.text
     assert max(apart(folder / "whole", folder / "broken").values()) <= SAME
@@ -183,7 +183,9 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
 
         real, calls = module.solve_step, [0]
 
-        def signalled(*args: Any, real: Any = real, calls: list[int] = calls, number: int = number, at: int = at) -> Any:
+        def signalled(
+            *args: Any, real: Any = real, calls: list[int] = calls, number: int = number, at: int = at
+        ) -> Any:
             calls[0] += 1
             if calls[0] == at:
                 signal.raise_signal(number)
@@ -196,7 +198,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
                 with pytest.raises(Interrupted, match="rfablate resume"):
                     run(case, folder / name, comm)
                 assert not (folder / name / "summary.json").exists()
-                assert calls[0] == at and (folder / name / "checkpoint.h5").exists()
+                assert at <= calls[0] < at + 5 and (folder / name / "checkpoint.h5").exists()
                 _resume(folder / name, comm)
             else:
                 run(case, folder / name, comm)
