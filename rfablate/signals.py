@@ -45,7 +45,7 @@ class Requests:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: one that was not set from Python
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         asked = MEANING[signal.Signals(number)]

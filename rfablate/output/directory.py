@@ -155,7 +155,7 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
                     str(path),
                     "the run directory is not empty",
                     "a new one",
-                    "add --overwrite, or choose another -o",
+                    "add --overwrite, choose another -o, or go on with it: rfablate resume",
                 )
             ],
             "output",

@@ -207,6 +207,27 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
         assert max(apart(folder / "whole", folder / name).values()) <= SAME
 
 
+def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
+    """While it finds its error bar: the treatment is over, the summary not written."""
+    import rfablate.run as module
+
+    def dies(*args: Any) -> Any:
+        raise Killed
+
+    folder = shared_tmp / "late"
+    case = _case("axisymmetric", *COOLED, "output.error_bar=true")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "error_bars", dies)
+        with pytest.raises(Killed):
+            run(case, folder / "broken", comm)
+        patch.undo()
+        _dies_at(patch, 0)
+        patch.setattr(module, "error_bars", lambda *args: ({}, ""))
+        assert _resume(folder / "broken", comm)["simulated_s"] == 15.0
+    run(_case("axisymmetric", *COOLED), folder / "without", comm)
+    assert max(apart(folder / "without", folder / "broken").values()) <= SAME
+
+
 def test_a_failed_run_tries_again_from_its_last_good_state(comm: MPI.Comm, shared_tmp: Path) -> None:
     """The frame of the failure is no frame of the unbroken run."""
     folder = shared_tmp / "failed"
