@@ -152,7 +152,7 @@ def test_the_command_killed_at_any_time_goes_on(unbroken: Unbroken, tmp_path: Pa
     ranks = (1, 2)[number // 4 % 2]
     then = ranks if number % 2 == 0 else random.Random(number).choice([n for n in (1, 2, 3) if n != ranks])
     folder = tmp_path / "run"
-    process = begin(ranks, ["-m", "rfablate", *_arguments(name, folder, *OFTEN)])
+    process = begin(ranks, ["-m", "rfablate", *_arguments(name, folder, "output.checkpoint_every_s=0.1")])
     while not (folder / "case.toml").is_file():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
