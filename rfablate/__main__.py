@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from rfablate.case.schema import Case
+    from rfablate.run import Outcome
 
 INTERRUPTED = 6
 _THREADS = "OMP_NUM_THREADS"
@@ -63,6 +64,7 @@ def _listen() -> None:
     """Have signals end the command with its own exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, _interrupt)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -93,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+
+    again = _verb(verbs, "resume", _resume, "go on with a run that was stopped, killed or timed out; also under mpirun")
+    again.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
 
     _case_arguments(_verb(verbs, "check", _check, "say what a case would do, and everything wrong with it"))
 
@@ -205,6 +211,10 @@ def _run(args: argparse.Namespace) -> int:
     return _on_all_ranks(_run_collective, args)
 
 
+def _resume(args: argparse.Namespace) -> int:
+    return _on_all_ranks(_resume_collective, args)
+
+
 def _mesh(args: argparse.Namespace) -> int:
     return _on_all_ranks(_mesh_collective, args)
 
@@ -277,9 +287,33 @@ def _run_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
     for warning in case_warnings(case) if comm.rank == 0 else ():
         log.warning(warning)
     # The directory was found free, or given up, above; since then it holds the log.
-    outcome = run(case, directory, comm, overwrite=True)
+    return _told(comm, run(case, directory, comm, overwrite=True))
+
+
+def _resume_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
+    from rfablate.case.load import load_case
+    from rfablate.log import setup_log
+    from rfablate.output.directory import ended
+    from rfablate.run import resume
+
+    _listen()
+    reason = _from_root(comm, lambda: ended(args.run))
+    if reason:
+        if comm.rank == 0:
+            print(f"{args.run} has nothing left to do: {reason}", flush=True)
+        return 0
+    case: Case = _from_root(comm, lambda: load_case(args.run))
+    log = setup_log(comm.rank, args.run / "run.log", quiet=args.quiet, append=True)
+    log.info("rfablate %s resumes %s: %s", __version__, args.run, case.title)
+    return _told(comm, resume(case, args.run, comm))
+
+
+def _told(comm: MPI.Comm, outcome: Outcome) -> int:
+    """Print a run's card on rank 0; return the exit code."""
+    import logging
+
     if comm.rank == 0:
-        log.info(outcome.card, extra={"file_only": True})
+        logging.getLogger("rfablate").info(outcome.card, extra={"file_only": True})
         print(outcome.card, flush=True)
     return outcome.exit_code
 

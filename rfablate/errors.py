@@ -1,4 +1,4 @@
-"""The four ways a run can fail. Each message says what was found, what was expected, where, and what to try."""
+"""The ways a run can end early. Each message says what was found, what was expected, where, and what to try."""
 
 from __future__ import annotations
 
@@ -56,6 +56,12 @@ class SolveError(RfablateError):
     """A linear solve did not converge or a field went non-finite."""
 
     exit_code = 4
+
+
+class Interrupted(RfablateError):
+    """A signal asked the run to stop; it can be resumed."""
+
+    exit_code = 6
 
 
 class StepError(RfablateError):

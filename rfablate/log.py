@@ -44,13 +44,14 @@ class _Lines(logging.Formatter):
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
-def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False) -> logging.Logger:
+def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, append: bool = False) -> logging.Logger:
     """Return the package's logger, set up for this rank; a second call replaces the first one's settings.
 
     Args:
         rank: only rank 0 prints and writes.
         path: file that gets every message as a plain line with its time, overwritten; None for no file.
         quiet: print warnings and errors only (the file gets everything).
+        append: go on at the end of the file instead.
     """
     logger = logging.getLogger(_NAME)
     logger.propagate = False
@@ -66,7 +67,7 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False) ->
     console.setFormatter(_Lines())
     logger.addHandler(console)
     if path is not None:
-        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
         file.setFormatter(_Lines("%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
         logger.addHandler(file)
     return logger
@@ -75,9 +76,9 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False) ->
 class Progress:
     """Shows how far a run is: a bar on a terminal, elsewhere and in the log file a line every few seconds."""
 
-    def __init__(self, total_s: float, enabled: bool) -> None:
-        """Start the clock of a run of `total_s` [s]; does nothing where not `enabled` (every rank but 0)."""
-        self._total = total_s
+    def __init__(self, total_s: float, enabled: bool, begun_s: float = 0.0) -> None:
+        """Start the clock of a run of `total_s` [s] from `begun_s` on; does nothing where not `enabled`."""
+        self._total, self._begun = total_s, begun_s
         self._enabled = enabled
         self._log = logging.getLogger(_NAME)
         self._bar = enabled and _is_terminal() and not _is_quiet()
@@ -116,9 +117,10 @@ class Progress:
     def _left(self, t: float, now: float) -> str:
         """Return the wall time left as text, judged by the run so far; '' during its short first steps."""
         elapsed = now - self._start
-        if not 0.05 * self._total < t < self._total or elapsed < 1.0:
+        done = t - self._begun
+        if not 0.05 * self._total < done < self._total - self._begun or elapsed < 1.0:
             return ""
-        left = elapsed * (self._total - t) / t
+        left = elapsed * (self._total - t) / done
         minutes, seconds = divmod(math.ceil(left), 60)
         return f", {minutes} min {seconds:02d} s left" if minutes else f", {seconds} s left"
 

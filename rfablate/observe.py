@@ -85,7 +85,8 @@ class Observer:
         volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
-        self._covered_at: dict[str, float] = {}
+        self.covered_at: dict[str, float] = {}
+        """When each structure was covered [s]."""
         self._last: Observation | None = None
 
     @property
@@ -134,14 +135,14 @@ class Observer:
     def _note_covered(self, seen: Observation) -> None:
         for w in self.watched:
             name, needed = w.spec.name, w.spec.required_fraction - COMPLETE
-            if name in self._covered_at or seen.covered[name] < needed:
+            if name in self.covered_at or seen.covered[name] < needed:
                 continue
             before = self._last
             if before is None or seen.covered[name] == before.covered[name]:
-                self._covered_at[name] = seen.t
+                self.covered_at[name] = seen.t
                 continue
             part = (needed - before.covered[name]) / (seen.covered[name] - before.covered[name])
-            self._covered_at[name] = before.t + part * (seen.t - before.t)
+            self.covered_at[name] = before.t + part * (seen.t - before.t)
 
     def conclude(self, frame: Frame) -> list[StructureResult]:
         """Return the answers about every structure at the end; margins on rank 0 only. Collective."""
@@ -173,7 +174,7 @@ class Observer:
             max_T=max_T,
             hottest_point=hottest,
             margin=margin,
-            time_to_cover=self._covered_at.get(spec.name),
+            time_to_cover=self.covered_at.get(spec.name),
             length=w.length,
             coagulated_length=coagulated,
             verdict=_verdict(spec, covered, max_T),

@@ -14,8 +14,8 @@ from rfablate.case.schema import Case, ConstantPower, ConstantVoltage, SurfaceTe
 from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.domain import Domain
-from rfablate.fem.electric import ElectricProblem
-from rfablate.fem.heat import HeatProblem
+from rfablate.fem.electric import ElectricProblem, PotentialMemory
+from rfablate.fem.heat import HeatMemory, HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.matrix import Pattern
@@ -41,6 +41,14 @@ class Surface:
     ramp: device.Ramp
     on: float
     """Time it is held [s]."""
+
+
+@dataclass(frozen=True)
+class SolverMemory:
+    """All that the solvers remember between steps: it bears on the last digits of what they find."""
+
+    heat: HeatMemory
+    electric: PotentialMemory | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,19 @@ class Problem:
         self.coefficients.update(T)
         electric = self.electric.matrix if self.electric is not None else None
         self.pattern.assemble(self.coefficients.values, electric, self.heat.stiffness)
+        for matrix in (electric, self.heat.stiffness):
+            if matrix is not None:
+                matrix.at = T
+
+    def memory(self) -> SolverMemory:
+        """Return what `restore` needs."""
+        return SolverMemory(self.heat.memory(), self.electric.memory() if self.electric is not None else None)
+
+    def restore(self, memory: SolverMemory) -> None:
+        """Have the solvers as they were when remembered. Collective."""
+        self.heat.restore(memory.heat, self.assemble)
+        if self.electric is not None and memory.electric is not None:
+            self.electric.restore(memory.electric, self.assemble)
 
     def alive(self, omega: FloatArray) -> FloatArray:
         """Return the fraction of perfusion left at each node: 1, falling to 0 as Omega reaches its limit."""

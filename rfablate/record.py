@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import resource
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from mpi4py import MPI
 
 from rfablate.case.schema import Case
 from rfablate.errors import RfablateError
-from rfablate.fem.gather import gather_cells, gather_mesh, gather_nodal
+from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.log import Progress
 from rfablate.observe import Observer, nodal_fields
+from rfablate.output.checkpoint import mesh_digest
 from rfablate.output.directory import RunDirectory
 from rfablate.physics.generator import Generator
 from rfablate.problem import Problem
 from rfablate.results import (
+    Delivered,
     ElectricRecord,
     case_entries,
     energy_entry,
@@ -34,6 +37,36 @@ FRAMES = 10
 """Frames in fields.vtkhdf when the case does not say how many."""
 
 
+@dataclass(frozen=True)
+class Resumption:
+    """When a run was taken up again [UTC], from which simulated time [s], on how many ranks."""
+
+    at: str
+    from_s: float
+    ranks: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run went so far on the wall clock."""
+
+    started: str
+    resumed: list[Resumption] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    total: float = 0.0
+    """Wall time by stage and in all [s], as of the checkpoint it stands in."""
+
+
+@dataclass(frozen=True)
+class RecordMemory:
+    """What the onlookers remember between steps."""
+
+    delivered: Delivered
+    covered_at: dict[str, float]
+    history_bytes: int
+    """Length of history.csv."""
+
+
 class Record:
     """The onlookers of a run. Its methods are collective; only rank 0 holds `files` and writes."""
 
@@ -45,6 +78,8 @@ class Record:
         self._files, self._watch = files, watch
         self._electric = ElectricRecord()
         self._frame: Frame | None = None
+        self.mesh = ""
+        """Hash of the mesh, on rank 0."""
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
@@ -53,6 +88,30 @@ class Record:
             mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
             if files is not None and mesh is not None and region is not None:
                 files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
+                self.mesh = mesh_digest(*mesh, region, domain.region_names)
+
+    @property
+    def frame(self) -> Frame:
+        """The last step seen."""
+        assert self._frame is not None
+        return self._frame
+
+    def memory(self) -> RecordMemory:
+        """Return what `take_up` needs; the files' part is right on rank 0."""
+        size = self._files.history_size() if self._files is not None else 0
+        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size)
+
+    def take_up(self, memory: RecordMemory, frame: Frame, times: Collection[float]) -> None:
+        """Be as after `frame`, the last one of an earlier part of the run that wrote fields at `times`. Collective."""
+        self._frame = frame
+        self._electric.delivered = memory.delivered
+        self._observer.covered_at.update(memory.covered_at)
+        self._progress = Progress(self._problem.generator.end, enabled=self._files is not None, begun_s=frame.t)
+        with self._watch.stage("measure"):
+            self._observer.look(frame)
+        with self._watch.stage("write"):
+            if self._files is not None:
+                self._files.take_up_frames({0.0, *times})
 
     def see(self, frame: Frame) -> None:
         """Measure, write and show one accepted step. Collective."""
@@ -80,15 +139,12 @@ class Record:
         if self._files is not None and nodal is not None and cells is not None:
             self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
 
-    def close(self, state: State, fault: RfablateError | None, started: str) -> dict[str, Any]:
-        """Write the last state and return the summary. Collective."""
+    def close(self, state: State, fault: RfablateError | None, course: Course) -> dict[str, Any]:
+        """Return the summary. Collective."""
         self._progress.close()
-        frame = self._frame
-        assert frame is not None
+        frame = self.frame
         if fault is not None and frame.t not in (0.0, *self.output_times):
             self._write_fields(frame)
-        with self._watch.stage("write"):
-            self._write_checkpoint(state)
         with self._watch.stage("structures"):
             seen = self._observer.look(frame)
             structures = self._observer.conclude(frame)
@@ -105,7 +161,11 @@ class Record:
             "electric": electric,
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
-            "provenance": {**provenance(case, problem.domain.comm.size, started), "peak_MiB": self._peak_memory()},
+            "provenance": {
+                **provenance(case, problem.domain.comm.size, course.started),
+                "resumed": [asdict(each) for each in course.resumed],
+                "peak_MiB": self._peak_memory(),
+            },
         }
 
     def _peak_memory(self) -> float:
@@ -131,24 +191,6 @@ class Record:
             "ranks": domain.comm.size,
             "error_bar": {},
         }
-
-    def _write_checkpoint(self, state: State) -> None:
-        domain = self._problem.domain
-        nodal = {"T": state.T, "peak": state.peak, "omega": state.omega, "cem43": state.cem43}
-        nodal |= {f"past_{n}": T for n, (_, T) in enumerate(state.past)}
-        gathered = {name: gather_nodal(domain, field) for name, field in nodal.items()}
-        if self._files is None:
-            return
-        memory = {
-            "t": state.t,
-            "past_times": [t for t, _ in state.past],
-            "generator": dataclasses.asdict(state.memory),
-            "stepping": dataclasses.asdict(state.step_memory),
-            "ledger": dataclasses.asdict(state.ledger),
-            "heating": state.heating,
-            "after_switch": state.after_switch,
-        }
-        self._files.checkpoint({k: v for k, v in gathered.items() if v is not None}, memory)
 
 
 def output_times(generator: Generator, interval: float) -> tuple[float, ...]:

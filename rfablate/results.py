@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import rfablate
@@ -99,34 +100,45 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """What the generator did so far: at the end of heating, at most, and how long at a limit."""
+
+    voltage: float = 0.0
+    conductance: float = 0.0
+    power: float = 0.0
+    peak_power: float = 0.0
+    limited: float = 0.0
+    """[V], [S], [W], [W], [s]"""
+
+
 class ElectricRecord:
     """Gathers what the generator did over a run."""
 
     def __init__(self) -> None:
         """Start with nothing delivered."""
-        self._last: Frame | None = None
-        self._peak_power = 0.0
-        self._limited = 0.0
+        self.delivered = Delivered()
 
     def see(self, frame: Frame) -> None:
         """Take note of a step."""
         if frame.voltage > 0.0:
-            self._last = frame
-            self._peak_power = max(self._peak_power, frame.power)
-            self._limited += frame.dt if frame.limited_by else 0.0
+            so_far = self.delivered
+            limited = so_far.limited + (frame.dt if frame.limited_by else 0.0)
+            peak = max(so_far.peak_power, frame.power)
+            self.delivered = Delivered(frame.voltage, frame.conductance, frame.power, peak, limited)
 
     def entry(self) -> dict[str, float | None]:
         """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit."""
-        frame = self._last
-        if frame is None:
+        last = self.delivered
+        if last.voltage == 0.0:
             return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
         return {
-            "voltage_V": frame.voltage,
-            "current_A": frame.voltage * frame.conductance,
-            "power_W": frame.power,
-            "impedance_ohm": 1.0 / frame.conductance,
-            "peak_power_W": self._peak_power,
-            "limited_s": self._limited,
+            "voltage_V": last.voltage,
+            "current_A": last.voltage * last.conductance,
+            "power_W": last.power,
+            "impedance_ohm": 1.0 / last.conductance,
+            "peak_power_W": last.peak_power,
+            "limited_s": last.limited,
         }
 
 
@@ -173,6 +185,11 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
     }
 
 
+def case_hash(case: Case) -> str:
+    """Return the hash of everything that a case says."""
+    return hashlib.sha256(dump_case(case).encode()).hexdigest()
+
+
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     """Return versions, sizes and the hash of the case."""
     import gmsh
@@ -185,7 +202,7 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
         "ranks": ranks,
         "host_cores": os.cpu_count(),
         "started": started,
-        "case_sha256": hashlib.sha256(dump_case(case).encode()).hexdigest(),
+        "case_sha256": case_hash(case),
     }
 
 

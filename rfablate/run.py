@@ -19,17 +19,20 @@ from mpi4py import MPI
 
 from rfablate.case.schema import Case
 from rfablate.errorbar import error_bars
-from rfablate.errors import RfablateError, SolveError, StepError
+from rfablate.errors import Interrupted, SolveError, StepError
 from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.fem.meshing import build_domain
 from rfablate.fem.parallel import on_root
+from rfablate.keeper import Keeper, find_checkpoint
 from rfablate.observe import Observer
 from rfablate.output.card import lesion_card
+from rfablate.output.checkpoint import Checkpoint
 from rfablate.output.directory import RunDirectory
 from rfablate.output.fields import FieldsFile
 from rfablate.physics.damage import cem43_rate, integrate_rate
 from rfablate.problem import Problem, build_problem, describe, describe_mesh
-from rfablate.record import Record
+from rfablate.record import Course, Record
+from rfablate.signals import Requests
 from rfablate.state import Frame, State, Trial, accepted_frame, first_frame, initial_state
 from rfablate.step import solve_step
 from rfablate.timing import Stopwatch
@@ -55,39 +58,92 @@ def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False)
     Raises:
         CaseError: the directory holds a run already and `overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
+        Interrupted: a signal asked it to stop; the directory holds what `resume` goes on from.
     """
-    watch, started = Stopwatch(), datetime.now(timezone.utc).isoformat(timespec="seconds")
+    watch = Stopwatch()
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    with watch.stage("mesh"):
-        domain = build_domain(case, comm)
-    with watch.stage("setup"):
-        problem = build_problem(case, domain)
-        state = initial_state(problem)
-        observer = Observer(case, problem)
-        record = Record(case, problem, observer, files, watch)
-    log.info("%s", describe(problem))
-    fault: RfablateError | None = None
+    return _carry_out(case, comm, files, watch, None, again=False)
+
+
+def resume(case: Case, directory: Path, comm: MPI.Comm) -> Outcome:
+    """Go on with a run from its newest good checkpoint; without one, from its start. Collective.
+
+    Raises:
+        CaseError: the checkpoint is one of another case or version.
+        MeshError: the mesh is not the checkpoint's, or cannot be made.
+        Interrupted, SolveError, StepError: as `run`.
+    """
+    watch = Stopwatch()
+    found = on_root(comm, lambda: find_checkpoint(case, directory))
+    if not comm.bcast(found is not None):
+        log.warning("no checkpoint in %s: the run starts anew", directory)
+        return run(case, directory, comm, overwrite=True)
+    files = on_root(
+        comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
+    )
+    if found is not None:
+        log.info("going on from %s", found.name)
+    return _carry_out(case, comm, files, watch, found, again=True)
+
+
+def _carry_out(  # noqa: PLR0913
+    case: Case, comm: MPI.Comm, files: RunDirectory | None, watch: Stopwatch, found: Checkpoint | None, *, again: bool
+) -> Outcome:
+    """Run a case in a directory that is open on rank 0, `again` from the checkpoint that rank 0 has. Collective."""
     try:
-        for frame in steps(problem, state, record.output_times, watch):
-            record.see(frame)
-    except (SolveError, StepError) as error:
-        fault = error
-    summary = record.close(state, fault, started)
-    if fault is None and case.output.error_bar:
-        with watch.stage("error bar"):
-            bars, reason = error_bars(case, comm, observer.last)
-        summary["numerics"]["error_bar"] = bars
-        summary["warnings"] += [reason] if reason else []
-    summary["timing_s"] = {**watch.seconds, "total": watch.total}
-    card = ""
-    if files is not None:
-        with watch.stage("write"):
-            files.finish(summary, with_report=case.output.report)
-        card = lesion_card(summary, str(directory), files.written())
+        with watch.stage("mesh"):
+            domain = build_domain(case, comm)
+        with watch.stage("setup"):
+            problem = build_problem(case, domain)
+            state = initial_state(problem)
+            observer = Observer(case, problem)
+            record = Record(case, problem, observer, files, watch)
+        log.info("%s", describe(problem))
+        started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        keeper = Keeper(case, problem, record, files, watch, Course(started))
+        if again:
+            state = keeper.take_up(found, record.output_times)
+        fault = _advance(problem, state, record, keeper, watch)
+        keeper.write(state)
+        summary = record.close(state, fault, keeper.course)
+        if fault is None and case.output.error_bar:
+            with watch.stage("error bar"):
+                bars, reason = error_bars(case, comm, observer.last)
+            summary["numerics"]["error_bar"] = bars
+            summary["warnings"] += [reason] if reason else []
+        summary["timing_s"] = {**watch.seconds, "total": watch.total}
+        card = ""
+        if files is not None:
+            with watch.stage("write"):
+                files.finish(summary, with_report=case.output.report)
+            card = lesion_card(summary, str(files.path), files.written())
+    finally:
+        if files is not None:
+            files.release()
     if fault is not None:
         raise type(fault)(f"{fault}; {KEPT}")
     exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())
     return Outcome(summary, card, 5 if exceeded else 0)
+
+
+def _advance(
+    problem: Problem, state: State, record: Record, keeper: Keeper, watch: Stopwatch
+) -> SolveError | StepError | None:
+    """Advance the state to the end; return the fault that stopped it before, None if none did. Collective.
+
+    Raises:
+        Interrupted: a signal asked it to stop; the checkpoint is written.
+    """
+    try:
+        with Requests() as requests:
+            for frame in steps(problem, state, record.output_times, watch):
+                record.see(frame)
+                if keeper.see(state, requests.take()):
+                    where = f"interrupted at t = {state.t:.6g} of {problem.generator.end:g} s"
+                    raise Interrupted(f"{where}; `rfablate resume {keeper.place}` goes on from there")
+    except (SolveError, StepError) as error:
+        return error
+    return None
 
 
 def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
@@ -103,7 +159,7 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
 
 
 def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
-    """Advance `state` to the end of the treatment, yielding the start and every accepted step. Collective.
+    """Advance `state` to the end of the treatment, yielding the start, if it is there, and every step. Collective.
 
     Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end.
 
@@ -113,7 +169,8 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
     """
     control, generator = problem.control, problem.generator
     landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
-    yield first_frame(problem, state)
+    if state.t == 0.0:
+        yield first_frame(problem, state)
     while state.t < generator.end:
         t = control.next_time(state.t, landings, state.step_memory)
         trial = solve_step(problem, state, t, watch)

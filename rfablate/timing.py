@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -24,6 +24,12 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] += time.perf_counter() - start
+
+    def add(self, seconds: Mapping[str, float], total: float) -> None:
+        """Count what an earlier part of the run took, by stage and in all [s]."""
+        for name, took in seconds.items():
+            self.seconds[name] += took
+        self._start -= total
 
     @property
     def total(self) -> float:

@@ -179,6 +179,10 @@ class Output(Table):
 
     fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
     """Time between frames of fields.vtkhdf [s]; by default a tenth of the treatment."""
+    checkpoint_every: NotNegative = Field(default=0.0, alias="checkpoint_every_s")
+    """Simulated time between checkpoints [s]; 0: only by the clock. They are written after the step that reaches it."""
+    checkpoint_wall: NotNegative = Field(default=60.0, alias="checkpoint_wall_s")
+    """Wall time between checkpoints [s], longer where writing one takes more than a hundredth of it; 0: none."""
     report: bool = True
     error_bar: bool = True
     """Run once more on a coarser mesh with longer steps to see how far the answers move."""

@@ -12,6 +12,7 @@ Metal is equipotential and no part of the problem: its conductivity is zero here
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from rfablate.fem.domain import Domain
 from rfablate.fem.kernels import call
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.matrix import Matrix, Pattern
-from rfablate.fem.multigrid import KeptHierarchy
+from rfablate.fem.multigrid import HierarchyMemory, KeptHierarchy
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,6 +39,15 @@ class UnitField:
     """G [S]"""
     load: FloatArray
     """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
+
+
+@dataclass(frozen=True)
+class PotentialMemory:
+    """All that the solve of one step leaves to that of the next."""
+
+    conductance: float
+    hierarchy: HierarchyMemory
+    iterations: int
 
 
 class ElectricProblem:
@@ -70,6 +80,16 @@ class ElectricProblem:
             domain.nodes, self.matrix, what="potential", rtol=rtol, max_iterations=max_iterations
         )
         self._conductance = 0.0
+
+    def memory(self) -> PotentialMemory:
+        """Return what `restore` needs."""
+        return PotentialMemory(self._conductance, self.hierarchy.memory(), self.solver.iterations)
+
+    def restore(self, memory: PotentialMemory, assemble: Callable[[FloatArray], None]) -> None:
+        """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
+        self._conductance = memory.conductance
+        self.hierarchy.restore(memory.hierarchy, ~self._fixed[: self._domain.nodes.owned], assemble)
+        self.solver.iterations = memory.iterations
 
     def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
         """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""

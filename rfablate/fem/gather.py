@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,33 @@ def gather_mesh(domain: Domain) -> tuple[FloatArray, npt.NDArray[np.int64]] | No
     points = _in_order(domain, domain.input_node[:owned], domain.x[:owned], domain.nodes.total)
     cells = gather_cells(domain, domain.input_node[domain.elements.cells])
     return None if points is None or cells is None else (points, cells)
+
+
+def gather_many(domain: Domain, nodal: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]] | None:
+    """Return nodal arrays in the order of the input nodes on rank 0, None elsewhere. Collective."""
+    owned = domain.nodes.owned
+    places = domain.comm.gather(domain.input_node[:owned])
+    found = {}
+    for name, values in nodal.items():
+        parts = domain.comm.gather(values[:owned])
+        if parts is None or places is None:
+            continue
+        found[name] = np.empty((domain.nodes.total, *values.shape[1:]), dtype=values.dtype)
+        for where, what in zip(places, parts, strict=True):
+            found[name][where] = what
+    return found if places is not None else None
+
+
+def scatter_many(domain: Domain, whole: Mapping[str, npt.NDArray[Any]] | None) -> dict[str, npt.NDArray[Any]]:
+    """Return the local nodes' part of arrays that rank 0 holds in the order of the input nodes. Collective."""
+    comm = domain.comm
+    places = comm.gather(domain.input_node)
+    names = comm.bcast(list(whole) if whole is not None else None)
+    dealt: dict[str, npt.NDArray[Any]] = {}
+    for name in names:
+        parts: Any = [whole[name][where] for where in places] if whole is not None and places is not None else None
+        dealt[name] = comm.scatter(parts)
+    return dealt
 
 
 def _in_order(domain: Domain, places, values, total: int):  # type: ignore[no-untyped-def]

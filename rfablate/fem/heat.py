@@ -10,6 +10,7 @@ The unknown is the rise above blood: the solver's tolerance then is one of the r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from rfablate.fem.domain import Domain
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.mass import Mass
 from rfablate.fem.matrix import Matrix, Pattern
-from rfablate.fem.multigrid import KeptHierarchy
+from rfablate.fem.multigrid import HierarchyMemory, KeptHierarchy
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -36,6 +37,16 @@ class HeatFlows:
     perfused: float
     boundary: float
     stored: float
+
+
+@dataclass(frozen=True)
+class HeatMemory:
+    """All that the solves of one step leave to those of the next."""
+
+    diagonal_needs: float
+    fixed: BoolArray
+    hierarchy: HierarchyMemory
+    iterations: int
 
 
 class HeatProblem:
@@ -65,6 +76,16 @@ class HeatProblem:
         self._w0 = 0.0
         self._inverse = np.zeros(domain.nodes.owned)
         self._fixed = np.zeros(domain.nodes.local, dtype=bool)
+
+    def memory(self) -> HeatMemory:
+        """Return what `restore` needs."""
+        return HeatMemory(self._diagonal_needs, self._fixed, self._hierarchy.memory(), self.solver.iterations)
+
+    def restore(self, memory: HeatMemory, assemble: Callable[[FloatArray], None]) -> None:
+        """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
+        self._diagonal_needs, self._fixed = memory.diagonal_needs, memory.fixed
+        self._hierarchy.restore(memory.hierarchy, ~memory.fixed[: len(self._inverse)], assemble)
+        self.solver.iterations = memory.iterations
 
     def prepare(self, w0: float, alive: FloatArray, fixed: BoolArray) -> None:
         """Set the operator w0 C + K + W(alive) with its fixed nodes; alive at the local nodes."""

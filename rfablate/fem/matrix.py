@@ -136,6 +136,8 @@ class Matrix:
         self.values = self.room[:-1]
         """Off-diagonal entries in slices, see kernels.c."""
         self.diagonal = np.zeros(pattern.n)
+        self.at: FloatArray | None = None
+        """Nodal temperature [degC] its values were taken at, where `Problem.assemble` filled it."""
 
     @property
     def layout(self) -> tuple[int, npt.NDArray[np.int64], IntArray, FloatArray, FloatArray]:

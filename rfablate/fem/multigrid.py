@@ -17,6 +17,9 @@ The hierarchy only preconditions. It is kept while the coefficients change, see 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -86,7 +89,8 @@ class VCycle:
         self._coarse = _levels_below(stiffness, weight, nodes.comm)
         self._sum = np.zeros(P.shape[1], dtype=np.float32)
         self.levels = [nodes.total, *(level.n for level in self._coarse)]
-        self._w0 = -1.0
+        self.built_at = matrix.at
+        self.w0 = -1.0
 
     def _root(self, w0: float) -> FloatArray:
         """Return D^-1/2 at the local nodes."""
@@ -98,9 +102,9 @@ class VCycle:
 
     def weigh(self, w0: float) -> None:
         """Make it the inverse of K + w0 C, with the stiffness as it is now on the fine level. Collective."""
-        if w0 == self._w0:
+        if w0 == self.w0:
             return
-        self._w0 = w0
+        self.w0, self.weighed_at = w0, self._matrix.at
         root = self._root(w0)
         self._values[:] = self._matrix.values * root[self._own] * root[self._matrix.pattern.column]
         owned = root[: self._nodes.owned]
@@ -211,6 +215,17 @@ def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm)
     return [*levels, _Coarsest(stiffness, mass)]
 
 
+@dataclass(frozen=True)
+class HierarchyMemory:
+    """What a kept hierarchy can be built again from, to the last bit on the same number of ranks."""
+
+    built_at: FloatArray | None = None
+    weighed_at: FloatArray | None = None
+    """Nodal temperatures [degC] of the stiffness it was built of and last weighed with; None: there is none."""
+    w0: float = 0.0
+    fresh: float | None = None
+
+
 class KeptHierarchy:
     """A V-cycle that is built once, and anew when solves have come to need half as many iterations again a digit."""
 
@@ -229,6 +244,25 @@ class KeptHierarchy:
             self.built += 1
         self._cycle.weigh(w0)
         return self._cycle
+
+    def memory(self) -> HierarchyMemory:
+        """Return what `restore` needs."""
+        cycle = self._cycle
+        if cycle is None:
+            return HierarchyMemory()
+        return HierarchyMemory(cycle.built_at, cycle.weighed_at, cycle.w0, self._fresh)
+
+    def restore(
+        self, memory: HierarchyMemory, free: npt.NDArray[np.bool_], assemble: Callable[[FloatArray], None]
+    ) -> None:
+        """Build again what was remembered; `assemble` fills the matrix at a temperature. Collective."""
+        if memory.built_at is None or memory.weighed_at is None:
+            return
+        assemble(memory.built_at)
+        self._cycle = VCycle(self._nodes, self._matrix, free, self._mass)
+        assemble(memory.weighed_at)
+        self._cycle.weigh(memory.w0)
+        self._fresh = memory.fresh
 
     def drop(self) -> None:
         """Build it anew at the next call: other nodes are fixed now."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ import numpy.typing as npt
 from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
 from rfablate.errors import CaseError, Fault
-from rfablate.output.checkpoint import write_checkpoint
-from rfablate.output.fields import FieldsFile
+from rfablate.output.checkpoint import NEWEST, OLDER, write_checkpoint
+from rfablate.output.fields import FieldsFile, columns
+from rfablate.output.frames import KeptFrames
 from rfablate.output.history import HistoryFile
 from rfablate.output.summary import write_summary
+
+FRAMES = "frames"
+"""Folder of the frames so far, while the run goes on."""
 
 log = logging.getLogger("rfablate")
 
@@ -26,7 +32,9 @@ NAMES = (
     "history.csv",
     "fields.vtkhdf",
     "fields.vtkhdf.part",
-    "checkpoint.h5",
+    OLDER,
+    f"{NEWEST}.part",
+    NEWEST,
     "summary.json",
     "report.html",
 )
@@ -35,11 +43,12 @@ NAMES = (
 class RunDirectory:
     """The open files of one run."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the files of a prepared directory."""
+    def __init__(self, path: Path, history_bytes: int = 0) -> None:
+        """Open the files of a prepared directory; so much of history.csv is kept."""
         self.path = path
-        self._history = HistoryFile(path / "history.csv")
+        self._history = HistoryFile(path / "history.csv", history_bytes)
         self._fields: FieldsFile | None = None
+        self._frames = KeptFrames(path / FRAMES)
 
     @classmethod
     def prepare(cls, path: Path, case: Case, *, overwrite: bool) -> RunDirectory:
@@ -51,10 +60,20 @@ class RunDirectory:
         refuse_used(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
-            if name != "run.log":  # the log is open by now
+            if name not in ("run.log", "case.toml"):  # the log is open by now
                 (path / name).unlink(missing_ok=True)
-        (path / "case.toml").write_text(dump_case(case), encoding="utf-8")
+        shutil.rmtree(path / FRAMES, ignore_errors=True)
+        part = path / "case.toml.part"
+        part.write_text(dump_case(case), encoding="utf-8")
+        part.replace(path / "case.toml")
         return cls(path)
+
+    @classmethod
+    def reopen(cls, path: Path, history_bytes: int) -> RunDirectory:
+        """Open the directory of a run that goes on; of history.csv so many bytes are kept, the rest goes."""
+        for name in ("fields.vtkhdf", "fields.vtkhdf.part", "summary.json", "report.html"):
+            (path / name).unlink(missing_ok=True)
+        return cls(path, history_bytes)
 
     def open_fields(
         self,
@@ -69,16 +88,35 @@ class RunDirectory:
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append the fields of time t [s]."""
+        fields = self._fields
+        assert fields is not None
+        nodal, cells = columns("PointData", fields.n_points, nodal), columns("CellData", fields.n_cells, cells)
+        self._frames.keep(t, nodal, cells)
+        fields.append(t, nodal, cells)
+
+    def take_up_frames(self, times: Collection[float]) -> None:
+        """Append the frames of these times [s] that an earlier part of the run has written, and forget any others."""
         assert self._fields is not None
-        self._fields.append(t, nodal, cells)
+        for frame in self._frames.take_up(times):
+            self._fields.append(*frame)
 
     def history_row(self, row: Mapping[str, float | None]) -> None:
         """Append a row to history.csv."""
         self._history.append(row)
 
-    def checkpoint(self, fields: Mapping[str, npt.NDArray[np.float64]], memory: Mapping[str, object]) -> None:
+    def history_size(self) -> int:
+        """Return how many bytes of history.csv are on the disk."""
+        return self._history.size()
+
+    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write checkpoint.h5."""
-        write_checkpoint(self.path / "checkpoint.h5", fields, memory)
+        write_checkpoint(self.path, memory, arrays)
+
+    def release(self) -> None:
+        """Close the files of a run that has not come to its end; does nothing after `finish`."""
+        self._history.close()
+        if self._fields is not None:
+            self._fields.leave()
 
     def finish(self, summary: Mapping[str, Any], *, with_report: bool) -> None:
         """Close the files, write the summary, whose existence says that the run ended, and the report made from it."""
@@ -86,6 +124,9 @@ class RunDirectory:
         if self._fields is not None:
             self._fields.close()
         write_summary(self.path / "summary.json", summary)
+        if summary["status"] == "completed":
+            self._frames.remove()
+            (self.path / OLDER).unlink(missing_ok=True)
         if with_report:
             self._report()
 
@@ -114,8 +155,24 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
                     str(path),
                     "the run directory is not empty",
                     "a new one",
-                    "add --overwrite, or choose another -o",
+                    "add --overwrite, choose another -o, or go on with it: rfablate resume",
                 )
             ],
             "output",
         )
+
+
+def ended(path: Path) -> str:
+    """Return what a finished run says about its end, '' for one that can go on.
+
+    Raises:
+        CaseError: it is no run's directory.
+    """
+    if not (path / "case.toml").is_file():
+        expected = "a directory that `rfablate run` has begun"
+        raise CaseError([Fault(str(path), "no case.toml in it", expected, "is the path right?")], "resume")
+    summary = path / "summary.json"
+    if not summary.is_file():
+        return ""
+    found = json.loads(summary.read_text(encoding="utf-8"))
+    return f"{found['status']}, {found['reason']}" if found["status"] != "failed" else ""

@@ -80,7 +80,7 @@ class FieldsFile:
         if self._file is None:
             raise ValueError(f"{self.path.name} is closed: no frame can follow")
         groups = (("PointData", self.n_points, point_data), ("CellData", self.n_cells, cell_data))
-        ready = {group: _columns(group, n, arrays) for group, n, arrays in groups}
+        ready = {group: columns(group, n, arrays) for group, n, arrays in groups}
         self._check_frame(time_s, ready)
         for group, n, _ in groups:
             for name, values in ready[group].items():
@@ -112,6 +112,12 @@ class FieldsFile:
         finally:
             file.close()
         os.replace(self.part, self.path)
+
+    def leave(self) -> None:
+        """Close the file and leave it under its `.part` name: the run may go on."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def __enter__(self) -> FieldsFile:
         return self
@@ -201,7 +207,7 @@ def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.N
         raise ValueError(f"region tags {unnamed} have no name")
 
 
-def _columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+def columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
     """Give the frame's arrays as float32 of length `n`; what float32 cannot hold becomes its largest."""
     ready = {}
     for name, values in arrays.items():

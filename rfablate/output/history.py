@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,18 +11,29 @@ from pathlib import Path
 class HistoryFile:
     """Writes rows as they come, so that a killed run leaves what it had."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file; the first row's keys become the header."""
-        self._file = path.open("w", newline="")
+    def __init__(self, path: Path, kept: int = 0) -> None:
+        """Open the file, of an earlier one keep so many bytes; the first row's keys become a new file's header."""
+        kept = min(kept, path.stat().st_size) if path.is_file() else 0
+        self._file = path.open("r+" if kept else "w", newline="")
+        self._file.truncate(kept)
+        self._file.seek(kept)
+        self._headed = kept > 0
         self._writer: csv.DictWriter[str] | None = None
 
     def append(self, row: Mapping[str, float | None]) -> None:
         """Write one row; None is an empty cell."""
         if self._writer is None:
             self._writer = csv.DictWriter(self._file, list(row))
-            self._writer.writeheader()
+            if not self._headed:
+                self._writer.writeheader()
         self._writer.writerow({key: "" if value is None else f"{value:.10g}" for key, value in row.items()})
         self._file.flush()
+
+    def size(self) -> int:
+        """Force the rows to the disk and return how many bytes they are."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         """Close the file."""

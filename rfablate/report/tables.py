@@ -245,7 +245,15 @@ def _tissue_value(value: Any) -> str:
 def provenance(run: RunData) -> str:
     """Make the table of versions and hashes."""
     rows = [
-        (escape(key.replace("_", " ")), f"<code>{escape(str(value))}</code>")
+        (escape(key.replace("_", " ")), f"<code>{escape(_in_words(value))}</code>")
         for key, value in run.table("provenance").items()
+        if value != []
     ]
     return f'<div class="two">{pairs(rows)}</div>' if rows else ""
+
+
+def _in_words(value: Any) -> str:
+    """Return a value of the provenance as text; the list of resumptions with each one's when, where from and ranks."""
+    if not isinstance(value, list):
+        return str(value)
+    return "; ".join(", ".join(f"{key} {part}" for key, part in each.items()) for each in value)

@@ -30,8 +30,8 @@ class Done:
         return [line for line in self.text.splitlines() if line.startswith("error:")]
 
 
-def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.0) -> Done:
-    """Return what `python ARGUMENTS` came to on that many ranks; not to end within `timeout` [s] fails the test."""
+def begin(ranks: int, arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
+    """Start `python ARGUMENTS` on that many ranks, in a session of its own."""
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun on the path")
     # MPI is on in this process already: its ranks must not take it for their launcher
@@ -45,9 +45,8 @@ def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
         "PYTHONPATH": str(ROOT),
     }
-    command = ["mpirun", "-n", str(ranks), sys.executable, *map(str, arguments)]
-    process = subprocess.Popen(
-        command,
+    return subprocess.Popen(
+        ["mpirun", "-n", str(ranks), sys.executable, *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -56,12 +55,18 @@ def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.
         errors="replace",
         start_new_session=True,
     )
+
+
+def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.0) -> Done:
+    """Return what `python ARGUMENTS` came to on that many ranks; not to end within `timeout` [s] fails the test."""
+    process = begin(ranks, arguments)
     try:
         text, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         text, _ = process.communicate()
-        pytest.fail(f"{' '.join(command)} hangs: still running after {timeout:g} s\n{text[-2000:]}")
+        command = " ".join(map(str, arguments))
+        pytest.fail(f"{command} on {ranks} ranks hangs: still running after {timeout:g} s\n{text[-2000:]}")
     return Done(process.returncode, text)
 
 

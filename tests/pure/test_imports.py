@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "rfablate"
 
 # A module may import from its own line and from lines above it.
 LAYERS = [
-    "__init__ errors timing log",
+    "__init__ errors timing log signals",
     "physics",
     "case stepping ledger",
     "fem output catalogue",
@@ -21,6 +21,7 @@ LAYERS = [
     "state",
     "step observe",
     "results record",
+    "keeper",
     "errorbar",
     "run",
     "report doctor",
@@ -28,7 +29,7 @@ LAYERS = [
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = "physics case output report study stepping ledger errors timing log catalogue".split()
+PURE = "physics case output report study stepping ledger errors timing log signals catalogue".split()
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # What the package imports only when it is asked to, against the direction: (importer, imported) and why.
 LATE = {

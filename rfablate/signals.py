@@ -1,0 +1,60 @@
+"""What signals ask of a run: SIGUSR1 a checkpoint, SIGTERM and SIGINT a checkpoint and the end.
+
+A signal may reach one rank alone or each at another time; `Requests` only remembers it, and the ranks agree about it
+between two steps (see keeper.py).
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from enum import IntEnum
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Wish(IntEnum):
+    """The greater wish of several ranks is that of all."""
+
+    NOTHING = 0
+    CHECKPOINT = 1
+    STOP = 2
+
+
+MEANING = {signal.SIGUSR1: Wish.CHECKPOINT, signal.SIGTERM: Wish.STOP, signal.SIGINT: Wish.STOP}
+
+
+class Requests:
+    """Takes the signals over inside its `with` block; outside they are what they were before.
+
+    The second signal to stop goes to the handler from before: who is in a hurry need not wait for the step's end.
+    Python gives signals to the main thread only: in another one nothing is taken over.
+    """
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._wish = Wish.NOTHING
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Requests:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in MEANING}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: one that was not set from Python
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        asked = MEANING[signal.Signals(number)]
+        before = self._before[signal.Signals(number)]
+        if asked is Wish.STOP and self._wish is Wish.STOP and callable(before):
+            before(number, frame)
+        self._wish = max(self._wish, asked)
+
+    def take(self) -> Wish:
+        """Return what this rank was asked since the last call."""
+        wish, self._wish = self._wish, Wish.NOTHING
+        return wish

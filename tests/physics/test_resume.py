@@ -1,0 +1,261 @@
+"""A run that was killed and resumed ends with the numbers of the unbroken run.
+
+Killed means here: the process leaves in the midst of a step, with the newest checkpoint some steps behind. Other
+numbers of ranks and the real command killed with -9 are in tests/mpi/test_resume.py.
+
+| law                                                                        | allowed           |
+|----------------------------------------------------------------------------|-------------------|
+| history, summary, fields and last checkpoint of a resumed run, all numbers | 1e-10, same ranks |
+| when checkpoints are written                                               | changes no number |
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mpi4py import MPI
+
+from rfablate.case.load import load_case
+from rfablate.case.schema import Case
+from rfablate.errors import CaseError, Interrupted, MeshError, SolveError
+from rfablate.run import resume, run
+from tests.compare import apart
+
+CASES = Path(__file__).parents[1] / "mpi" / "cases"
+SAME = 1e-10
+OFTEN = "output.checkpoint_every_s=0.7"
+COOLED = ("generator.hold_s=6", "generator.cooldown_s=4")
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "ideal": COOLED,
+    "pi": (*COOLED, "generator.control=pi"),
+    "sampled": (
+        *COOLED,
+        "generator.control=sampled",
+        "time.stepping=fixed",
+        "time.step_s=0.2",
+        "time.order=1",
+    ),
+    "surface": ("generator={kind='surface_temperature', target_degC=70, hold_s=6, cooldown_s=4}",),
+    "power": ("generator={kind='power', power_W=3, duration_s=8, cooldown_s=4}", "damage.perfusion_fade=0.0"),
+}
+
+
+class Killed(BaseException):
+    """Nothing in the package may catch this."""
+
+
+def _case(name: str, *changes: str) -> Case:
+    return load_case(CASES / f"{name}.toml", changes)
+
+
+def _dies_at(monkeypatch: pytest.MonkeyPatch, trials: int, error: type[BaseException] = Killed) -> list[int]:
+    """Have the run end in its step number `trials`, refused ones counted; return how many are left."""
+    import rfablate.run as module
+
+    real, left = module.solve_step, [trials]
+
+    def dies(*args: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise error
+        return real(*args)
+
+    monkeypatch.setattr(module, "solve_step", dies)
+    return left
+
+
+def _trials(case: Case, folder: Path, comm: MPI.Comm) -> int:
+    """Run a case unbroken; return how many steps were tried."""
+    summary = run(case, folder, comm).summary
+    return int(summary["numerics"]["steps"] + summary["numerics"]["rejects"])
+
+
+def _broken(case: Case, folder: Path, comm: MPI.Comm, at: int) -> None:
+    """Run a case and kill it in a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        _dies_at(patch, at)
+        with pytest.raises(Killed):
+            run(case, folder, comm)
+
+
+def _resume(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
+    return resume(load_case(folder), folder, comm).summary
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
+    comm: MPI.Comm, shared_tmp: Path, protocol: str
+) -> None:
+    """Killed in the ramp, in the hold, with refused steps before, and after the switch-off."""
+    folder = shared_tmp / f"resumed-{protocol}-{comm.size}"
+    trials = _trials(_case("axisymmetric", *PROTOCOLS[protocol]), folder / "whole", comm)
+    case = _case("axisymmetric", *PROTOCOLS[protocol], OFTEN)
+    for part in (0.3, 0.6, 0.95):
+        _broken(case, folder / f"{part}", comm, round(part * trials))
+        _resume(folder / f"{part}", comm)
+        worst = apart(folder / "whole", folder / f"{part}")
+        assert max(worst.values()) <= SAME, (part, worst)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mass", ["lumped", "consistent"])
+def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_tmp: Path, mass: str) -> None:
+    """Long steps of a fine mesh: the heat solve takes V-cycles, whose hierarchy is some steps old."""
+    folder = shared_tmp / f"cycles-{mass}-{comm.size}"
+    changes = ("generator.hold_s=5", "generator.cooldown_s=4", "time.tolerance_K=1.0", f"solver.mass={mass}")
+    trials = _trials(_case("structures", *changes), folder / "whole", comm)
+    case = _case("structures", *changes, OFTEN)
+    for part in (0.5, 0.9):
+        _broken(case, folder / f"{part}", comm, round(part * trials))
+        _resume(folder / f"{part}", comm)
+        worst = apart(folder / "whole", folder / f"{part}")
+        assert max(worst.values()) <= SAME, (part, worst)
+
+
+def test_a_run_may_be_killed_again_and_again(comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / "again"
+    run(_case("axisymmetric", *COOLED), folder / "whole", comm)
+    _broken(_case("axisymmetric", *COOLED, "output.checkpoint_every_s=1e-6"), folder / "often", comm, 20)
+    for _ in range(3):
+        with pytest.MonkeyPatch.context() as patch:
+            _dies_at(patch, 9)
+            with pytest.raises(Killed):
+                _resume(folder / "often", comm)
+    told = _resume(folder / "often", comm)["provenance"]["resumed"]
+    assert len(told) == 4 and [each["ranks"] for each in told] == [comm.size] * 4
+    times = [each["from_s"] for each in told]
+    assert times == sorted(times) and times[0] > 0.0
+    assert max(apart(folder / "whole", folder / "often").values()) <= SAME
+
+
+def test_wall_time_adds_up_over_the_parts_of_a_run(comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / "timing"
+    _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
+    from rfablate.output.checkpoint import read_checkpoint
+
+    before = read_checkpoint(folder / "checkpoint.h5").memory["course"]
+    after = _resume(folder, comm)
+    assert after["timing_s"]["total"] > before["total"] > 0.0
+    assert after["timing_s"]["heat"] > before["seconds"]["heat"] > 0.0
+    assert after["provenance"]["started"] == before["started"]
+    assert after["timing_s"]["total"] == pytest.approx(sum(after["timing_s"].values()) / 2, rel=0.2)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / "early"
+    _broken(_case("axisymmetric", *COOLED), folder / "broken", comm, 5)
+    assert not (folder / "broken" / "checkpoint.h5").exists()
+    _resume(folder / "broken", comm)
+    run(_case("axisymmetric", *COOLED), folder / "whole", comm)
+    assert max(apart(folder / "whole", folder / "broken").values()) <= SAME
+
+
+def test_a_damaged_newest_checkpoint_is_told_and_the_older_used(
+    comm: MPI.Comm, shared_tmp: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shared_tmp / "damaged"
+    run(_case("axisymmetric", *COOLED), folder / "whole", comm)
+    _broken(_case("axisymmetric", *COOLED, OFTEN), folder / "broken", comm, 40)
+    newest = folder / "broken" / "checkpoint.h5"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    logging.getLogger("rfablate").propagate = True
+    with caplog.at_level(logging.INFO, "rfablate"):
+        _resume(folder / "broken", comm)
+    assert "checkpoint.h5 cannot be used (damaged" in caplog.text
+    assert "going on from checkpoint.older.h5" in caplog.text
+    assert max(apart(folder / "whole", folder / "broken").values()) <= SAME
+
+
+def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / "signals"
+    case = _case("axisymmetric", *COOLED)
+    run(case, folder / "whole", comm)
+    for name, number, at in (("goes on", signal.SIGUSR1, 10), ("stops", signal.SIGTERM, 25)):
+        import rfablate.run as module
+
+        real, calls = module.solve_step, [0]
+
+        def signalled(
+            *args: Any, real: Any = real, calls: list[int] = calls, number: int = number, at: int = at
+        ) -> Any:
+            calls[0] += 1
+            if calls[0] == at:
+                signal.raise_signal(number)
+            return real(*args)
+
+        handler = signal.getsignal(number)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "solve_step", signalled)
+            if number == signal.SIGTERM:
+                with pytest.raises(Interrupted, match="rfablate resume"):
+                    run(case, folder / name, comm)
+                assert not (folder / name / "summary.json").exists()
+                assert at <= calls[0] < at + 5 and (folder / name / "checkpoint.h5").exists()
+                _resume(folder / name, comm)
+            else:
+                run(case, folder / name, comm)
+                assert calls[0] > at
+        assert signal.getsignal(number) == handler
+        assert max(apart(folder / "whole", folder / name).values()) <= SAME
+
+
+def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
+    """While it finds its error bar: the treatment is over, the summary not written."""
+    import rfablate.run as module
+
+    def dies(*args: Any) -> Any:
+        raise Killed
+
+    folder = shared_tmp / "late"
+    case = _case("axisymmetric", *COOLED, "output.error_bar=true")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "error_bars", dies)
+        with pytest.raises(Killed):
+            run(case, folder / "broken", comm)
+        patch.undo()
+        _dies_at(patch, 0)
+        patch.setattr(module, "error_bars", lambda *args: ({}, ""))
+        assert _resume(folder / "broken", comm)["simulated_s"] == 15.0
+    run(_case("axisymmetric", *COOLED), folder / "without", comm)
+    assert max(apart(folder / "without", folder / "broken").values()) <= SAME
+
+
+def test_a_failed_run_tries_again_from_its_last_good_state(comm: MPI.Comm, shared_tmp: Path) -> None:
+    """The frame of the failure is no frame of the unbroken run."""
+    folder = shared_tmp / "failed"
+    case = _case("axisymmetric", *COOLED)
+    run(case, folder / "whole", comm)
+    with pytest.MonkeyPatch.context() as patch:
+        _dies_at(patch, 33, SolveError)
+        with pytest.raises(SolveError):
+            run(case, folder / "failed", comm)
+    assert json.loads((folder / "failed" / "summary.json").read_text())["status"] == "failed"
+    assert _resume(folder / "failed", comm)["status"] == "completed"
+    assert max(apart(folder / "whole", folder / "failed").values()) <= SAME
+
+
+def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / "refused"
+    _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
+    text = (folder / "case.toml").read_text()
+    (folder / "case.toml").write_text(text.replace("target_degC = 75", "target_degC = 76"))
+    with pytest.raises(CaseError, match=r"not the one in case\.toml"):
+        _resume(folder, comm)
+    (folder / "case.toml").write_text(text)
+    import rfablate.run as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        other = _case("axisymmetric", *COOLED, "mesh.scale=1.2")
+        real = module.build_domain
+        patch.setattr(module, "build_domain", lambda case, comm: real(other, comm))
+        with pytest.raises(MeshError, match="not the one of checkpoint"):
+            _resume(folder, comm)
+    assert _resume(folder, comm)["status"] == "completed"
