@@ -21,6 +21,7 @@ from rfablate.results import (
     ElectricRecord,
     case_entries,
     energy_entry,
+    events_entry,
     history_row,
     lesion_entry,
     provenance,
@@ -102,9 +103,9 @@ class Record:
             "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
-            "electric": electric,
+            "electric": {**electric, "events": events_entry(state.memory)},
             "numerics": self._numerics(state),
-            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
+            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),
             "provenance": {**provenance(case, problem.domain.comm.size, started), "peak_MiB": self._peak_memory()},
         }
 

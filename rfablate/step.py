@@ -97,7 +97,7 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
 
 
 def _unit_field(problem: Problem, state: State, t: float) -> UnitField | None:
-    if problem.electric is None or t > problem.generator.switch_times[-1]:
+    if problem.electric is None or not problem.generator.needs(state.t, t, state.memory).conductance:
         return None
     guess = parabola([(time, unit.phi) for time, unit in state.units], t) if state.units else None
     return problem.electric.solve(problem.coefficients, guess)
@@ -147,17 +147,18 @@ def _bioheat(
     """Return (T, (w0, T_b), command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
     generator, state = operator.problem.generator, operator.state
     dt = t - state.t
+    needs = generator.needs(state.t, t, state.memory)
     G = operator.unit.conductance if operator.unit is not None else 0.0
-    if operator.unit is not None and generator.reads_sensor and dt >= generator.horizon:
+    if operator.unit is not None and needs.sensor and dt >= needs.horizon:
         T_a, T_b = operator.split(w0, past, t)
         a, b = operator.sensor(T_a, T_b)
         command, memory = generator.decide(Offer(t, dt, G, a, b, t, state.sensor), state.memory)
         heating = command.voltage**2
         return T_a + heating * T_b, (w0, T_b), command, memory, a + heating * b
     a, b, reach = np.nan, np.nan, t
-    if operator.unit is not None and generator.reads_sensor:
-        reach = state.t + generator.horizon
-        a, b = operator.sensor(*operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach))
+    if operator.unit is not None and needs.sensor:
+        reach = state.t + needs.horizon
+        a, b = operator.sensor(*operator.split(1.0 / needs.horizon, state.T / needs.horizon, reach))
     command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
     value = operator.prepare(w0, t)
     load = command.voltage**2 * operator.unit.load if operator.unit is not None else np.zeros_like(past)

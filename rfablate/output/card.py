@@ -14,6 +14,8 @@ _COLUMNS = (
     ("roundness", "roundness", "{:.2f}"),
     ("volume", "volume_mm3", "{:.1f}"),
 )
+EVENTS = 4
+"""Events of the device that the card tells."""
 _UNITS = ("mm", "mm", "mm", "mm", "mm", "", "mm3")
 
 
@@ -25,6 +27,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     lines += [
         "",
         _generator_line(summary),
+        *_event_lines(summary),
         _energy_line(summary),
         _numerics_line(summary),
         _time_line(summary),
@@ -85,6 +88,13 @@ def _generator_line(summary: Mapping[str, Any]) -> str:
         f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
         f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
     )
+
+
+def _event_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return the first few times at which the device switched by itself."""
+    events = summary["electric"].get("events", [])
+    lines = [f"            {event['time_s']:.2f} s {event['what']}" for event in events[:EVENTS]]
+    return [*lines, f"            and {len(events) - EVENTS} more"] if len(events) > EVENTS else lines
 
 
 def _energy_line(summary: Mapping[str, Any]) -> str:

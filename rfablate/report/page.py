@@ -117,7 +117,7 @@ def _generator(run: RunData) -> str:
     if not isinstance(g, dict):
         return ""
     hold = f" for {g['hold_s']:g} s" if "hold_s" in g else f" for {g['duration_s']:g} s" if "duration_s" in g else ""
-    for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V")):
+    for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V"), ("current_A", "A")):
         if key in g:
             ramp = f" after a {g['ramp_s']:g} s ramp" if g.get("ramp_s") else ""
             return f"{g[key]:g} {unit}{hold}{ramp}"

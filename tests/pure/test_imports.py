@@ -16,7 +16,7 @@ LAYERS = [
     "__init__ errors timing log",
     "physics",
     "case stepping ledger",
-    "fem output catalogue",
+    "fem output catalogue device",
     "problem",
     "state",
     "step observe",
@@ -27,7 +27,7 @@ LAYERS = [
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = "physics case output report stepping ledger errors timing log catalogue".split()
+PURE = "physics case output report stepping ledger errors timing log catalogue device".split()
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # What the package imports only when it is asked to, against the direction: (importer, imported) and why.
 LATE = {
