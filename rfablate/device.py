@@ -7,6 +7,9 @@ from rfablate.case.schema import Case
 from rfablate.physics import generator as device
 from rfablate.physics.generator import Generator, Limits, Ramp
 
+LOCATED = 0.05
+"""Shortest step that is made to find when the impedance passed a threshold, as a fraction of the first step."""
+
 
 def case_generator(case: Case) -> Generator:
     """Return the generator of the case, with its limits and its guard on the impedance."""
@@ -19,7 +22,7 @@ def case_generator(case: Case) -> Generator:
         _unguarded(table, limits, start),
         device.Window(table.min_impedance, table.max_impedance),
         _roll_off(table.roll_off),
-        resolution=case.time.first_step if case.time.stepping == "adaptive" else case.time.step,
+        resolution=LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step,
     )
 
 

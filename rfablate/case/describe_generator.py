@@ -70,9 +70,9 @@ def _stage(stage: Stage) -> str:
 
 
 def _roll_off(roll_off: RollOff) -> str:
-    where = f"above {roll_off.above:g} ohm"
-    if roll_off.rise is not None:
-        where = f"{roll_off.rise:g} ohm above the lowest impedance"
+    where = f"{roll_off.rise or 0.0:g} ohm above the lowest impedance"
+    if roll_off.above is not None:
+        where = f"above {roll_off.above:g} ohm"
     does = {
         "pause": f"pause for {roll_off.wait:g} s and start again",
         "step_down": f"{100 * roll_off.factor:g} % of the power from then on, again after {roll_off.wait:g} s",

@@ -20,7 +20,7 @@ from rfablate.physics.generator.tracking import forgotten
 
 SLACK = 1e-9
 """Relative rounding allowed between a time or an impedance and where it should be."""
-CLOSE = 1e-4
+CLOSE = 1e-6
 """Overshoot of a threshold, as a fraction of it, that is not looked into any further."""
 
 
@@ -100,7 +100,7 @@ class Guard:
         threshold = self._passed(Z, offer.t, memory)
         if threshold is None:
             return command, replace(after, impedance=Z, least=min(Z, memory.least))
-        cut = self._cut(offer, Z, memory.impedance, threshold)
+        cut = self._cut(offer, Z, memory, threshold)
         if cut is not None:
             return replace(command, cut=cut), memory
         power = command.voltage**2 * offer.conductance
@@ -115,20 +115,24 @@ class Guard:
     def _passed(self, Z: float, t: float, memory: Memory) -> float | None:
         """Return the threshold that the impedance Z [ohm] is beyond at t [s]."""
         if not self._inside(Z):
-            return self.window.most if Z > self.window.most else self.window.least
+            return self.window.most if Z > self.window.least * (1.0 + SLACK) else self.window.least
         if self.roll_off is None or not self._reached(t, memory):
             return None
         threshold = self.roll_off.threshold(memory.least)
         return threshold if Z >= threshold * (1.0 - SLACK) else None
 
     def _inside(self, Z: float) -> bool:
-        return self.window.least <= Z <= self.window.most
+        return self.window.least * (1.0 + SLACK) < Z < self.window.most * (1.0 - SLACK)
 
-    def _cut(self, offer: Offer, Z: float, before: float | None, threshold: float) -> float | None:
-        """Return where a step with impedance `before` at its start and Z at its end should have ended [s], if not at t.
+    def _cut(self, offer: Offer, Z: float, memory: Memory, threshold: float) -> float | None:
+        """Return where a step with Z at its end should have ended [s], if not at t.
 
-        A step that starts beyond the threshold, or with the impedance unknown, is made as short as may be.
+        A step that starts beyond the threshold, or with the impedance unknown, is made as short as may be; one that
+        ends with a wait is left: the device looks at its end.
         """
+        if offer.middle < memory.wait:
+            return None
+        before = memory.impedance
         if offer.dt <= self.resolution * (1.0 + 1e-6) or abs(Z - threshold) <= CLOSE * threshold:
             return None
         beyond: Callable[[float], bool] = threshold.__le__ if Z >= threshold else threshold.__ge__
