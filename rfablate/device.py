@@ -36,6 +36,11 @@ def _unguarded(table: tables.Generator, limits: Limits, start: float) -> Generat
             return device.ConstantVoltage(limits, table.duration, table.cooldown, table.voltage)
         case tables.ConstantCurrent():
             return device.ConstantCurrent(limits, table.duration, table.cooldown, table.current)
+        case tables.Pulsed():
+            return device.Pulsed(
+                limits, table.duration, table.cooldown, table.voltage, table.width, table.rate, table.cap,
+                resolved=table.resolved,
+            )  # fmt: skip
         case tables.Staged():
             return device.Staged(_stages(table, limits, start), table.cooldown)
     raise AssertionError

@@ -240,6 +240,11 @@ def _surface(case: Case, domain: Domain) -> Surface | None:
     return Surface(domain.surface_nodes["active"], ramp, g.ramp + g.hold)
 
 
+def unguarded(problem: Problem) -> device.Generator:
+    """Return the generator without the guard on its impedance."""
+    return problem.generator.generator if isinstance(problem.generator, device.Guard) else problem.generator
+
+
 def describe_mesh(domain: Domain) -> str:
     """Return what a mesh is made of: size, region volumes, surfaces. Collective."""
     volume = np.bincount(domain.region, domain.elements.volume, max(domain.region_names) + 1).astype(np.float64)
@@ -254,5 +259,5 @@ def describe_mesh(domain: Domain) -> str:
 def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
-    inner = problem.generator.generator if isinstance(problem.generator, device.Guard) else problem.generator
+    inner = unguarded(problem)
     return "\n".join([describe_mesh(problem.domain), tissues, f"{type(inner).__name__} for {inner.end:g} s"])

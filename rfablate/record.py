@@ -15,8 +15,9 @@ from rfablate.fem.gather import gather_cells, gather_mesh, gather_nodal
 from rfablate.log import Progress
 from rfablate.observe import Observer, nodal_fields
 from rfablate.output.directory import RunDirectory
-from rfablate.physics.generator import Generator
-from rfablate.problem import Problem
+from rfablate.physics.generator import Generator, Pulsed
+from rfablate.problem import Problem, unguarded
+from rfablate.pulses import PulseRecord
 from rfablate.results import (
     ElectricRecord,
     case_entries,
@@ -46,6 +47,8 @@ class Record:
         self._files, self._watch = files, watch
         self._electric = ElectricRecord()
         self._frame: Frame | None = None
+        generator = unguarded(problem)
+        self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
@@ -61,9 +64,12 @@ class Record:
         self._electric.see(frame)
         with self._watch.stage("measure"):
             seen = self._observer.look(frame)
+            if self._pulses is not None:
+                self._pulses.see(frame)
         with self._watch.stage("write"):
             if self._files is not None:
-                self._files.history_row(history_row(frame, seen))
+                pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
+                self._files.history_row({**history_row(frame, seen), **pulse})
             if frame.t == 0.0 or frame.t in self.output_times:
                 self._write_fields(frame)
         impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
@@ -104,6 +110,7 @@ class Record:
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
             "electric": {**electric, "events": events_entry(state.memory)},
+            **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),
             "provenance": {**provenance(case, problem.domain.comm.size, started), "peak_MiB": self._peak_memory()},

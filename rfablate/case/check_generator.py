@@ -14,6 +14,7 @@ from rfablate.case.generators import (
     Generator,
     HoldStage,
     PowerStage,
+    Pulsed,
     RampStage,
     RollOff,
     Staged,
@@ -36,6 +37,8 @@ def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
     if isinstance(generator, Device):
         yield from _output_faults(generator)
         yield from _impedance_faults(generator)
+    if isinstance(generator, Pulsed):
+        yield from _pulse_faults(generator, parts)
     fixed = parts.time is None or parts.time.stepping == "fixed"
     if isinstance(generator, TemperatureControl) and generator.control == "sampled" and not fixed:
         expected = 'time.stepping = "fixed": the controller samples the sensor once a step'
@@ -59,6 +62,8 @@ def _targets(generator: Generator) -> Iterator[tuple[str, float]]:
     """Yield every set point [degC] and its key."""
     if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
         yield "generator.target_degC", generator.target
+    if isinstance(generator, Pulsed) and generator.cap is not None:
+        yield "generator.cap_degC", generator.cap
     if isinstance(generator, Staged):
         for number, stage in enumerate(generator.stages):
             if isinstance(stage, RampStage | HoldStage) and stage.target is not None:
@@ -92,6 +97,16 @@ def _stage_faults(generator: Staged) -> Iterator[Fault]:
         known = known or isinstance(stage, RampStage | HoldStage)
 
 
+def _pulse_faults(generator: Pulsed, parts: Parts) -> Iterator[Fault]:
+    if generator.width * generator.rate >= 1.0:
+        expected = f"less than a cycle, {1e3 / generator.rate:g} [ms]"
+        yield Fault("generator.pulse_ms", f"found {generator.width * 1e3:g}", expected, "a duty cycle of 4 % is usual")
+    fixed = parts.time is not None and parts.time.stepping == "fixed"
+    if generator.resolved and fixed:
+        expected = "adaptive steps, which start afresh at every edge"
+        yield Fault("generator.resolved", "found true with fixed steps", expected, "--set time.stepping=adaptive")
+
+
 def _output_faults(generator: Generator) -> Iterator[Fault]:
     """Yield outputs that the device's own limits do not allow."""
     asked: list[tuple[str, object]] = [("generator", generator)]
@@ -102,7 +117,7 @@ def _output_faults(generator: Generator) -> Iterator[Fault]:
         match each:
             case ConstantPower() | PowerStage():
                 key, value, most = "power_W", each.power, generator.max_power
-            case ConstantVoltage() | VoltageStage():
+            case ConstantVoltage() | VoltageStage() | Pulsed():
                 key, value, most = "voltage_V", each.voltage, generator.max_voltage
             case ConstantCurrent() | CurrentStage():
                 key, value, most = "current_A", each.current, generator.max_current

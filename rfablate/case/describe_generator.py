@@ -11,6 +11,7 @@ from rfablate.case.generators import (
     HoldStage,
     PauseStage,
     PowerStage,
+    Pulsed,
     RampStage,
     RollOff,
     Stage,
@@ -46,6 +47,13 @@ def _protocol(generator: Generator) -> str:
             return f"{generator.voltage:g} V RMS for {generator.duration:g} s"
         case ConstantCurrent():
             return f"{generator.current:g} A RMS for {generator.duration:g} s"
+        case Pulsed():
+            cap = "" if generator.cap is None else f", sensor at most {generator.cap:g} degC"
+            how = "every pulse resolved" if generator.resolved else "cycle averages"
+            return (
+                f"pulses of {generator.voltage:g} V RMS, {generator.width * 1e3:g} ms, {generator.rate:g} Hz for "
+                f"{generator.duration:g} s{cap}, {how}"
+            )
         case Staged():
             how = "ideal control" if generator.control == "ideal" else "PI control"
             return f"{', '.join(_stage(each) for each in generator.stages)}, {how}"

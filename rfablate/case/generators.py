@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rfablate.case.geometry import Table
-from rfablate.case.units import Celsius, NotNegative, Positive, Seconds
+from rfablate.case.units import Celsius, MsPositive, NotNegative, Positive, Seconds
 
 
 class RollOff(Table):
@@ -98,6 +98,22 @@ class ConstantCurrent(Device):
     duration: Seconds = Field(alias="duration_s")
 
 
+class Pulsed(Device):
+    """Pulses of `voltage`, `width` long and `rate` a second; limits hold within a pulse.
+
+    `cap`: the voltage falls where the sensor, averaged over a cycle, would exceed it. `resolved`: steps land on every
+    pulse; otherwise they see the cycle's average, voltage * sqrt(width * rate).
+    """
+
+    kind: Literal["pulsed"]
+    voltage: Positive = Field(alias="voltage_V")
+    width: MsPositive = Field(alias="pulse_ms")
+    rate: Positive = Field(alias="rate_Hz")
+    cap: Celsius | None = Field(default=None, alias="cap_degC")
+    duration: Seconds = Field(alias="duration_s")
+    resolved: bool = False
+
+
 # --- staged protocols -----------------------------------------------------------------------------
 
 
@@ -160,7 +176,7 @@ class Staged(_Controlled):
 
 
 Generator = Annotated[
-    TemperatureControl | SurfaceTemperature | ConstantPower | ConstantVoltage | ConstantCurrent | Staged,
+    TemperatureControl | SurfaceTemperature | ConstantPower | ConstantVoltage | ConstantCurrent | Pulsed | Staged,
     Field(discriminator="kind"),
 ]
 

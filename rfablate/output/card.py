@@ -27,6 +27,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     lines += [
         "",
         _generator_line(summary),
+        *_pulse_lines(summary),
         *_event_lines(summary),
         _energy_line(summary),
         _numerics_line(summary),
@@ -88,6 +89,19 @@ def _generator_line(summary: Mapping[str, Any]) -> str:
         f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
         f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
     )
+
+
+def _pulse_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what the cycles' average does not show of a pulsed run."""
+    p = summary.get("pulses")
+    if p is None:
+        return []
+    how = "seen" if p["resolved"] else "estimated"
+    return [
+        f"  pulses    {p['last_pulse_V']:.1f} V in the last ({100 * p['duty']:.2g} % of the time), capped "
+        f"{p['capped_percent']:.0f} % of the pulses; field at most {p['peak_field_V_per_m'] * 1e-3:.1f} kV/m; "
+        f"spike {p['spike_K']:.1f} K, {p['hottest_with_spike_degC']:.1f} degC at the hottest ({how})"
+    ]
 
 
 def _event_lines(summary: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from rfablate.case.describe import describe_case
 from rfablate.case.load import dump_case, parse_case
 from rfablate.device import case_generator
 from rfablate.errors import CaseError
-from rfablate.physics.generator import Guard, RollOff, Staged, Window
+from rfablate.physics.generator import Guard, Pulsed, RollOff, Staged, Window
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -130,3 +130,36 @@ def test_a_generator_that_cannot_be_is_told(generator: dict[str, Any], where: st
     faults = faults_of(generator)
     assert set(faults) >= {where}, faults
     assert [word for word in words if word not in faults[where]] == [], faults[where]
+
+
+PULSED = {"kind": "pulsed", "voltage_V": 45, "pulse_ms": 20, "rate_Hz": 2, "cap_degC": 42, "duration_s": 120}
+
+
+def test_pulses_read_as_they_are_meant() -> None:
+    case = parse_case({**copy.deepcopy(BASE), "generator": PULSED})
+    guard = case_generator(case)
+    assert isinstance(guard, Guard) and isinstance(guard.generator, Pulsed)
+    assert (guard.generator.width, guard.generator.duty) == (pytest.approx(0.02), pytest.approx(0.04))
+    assert "pulses of 45 V RMS, 20 ms, 2 Hz for 120 s, sensor at most 42 degC, cycle averages" in describe_case(case)
+    assert parse_case(tomllib.loads(dump_case(case))) == case
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "words"),
+    [
+        ({"pulse_ms": 500}, "generator.pulse_ms", ["less than a cycle, 500 [ms]"]),
+        ({"cap_degC": 37}, "generator.cap_degC", ["above body temperature", "pulsed treatment 42 degC"]),
+        ({"voltage_V": 450}, "generator.voltage_V", ["at most max_voltage_V = 100"]),
+        ({"rate_Hz": 0}, "generator.rate_Hz", ["above 0 [Hz]"]),
+        ({"pulse_s": 0.02}, "generator.pulse_s", ["pulse_ms"]),
+    ],
+)
+def test_pulses_that_cannot_be_are_told(keys: dict[str, Any], where: str, words: list[str]) -> None:
+    faults = faults_of({**PULSED, **keys})
+    assert [word for word in words if word not in faults[where]] == [], faults
+
+
+def test_resolved_pulses_take_adaptive_steps() -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_case({**copy.deepcopy(BASE), "generator": {**PULSED, "resolved": True}, "time": {"stepping": "fixed"}})
+    assert [fault.where for fault in caught.value.faults] == ["generator.resolved"]

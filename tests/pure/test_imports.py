@@ -19,7 +19,7 @@ LAYERS = [
     "fem output catalogue device",
     "problem",
     "state",
-    "step observe",
+    "step observe pulses",
     "results record",
     "errorbar",
     "run",

@@ -12,6 +12,7 @@ mode is a file here that answers what `Generator` asks, a table in the case's sc
 from rfablate.physics.generator.device import Command, Generator, Limits, Memory, Needs, Offer
 from rfablate.physics.generator.guard import Guard, RollOff, Window
 from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
+from rfablate.physics.generator.pulsed import Pulsed
 from rfablate.physics.generator.setpoint import Ramp
 from rfablate.physics.generator.stages import Stage, Staged
 from rfablate.physics.generator.tracking import IdealControl, PIControl, SampledControl
@@ -30,6 +31,7 @@ __all__ = [
     "Off",
     "Offer",
     "PIControl",
+    "Pulsed",
     "Ramp",
     "RollOff",
     "SampledControl",
