@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rfablate.case import generators as tables
+from rfablate.case.device_log import DRIVERS
 from rfablate.case.schema import Case
 from rfablate.physics import generator as device
 from rfablate.physics.generator import Generator, Limits, Ramp
@@ -41,9 +42,19 @@ def _unguarded(table: tables.Generator, limits: Limits, start: float) -> Generat
                 limits, table.duration, table.cooldown, table.voltage, table.width, table.rate, table.cap,
                 resolved=table.resolved,
             )  # fmt: skip
+        case tables.Replay():
+            return _replay(table, limits)
         case tables.Staged():
             return device.Staged(_stages(table, limits, start), table.cooldown)
     raise AssertionError
+
+
+def _replay(table: tables.Replay, limits: Limits) -> Generator:
+    log, driver = tables.replay_log(table), tables.replay_driver(table)
+    curve = device.Curve(log.times, log.columns[DRIVERS[driver]])
+    if driver == "temperature":
+        return device.IdealControl(limits, log.times[-1], table.cooldown, curve, table.horizon)
+    return device.Replay(limits, log.times[-1], table.cooldown, driver, curve)
 
 
 def _roll_off(table: tables.RollOff | None) -> device.RollOff | None:

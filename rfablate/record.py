@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.case.generators import Replay, replay_driver, replay_log
 from rfablate.case.schema import Case
 from rfablate.errors import RfablateError
 from rfablate.fem.gather import gather_cells, gather_mesh, gather_nodal
 from rfablate.log import Progress
+from rfablate.misfit import Misfit
 from rfablate.observe import Observer, nodal_fields
 from rfablate.output.directory import RunDirectory
 from rfablate.physics.generator import Generator, Pulsed
@@ -49,6 +51,8 @@ class Record:
         self._frame: Frame | None = None
         generator = unguarded(problem)
         self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
+        replay = case.generator if isinstance(case.generator, Replay) else None
+        self._misfit = Misfit(replay_log(replay), replay_driver(replay)) if replay is not None else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
@@ -66,10 +70,11 @@ class Record:
             seen = self._observer.look(frame)
             if self._pulses is not None:
                 self._pulses.see(frame)
+            measured = self._misfit.see(frame) if self._misfit is not None else {}
         with self._watch.stage("write"):
             if self._files is not None:
                 pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
-                self._files.history_row({**history_row(frame, seen), **pulse})
+                self._files.history_row({**history_row(frame, seen), **pulse, **measured})
             if frame.t == 0.0 or frame.t in self.output_times:
                 self._write_fields(frame)
         impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
@@ -110,6 +115,7 @@ class Record:
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
             "electric": {**electric, "events": events_entry(state.memory)},
+            **({"replay": self._misfit.entry()} if self._misfit is not None else {}),
             **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rfablate.case.check_structures import kelvin_fault
+from rfablate.case.device_log import DRIVERS, TIME
 from rfablate.case.generators import (
     ConstantCurrent,
     ConstantPower,
@@ -16,14 +18,17 @@ from rfablate.case.generators import (
     PowerStage,
     Pulsed,
     RampStage,
+    Replay,
     RollOff,
     Staged,
     SurfaceTemperature,
     TemperatureControl,
     VoltageStage,
     on_time,
+    replay_log,
 )
 from rfablate.case.parts import Parts
+from rfablate.case.suggest import did_you_mean
 from rfablate.errors import Fault
 
 BOILING = 100.0
@@ -43,7 +48,9 @@ def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
     if isinstance(generator, TemperatureControl) and generator.control == "sampled" and not fixed:
         expected = 'time.stepping = "fixed": the controller samples the sensor once a step'
         yield Fault("generator.control", 'found "sampled" with adaptive steps', expected, "--set time.stepping=fixed")
-    if on_time(generator) == 0.0:
+    if isinstance(generator, Replay):
+        yield from _replay_faults(generator)
+    elif on_time(generator) == 0.0:
         controlled = isinstance(generator, (TemperatureControl, SurfaceTemperature))
         found = "ramp_s + hold_s = 0" if controlled else "duration_s = 0"
         yield Fault("generator", found, "a time above 0 [s] for the generator to be on")
@@ -105,6 +112,22 @@ def _pulse_faults(generator: Pulsed, parts: Parts) -> Iterator[Fault]:
     if generator.resolved and fixed:
         expected = "adaptive steps, which start afresh at every edge"
         yield Fault("generator.resolved", "found true with fixed steps", expected, "--set time.stepping=adaptive")
+
+
+def _replay_faults(replay: Replay) -> Iterator[Fault]:
+    where, file = "generator.file", Path(replay.file)
+    expected = f"a CSV file with {TIME} and at least one of {', '.join(DRIVERS.values())}"
+    try:
+        log = replay_log(replay)
+    except FileNotFoundError:
+        near = did_you_mean(file.name, [each.name for each in file.parent.glob("*.csv")])
+        yield Fault(where, f'found "{replay.file}", no such file', expected, near)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        yield Fault(where, f'found "{file.name}": {reason}', expected)
+    else:
+        if replay.drive is not None and replay.drive not in log.drivers:
+            yield Fault("generator.drive", f'found "{replay.drive}"', f"what the log has: {', '.join(log.drivers)}")
 
 
 def _output_faults(generator: Generator) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rfablate.case.check_generator import KELVIN, generator_faults
 from rfablate.case.check_structures import kelvin_fault
-from rfablate.case.generators import Generator, SurfaceTemperature, on_time
+from rfablate.case.generators import Generator, Replay, SurfaceTemperature, on_time
 from rfablate.case.parts import Parts
 from rfablate.case.schema import (
     Boundary,
@@ -75,7 +75,7 @@ def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
     elif not time.min_step <= time.first_step <= time.max_step:
         expected = f"from min_step_s = {time.min_step:g} to max_step_s = {time.max_step:g}"
         yield Fault("time.first_step_s", f"found {time.first_step:g}", expected)
-    on = on_time(generator) if generator is not None else 0.0
+    on = on_time(generator) if generator is not None and not isinstance(generator, Replay) else 0.0
     if time.stepping == "fixed" and 0.0 < on < time.step:
         expected = f"at most the time the generator is on, {on:g} [s]"
         yield Fault("time.step_s", f"found {time.step:g}", expected)

@@ -13,12 +13,15 @@ from rfablate.case.generators import (
     PowerStage,
     Pulsed,
     RampStage,
+    Replay,
     RollOff,
     Stage,
     Staged,
     SurfaceTemperature,
     TemperatureControl,
     VoltageStage,
+    replay_driver,
+    replay_log,
 )
 
 
@@ -54,6 +57,10 @@ def _protocol(generator: Generator) -> str:
                 f"pulses of {generator.voltage:g} V RMS, {generator.width * 1e3:g} ms, {generator.rate:g} Hz for "
                 f"{generator.duration:g} s{cap}, {how}"
             )
+        case Replay():
+            log = replay_log(generator)
+            rows = f"{len(log.times)} rows over {log.times[-1]:g} s"
+            return f"replay of {generator.file}, {rows}, its {replay_driver(generator)} drives"
         case Staged():
             how = "ideal control" if generator.control == "ideal" else "PI control"
             return f"{', '.join(_stage(each) for each in generator.stages)}, {how}"

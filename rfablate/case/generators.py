@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rfablate.case.device_log import DeviceLog, read_log
 from rfablate.case.geometry import Table
 from rfablate.case.units import Celsius, MsPositive, NotNegative, Positive, Seconds
+from rfablate.physics.generator.replay import Quantity
 
 
 class RollOff(Table):
@@ -114,6 +116,18 @@ class Pulsed(Device):
     resolved: bool = False
 
 
+class Replay(Device):
+    """A device's log: a CSV file with time_s and any of voltage_V, current_A, power_W, temperature_degC, impedance_ohm.
+
+    `drive`: which of them drives the model, by default the first there is in this order; the others are compared.
+    """
+
+    kind: Literal["replay"]
+    file: str
+    drive: Quantity | None = None
+    horizon: Positive = Field(default=0.5, alias="horizon_s")
+
+
 # --- staged protocols -----------------------------------------------------------------------------
 
 
@@ -176,16 +190,39 @@ class Staged(_Controlled):
 
 
 Generator = Annotated[
-    TemperatureControl | SurfaceTemperature | ConstantPower | ConstantVoltage | ConstantCurrent | Pulsed | Staged,
+    TemperatureControl
+    | SurfaceTemperature
+    | ConstantPower
+    | ConstantVoltage
+    | ConstantCurrent
+    | Pulsed
+    | Replay
+    | Staged,
     Field(discriminator="kind"),
 ]
 
 
 def on_time(generator: Generator) -> float:
-    """Return how long the generator is on [s]."""
+    """Return how long the generator is on [s].
+
+    Raises:
+        OSError, ValueError: it replays a log that is none; see `read_log`.
+    """
     match generator:
         case TemperatureControl() | SurfaceTemperature():
             return generator.ramp + generator.hold
         case Staged():
             return sum(stage.duration for stage in generator.stages)
+        case Replay():
+            return replay_log(generator).times[-1]
     return generator.duration
+
+
+def replay_log(replay: Replay) -> DeviceLog:
+    """Return the log that is replayed; raises what `read_log` raises."""
+    return read_log(replay.file)
+
+
+def replay_driver(replay: Replay) -> Quantity:
+    """Return what drives the replay: voltage, current, power or temperature."""
+    return replay.drive or replay_log(replay).drivers[0]

@@ -28,6 +28,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
         "",
         _generator_line(summary),
         *_pulse_lines(summary),
+        *_replay_lines(summary),
         *_event_lines(summary),
         _energy_line(summary),
         _numerics_line(summary),
@@ -102,6 +103,18 @@ def _pulse_lines(summary: Mapping[str, Any]) -> list[str]:
         f"{p['capped_percent']:.0f} % of the pulses; field at most {p['peak_field_V_per_m'] * 1e-3:.1f} kV/m; "
         f"spike {p['spike_K']:.1f} K, {p['hottest_with_spike_degC']:.1f} degC at the hottest ({how})"
     ]
+
+
+def _replay_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return how far the model is from the log that drove it."""
+    replay = summary.get("replay")
+    if replay is None:
+        return []
+    lines = [f"  replay    {replay['rows']} rows, {replay['driven_by']} drives; modelled less measured"]
+    for column, found in replay["misfit"].items():
+        largest = f"{found['largest']:+.3g} at {found['largest_at_s']:.1f} s"
+        lines.append(f"            {column}: RMS {found['rms']:.3g}, largest {largest}")
+    return lines
 
 
 def _event_lines(summary: Mapping[str, Any]) -> list[str]:

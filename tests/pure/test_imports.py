@@ -19,7 +19,7 @@ LAYERS = [
     "fem output catalogue device",
     "problem",
     "state",
-    "step observe pulses",
+    "step observe pulses misfit",
     "results record",
     "errorbar",
     "run",

@@ -13,6 +13,7 @@ from rfablate.physics.generator.device import Command, Generator, Limits, Memory
 from rfablate.physics.generator.guard import Guard, RollOff, Window
 from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
 from rfablate.physics.generator.pulsed import Pulsed
+from rfablate.physics.generator.replay import Curve, Replay
 from rfablate.physics.generator.setpoint import Ramp
 from rfablate.physics.generator.stages import Stage, Staged
 from rfablate.physics.generator.tracking import IdealControl, PIControl, SampledControl
@@ -22,6 +23,7 @@ __all__ = [
     "ConstantCurrent",
     "ConstantPower",
     "ConstantVoltage",
+    "Curve",
     "Generator",
     "Guard",
     "IdealControl",
@@ -33,6 +35,7 @@ __all__ = [
     "PIControl",
     "Pulsed",
     "Ramp",
+    "Replay",
     "RollOff",
     "SampledControl",
     "Stage",
