@@ -8,9 +8,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.load import case_tissues
-from rfablate.case.schema import Case, ConstantPower, ConstantVoltage, SurfaceTemperature, TemperatureControl
+from rfablate.case.schema import Case
+from rfablate.device import case_generator
 from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.domain import Domain
@@ -134,7 +136,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         max_iterations=case.solver.max_iterations,
     )
     fixed, fixed_value = _fixed_temperatures(case, domain)
-    generator, surface = _generator(case, domain)
+    generator, surface = case_generator(case), _surface(case, domain)
     electric = None
     if surface is None:
         electric = ElectricProblem(
@@ -251,31 +253,17 @@ def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArr
     return fixed, value
 
 
-def _generator(case: Case, domain: Domain) -> tuple[device.Generator, Surface | None]:
+def _surface(case: Case, domain: Domain) -> Surface | None:
     g = case.generator
-    start = case.body.temperature
-    if isinstance(g, SurfaceTemperature):
-        ramp = device.Ramp(start, g.target, g.ramp)
-        on = g.ramp + g.hold
-        off = device.Off(ramp.duration, on, g.cooldown)
-        return off, Surface(domain.surface_nodes["active"], ramp, on)
-    limits = device.Limits(g.max_power, g.max_voltage, g.max_current)
-    if isinstance(g, ConstantPower):
-        return device.ConstantPower(limits, g.duration, g.cooldown, g.power), None
-    if isinstance(g, ConstantVoltage):
-        return device.ConstantVoltage(limits, g.duration, g.cooldown, g.voltage), None
-    return _temperature_control(g, limits, device.Ramp(start, g.target, g.ramp)), None
+    if not isinstance(g, SurfaceTemperature):
+        return None
+    ramp = device.Ramp(case.body.temperature, g.target, g.ramp)
+    return Surface(domain.surface_nodes["active"], ramp, g.ramp + g.hold)
 
 
-def _temperature_control(g: TemperatureControl, limits: device.Limits, ramp: device.Ramp) -> device.Generator:
-    on = g.ramp + g.hold
-    if g.control == "ideal":
-        return device.IdealControl(limits, on, g.cooldown, ramp, g.horizon)
-    if g.control == "sampled":
-        return device.SampledControl(
-            limits, on, g.cooldown, ramp, g.sampled_proportional, g.sampled_integral, g.sampled_start
-        )
-    return device.PIControl(limits, on, g.cooldown, ramp, g.proportional, g.integral)
+def unguarded(problem: Problem) -> device.Generator:
+    """Return the generator without the guard on its impedance."""
+    return problem.generator.generator if isinstance(problem.generator, device.Guard) else problem.generator
 
 
 def describe_mesh(domain: Domain) -> str:
@@ -292,5 +280,5 @@ def describe_mesh(domain: Domain) -> str:
 def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
-    generator = f"{type(problem.generator).__name__} for {problem.generator.end:g} s"
-    return "\n".join([describe_mesh(problem.domain), tissues, generator])
+    inner = unguarded(problem)
+    return "\n".join([describe_mesh(problem.domain), tissues, f"{type(inner).__name__} for {inner.end:g} s"])

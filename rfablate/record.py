@@ -10,20 +10,24 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.case.generators import Replay, replay_driver, replay_log
 from rfablate.case.schema import Case
 from rfablate.errors import RfablateError
 from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.log import Progress
+from rfablate.misfit import Misfit, MisfitMemory
 from rfablate.observe import Observer, nodal_fields
 from rfablate.output.checkpoint import mesh_digest
 from rfablate.output.directory import RunDirectory
-from rfablate.physics.generator import Generator
-from rfablate.problem import Problem
+from rfablate.physics.generator import Generator, Pulsed
+from rfablate.problem import Problem, unguarded
+from rfablate.pulses import PulseMemory, PulseRecord
 from rfablate.results import (
     Delivered,
     ElectricRecord,
     case_entries,
     energy_entry,
+    events_entry,
     history_row,
     lesion_entry,
     provenance,
@@ -65,6 +69,8 @@ class RecordMemory:
     covered_at: dict[str, float]
     history_bytes: int
     """Length of history.csv."""
+    pulses: PulseMemory | None = None
+    misfit: MisfitMemory | None = None
 
 
 class Record:
@@ -80,6 +86,10 @@ class Record:
         self._frame: Frame | None = None
         self.mesh = ""
         """Hash of the mesh, on rank 0."""
+        generator = unguarded(problem)
+        self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
+        replay = case.generator if isinstance(case.generator, Replay) else None
+        self._misfit = Misfit(replay_log(replay), replay_driver(replay)) if replay is not None else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
@@ -99,13 +109,19 @@ class Record:
     def memory(self) -> RecordMemory:
         """Return what `take_up` needs; the files' part is right on rank 0."""
         size = self._files.history_size() if self._files is not None else 0
-        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size)
+        pulses = self._pulses.memory if self._pulses is not None else None
+        misfit = self._misfit.memory if self._misfit is not None else None
+        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size, pulses, misfit)
 
     def take_up(self, memory: RecordMemory, frame: Frame, times: Collection[float]) -> None:
         """Be as after `frame`, the last one of an earlier part of the run that wrote fields at `times`. Collective."""
         self._frame = frame
         self._electric.delivered = memory.delivered
         self._observer.covered_at.update(memory.covered_at)
+        if self._pulses is not None and memory.pulses is not None:
+            self._pulses.memory = memory.pulses
+        if self._misfit is not None and memory.misfit is not None:
+            self._misfit.memory = memory.misfit
         self._progress = Progress(self._problem.generator.end, enabled=self._files is not None, begun_s=frame.t)
         with self._watch.stage("measure"):
             self._observer.look(frame)
@@ -119,9 +135,13 @@ class Record:
         self._electric.see(frame)
         with self._watch.stage("measure"):
             seen = self._observer.look(frame)
+            if self._pulses is not None:
+                self._pulses.see(frame)
+            measured = self._misfit.see(frame) if self._misfit is not None else {}
         with self._watch.stage("write"):
             if self._files is not None:
-                self._files.history_row(history_row(frame, seen))
+                pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
+                self._files.history_row({**history_row(frame, seen), **pulse, **measured})
             if frame.t == 0.0 or frame.t in self.output_times:
                 self._write_fields(frame)
         impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
@@ -158,9 +178,11 @@ class Record:
             "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
-            "electric": electric,
+            "electric": {**electric, "events": events_entry(state.memory)},
+            **({"replay": self._misfit.entry()} if self._misfit is not None else {}),
+            **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
-            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s")),
+            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),
             "provenance": {
                 **provenance(case, problem.domain.comm.size, course.started),
                 "resumed": [asdict(each) for each in course.resumed],

@@ -16,6 +16,7 @@ from rfablate.fem._compat import DOLFINX_VERSION
 from rfablate.fem.lesion import Lesion
 from rfablate.ledger import Ledger
 from rfablate.observe import Observation, StructureResult
+from rfablate.physics.generator import Memory
 from rfablate.physics.tissue import Tissue
 from rfablate.state import Frame
 
@@ -142,6 +143,11 @@ class ElectricRecord:
         }
 
 
+def events_entry(memory: Memory) -> list[dict[str, Any]]:
+    """Return when the device switched by itself, and why."""
+    return [{"time_s": t, "what": said} for t, said in memory.events]
+
+
 def tissue_entry(tissue: Tissue) -> dict[str, Any]:
     """Return one tissue's constants and where they come from."""
     return {
@@ -206,7 +212,7 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     }
 
 
-def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None) -> list[str]:
+def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None, memory: Memory) -> list[str]:
     """Return what the user must know beside the numbers."""
     found = list(notes)
     if ledger.residual_fraction > 0.01:
@@ -216,4 +222,7 @@ def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None) -
         )
     if limited_s:
         found.append(f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there")
+    if memory.off:
+        t, said = memory.events[-1]
+        found.append(f"the generator switched itself {said}, at {t:.3f} s: no heat from then on")
     return found

@@ -35,6 +35,7 @@ from rfablate.record import Course, Record
 from rfablate.signals import Requests
 from rfablate.state import Frame, State, Trial, accepted_frame, first_frame, initial_state
 from rfablate.step import solve_step
+from rfablate.stepping import ROUNDING, far_from
 from rfablate.timing import Stopwatch
 
 log = logging.getLogger("rfablate")
@@ -161,7 +162,8 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
 def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
     """Advance `state` to the end of the treatment, yielding the start, if it is there, and every step. Collective.
 
-    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end.
+    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end. A step within which
+    the device switches by itself is made again, to end there.
 
     Raises:
         SolveError: a solve failed or the temperature went non-finite; `state` still holds the last good step.
@@ -171,8 +173,10 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
     landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
     if state.t == 0.0:
         yield first_frame(problem, state)
+    cut: float | None = None
     while state.t < generator.end:
-        t = control.next_time(state.t, landings, state.step_memory)
+        planned = far_from(landings, generator.planned(state.memory), ROUNDING * generator.end)
+        t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
         if verdict.too_small:
@@ -180,8 +184,9 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
                 f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
                 f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
-        state.step_memory = verdict.memory
-        if verdict.accepted:
+        cut = trial.command.cut if verdict.accepted else None
+        state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
+        if verdict.accepted and cut is None:
             with watch.stage("damage"):
                 commit(problem, state, trial)
             yield accepted_frame(state, trial)
@@ -204,7 +209,7 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     if trial.unit is not None:
         state.units = [(trial.t, trial.unit), *state.units[:2]]
     state.past = [(trial.t, trial.T), *state.past[:2]]
-    state.after_switch = trial.t in problem.generator.switch_times
+    state.after_switch = trial.command.jumps or trial.t in problem.generator.switch_times
     if state.after_switch:
-        state.past, state.heating = state.past[:1], []
+        state.past, state.heating, state.units = state.past[:1], [], state.units[:1]
         state.step_memory = problem.control.restart(state.step_memory)

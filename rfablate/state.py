@@ -85,6 +85,8 @@ class Frame:
     max_T: float
     """[degC]"""
     ledger: Ledger
+    pulse: float | None = None
+    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
 
     @property
     def conductance(self) -> float:
@@ -150,4 +152,5 @@ def accepted_frame(state: State, trial: Trial) -> Frame:
         sensor=trial.sensor,
         max_T=trial.max_T,
         ledger=state.ledger,
+        pulse=trial.command.pulse,
     )

@@ -102,7 +102,7 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
 
 
 def _unit_field(problem: Problem, state: State, t: float) -> UnitField | None:
-    if problem.electric is None or t > problem.generator.switch_times[-1]:
+    if problem.electric is None or not problem.generator.needs(state.t, t, state.memory).conductance:
         return None
     guess = parabola([(time, unit.phi) for time, unit in state.units], t) if state.units else None
     return problem.electric.solve(problem.coefficients, guess)
@@ -183,12 +183,13 @@ def _bioheat(
     """Return (T, (w0, T_b), command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
     generator, state = operator.problem.generator, operator.state
     dt = t - state.t
+    needs = generator.needs(state.t, t, state.memory)
     G = operator.unit.conductance if operator.unit is not None else 0.0
     split, reach, a, b = None, t, np.nan, np.nan
-    if operator.unit is not None and generator.reads_sensor:
-        if dt < generator.horizon:  # the sensor lags behind: look farther ahead than this step
-            reach = state.t + generator.horizon
-            split = operator.split(1.0 / generator.horizon, state.T / generator.horizon, reach)
+    if operator.unit is not None and needs.sensor:
+        if dt < needs.horizon:  # the sensor lags behind: look farther ahead than this step
+            reach = state.t + needs.horizon
+            split = operator.split(1.0 / needs.horizon, state.T / needs.horizon, reach)
         else:
             split = operator.split(w0, past, t)
     while True:

@@ -19,6 +19,10 @@ SHRINK, GROW = 0.25, 1.8
 """Limits of the change from one step to the next; variable-step BDF2 is zero-stable up to 1 + sqrt(2)."""
 
 
+ROUNDING = 1e-9
+"""Times closer than this fraction of the run are one and the same."""
+
+
 @dataclass(frozen=True)
 class StepMemory:
     """All the step control remembers."""
@@ -74,6 +78,10 @@ class StepControl:
             return t + 0.5 * left
         return t + memory.wish
 
+    def refuse(self, memory: StepMemory) -> StepMemory:
+        """Return the memory after a step that is made again for another reason than its error."""
+        return replace(memory, rejected=memory.rejected + 1)
+
     def judge(self, dt: float, error: float | None, order: int, memory: StepMemory) -> Verdict:
         """Return whether a step of dt [s] with local `error` [K] (None: not known yet) is good, and the next wish."""
         if self.fixed is not None or error is None:
@@ -86,6 +94,11 @@ class StepControl:
             return Verdict(True, StepMemory(min(self.maximum, wish), memory.accepted + 1, memory.rejected))
         shorter = max(self.minimum, dt * min(factor, 0.7))
         return Verdict(False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum)
+
+
+def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:
+    """Return those of `times` [s] that are none of `stops` but for `rounding` [s]."""
+    return tuple(t for t in times if all(abs(t - stop) > rounding for stop in stops))
 
 
 def bdf2_error_factor(h: float, h1: float) -> float:

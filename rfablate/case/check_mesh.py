@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain, MeshRegion, MeshSurface
 from rfablate.case.parts import Parts
-from rfablate.case.schema import Boundary, SurfaceTemperature
+from rfablate.case.schema import Boundary
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import Fault
 

@@ -1,21 +1,18 @@
-"""Checks of the treatment: generator, body, time stepping, damage and lesion rules."""
+"""Checks of the treatment: body, time stepping, damage and lesion rules; the generator's are in check_generator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rfablate.case.check_generator import KELVIN, generator_faults
 from rfablate.case.check_structures import kelvin_fault
+from rfablate.case.generators import Generator, Replay, SurfaceTemperature, on_time
 from rfablate.case.parts import Parts
 from rfablate.case.schema import (
     Boundary,
-    ConstantPower,
-    ConstantVoltage,
     Damage,
-    Generator,
     Lesion,
     Mesh,
-    SurfaceTemperature,
-    TemperatureControl,
     Time,
 )
 from rfablate.case.suggest import did_you_mean
@@ -23,9 +20,6 @@ from rfablate.errors import Fault
 from rfablate.physics.damage import parse_rule
 from rfablate.physics.library import damage_set_names
 
-_BOILING = 100.0
-"""Set point [degC] from which tissue dries out, which the tissue laws follow only as far as their cap."""
-_KELVIN = 200.0
 _USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240")
 
 
@@ -33,13 +27,11 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
     """Yield the faults of everything but places and materials."""
     yield from _body_faults(parts)
     if parts.generator is not None:
-        yield from _generator_faults(parts.generator, parts)
+        yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
         yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
     if parts.time is not None:
         yield from _time_faults(parts.time, parts.generator)
-    if parts.generator is not None and parts.time is not None:
-        yield from _sampled_faults(parts.generator, parts.time)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
         yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped" there', "drop solver.mass")
     if parts.mesh is not None:
@@ -55,29 +47,6 @@ def _half_plane(parts: Parts) -> bool:
     return domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))
 
 
-def _sampled_faults(generator: Generator, time: Time) -> Iterator[Fault]:
-    if isinstance(generator, TemperatureControl) and generator.control == "sampled" and time.stepping != "fixed":
-        expected = 'time.stepping = "fixed": the controller samples the sensor once a step'
-        yield Fault("generator.control", 'found "sampled" with adaptive steps', expected, "--set time.stepping=fixed")
-
-
-def hot_warnings(parts: Parts) -> Iterator[str]:
-    """Yield a warning of a set point at which water boils."""
-    generator = parts.generator
-    if isinstance(generator, (TemperatureControl, SurfaceTemperature)) and generator.target >= _BOILING:
-        yield (
-            f"generator.target_degC: at {generator.target:g} degC tissue dries out and chars; "
-            f"the tissue laws hold up to {_BOILING:g} degC"
-        )
-
-
-def on_time(generator: Generator) -> float:
-    """Return how long the generator is on [s]."""
-    if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
-        return generator.ramp + generator.hold
-    return generator.duration
-
-
 def _generated(parts: Parts) -> bool:
     return parts.domain is not None and parts.domain.kind != "mesh"
 
@@ -89,40 +58,8 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
             "blood_temperature_degC": parts.body.blood_temperature,
         }
         for key, value in temperatures.items():
-            if value > _KELVIN:
+            if value > KELVIN:
                 yield kelvin_fault(f"body.{key}", value)
-
-
-def _generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
-    if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
-        yield from _target_faults(generator, parts)
-    if isinstance(generator, ConstantPower) and generator.power > generator.max_power:
-        expected = f"at most max_power_W = {generator.max_power:g}"
-        hint = f"--set generator.max_power_W={generator.power:g}"
-        yield Fault("generator.power_W", f"found {generator.power:g}", expected, hint)
-    if isinstance(generator, ConstantVoltage) and generator.voltage > generator.max_voltage:
-        expected = f"at most max_voltage_V = {generator.max_voltage:g}"
-        hint = f"--set generator.max_voltage_V={generator.voltage:g}"
-        yield Fault("generator.voltage_V", f"found {generator.voltage:g}", expected, hint)
-    if on_time(generator) == 0.0:
-        controlled = isinstance(generator, (TemperatureControl, SurfaceTemperature))
-        found = "ramp_s + hold_s = 0" if controlled else "duration_s = 0"
-        yield Fault("generator", found, "a time above 0 [s] for the generator to be on")
-
-
-def _target_faults(generator: TemperatureControl | SurfaceTemperature, parts: Parts) -> Iterator[Fault]:
-    where, target = "generator.target_degC", generator.target
-    if target > _KELVIN:
-        yield kelvin_fault(where, target)
-    if parts.body is not None and target <= parts.body.temperature:
-        expected = f"a set point above body temperature, {parts.body.temperature:g} [degC]"
-        hint = "a heated lesion takes 60 to 90 degC, pulsed treatment 42 degC"
-        yield Fault(where, f"found {target:g}", expected, hint)
-    first = parts.time.first_step if parts.time is not None and parts.time.stepping == "adaptive" else 0.0
-    if 0.0 < generator.hold < first:
-        hint = "a longer hold, or a shorter time.first_step_s; minutes for seconds?"
-        expected = f"at least the first step, {first:g} [s]"
-        yield Fault("generator.hold_s", f"found {generator.hold:g}", expected, hint)
 
 
 def _return_faults(boundary: Boundary, generator: Generator, *, generated: bool) -> Iterator[Fault]:
@@ -138,7 +75,7 @@ def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
     elif not time.min_step <= time.first_step <= time.max_step:
         expected = f"from min_step_s = {time.min_step:g} to max_step_s = {time.max_step:g}"
         yield Fault("time.first_step_s", f"found {time.first_step:g}", expected)
-    on = on_time(generator) if generator is not None else 0.0
+    on = on_time(generator) if generator is not None and not isinstance(generator, Replay) else 0.0
     if time.stepping == "fixed" and 0.0 < on < time.step:
         expected = f"at most the time the generator is on, {on:g} [s]"
         yield Fault("time.step_s", f"found {time.step:g}", expected)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rfablate.case.check_axisymmetric import axisymmetric_faults
+from rfablate.case.check_generator import hot_warnings
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
 from rfablate.case.check_mesh import mesh_faults
-from rfablate.case.check_protocol import hot_warnings, protocol_faults
+from rfablate.case.check_protocol import protocol_faults
 from rfablate.case.check_structures import limit_warnings, structure_faults
 from rfablate.case.geometry import AxisymmetricDomain, MeshDomain
 from rfablate.case.parts import Parts

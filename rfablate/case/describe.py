@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rfablate.case.describe_generator import describe_generator
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -13,14 +14,7 @@ from rfablate.case.geometry import (
     MeshRegion,
     Structure,
 )
-from rfablate.case.schema import (
-    Case,
-    ConstantPower,
-    ConstantVoltage,
-    Generator,
-    SurfaceTemperature,
-    TemperatureControl,
-)
+from rfablate.case.schema import Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
 from rfablate.physics.tissue import Tissue
@@ -33,7 +27,7 @@ def describe_case(case: Case) -> str:
     pairs = [
         ("domain", _domain(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
-        ("generator", _generator(case.generator)),
+        *(("generator", line) for line in describe_generator(case.generator)),
         ("body", _body(case)),
         ("lesion", _lesion(case)),
         ("numerics", _numerics(case)),
@@ -140,24 +134,6 @@ def _applicator(each: Applicator) -> list[str]:
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
-
-
-def _generator(generator: Generator) -> str:
-    after = f", then {generator.cooldown:g} s off" if generator.cooldown else ""
-    match generator:
-        case TemperatureControl():
-            how = "ideal control" if generator.control == "ideal" else "PI control"
-            what = f"ramp {generator.ramp:g} s to {generator.target:g} degC, hold {generator.hold:g} s, {how}"
-        case SurfaceTemperature():
-            what = f"active tip's surface to {generator.target:g} degC in {generator.ramp:g} s"
-            what += f", hold {generator.hold:g} s"
-            return what + after
-        case ConstantPower():
-            what = f"{generator.power:g} W for {generator.duration:g} s"
-        case ConstantVoltage():
-            what = f"{generator.voltage:g} V RMS for {generator.duration:g} s"
-    limits = f"{generator.max_power:g} W, {generator.max_voltage:g} V, {generator.max_current:g} A"
-    return f"{what}{after}; at most {limits}"
 
 
 def _body(case: Case) -> str:

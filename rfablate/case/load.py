@@ -105,7 +105,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     """
     written, data = data, copy.deepcopy(data)
     faults, unsound = _merge_models(data)
-    _resolve_mesh_file(data, Path(base_dir))
+    _resolve_files(data, Path(base_dir))
     try:
         case = Case.model_validate(data)
     except ValidationError as error:
@@ -142,10 +142,12 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
     return faults, unsound
 
 
-def _resolve_mesh_file(data: dict[str, Any], base_dir: Path) -> None:
-    domain = data.get("domain")
-    if isinstance(domain, dict) and domain.get("kind") == "mesh" and isinstance(domain.get("file"), str):
-        domain["file"] = str((base_dir / domain["file"]).resolve())
+def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
+    """Let relative paths start from the case file's folder."""
+    for name, kind in (("domain", "mesh"), ("generator", "replay")):
+        table = data.get(name)
+        if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
+            table["file"] = str((base_dir / table["file"]).resolve())
 
 
 def dump_case(case: Case) -> str:

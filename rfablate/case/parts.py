@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from rfablate.case.generators import Generator
 from rfablate.case.geometry import Applicator, Domain, Structure
 from rfablate.case.schema import (
     Body,
     Boundary,
     Case,
     Damage,
-    Generator,
     Lesion,
     Mesh,
     Solver,

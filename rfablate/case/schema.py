@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rfablate.case.generators import Generator
 from rfablate.case.geometry import Applicator, Domain, Structure, Table
 from rfablate.case.units import (
     Celsius,
@@ -13,7 +14,6 @@ from rfablate.case.units import (
     NotNegative,
     Number,
     Positive,
-    Seconds,
 )
 
 
@@ -46,68 +46,6 @@ class TissueOverride(Table):
     perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
     source: str | None = None
 
-
-# --- generators -----------------------------------------------------------------------------------
-
-
-class _Generator(Table):
-    cooldown: Seconds = Field(default=0.0, alias="cooldown_s")
-    """Time simulated after the generator is switched off [s]."""
-    max_power: Positive = Field(default=50.0, alias="max_power_W")
-    max_voltage: Positive = Field(default=100.0, alias="max_voltage_V")
-    max_current: Positive = Field(default=1.5, alias="max_current_A")
-
-
-class TemperatureControl(_Generator):
-    """Ramp the sensor to `target` and hold it there.
-
-    `control`: "ideal" finds the voltage that does it, "pi" is a PI controller on the power in continuous time,
-    "sampled" one on V^2 that reads the sensor once a step, for fixed steps.
-    """
-
-    kind: Literal["temperature"]
-    target: Celsius = Field(alias="target_degC")
-    ramp: Seconds = Field(default=10.0, alias="ramp_s")
-    hold: Seconds = Field(alias="hold_s")
-    control: Literal["ideal", "pi", "sampled"] = "ideal"
-    horizon: Positive = Field(default=0.5, alias="horizon_s")
-    """Ideal control: shortest time within which the sensor is asked to be on its set point [s]."""
-    proportional: NotNegative = Field(default=0.5, alias="proportional_W_per_K")
-    integral: NotNegative = Field(default=0.2, alias="integral_W_per_K_s")
-    sampled_proportional: NotNegative = Field(default=3.0, alias="proportional_V2_per_K")
-    sampled_integral: NotNegative = Field(default=1.5, alias="integral_V2_per_K_s")
-    sampled_start: NotNegative = Field(default=100.0, alias="initial_V2")
-
-
-class SurfaceTemperature(Table):
-    """Prescribe the temperature of the active tip's surface; no electric field."""
-
-    kind: Literal["surface_temperature"]
-    target: Celsius = Field(alias="target_degC")
-    ramp: Seconds = Field(default=0.0, alias="ramp_s")
-    hold: Seconds = Field(alias="hold_s")
-    cooldown: Seconds = Field(default=0.0, alias="cooldown_s")
-
-
-class ConstantPower(_Generator):
-    """Constant power."""
-
-    kind: Literal["power"]
-    power: NotNegative = Field(alias="power_W")
-    duration: Seconds = Field(alias="duration_s")
-
-
-class ConstantVoltage(_Generator):
-    """Constant RMS voltage."""
-
-    kind: Literal["voltage"]
-    voltage: NotNegative = Field(alias="voltage_V")
-    duration: Seconds = Field(alias="duration_s")
-
-
-Generator = Annotated[
-    TemperatureControl | SurfaceTemperature | ConstantPower | ConstantVoltage, Field(discriminator="kind")
-]
 
 # --- numerics and results -------------------------------------------------------------------------
 

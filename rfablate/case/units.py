@@ -28,7 +28,7 @@ def _from_si(scale: float) -> PlainSerializer:
     return PlainSerializer(back, return_type=float)
 
 
-_MM, _BACK = _to_si(1e-3), _from_si(1e-3)
+_MM, _BACK = _to_si(1e-3), _from_si(1e-3)  # also ms
 
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
@@ -36,6 +36,8 @@ NotNegative = Annotated[float, Field(strict=True, ge=0)]
 Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 Seconds = NotNegative
+MsPositive = Annotated[float, Field(strict=True, gt=0, le=1e4), _MM, _BACK]
+"""A time [ms in the file, s inside]."""
 Celsius = Annotated[float, Field(strict=True, ge=-50, le=500)]
 
 Mm = Annotated[float, Field(strict=True, ge=-1000, le=1000), _MM, _BACK]

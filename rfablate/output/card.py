@@ -14,6 +14,8 @@ _COLUMNS = (
     ("roundness", "roundness", "{:.2f}"),
     ("volume", "volume_mm3", "{:.1f}"),
 )
+EVENTS = 4
+"""Events of the device that the card tells."""
 _UNITS = ("mm", "mm", "mm", "mm", "mm", "", "mm3")
 
 
@@ -25,6 +27,9 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     lines += [
         "",
         _generator_line(summary),
+        *_pulse_lines(summary),
+        *_replay_lines(summary),
+        *_event_lines(summary),
         _energy_line(summary),
         _numerics_line(summary),
         _time_line(summary),
@@ -85,6 +90,38 @@ def _generator_line(summary: Mapping[str, Any]) -> str:
         f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
         f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
     )
+
+
+def _pulse_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what the cycles' average does not show of a pulsed run."""
+    p = summary.get("pulses")
+    if p is None:
+        return []
+    how = "seen" if p["resolved"] else "estimated"
+    return [
+        f"  pulses    {p['last_pulse_V']:.1f} V in the last ({100 * p['duty']:.2g} % of the time), capped "
+        f"{p['capped_percent']:.0f} % of the pulses; field at most {p['peak_field_V_per_m'] * 1e-3:.1f} kV/m; "
+        f"spike {p['spike_K']:.1f} K, {p['hottest_with_spike_degC']:.1f} degC at the hottest ({how})"
+    ]
+
+
+def _replay_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return how far the model is from the log that drove it."""
+    replay = summary.get("replay")
+    if replay is None:
+        return []
+    lines = [f"  replay    {replay['rows']} rows, {replay['driven_by']} drives; modelled less measured"]
+    for column, found in replay["misfit"].items():
+        largest = f"{found['largest']:+.3g} at {found['largest_at_s']:.1f} s"
+        lines.append(f"            {column}: RMS {found['rms']:.3g}, largest {largest}")
+    return lines
+
+
+def _event_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return the first few times at which the device switched by itself."""
+    events = summary["electric"].get("events", [])
+    lines = [f"            {event['time_s']:.2f} s {event['what']}" for event in events[:EVENTS]]
+    return [*lines, f"            and {len(events) - EVENTS} more"] if len(events) > EVENTS else lines
 
 
 def _energy_line(summary: Mapping[str, Any]) -> str:

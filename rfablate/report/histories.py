@@ -15,6 +15,8 @@ from rfablate.report.wording import limit_degC, rule_short
 COLUMNS = 3
 SIDE_IN, KEY_IN = 1.35, 0.165
 """Height of a graph, and of a row of its key [in]."""
+MEASURED: tuple[str, Any, float] = (style.INK, (0, (1, 1.4)), 1.2)
+"""Colour, dashes and width of what a device measured."""
 KEY_CHARACTERS = 47
 """Characters that fit in a row of a key."""
 
@@ -79,6 +81,7 @@ def _panels(run: RunData) -> list[Panel]:
         Curve("max_degC", "hottest point", "#c9822b", width=1.1),
         Curve("sensor_degC", "sensor", heat),
         Curve("setpoint_degC", "set point", style.INK, (0, (3, 2)), 1.0),
+        Curve("measured_temperature_degC", "sensor, measured", *MEASURED),
     )
 
     def growth(quantity: str) -> tuple[Curve, ...]:
@@ -94,9 +97,16 @@ def _panels(run: RunData) -> list[Panel]:
     limits = {(limit, colours[n]) for n in judged if (limit := limit_degC(structures[n])) is not None}
     return [
         Panel("Temperature", "°C", temperatures),
-        Panel("Power", "W", (Curve("power_W", "power", blue),)),
-        Panel("Voltage", "V", (Curve("voltage_V", "voltage", blue),)),
-        Panel("Impedance", "Ω", (Curve("impedance_ohm", "impedance", blue),)),
+        Panel("Power", "W", (Curve("power_W", "power", blue), Curve("measured_power_W", "measured", *MEASURED))),
+        Panel(
+            "Voltage", "V", (Curve("voltage_V", "voltage", blue), Curve("measured_voltage_V", "measured", *MEASURED))
+        ),
+        *_current(run, blue),
+        Panel(
+            "Impedance",
+            "Ω",
+            (Curve("impedance_ohm", "impedance", blue), Curve("measured_impedance_ohm", "measured", *MEASURED)),
+        ),
         Panel("Lesion width", "mm", growth("width_mm")),
         Panel("Lesion length", "mm", growth("length_mm")),
         Panel("Lesion volume", "mm³", growth("volume_mm3")),
@@ -108,6 +118,14 @@ def _panels(run: RunData) -> list[Panel]:
         ),
         Panel("Covered by the lesion", "%", found("covered_fraction", ("target", "protect")), percent=True),
     ]
+
+
+def _current(run: RunData, colour: str) -> list[Panel]:
+    """Show the current where there is a measured one beside it; elsewhere voltage and impedance tell it."""
+    if "measured_current_A" not in run.history:
+        return []
+    curves = (Curve("current_A", "current", colour), Curve("measured_current_A", "measured", *MEASURED))
+    return [Panel("Current", "A", curves)]
 
 
 def _present(history: Mapping[str, FloatArray], panel: Panel) -> Panel | None:

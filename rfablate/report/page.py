@@ -14,6 +14,7 @@ from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
 from rfablate.report.maps import damage_figure, temperature_figure
 from rfablate.report.outline import dimension_drawing
+from rfablate.report.replay import misfit
 from rfablate.report.run_data import FIELDS, RunData, load_run
 from rfablate.report.scene import Picture, SceneJob
 from rfablate.report.view import View, load_view
@@ -61,7 +62,9 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         section("Temperature and damage on slices through the applicator", picture[0], "slices"),
         section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
         section("Over time", picture[1]),
-        section("Energy and generator", _columns(_attempt(tables.energy, run), _attempt(tables.electric, run))),
+        section(
+            "Energy and generator", _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, misfit)))
+        ),
         section("Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))),
         section("Tissue values and their sources", _attempt(tables.tissues, run)),
         section("Case and provenance", _case(run), "case"),
@@ -117,7 +120,7 @@ def _generator(run: RunData) -> str:
     if not isinstance(g, dict):
         return ""
     hold = f" for {g['hold_s']:g} s" if "hold_s" in g else f" for {g['duration_s']:g} s" if "duration_s" in g else ""
-    for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V")):
+    for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V"), ("current_A", "A")):
         if key in g:
             ramp = f" after a {g['ramp_s']:g} s ramp" if g.get("ramp_s") else ""
             return f"{g[key]:g} {unit}{hold}{ramp}"

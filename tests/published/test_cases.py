@@ -35,6 +35,7 @@ ANSWERS = {
     "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
     "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
     "needle_benchmark": {},
+    "pulsed_drg": {"dorsal_root_ganglion": "safe"},
 }
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from rfablate.physics.generator import (
     Command,
+    ConstantCurrent,
     ConstantPower,
     ConstantVoltage,
     Generator,
     IdealControl,
     Limits,
     Memory,
+    Needs,
     Off,
     Offer,
     PIControl,
@@ -55,6 +57,11 @@ def test_constant_power_is_what_the_conductance_makes_of_it() -> None:
     assert command.voltage**2 * G == pytest.approx(3.0)
 
 
+def test_constant_current_is_what_the_conductance_makes_of_it() -> None:
+    command, _ = ConstantCurrent(NONE, 60.0, 0.0, 0.4).decide(_offer(), Memory())
+    assert command.voltage * G == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize(
     ("limits", "by", "voltage"),
     [
@@ -68,6 +75,7 @@ def test_the_tightest_limit_holds_the_voltage_and_is_named(limits: Limits, by: s
     for generator in (
         ConstantVoltage(limits, 60.0, 0.0, 100.0),
         ConstantPower(limits, 60.0, 0.0, 50.0),
+        ConstantCurrent(limits, 60.0, 0.0, 2.0),
         IdealControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0)),
         PIControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0), 10.0, 0.0),
     ):
@@ -85,6 +93,7 @@ RAMP = Ramp(37.0, 80.0, 10.0)
 ALL: list[Generator] = [
     ConstantVoltage(NONE, 70.0, 5.0, 12.0),
     ConstantPower(NONE, 70.0, 5.0, 3.0),
+    ConstantCurrent(NONE, 70.0, 5.0, 0.1),
     IdealControl(NONE, 70.0, 5.0, RAMP),
     PIControl(NONE, 70.0, 5.0, RAMP, 0.1, 0.05),
     Off(10.0, 70.0, 5.0),
@@ -101,8 +110,8 @@ def test_after_its_time_a_generator_gives_nothing_and_the_end_is_after_the_coold
 
 
 def test_steps_land_where_the_set_point_turns() -> None:
-    assert all(g.turning_times == (10.0,) for g in ALL[2:])
-    assert all(g.turning_times == () for g in ALL[:2])
+    assert all(g.turning_times == (10.0,) for g in ALL[3:])
+    assert all(g.turning_times == () for g in ALL[:3])
 
 
 # --- ideal control --------------------------------------------------------------------------------
@@ -123,7 +132,7 @@ def test_ideal_control_does_not_cool() -> None:
 
 def test_ideal_control_of_a_short_step_aims_at_its_horizon_and_reports_the_set_point_of_the_step() -> None:
     generator = IdealControl(NONE, 60.0, 0.0, RAMP, ahead=0.5)
-    assert generator.horizon == 0.5
+    assert generator.needs(1.5, 2.0, Memory()) == Needs(sensor=True, horizon=0.5)
     command, _ = generator.decide(_offer(t=2.02, dt=0.02, a=40.0, b=0.1, reach=2.5), Memory())
     assert 40.0 + 0.1 * command.voltage**2 == pytest.approx(RAMP.at(2.5))
     assert command.setpoint == pytest.approx(RAMP.at(2.02))

@@ -16,10 +16,10 @@ LAYERS = [
     "__init__ errors timing log signals",
     "physics",
     "case stepping ledger",
-    "fem output catalogue",
+    "fem output catalogue device",
     "problem",
     "state",
-    "step observe",
+    "step observe pulses misfit",
     "results record",
     "keeper",
     "errorbar",
@@ -29,7 +29,7 @@ LAYERS = [
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = "physics case output report study stepping ledger errors timing log signals catalogue".split()
+PURE = "physics case output report study stepping ledger errors timing log signals catalogue device".split()
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # What the package imports only when it is asked to, against the direction: (importer, imported) and why.
 LATE = {

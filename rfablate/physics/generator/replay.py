@@ -1,0 +1,63 @@
+"""Replay of a measured treatment: the log of a device drives the model.
+
+One column drives, as the device's output or the sensor's temperature did; between the log's rows it runs straight, and
+steps land on the rows. The device's limits hold here too: a log beyond them is cut off.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rfablate.physics.generator.device import Command, Memory, Offer
+from rfablate.physics.generator.open_loop import Timed
+
+Quantity = Literal["voltage", "current", "power", "temperature"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A measured quantity over time, straight between its points and constant beyond them."""
+
+    times: tuple[float, ...]
+    """Rising [s]."""
+    values: tuple[float, ...]
+
+    @property
+    def turns(self) -> tuple[float, ...]:
+        """Times at which the slope may change [s]."""
+        return self.times[1:-1]
+
+    def at(self, t: float) -> float:
+        """Return the value at time t [s]."""
+        after = bisect_right(self.times, t)
+        if after == 0:
+            return self.values[0]
+        if after == len(self.times):
+            return self.values[-1]
+        (t0, t1), (v0, v1) = self.times[after - 1 : after + 1], self.values[after - 1 : after + 1]
+        return v0 + (v1 - v0) * (t - t0) / (t1 - t0)
+
+
+@dataclass(frozen=True)
+class Replay(Timed):
+    """The output that a device measured: voltage, current (both RMS) or power. A temperature is `IdealControl`'s."""
+
+    quantity: Literal["voltage", "current", "power"]
+    curve: Curve
+
+    @property
+    def turning_times(self) -> tuple[float, ...]:
+        """See `Generator.turning_times`."""
+        return self.curve.turns
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Return the voltage that gives the measured quantity at the step's end; see `Generator.decide`."""
+        if offer.t > self.on:
+            return Command(0.0), memory
+        value, G = max(0.0, self.curve.at(offer.t)), offer.conductance
+        wanted: Mapping[str, float] = {"voltage": value**2, "current": (value / G) ** 2, "power": value / G}
+        voltage, limit = self.limits.apply(wanted[self.quantity], G, offer.ceiling)
+        return Command(voltage, limited_by=limit), memory

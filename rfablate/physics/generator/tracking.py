@@ -1,0 +1,131 @@
+"""Generators that bring the sensor to a set point: ideal control, PI control, a sampled PI controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from rfablate.physics.generator.device import NOTHING, Command, Memory, Needs, Offer
+from rfablate.physics.generator.open_loop import Timed
+
+
+class SetPoint(Protocol):
+    """A set point over time."""
+
+    @property
+    def turns(self) -> tuple[float, ...]:
+        """Times at which the slope changes [s]."""
+
+    def at(self, t: float) -> float:
+        """Return the set point [degC] at time t [s]."""
+
+
+@dataclass(frozen=True)
+class _Tracking(Timed):
+    ramp: SetPoint
+
+    @property
+    def turning_times(self) -> tuple[float, ...]:
+        """See `Generator.turning_times`."""
+        return self.ramp.turns
+
+    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+        """See `Generator.needs`."""
+        return Needs(sensor=True) if end <= self.on else NOTHING
+
+
+@dataclass(frozen=True)
+class IdealControl(_Tracking):
+    """The voltage that puts the sensor on its set point at the end of the step, within the limits.
+
+    The sensor feels the voltage only after heat has come to it from the tissue: asked to be on its set point within
+    less than that time, the voltage would swing from nothing to the limit. So a short step uses the voltage that
+    brings the sensor to its set point at `ahead` [s] from the step's start.
+    """
+
+    ahead: float = 0.5
+
+    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+        """See `Generator.needs`."""
+        return Needs(sensor=True, horizon=self.ahead) if end <= self.on else NOTHING
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Solve a + b V^2 = set point; see `Generator.decide`."""
+        if offer.t > self.on:
+            return Command(0.0), memory
+        wanted = (self.ramp.at(offer.reach) - offer.sensor_passive) / offer.sensor_gain
+        voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
+        return Command(voltage, self.ramp.at(offer.t), limit), memory
+
+
+@dataclass(frozen=True)
+class PIControl(_Tracking):
+    """Proportional-integral control of the power on the sensor's error.
+
+        P = Kp e + I,   dI/dt = Ki e,   e = set point - sensor
+
+    A device samples far faster than a time step, so the law is taken in continuous time: e is the error at the end of
+    the step and I follows by the trapezoid, which keeps the loop stable at any step size. While a limit holds the
+    voltage the integral only moves away from that limit (anti-windup).
+    """
+
+    proportional: float
+    """Kp [W/K]"""
+    integral: float
+    """Ki [W/(K s)]"""
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Solve the PI law for V^2 at the end of the step; see `Generator.decide`."""
+        if offer.t > self.on:
+            return Command(0.0), forgotten(memory)
+        setpoint = self.ramp.at(offer.t)
+        half = 0.5 * self.integral * offer.dt
+        known = memory.integral_power + half * memory.error
+        gain = self.proportional + half
+        wanted = (gain * (setpoint - offer.sensor_passive) + known) / (offer.conductance + gain * offer.sensor_gain)
+        voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
+        error = setpoint - offer.sensor_passive - offer.sensor_gain * voltage**2
+        integral = known + half * error
+        pinned_high = limit != "" and integral > memory.integral_power
+        pinned_low = voltage == 0.0 and integral < memory.integral_power
+        if pinned_high or pinned_low:
+            integral = memory.integral_power
+        return Command(voltage, setpoint, limit), replace(memory, integral_power=integral, error=error)
+
+
+@dataclass(frozen=True)
+class SampledControl(_Tracking):
+    """A digital PI controller on V^2 in velocity form, which samples the sensor once a step.
+
+        u <- max(0, u + Kp (e - e_last) + Ki dt e),   e = set point - sensor at the start of the step,   V^2 = u
+
+    What it computes takes effect in the step after, as in a device that acts at its next sample.
+    """
+
+    proportional: float
+    """Kp [V2/K]"""
+    integral: float
+    """Ki [V2/(K s)]"""
+    start: float
+    """u of the first step [V2]."""
+
+    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+        """Return the conductance alone: what the sensor reads now is in every offer."""
+        return Needs() if end <= self.on else NOTHING
+
+    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+        """Apply what was computed at the last sample and sample again; see `Generator.decide`."""
+        if offer.t > self.on:
+            return Command(0.0), forgotten(memory)
+        now = self.start if memory.sampled is None else memory.sampled
+        setpoint = self.ramp.at(offer.t - offer.dt)
+        error = setpoint - offer.sensor
+        last = error if memory.sampled is None else memory.error
+        following = max(0.0, now + self.proportional * (error - last) + self.integral * offer.dt * error)
+        voltage, limit = self.limits.apply(now, offer.conductance, offer.ceiling)
+        return Command(voltage, setpoint, limit), replace(memory, error=error, sampled=following)
+
+
+def forgotten(memory: Memory) -> Memory:
+    """Return the memory without what a controller learnt while it was on."""
+    return replace(memory, integral_power=0.0, error=0.0, sampled=None)
