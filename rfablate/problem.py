@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from rfablate.fem.matrix import Pattern
 from rfablate.physics import generator as device
 from rfablate.physics.damage import Arrhenius
 from rfablate.physics.library import damage_set
-from rfablate.physics.tissue import Tissue, linear_factor
+from rfablate.physics.tissue import Tissue
 from rfablate.stepping import StepControl
 
 FloatArray = npt.NDArray[np.float64]
@@ -149,20 +148,20 @@ def build_problem(case: Case, domain: Domain) -> Problem:
 
 def _coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficients:
     """Return sigma, zero in metal, and k; tissues with the same law share it."""
-    slopes = sorted({slope for t in tissues.values() for slope in (t.k_slope, t.sigma_slope)})
-    number = {slope: i for i, slope in enumerate(slopes)}
+    laws = list(dict.fromkeys(law for t in tissues.values() for law in (t.k_law, t.sigma_law)))
+    number = {law: i for i, law in enumerate(laws)}
     return Coefficients(
         domain,
-        [partial(linear_factor, slope=slope) for slope in slopes],
+        laws,
         sigma=region_law(
             domain,
             {name: 0.0 if t.is_metal else t.sigma for name, t in tissues.items()},
-            {name: number[t.sigma_slope] for name, t in tissues.items()},
+            {name: number[t.sigma_law] for name, t in tissues.items()},
         ),
         k=region_law(
             domain,
             {name: t.k for name, t in tissues.items()},
-            {name: number[t.k_slope] for name, t in tissues.items()},
+            {name: number[t.k_law] for name, t in tissues.items()},
         ),
     )
 

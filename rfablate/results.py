@@ -137,9 +137,13 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
         "heat_capacity_J_per_kgK": tissue.heat_capacity,
         "k_W_per_mK": tissue.k,
         "k_slope_per_K": tissue.k_slope,
+        "k_law": str(tissue.k_law),
         "sigma_S_per_m": tissue.sigma,
         "sigma_slope_per_K": tissue.sigma_slope,
+        "sigma_law": str(tissue.sigma_law),
         "perfusion_per_s": tissue.perfusion,
+        "perfusion_rise": tissue.perfusion_rise,
+        "metabolic_heat_W_per_m3": tissue.metabolic_heat,
         "source": tissue.source,
         "checked": tissue.checked,
     }

@@ -22,10 +22,10 @@ from rfablate.case.schema import (
     TemperatureControl,
 )
 from rfablate.case.tissues import case_tissues
+from rfablate.physics.laws import Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
+from rfablate.physics.perfusion import in_all_units, per_mass
 from rfablate.physics.tissue import Tissue
-
-_PER_MINUTE_AND_KG = 60.0 / 1e-6
 
 
 def describe_case(case: Case) -> str:
@@ -52,7 +52,8 @@ def describe_case(case: Case) -> str:
             *_indent(format_table(_structure_rows(bodies), "structure kind tissue role asks".split())),
         ]
     tissues = list(case_tissues(case).values())
-    lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_sources(tissues))]
+    lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
+    lines += ["", *_indent(tissue_sources(tissues))]
     return "\n".join(lines)
 
 
@@ -74,14 +75,29 @@ def tissue_table(tissues: Sequence[Tissue]) -> list[str]:
             f"{each.k:g}",
             f"{each.density:g}",
             f"{each.heat_capacity:g}",
-            f"{each.perfusion / each.density * _PER_MINUTE_AND_KG:.4g} = {each.perfusion:.3g}"
-            if each.perfusion
-            else "0",
+            f"{per_mass(each.perfusion, each.density):.4g} = {each.perfusion:.3g}" if each.perfusion else "0",
             "yes" if each.checked else "no",
         ]
         for each in tissues
     ]
     return format_table(rows, head)
+
+
+def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
+    """Return what changes with temperature, and perfusion in all its units for blood of `blood_density` [kg/m3]."""
+    lines = []
+    for each in tissues:
+        said = [] if each.is_metal else [f"sigma {each.sigma_law}", f"k {each.k_law}"]
+        if each.perfusion:
+            said.append(f"perfusion {in_all_units(each.perfusion, each.density, blood_density)}")
+        if each.perfusion_rise > 1.0:
+            said.append(f"perfusion {Rising(each.perfusion_rise)}")
+        if each.metabolic_heat:
+            said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
+        if each.damage_set is not None:
+            said.append(f"damage set {each.damage_set}")
+        lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []
+    return lines
 
 
 def tissue_sources(tissues: Sequence[Tissue]) -> list[str]:

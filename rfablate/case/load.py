@@ -19,6 +19,7 @@ from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
 from rfablate.case.schema import Case
 from rfablate.case.suggest import did_you_mean
+from rfablate.case.tissue_file import merge_tissue_file
 from rfablate.case.tissues import case_tissues
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
@@ -103,6 +104,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     """
     written, data = data, copy.deepcopy(data)
     faults, unsound = _merge_models(data)
+    faults += merge_tissue_file(data, Path(base_dir))
     _resolve_mesh_file(data, Path(base_dir))
     try:
         case = Case.model_validate(data)
