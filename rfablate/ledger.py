@@ -14,11 +14,13 @@ class Powers:
     """Carried off by blood, net of what blood brings."""
     boundary: float = 0.0
     """Out through surfaces and structures of fixed temperature."""
+    metabolic: float = 0.0
+    """From the tissue itself."""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Energies since the start [J]:  joule = stored + perfused + boundary + latent + residual.
+    """Energies since the start [J]:  joule + metabolic = stored + perfused + boundary + latent + residual.
 
     The flows are integrated from their instantaneous values, the stored heat is read from the temperature field, so the
     residual shows the error of the time steps and of the linear solves.
@@ -29,17 +31,18 @@ class Ledger:
     boundary: float = 0.0
     stored: float = 0.0
     latent: float = 0.0
+    metabolic: float = 0.0
     last: Powers = Powers()
 
     @property
     def residual(self) -> float:
         """Energy that is unaccounted for [J]."""
-        return self.joule - self.stored - self.perfused - self.boundary - self.latent
+        return self.joule + self.metabolic - self.stored - self.perfused - self.boundary - self.latent
 
     @property
     def residual_fraction(self) -> float:
         """|residual| as a fraction of the largest energy in the ledger; 0 where nothing happened."""
-        largest = max(abs(e) for e in (self.joule, self.stored, self.perfused, self.boundary))
+        largest = max(abs(e) for e in (self.joule, self.metabolic, self.stored, self.perfused, self.boundary))
         return abs(self.residual) / largest if largest > 0.0 else 0.0
 
     def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool) -> Ledger:
@@ -55,6 +58,7 @@ class Ledger:
             joule=self.joule + half * (start.joule + now.joule),
             perfused=self.perfused + half * (start.perfused + now.perfused),
             boundary=self.boundary + half * (start.boundary + now.boundary),
+            metabolic=self.metabolic + half * (start.metabolic + now.metabolic),
             stored=stored,
             last=now,
         )

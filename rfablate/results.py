@@ -94,6 +94,7 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
         "perfused_J": ledger.perfused,
         "boundary_J": ledger.boundary,
         "latent_J": ledger.latent,
+        "metabolic_J": ledger.metabolic,
         "residual_J": ledger.residual,
         "residual_percent": 100.0 * ledger.residual_fraction,
     }
@@ -144,6 +145,7 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
         "perfusion_per_s": tissue.perfusion,
         "perfusion_rise": tissue.perfusion_rise,
         "metabolic_heat_W_per_m3": tissue.metabolic_heat,
+        "damage_set": tissue.damage_set,
         "source": tissue.source,
         "checked": tissue.checked,
     }

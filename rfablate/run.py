@@ -139,6 +139,8 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     else:
         gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
     state.omega, state.cem43 = state.omega + gained[0], state.cem43 + gained[1]
+    if problem.cell_death is not None:
+        state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, trial.T), trial.dt)
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T = trial.t, trial.T
     state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rfablate.fem.electric import UnitField
 from rfablate.ledger import Ledger
+from rfablate.physics.cell_death import ALIVE_AT_START
 from rfablate.physics.generator import Command, Memory
 from rfablate.problem import Problem
 from rfablate.stepping import StepMemory
@@ -28,6 +29,9 @@ class State:
     omega: FloatArray
     cem43: FloatArray
     """Arrhenius integral [1] and equivalent minutes at 43 degC [min]."""
+    alive: FloatArray
+    dead: FloatArray
+    """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
     memory: Memory
     step_memory: StepMemory
     ledger: Ledger = Ledger()
@@ -76,6 +80,7 @@ class Frame:
     peak: FloatArray
     omega: FloatArray
     cem43: FloatArray
+    dead: FloatArray
     unit: UnitField | None
     voltage: float
     """[V RMS]"""
@@ -107,6 +112,8 @@ def initial_state(problem: Problem) -> State:
         peak=T.copy(),
         omega=np.zeros_like(T),
         cem43=np.zeros_like(T),
+        alive=np.full_like(T, ALIVE_AT_START),
+        dead=np.zeros_like(T),
         memory=Memory(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
@@ -124,6 +131,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
         state.peak,
         state.omega,
         state.cem43,
+        state.dead,
         None,
         0.0,
         None,
@@ -143,6 +151,7 @@ def accepted_frame(state: State, trial: Trial) -> Frame:
         peak=state.peak,
         omega=state.omega,
         cem43=state.cem43,
+        dead=state.dead,
         unit=trial.unit,
         voltage=trial.command.voltage,
         setpoint=trial.command.setpoint,

@@ -36,7 +36,8 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     T_star = extrapolate(state.past, t) if second else state.T
     with watch.stage("assemble"):
         problem.assemble(T_star)
-    alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega)
+    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega
+    alive = problem.blood_flow.left(omega_star, T_star)
     previous = state.past[1][0] if len(state.past) > 1 and second else None
     order = 1 if previous is None else 2
     w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
@@ -51,11 +52,10 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         error, max_T = _inspect(problem, state, T, t, order)
         load = command.voltage**2 * unit.load if unit is not None else np.zeros_like(T)
         rate = w0 * T - past
-        flows = problem.heat.flows(T, rate, load, problem.initial)
+        flows = problem.heat.flows(T, rate, load + problem.metabolic, problem.initial)
         joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
-        ledger = state.ledger.advance(
-            dt, Powers(joule, flows.perfused, flows.boundary), flows.stored, after_switch=state.after_switch
-        )
+        powers = Powers(joule, flows.perfused, flows.boundary, problem.metabolic_power)
+        ledger = state.ledger.advance(dt, powers, flows.stored, after_switch=state.after_switch)
     return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
 
 
@@ -129,8 +129,8 @@ class _Operator:
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
         # solved near the voltage to come, where T is nearly known: what T_b lacks counts only by the difference
         near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
-        load = self.unit.load
-        T, T_b = heat.step_and_response(past, value, parabola(state.past, t), near * load, load, guess)
+        load, metabolic = self.unit.load, self.problem.metabolic
+        T, T_b = heat.step_and_response(past, value, parabola(state.past, t), near * load + metabolic, load, guess)
         return T - near * T_b, T_b
 
     def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
@@ -161,7 +161,7 @@ def _bioheat(
     command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
     value = operator.prepare(w0, t)
     load = command.voltage**2 * operator.unit.load if operator.unit is not None else np.zeros_like(past)
-    T = operator.problem.heat.step(past, value, parabola(state.past, t), load)
+    T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.problem.metabolic)
     return T, None, command, memory, operator.sensor(T)[0]
 
 

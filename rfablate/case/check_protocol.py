@@ -20,13 +20,15 @@ from rfablate.case.schema import (
 )
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import Fault
-from rfablate.physics.damage import parse_rule
+from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names
 
 _BOILING = 100.0
 """Set point [degC] from which tissue dries out, which the tissue laws follow only as far as their cap."""
 _KELVIN = 200.0
-_USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240")
+_LONGEST_CELL_DEATH = 1800.0
+"""Time [s] after which the three-state model has killed 1 % of cells at 37 degC."""
+_USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240", "cell_death")
 
 
 def protocol_faults(parts: Parts) -> Iterator[Fault]:
@@ -68,6 +70,18 @@ def hot_warnings(parts: Parts) -> Iterator[str]:
         yield (
             f"generator.target_degC: at {generator.target:g} degC tissue dries out and chars; "
             f"the tissue laws hold up to {_BOILING:g} degC"
+        )
+
+
+def cell_death_warnings(parts: Parts) -> Iterator[str]:
+    """Yield a warning of a time over which the three-state model kills cells at body temperature."""
+    if parts.lesion is None or parts.generator is None or not any("cell_death" in rule for rule in parts.lesion.rules):
+        return
+    end = on_time(parts.generator) + parts.generator.cooldown
+    if end > _LONGEST_CELL_DEATH:
+        yield (
+            f"lesion.rules: over {end:g} s the cell_death model kills at 37 degC, too (65 % in an hour); "
+            f"it is for at most {_LONGEST_CELL_DEATH:g} s"
         )
 
 
@@ -161,7 +175,7 @@ def _damage_faults(damage: Damage) -> Iterator[Fault]:
 
 
 def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
-    expected = "isotherm_<T>C, arrhenius, arrhenius_<Omega> or cem43_<minutes>"
+    expected = RULE_NAMES
     if not lesion.rules:
         yield Fault("lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]')
     for number, rule in enumerate(lesion.rules):

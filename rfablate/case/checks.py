@@ -5,7 +5,7 @@ from __future__ import annotations
 from rfablate.case.check_axisymmetric import axisymmetric_faults
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
 from rfablate.case.check_mesh import mesh_faults
-from rfablate.case.check_protocol import hot_warnings, protocol_faults
+from rfablate.case.check_protocol import cell_death_warnings, hot_warnings, protocol_faults
 from rfablate.case.check_structures import limit_warnings, structure_faults
 from rfablate.case.geometry import AxisymmetricDomain, MeshDomain
 from rfablate.case.parts import Parts
@@ -37,7 +37,7 @@ def check_parts(parts: Parts) -> list[Fault]:
 def case_warnings(case: Case) -> list[str]:
     """Return what looks odd in a valid case, one line each."""
     parts = Parts.of(case)
-    warnings = [*hot_warnings(parts), *limit_warnings(parts)]
+    warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts)]
     for name in unused_tissues(parts):
         warnings.append(f"tissues.{name}: nothing in the case is made of it")
     tissues = known_tissues(parts)

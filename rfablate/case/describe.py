@@ -187,9 +187,10 @@ def _lesion(case: Case) -> str:
     own = damage.A is not None and damage.Ea is not None
     A, Ea = (damage.A, damage.Ea) if own else damage_set(damage.set)[:2]
     name = "the case's own set" if own else f"set {damage.set}"
-    stops = (
-        f"perfusion stops at Omega = {damage.perfusion_stop_omega:g}" if damage.perfusion_stops else "perfusion stays"
-    )
+    stops = "perfusion stays"
+    if damage.perfusion_stops:
+        at = f"at Omega = {damage.perfusion_stop_omega:g}"
+        stops = "perfusion stops " + (at if damage.perfusion_law == "fade" else "with the degree of stasis")
     rules = ", ".join(case.lesion.rules)
     decides = case.lesion.verdict_rule or case.lesion.rules[0]
     return f"{rules} ({decides} decides); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"

@@ -7,8 +7,12 @@ omega_b [1/s] is the volume of blood a second and volume of tissue. With rho the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
+
+from rfablate.physics.laws import Rising
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -56,3 +60,30 @@ def stasis(omega: FloatArray) -> FloatArray:
     0.08, 0.884 - 0.79 D to 0.97, 3.87 - 3.87 D to 1; there Omega is that of vascular stasis (damage set `stasis`).
     """
     return np.asarray(np.interp(-np.expm1(-omega), _STASIS, _STASIS_FLOW))
+
+
+@dataclass(frozen=True)
+class BloodFlow:
+    """What is left of the perfusion of 37 degC: heat opens it, tissue by tissue, and damage stops it."""
+
+    stop: float | None
+    """Omega at which perfusion is gone; None: it never stops."""
+    fade: float
+    by_stasis: bool
+    """Stop with the degree of stasis instead."""
+    rises: tuple[Rising, ...] = ()
+    shares: FloatArray | None = None
+    """Each rise's share of a node's perfusion, shape (len(rises), n_nodes); the rest does not rise."""
+
+    def left(self, omega: FloatArray, T: FloatArray) -> FloatArray:
+        """Return perfusion over that of living tissue at 37 degC, at each node: Omega, T [degC]."""
+        if self.stop is None:
+            flow = np.ones_like(omega)
+        else:
+            flow = stasis(omega) if self.by_stasis else fading(omega, self.stop, self.fade)
+        if self.shares is not None:
+            opened = np.ones_like(T)
+            for rise, share in zip(self.rises, self.shares, strict=True):
+                opened += share * (rise(T) - 1.0)
+            flow = flow * opened
+        return flow

@@ -17,6 +17,7 @@ LAYERS = [
     "physics",
     "case stepping ledger",
     "fem output catalogue",
+    "materials",
     "problem",
     "state",
     "step observe",
