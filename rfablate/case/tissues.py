@@ -45,6 +45,22 @@ def known_tissues(parts: Parts) -> dict[str, Tissue]:
     return {name: made for name, made in found.items() if made is not None}
 
 
+def all_tissues(parts: Parts) -> dict[str, Tissue]:
+    """Return the case's own tissues that are complete, used or not."""
+    found = {name: _made(name, parts) for name in parts.tissues}
+    return {name: made for name, made in found.items() if made is not None}
+
+
+def library_base(name: str, parts: Parts) -> str | None:
+    """Return the library tissue that the case's own `name` starts from, None where it starts from nothing."""
+    return _base(name, parts.tissues[name])
+
+
+def perfusion_key(own: TissueOverride) -> str | None:
+    """Return the key by which the case gives a perfusion, None where it gives none."""
+    return next((_alias(field) for field in _PERFUSION if getattr(own, field) is not None), None)
+
+
 def tissue_faults(parts: Parts) -> list[Fault]:
     """Return the faults of tissue names and of the case's own tissues."""
     names = (*tissue_names(), *parts.tissues)
