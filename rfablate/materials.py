@@ -14,6 +14,7 @@ from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.matrix import Pattern
 from rfablate.fem.shares import node_shares
 from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
 from rfablate.physics.library import damage_set
 from rfablate.physics.perfusion import BloodFlow
@@ -51,6 +52,20 @@ def make_coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficient
             {name: number[t.k_law] for name, t in tissues.items()},
         ),
     )
+
+
+def inject(case: Case, domain: Domain, coefficients: Coefficients) -> None:
+    """Raise sigma where the case injects saline."""
+    if not case.injectates:
+        return
+    x = domain.x[domain.stencil.cells].mean(axis=1)
+    sigma = coefficients.sigma.value[domain.stencil_region]
+    factor = np.ones(len(x))
+    for each in case.injectates:
+        centre = np.array(each.centre if each.centre is not None else case.applicators[0].tip)
+        distance = np.linalg.norm(x - (centre[[0, 2, 1]] if domain.axisymmetric else centre), axis=1)
+        factor *= Bolus(each.volume, each.spread, saline_sigma(each.NaCl)).factor(distance, sigma * factor)
+    coefficients.sigma_factor = factor
 
 
 def make_mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, Tissue]) -> Mass:

@@ -17,6 +17,7 @@ from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.matrix import Pattern
 from rfablate.materials import (
+    inject,
     make_blood_flow,
     make_coefficients,
     make_kinetics,
@@ -94,6 +95,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
     pattern = Pattern(domain)
     metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
     coefficients = make_coefficients(domain, tissues)
+    inject(case, domain, coefficients)
     heat = HeatProblem(
         domain,
         pattern,

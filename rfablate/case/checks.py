@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rfablate.case.check_axisymmetric import axisymmetric_faults
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
+from rfablate.case.check_injectate import injectate_faults
 from rfablate.case.check_mesh import mesh_faults
 from rfablate.case.check_plausible import plausible_faults, plausible_warnings
 from rfablate.case.check_protocol import cell_death_warnings, hot_warnings, protocol_faults
@@ -22,7 +23,8 @@ def check_case(case: Case) -> list[Fault]:
 
 def check_parts(parts: Parts) -> list[Fault]:
     """Return everything wrong with the sound parts of a case."""
-    faults = [*tissue_faults(parts), *structure_faults(parts), *protocol_faults(parts), *plausible_faults(parts)]
+    faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
+    faults += [*structure_faults(parts), *protocol_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
         return faults + list(mesh_faults(parts, parts.domain))
     degenerate = list(degenerate_faults(parts))

@@ -9,6 +9,7 @@ from rfablate.case.geometry import (
     AxisymmetricDomain,
     BoxDomain,
     Domain,
+    Injectate,
     MeshDomain,
     MeshRegion,
     Structure,
@@ -22,6 +23,7 @@ from rfablate.case.schema import (
     TemperatureControl,
 )
 from rfablate.case.tissues import case_tissues
+from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
 from rfablate.physics.perfusion import in_all_units, per_mass
@@ -33,6 +35,7 @@ def describe_case(case: Case) -> str:
     pairs = [
         ("domain", _domain(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
+        *(("injectate", _injectate(each)) for each in case.injectates),
         ("generator", _generator(case.generator)),
         ("body", _body(case)),
         ("lesion", _lesion(case)),
@@ -156,6 +159,16 @@ def _applicator(each: Applicator) -> list[str]:
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
+
+
+def _injectate(each: Injectate) -> str:
+    sigma = saline_sigma(each.NaCl)
+    bolus = Bolus(each.volume, each.spread, sigma)
+    where = "the tip" if each.centre is None else _mm(*each.centre)
+    return (
+        f"{each.volume * 1e6:g} mL of {each.NaCl:g} % NaCl ({sigma:.3g} S/m at 37 degC) about {where}, "
+        f"spread {_mm(each.spread)}: {100 * bolus.peak:.0f} % fluid at the centre"
+    )
 
 
 def _generator(generator: Generator) -> str:

@@ -10,6 +10,7 @@ from rfablate.case.units import (
     Celsius,
     Direction,
     Fraction,
+    MlPositive,
     MmNotNegative,
     MmPositive,
     Number,
@@ -160,6 +161,20 @@ class Cylinder(_Structure):
 
 
 Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
+
+# --- injectate ------------------------------------------------------------------------------------
+
+
+class Injectate(Table):
+    """Saline injected before the treatment: it raises sigma about `centre`, by default the first applicator's tip."""
+
+    volume: MlPositive = Field(alias="volume_mL")
+    NaCl: Annotated[float, Field(strict=True, ge=0, le=17)] = Field(default=0.9, alias="NaCl_percent")
+    """Grams in 100 mL."""
+    spread: MmPositive = Field(alias="spread_mm")
+    """Standard deviation of the Gaussian that the fluid spreads in [m]: 68 % of it lie within 1.9 spreads."""
+    centre: PointMm | None = Field(default=None, alias="centre_mm")
+
 
 # --- applicators ----------------------------------------------------------------------------------
 

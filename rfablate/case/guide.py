@@ -30,6 +30,8 @@ _UNITS = {
     "_degC": "degC",
     "_deg": "degrees",
     "_mm": "mm",
+    "_mL": "mL",
+    "_percent": "%",
     "_s": "s",
     "_W": "W",
     "_V": "V",

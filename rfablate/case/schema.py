@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rfablate.case.geometry import Applicator, Domain, Structure, Table
+from rfablate.case.geometry import Applicator, Domain, Injectate, Structure, Table
 from rfablate.case.units import (
     Celsius,
     Fraction,
@@ -220,6 +220,7 @@ class Case(Table):
     """A file of [tissues.NAME] tables, which the case's own override; its place is relative to the case."""
     tissues: dict[str, TissueOverride] = {}
     structures: tuple[Structure, ...] = ()
+    injectates: tuple[Injectate, ...] = ()
     applicators: tuple[Applicator, ...] = Field(min_length=1)
     generator: Generator
     mesh: Mesh = Mesh()

@@ -88,6 +88,27 @@ def test_the_ledger_closes_with_metabolic_heat_beside_joule_heat(ball: Domain) -
     assert ledger.metabolic > 1.0 and ledger.residual_fraction < 0.01
 
 
+# --- drying ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.mpi
+def test_tissue_that_dries_lets_the_impedance_roll_off(ball: Domain) -> None:
+    """The same voltage: wet tissue conducts ever better as it warms, drying tissue loses its current at 100 degC."""
+
+    def run(dry: float) -> tuple[float, float, float]:
+        tissue = {"sigma_slope_per_K": 0.015, "sigma_dry_fraction": dry}
+        case = mesh_case(constant_voltage(18.0, 8.0), tissue=tissue)
+        seen = list(frames(problem_on(case, ball)))[1:]
+        impedance = [1.0 / frame.conductance for frame in seen]
+        assert seen[-1].ledger.residual_fraction < 0.01
+        return min(impedance), impedance[-1], seen[-1].max_T
+
+    (least, last, wet), (least_dry, last_dry, dried) = run(1.0), run(1e-2)
+    print(f"wet: {last:.0f} ohm at {wet:.0f} degC; dry: {least_dry:.0f}, then {last_dry:.0f} ohm, {dried:.0f} degC")
+    assert last == pytest.approx(least) and wet > 105.0
+    assert last_dry > 1.3 * least_dry and dried < wet
+
+
 # --- blood flow -----------------------------------------------------------------------------------
 
 
