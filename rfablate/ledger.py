@@ -42,11 +42,12 @@ class Ledger:
     @property
     def residual_fraction(self) -> float:
         """|residual| as a fraction of the largest energy in the ledger; 0 where nothing happened."""
-        largest = max(abs(e) for e in (self.joule, self.metabolic, self.stored, self.perfused, self.boundary))
+        energies = (self.joule, self.metabolic, self.stored, self.perfused, self.boundary, self.latent)
+        largest = max(abs(energy) for energy in energies)
         return abs(self.residual) / largest if largest > 0.0 else 0.0
 
-    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool) -> Ledger:
-        """Return the ledger after a step of dt [s] that ends with the flows `now` and the heat `stored` [J].
+    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool, latent: float = 0.0) -> Ledger:
+        """Return the ledger after a step of dt [s] that ends with the flows `now`, the heat `stored` and `latent` [J].
 
         Flows run linearly over a step. In the first step after a switch they are taken constant at their final value:
         the flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
@@ -60,5 +61,6 @@ class Ledger:
             boundary=self.boundary + half * (start.boundary + now.boundary),
             metabolic=self.metabolic + half * (start.metabolic + now.metabolic),
             stored=stored,
+            latent=latent,
             last=now,
         )

@@ -13,6 +13,7 @@ from rfablate.fem.domain import Domain
 from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.matrix import Pattern
 from rfablate.fem.shares import node_shares
+from rfablate.fem.vapour import WATER, Vapour
 from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
@@ -21,6 +22,7 @@ from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 def region_tissues(case: Case) -> dict[str, Tissue]:
@@ -110,6 +112,14 @@ def make_blood_flow(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> B
     groups += [[name for name, most in rising.items() if most == each] for each in mosts]
     shares = node_shares(domain, {name: t.perfusion for name, t in tissues.items()}, groups)
     return BloodFlow(stop, damage.perfusion_fade, by_stasis, tuple(Rising(most) for most in mosts), shares[1:])
+
+
+def make_vapour(domain: Domain, tissues: dict[str, Tissue], mass: Mass, fixed: BoolArray) -> Vapour | None:
+    """Return the latent heat of the nodes, None where no tissue has water that boils."""
+    if not any(t.water_fraction for t in tissues.values()):
+        return None
+    latent = domain.by_region({name: t.water_fraction * WATER for name, t in tissues.items()})
+    return Vapour(domain, latent, mass.capacity, fixed)
 
 
 def make_metabolic(domain: Domain, tissues: dict[str, Tissue]) -> FloatArray:

@@ -16,6 +16,7 @@ from rfablate.fem.electric import ElectricProblem
 from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.matrix import Pattern
+from rfablate.fem.vapour import Vapour
 from rfablate.materials import (
     inject,
     make_blood_flow,
@@ -23,6 +24,7 @@ from rfablate.materials import (
     make_kinetics,
     make_mass,
     make_metabolic,
+    make_vapour,
     region_tissues,
 )
 from rfablate.physics import generator as device
@@ -70,6 +72,8 @@ class Problem:
     cell_death: ThreeState | None
     """None where no lesion rule asks for it."""
     blood_flow: BloodFlow
+    vapour: Vapour | None
+    """None where no tissue's water boils."""
     metabolic: FloatArray
     """Metabolic heat of each owned node, zero at ghosts [W]."""
     metabolic_power: float
@@ -132,6 +136,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         arrhenius=make_kinetics(case, domain, tissues),
         cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
         blood_flow=make_blood_flow(case, domain, tissues),
+        vapour=make_vapour(domain, tissues, heat.mass, fixed if surface is None else fixed | surface.nodes),
         metabolic=metabolic,
         metabolic_power=float(domain.nodes.sum(metabolic)[0]),
         initial=np.where(fixed, fixed_value, case.body.temperature),

@@ -135,7 +135,7 @@ class Record:
     def _write_checkpoint(self, state: State) -> None:
         domain = self._problem.domain
         nodal = {"T": state.T, "peak": state.peak, "omega": state.omega, "cem43": state.cem43}
-        nodal |= {"alive": state.alive, "dead": state.dead}
+        nodal |= {"alive": state.alive, "dead": state.dead, "vapour": state.vapour}
         nodal |= {f"past_{n}": T for n, (_, T) in enumerate(state.past)}
         gathered = {name: gather_nodal(domain, field) for name, field in nodal.items()}
         if self._files is None:

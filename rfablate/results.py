@@ -145,6 +145,7 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
         "perfusion_per_s": tissue.perfusion,
         "perfusion_rise": tissue.perfusion_rise,
         "metabolic_heat_W_per_m3": tissue.metabolic_heat,
+        "water_fraction": tissue.water_fraction,
         "damage_set": tissue.damage_set,
         "source": tissue.source,
         "checked": tissue.checked,

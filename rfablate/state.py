@@ -32,6 +32,8 @@ class State:
     alive: FloatArray
     dead: FloatArray
     """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
+    vapour: FloatArray
+    """Fraction of each node's water that has boiled."""
     memory: Memory
     step_memory: StepMemory
     ledger: Ledger = Ledger()
@@ -48,6 +50,8 @@ class State:
     sensor: float = 0.0
     """What the sensor reads [degC]."""
     after_switch: bool = True
+    hot: bool = False
+    """Whether water boils or is about to: the next step is backward Euler."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Trial:
     t: float
     dt: float
     T: FloatArray
+    vapour: FloatArray
     unit: UnitField | None
     response: tuple[float, FloatArray] | None
     command: Command
@@ -81,6 +86,7 @@ class Frame:
     omega: FloatArray
     cem43: FloatArray
     dead: FloatArray
+    vapour: FloatArray
     unit: UnitField | None
     voltage: float
     """[V RMS]"""
@@ -114,6 +120,7 @@ def initial_state(problem: Problem) -> State:
         cem43=np.zeros_like(T),
         alive=np.full_like(T, ALIVE_AT_START),
         dead=np.zeros_like(T),
+        vapour=np.zeros_like(T),
         memory=Memory(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
@@ -132,6 +139,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
         state.omega,
         state.cem43,
         state.dead,
+        state.vapour,
         None,
         0.0,
         None,
@@ -152,6 +160,7 @@ def accepted_frame(state: State, trial: Trial) -> Frame:
         omega=state.omega,
         cem43=state.cem43,
         dead=state.dead,
+        vapour=state.vapour,
         unit=trial.unit,
         voltage=trial.command.voltage,
         setpoint=trial.command.setpoint,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
+from rfablate.fem.vapour import BOILING
 from rfablate.ledger import Powers
 from rfablate.physics.generator import Command, Memory, Offer
 from rfablate.problem import Problem
@@ -26,6 +27,7 @@ from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Value = TypeVar("Value", FloatArray, float)
 
 
@@ -38,7 +40,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         problem.assemble(T_star)
     omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega
     alive = problem.blood_flow.left(omega_star, T_star)
-    previous = state.past[1][0] if len(state.past) > 1 and second else None
+    previous = state.past[1][0] if len(state.past) > 1 and second and not state.hot else None
     order = 1 if previous is None else 2
     w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
@@ -46,17 +48,27 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("potential"):
         unit = _unit_field(problem, state, t)
     with watch.stage("heat"):
-        operator = _Operator(problem, state, unit, alive, T_star)
+        boiling = problem.vapour.boiling(state.vapour) if problem.vapour is not None else None
+        operator = _Operator(problem, state, unit, alive, T_star, boiling)
         T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
-        error, max_T = _inspect(problem, state, T, t, order)
-        load = command.voltage**2 * unit.load if unit is not None else np.zeros_like(T)
+        load = problem.metabolic + (command.voltage**2 * unit.load if unit is not None else 0.0)
         rate = w0 * T - past
-        flows = problem.heat.flows(T, rate, load + problem.metabolic, problem.initial)
+        flows = problem.heat.flows(T, rate, load, problem.initial, operator.boiling)
+        stored, latent, vapour = flows.stored, 0.0, state.vapour
+        if problem.vapour is not None and operator.boiling is not None:
+            gained = np.zeros(problem.domain.nodes.owned)
+            rows = np.flatnonzero(operator.boiling[: len(gained)])
+            gained[rows] = dt * problem.heat.reaction(rows, T, rate, load)
+            settled = problem.vapour.settle(T, state.vapour, gained, operator.boiling, w0 * dt)
+            T, vapour, latent = settled.T, settled.fraction, settled.latent
+            stored -= settled.sensible
+            sensor = operator.sensor(T)[0]
+        error, max_T = _inspect(problem, state, T, t, order)
         joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
         powers = Powers(joule, flows.perfused, flows.boundary, problem.metabolic_power)
-        ledger = state.ledger.advance(dt, powers, flows.stored, after_switch=state.after_switch)
-    return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
+        ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
+    return Trial(t, dt, T, vapour, unit, response, command, memory, order, error, max_T, sensor, ledger)
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
@@ -112,6 +124,8 @@ class _Operator:
     unit: UnitField | None
     alive: FloatArray
     T_star: FloatArray
+    boiling: BoolArray | None
+    """Nodes held at 100 degC; None where no water boils."""
 
     def prepare(self, w0: float, t: float) -> FloatArray:
         """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
@@ -119,6 +133,9 @@ class _Operator:
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
             value = np.where(surface.nodes, surface.ramp.at(t), value)
+        if self.boiling is not None:
+            value = np.where(self.boiling & ~fixed, BOILING, value)
+            fixed = fixed | self.boiling
         self.problem.heat.prepare(w0, self.alive, fixed)
         return value
 
@@ -168,6 +185,8 @@ def _bioheat(
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:
     """Return the step's largest local error [K] and the highest temperature [degC]. Collective."""
     error = local_error(state.past, t, T, order)
+    if error is not None and problem.vapour is not None:
+        error = np.where(T >= BOILING, 0.0, error)  # where water boils the temperature has a kink that no step resolves
     mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)))
     max_T, largest = problem.domain.nodes.max_of(*mine)
     if not np.isfinite(max_T) or not np.isfinite(largest):

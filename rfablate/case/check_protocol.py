@@ -44,6 +44,11 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from _sampled_faults(parts.generator, parts.time)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
         yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped" there', "drop solver.mass")
+    if parts.solver is not None and parts.solver.mass == "consistent":
+        for name, own in parts.tissues.items():
+            if own.water_fraction is not None:
+                found = 'found with solver.mass = "consistent"'
+                yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "drop solver.mass")
     if parts.mesh is not None:
         yield from _size_faults(parts.mesh)
     if parts.damage is not None:

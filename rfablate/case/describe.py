@@ -97,6 +97,8 @@ def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
             said.append(f"perfusion {Rising(each.perfusion_rise)}")
         if each.metabolic_heat:
             said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
+        if each.water_fraction:
+            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC")
         if each.damage_set is not None:
             said.append(f"damage set {each.damage_set}")
         lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []

@@ -65,6 +65,8 @@ class TissueOverride(Table):
     perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = None
     """Perfusion at 45 degC and above over that at 37 degC, before damage stops it: muscle 8.9, fat 2 (Lang 1999)."""
     metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3")
+    water_fraction: Fraction | None = None
+    """Water in the tissue by volume, which boils at 100 degC and takes 2.26e9 J/m3 to do so: 0.68 in liver."""
     damage_set: str | None = None
     """Arrhenius set of the library for this tissue; by default that of [damage]."""
     source: str | None = None

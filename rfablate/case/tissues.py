@@ -18,7 +18,7 @@ from rfablate.physics.library import damage_set_names, tissue, tissue_names
 from rfablate.physics.perfusion import rate_of_blood_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
 
-_SAME = ("density", "heat_capacity", "k", "sigma", "perfusion_rise", "metabolic_heat", "damage_set")
+_SAME = ("density", "heat_capacity", "k", "sigma", "perfusion_rise", "metabolic_heat", "water_fraction", "damage_set")
 """Fields that a tissue takes over as the case gives them."""
 _NEEDED = ("density", "heat_capacity", "k", "sigma", "perfusion")
 _PERFUSION = ("perfusion", "perfusion_kg", "perfusion_100g", "perfusion_mass")

@@ -30,6 +30,8 @@ class Tissue:
     """Perfusion at 45 degC and above over that at 37 degC, while the tissue lives (`laws.Rising`)."""
     metabolic_heat: float = 0.0
     """q_m [W/m3]; it does not stop."""
+    water_fraction: float = 0.0
+    """Volume of water that boils at 100 degC in a volume of tissue [1]; 0: nothing boils."""
     damage_set: str | None = None
     """Arrhenius set of the library; None: the case's own."""
     is_metal: bool = False
