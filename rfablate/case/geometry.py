@@ -100,6 +100,10 @@ class _Structure(Table):
     limit: Celsius | None = Field(default=None, alias="limit_degC")
     required_fraction: Fraction = 1.0
     held: Celsius | None = Field(default=None, alias="held_degC")
+    shell: MmPositive | None = Field(default=None, alias="shell_mm")
+    """Thickness of a shell inside the shape, which reading the case makes a structure of its own (`case.shells`)."""
+    shell_tissue: str | None = None
+    """What the shell is made of, by default cortical_bone."""
 
 
 class Ellipsoid(_Structure):

@@ -18,6 +18,7 @@ from rfablate.case.guide import show
 from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
 from rfablate.case.schema import Case
+from rfablate.case.shells import expand_shells
 from rfablate.case.suggest import did_you_mean
 from rfablate.case.tissue_file import merge_tissue_file
 from rfablate.case.tissues import case_tissues
@@ -102,8 +103,11 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     Raises:
         CaseError: the case has faults; carries all of them, of every table.
     """
-    written, data = data, copy.deepcopy(data)
-    faults, unsound = _merge_models(data)
+    data = copy.deepcopy(data)
+    faults = expand_shells(data)
+    written = copy.deepcopy(data)
+    unknown, unsound = _merge_models(data)
+    faults += unknown
     faults += merge_tissue_file(data, Path(base_dir))
     _resolve_mesh_file(data, Path(base_dir))
     try:

@@ -59,7 +59,6 @@ def bar(comm: MPI.Comm) -> Domain:
     return on_mesh(comm, lambda: rectangle(np.linspace(0.0, 0.5e-3, 3), z), active="low_z", body_temperature="high_z")
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("time", [fixed_step(0.05), {"tolerance_K": 0.05}], ids=["fixed", "adaptive"])
 def test_the_boiling_front_runs_as_stefan_says(bar: Domain, time: dict[str, object]) -> None:
     x = stefan()
@@ -104,7 +103,6 @@ def test_energy_is_conserved_at_any_length_of_step(closed: Domain, step: float) 
     assert largest(closed, np.clip(frame.vapour, 0.0, 1.0) - frame.vapour) == 0.0
 
 
-@pytest.mark.mpi
 def test_water_holds_the_tip_at_100_degC(closed: Domain) -> None:
     """The same power with and without water."""
     generator = constant_power(1.0, 8.0)
@@ -115,7 +113,6 @@ def test_water_holds_the_tip_at_100_degC(closed: Domain) -> None:
     assert dry.max_T > 130.0 and 100.0 <= wet.max_T < 112.0
 
 
-@pytest.mark.mpi
 def test_the_ledger_closes_and_steam_condenses(comm: MPI.Comm) -> None:
     radii = geometric(R0, 20e-3, 30, 40.0)
     ball = on_mesh(
