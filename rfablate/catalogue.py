@@ -11,17 +11,60 @@ from rfablate.physics.library import (
     applicator_source,
     damage_set,
     damage_set_names,
+    range_note,
+    slopes_note,
     tissue,
+    tissue_entry,
     tissue_names,
 )
+from rfablate.physics.perfusion import in_all_units, per_mass
+
+_QUANTITIES = {
+    "sigma": ("electric conductivity", "S/m"),
+    "k": ("thermal conductivity", "W/mK"),
+    "density": ("density", "kg/m3"),
+    "heat_capacity": ("heat capacity", "J/kgK"),
+    "perfusion": ("perfusion", "mL/min/kg"),
+}
+"""Label and unit of each number, by the field of `Tissue`."""
 
 
 def tissues_text(name: str | None = None) -> str:
-    """Return all tissues and metals, or the one called `name`; raises CaseError where there is none."""
-    names = tissue_names() if name is None else (_known(name, tissue_names(), "tissues"),)
-    tissues = [tissue(each) for each in names]
-    lines = ["Constants at 37 degC, sigma near 500 kHz; in brackets the range in the literature.", ""]
-    return "\n".join([*lines, *tissue_table(tissues), "", "sources", *tissue_sources(tissues)])
+    """Return all tissues and metals, or every number of the one called `name`; raises CaseError where there is none."""
+    if name is not None:
+        return _tissue_text(_known(name, tissue_names(), "tissues"))
+    tissues = [tissue(each) for each in tissue_names()]
+    head = [
+        "Constants at 37 degC, sigma near 500 kHz; in brackets the range in the literature.",
+        "Range, unit and source of every number: rfablate library tissues NAME",
+        "",
+    ]
+    return "\n".join([*head, *tissue_table(tissues), "", "sources", *tissue_sources(tissues)])
+
+
+def _tissue_text(name: str) -> str:
+    """Return each number of a tissue or metal with its unit, range, source and whether it was re-read there."""
+    entry = tissue_entry(name)
+    made, checked = entry.tissue, "yes" if entry.tissue.checked else "no"
+    rows = []
+    for field, (label, unit) in _QUANTITIES.items():
+        value = getattr(made, field)
+        if entry.kind != "tissue" and field in ("sigma", "perfusion"):
+            continue
+        scale = per_mass(1.0, made.density) if field == "perfusion" else 1.0
+        span = entry.ranges.get(field)
+        spread = f"{span.low * scale:.5g} to {span.high * scale:.5g}{' *' if span.assumed else ''}" if span else ""
+        source = entry.sigma_source if field == "sigma" else entry.thermal_source
+        rows.append([label, f"{value * scale:.4g}", unit, spread, checked, source])
+    lines = [f"{name} ({entry.kind}), at 37 degC, sigma near 500 kHz", ""]
+    lines += format_table(rows, ["quantity", "value", "unit", "range", "checked", "source"])
+    if any(span.assumed for span in entry.ranges.values()):
+        lines += ["", f"* {range_note()}"]
+    if entry.kind == "tissue":
+        blood = tissue("blood").density
+        lines += ["", f"perfusion  {in_all_units(made.perfusion, made.density, blood)} (blood of {blood:g} kg/m3)"]
+        lines += [f"sigma      {made.sigma_law}", f"k          {made.k_law}", f"           {slopes_note()}"]
+    return "\n".join(lines)
 
 
 def applicators_text(name: str | None = None) -> str:

@@ -14,11 +14,13 @@ class Powers:
     """Carried off by blood, net of what blood brings."""
     boundary: float = 0.0
     """Out through surfaces and structures of fixed temperature."""
+    metabolic: float = 0.0
+    """From the tissue itself."""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Energies since the start [J]:  joule = stored + perfused + boundary + latent + residual.
+    """Energies since the start [J]:  joule + metabolic = stored + perfused + boundary + latent + residual.
 
     The flows are integrated from their instantaneous values, the stored heat is read from the temperature field, so the
     residual shows the error of the time steps and of the linear solves.
@@ -29,21 +31,23 @@ class Ledger:
     boundary: float = 0.0
     stored: float = 0.0
     latent: float = 0.0
+    metabolic: float = 0.0
     last: Powers = Powers()
 
     @property
     def residual(self) -> float:
         """Energy that is unaccounted for [J]."""
-        return self.joule - self.stored - self.perfused - self.boundary - self.latent
+        return self.joule + self.metabolic - self.stored - self.perfused - self.boundary - self.latent
 
     @property
     def residual_fraction(self) -> float:
         """|residual| as a fraction of the largest energy in the ledger; 0 where nothing happened."""
-        largest = max(abs(e) for e in (self.joule, self.stored, self.perfused, self.boundary))
+        energies = (self.joule, self.metabolic, self.stored, self.perfused, self.boundary, self.latent)
+        largest = max(abs(energy) for energy in energies)
         return abs(self.residual) / largest if largest > 0.0 else 0.0
 
-    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool) -> Ledger:
-        """Return the ledger after a step of dt [s] that ends with the flows `now` and the heat `stored` [J].
+    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool, latent: float = 0.0) -> Ledger:
+        """Return the ledger after a step of dt [s] that ends with the flows `now`, the heat `stored` and `latent` [J].
 
         Flows run linearly over a step. In the first step after a switch they are taken constant at their final value:
         the flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
@@ -55,6 +59,8 @@ class Ledger:
             joule=self.joule + half * (start.joule + now.joule),
             perfused=self.perfused + half * (start.perfused + now.perfused),
             boundary=self.boundary + half * (start.boundary + now.boundary),
+            metabolic=self.metabolic + half * (start.metabolic + now.metabolic),
             stored=stored,
+            latent=latent,
             last=now,
         )

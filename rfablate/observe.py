@@ -114,7 +114,7 @@ class Observer:
         return Watched(spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length)
 
     def _levels(self, frame: Frame) -> list[FloatArray]:
-        return [rule.level(frame.peak, frame.omega, frame.cem43) for rule in self.rules]
+        return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
     def look(self, frame: Frame) -> Observation:
         """Return the answers of a step and remember what is covered now. Collective."""
@@ -197,6 +197,10 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
         "cem43_min": frame.cem43,
         "potential_V": phi,
     }
+    if problem.cell_death is not None:
+        fields["dead_fraction"] = frame.dead
+    if problem.vapour is not None:
+        fields["vapour_fraction"] = frame.vapour
     gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
     return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
 

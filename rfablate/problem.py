@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
-from rfablate.case.load import case_tissues
 from rfablate.case.schema import Case
 from rfablate.device import case_generator
 from rfablate.errors import MeshError
-from rfablate.fem.coefficients import Coefficients, region_law
+from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem, PotentialMemory
 from rfablate.fem.heat import HeatMemory, HeatProblem
 from rfablate.fem.locate import Probe, make_probe
-from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.matrix import Pattern
+from rfablate.fem.vapour import Vapour
+from rfablate.materials import (
+    inject,
+    make_blood_flow,
+    make_coefficients,
+    make_kinetics,
+    make_mass,
+    make_metabolic,
+    make_vapour,
+    region_tissues,
+)
 from rfablate.physics import generator as device
-from rfablate.physics.damage import Arrhenius
-from rfablate.physics.library import damage_set
-from rfablate.physics.tissue import Tissue, linear_factor
+from rfablate.physics.cell_death import ThreeState
+from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.perfusion import BloodFlow
+from rfablate.physics.tissue import Tissue
 from rfablate.stepping import StepControl
 
 FloatArray = npt.NDArray[np.float64]
@@ -69,10 +78,16 @@ class Problem:
     sensor: Probe
     generator: device.Generator
     surface: Surface | None
-    arrhenius: Arrhenius
-    perfusion_stop_omega: float | None
-    """Omega at which perfusion is gone; None: it never stops."""
-    perfusion_fade: float
+    arrhenius: Arrhenius | Mixed
+    cell_death: ThreeState | None
+    """None where no lesion rule asks for it."""
+    blood_flow: BloodFlow
+    vapour: Vapour | None
+    """None where no tissue's water boils."""
+    metabolic: FloatArray
+    """Metabolic heat of each owned node, zero at ghosts [W]."""
+    metabolic_power: float
+    """Metabolic heat of all ranks [W]."""
     initial: FloatArray
     """Temperature at the start [degC]."""
     control: StepControl
@@ -97,26 +112,6 @@ class Problem:
         if self.electric is not None and memory.electric is not None:
             self.electric.restore(memory.electric, self.assemble)
 
-    def alive(self, omega: FloatArray) -> FloatArray:
-        """Return the fraction of perfusion left at each node: 1, falling to 0 as Omega reaches its limit."""
-        stop = self.perfusion_stop_omega
-        if stop is None:
-            return np.ones_like(omega)
-        if self.perfusion_fade == 0.0:
-            return np.asarray(np.where(omega < stop, 1.0, 0.0))
-        return np.clip((stop - omega) / (self.perfusion_fade * stop), 0.0, 1.0)
-
-
-def region_tissues(case: Case) -> dict[str, Tissue]:
-    """Return the tissue of every region name of the case's mesh."""
-    library = case_tissues(case)
-    if isinstance(case.domain, MeshDomain):
-        return {region.name: library[region.tissue] for region in case.domain.regions}
-    names = {"domain": case.domain.tissue}
-    names.update({structure.name: structure.tissue for structure in case.structures})
-    names.update({applicator.name: applicator.metal for applicator in case.applicators})
-    return {name: library[tissue] for name, tissue in names.items()}
-
 
 def build_problem(case: Case, domain: Domain) -> Problem:
     """Return the problem of `case` on its distributed mesh. Collective."""
@@ -126,11 +121,12 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
     pattern = Pattern(domain)
     metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
-    coefficients = _coefficients(domain, tissues)
+    coefficients = make_coefficients(domain, tissues)
+    inject(case, domain, coefficients)
     heat = HeatProblem(
         domain,
         pattern,
-        _mass(case, domain, pattern, tissues),
+        make_mass(case, domain, pattern, tissues),
         blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
@@ -147,8 +143,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
             max_iterations=case.solver.max_iterations,
             consistent=case.solver.mass == "consistent",
         )
-    damage = case.damage
-    A, Ea, _ = damage_set(damage.set)
+    metabolic = make_metabolic(domain, tissues)
     return Problem(
         domain=domain,
         pattern=pattern,
@@ -161,44 +156,15 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         sensor=make_probe(domain, sensor_points(case), "temperature sensor"),
         generator=generator,
         surface=surface,
-        arrhenius=Arrhenius(damage.A or A, damage.Ea or Ea),
-        perfusion_stop_omega=damage.perfusion_stop_omega if damage.perfusion_stops else None,
-        perfusion_fade=damage.perfusion_fade,
+        arrhenius=make_kinetics(case, domain, tissues),
+        cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
+        blood_flow=make_blood_flow(case, domain, tissues),
+        vapour=make_vapour(domain, tissues, heat.mass, fixed if surface is None else fixed | surface.nodes),
+        metabolic=metabolic,
+        metabolic_power=float(domain.nodes.sum(metabolic)[0]),
         initial=np.where(fixed, fixed_value, case.body.temperature),
         control=step_control(case),
         tissue_of_region=tissues,
-    )
-
-
-def _coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficients:
-    """Return sigma, zero in metal, and k; tissues with the same law share it."""
-    slopes = sorted({slope for t in tissues.values() for slope in (t.k_slope, t.sigma_slope)})
-    number = {slope: i for i, slope in enumerate(slopes)}
-    return Coefficients(
-        domain,
-        [partial(linear_factor, slope=slope) for slope in slopes],
-        sigma=region_law(
-            domain,
-            {name: 0.0 if t.is_metal else t.sigma for name, t in tissues.items()},
-            {name: number[t.sigma_slope] for name, t in tissues.items()},
-        ),
-        k=region_law(
-            domain,
-            {name: t.k for name, t in tissues.items()},
-            {name: number[t.k_slope] for name, t in tissues.items()},
-        ),
-    )
-
-
-def _mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, Tissue]) -> Mass:
-    blood = case.body.blood_density * case.body.blood_heat_capacity
-    capacity = domain.by_region({name: t.volumetric_heat_capacity for name, t in tissues.items()})
-    perfusion = domain.by_region({name: t.perfusion * blood for name, t in tissues.items()})
-    in_cells = capacity[domain.stencil_region], perfusion[domain.stencil_region]
-    return (
-        ConsistentMass(domain, pattern, *in_cells)
-        if case.solver.mass == "consistent"
-        else LumpedMass(domain, *in_cells)
     )
 
 

@@ -79,7 +79,7 @@ class PulseRecord:
         assert frame.unit is not None and frame.pulse is not None
         problem, T = self._problem, frame.T
         w0 = SUBSTEPS / self._generator.width
-        problem.heat.prepare(w0, problem.alive(frame.omega), problem.fixed)
+        problem.heat.prepare(w0, problem.blood_flow.left(frame.omega, frame.T), problem.fixed)
         for _ in range(SUBSTEPS):
             T = problem.heat.step(w0 * T, problem.fixed_value, T, frame.pulse**2 * frame.unit.load)
         return T

@@ -96,6 +96,7 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
         "perfused_J": ledger.perfused,
         "boundary_J": ledger.boundary,
         "latent_J": ledger.latent,
+        "metabolic_J": ledger.metabolic,
         "residual_J": ledger.residual,
         "residual_percent": 100.0 * ledger.residual_fraction,
     }
@@ -155,9 +156,15 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
         "heat_capacity_J_per_kgK": tissue.heat_capacity,
         "k_W_per_mK": tissue.k,
         "k_slope_per_K": tissue.k_slope,
+        "k_law": str(tissue.k_law),
         "sigma_S_per_m": tissue.sigma,
         "sigma_slope_per_K": tissue.sigma_slope,
+        "sigma_law": str(tissue.sigma_law),
         "perfusion_per_s": tissue.perfusion,
+        "perfusion_rise": tissue.perfusion_rise,
+        "metabolic_heat_W_per_m3": tissue.metabolic_heat,
+        "water_fraction": tissue.water_fraction,
+        "damage_set": tissue.damage_set,
         "source": tissue.source,
         "checked": tissue.checked,
     }

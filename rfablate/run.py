@@ -23,6 +23,7 @@ from rfablate.errors import Interrupted, SolveError, StepError
 from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.fem.meshing import build_domain
 from rfablate.fem.parallel import on_root
+from rfablate.fem.vapour import HOT
 from rfablate.keeper import Keeper, find_checkpoint
 from rfablate.observe import Observer
 from rfablate.output.card import lesion_card
@@ -201,8 +202,11 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     else:
         gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
     state.omega, state.cem43 = state.omega + gained[0], state.cem43 + gained[1]
+    if problem.cell_death is not None:
+        state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, trial.T), trial.dt)
     state.peak = np.maximum(state.peak, trial.T)
-    state.t, state.T = trial.t, trial.T
+    state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
+    state.hot = problem.vapour is not None and trial.max_T >= HOT
     state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor
     state.response = trial.response
     state.heating = [(trial.t, trial.command.voltage**2), *state.heating[:1]]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rfablate.fem.electric import UnitField
 from rfablate.ledger import Ledger
+from rfablate.physics.cell_death import ALIVE_AT_START
 from rfablate.physics.generator import Command, Memory
 from rfablate.problem import Problem
 from rfablate.stepping import StepMemory
@@ -28,6 +29,11 @@ class State:
     omega: FloatArray
     cem43: FloatArray
     """Arrhenius integral [1] and equivalent minutes at 43 degC [min]."""
+    alive: FloatArray
+    dead: FloatArray
+    """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
+    vapour: FloatArray
+    """Fraction of each node's water that has boiled."""
     memory: Memory
     step_memory: StepMemory
     ledger: Ledger = Ledger()
@@ -44,6 +50,8 @@ class State:
     sensor: float = 0.0
     """What the sensor reads [degC]."""
     after_switch: bool = True
+    hot: bool = False
+    """Whether water boils or is about to: the next step is backward Euler."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class Trial:
     t: float
     dt: float
     T: FloatArray
+    vapour: FloatArray
     unit: UnitField | None
     response: tuple[float, FloatArray] | None
     command: Command
@@ -76,6 +85,8 @@ class Frame:
     peak: FloatArray
     omega: FloatArray
     cem43: FloatArray
+    dead: FloatArray
+    vapour: FloatArray
     unit: UnitField | None
     voltage: float
     """[V RMS]"""
@@ -109,6 +120,9 @@ def initial_state(problem: Problem) -> State:
         peak=T.copy(),
         omega=np.zeros_like(T),
         cem43=np.zeros_like(T),
+        alive=np.full_like(T, ALIVE_AT_START),
+        dead=np.zeros_like(T),
+        vapour=np.zeros_like(T),
         memory=Memory(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
@@ -126,6 +140,8 @@ def first_frame(problem: Problem, state: State) -> Frame:
         state.peak,
         state.omega,
         state.cem43,
+        state.dead,
+        state.vapour,
         None,
         0.0,
         None,
@@ -145,6 +161,8 @@ def accepted_frame(state: State, trial: Trial) -> Frame:
         peak=state.peak,
         omega=state.omega,
         cem43=state.cem43,
+        dead=state.dead,
+        vapour=state.vapour,
         unit=trial.unit,
         voltage=trial.command.voltage,
         setpoint=trial.command.setpoint,

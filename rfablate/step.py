@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
+from rfablate.fem.vapour import BOILING
 from rfablate.ledger import Powers
 from rfablate.physics.generator import Command, Memory, Offer
 from rfablate.problem import Problem
@@ -26,6 +27,7 @@ from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Value = TypeVar("Value", FloatArray, float)
 
 RESERVE = 0.3
@@ -41,8 +43,9 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     T_star = extrapolate(state.past, t) if second else state.T
     with watch.stage("assemble"):
         problem.assemble(T_star)
-    alive = problem.alive(state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega)
-    previous = state.past[1][0] if len(state.past) > 1 and second else None
+    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega
+    alive = problem.blood_flow.left(omega_star, T_star)
+    previous = state.past[1][0] if len(state.past) > 1 and second and not state.hot else None
     order = 1 if previous is None else 2
     w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
@@ -50,18 +53,27 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("potential"):
         unit = _unit_field(problem, state, t)
     with watch.stage("heat"):
-        operator = _Operator(problem, state, unit, alive, T_star)
+        boiling = problem.vapour.boiling(state.vapour) if problem.vapour is not None else None
+        operator = _Operator(problem, state, unit, alive, T_star, boiling)
         T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
-        error, max_T = _inspect(problem, state, T, t, order)
-        load = command.voltage**2 * unit.load if unit is not None else np.zeros_like(T)
+        load = problem.metabolic + (command.voltage**2 * unit.load if unit is not None else 0.0)
         rate = w0 * T - past
-        flows = problem.heat.flows(T, rate, load, problem.initial)
+        flows = problem.heat.flows(T, rate, load, problem.initial, operator.boiling)
+        stored, latent, vapour = flows.stored, 0.0, state.vapour
+        if problem.vapour is not None and operator.boiling is not None:
+            gained = np.zeros(problem.domain.nodes.owned)
+            rows = np.flatnonzero(operator.boiling[: len(gained)])
+            gained[rows] = dt * problem.heat.reaction(rows, T, rate, load)
+            settled = problem.vapour.settle(T, state.vapour, gained, operator.boiling, w0 * dt)
+            T, vapour, latent = settled.T, settled.fraction, settled.latent
+            stored -= settled.sensible
+            sensor = operator.sensor(T)[0]
+        error, max_T = _inspect(problem, state, T, t, order)
         joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
-        ledger = state.ledger.advance(
-            dt, Powers(joule, flows.perfused, flows.boundary), flows.stored, after_switch=state.after_switch
-        )
-    return Trial(t, dt, T, unit, response, command, memory, order, error, max_T, sensor, ledger)
+        powers = Powers(joule, flows.perfused, flows.boundary, problem.metabolic_power)
+        ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
+    return Trial(t, dt, T, vapour, unit, response, command, memory, order, error, max_T, sensor, ledger)
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
@@ -139,6 +151,8 @@ class _Operator:
     unit: UnitField | None
     alive: FloatArray
     T_star: FloatArray
+    boiling: BoolArray | None
+    """Nodes held at 100 degC; None where no water boils."""
 
     def prepare(self, w0: float, t: float) -> FloatArray:
         """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
@@ -146,6 +160,9 @@ class _Operator:
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
             value = np.where(surface.nodes, surface.ramp.at(t), value)
+        if self.boiling is not None:
+            value = np.where(self.boiling & ~fixed, BOILING, value)
+            fixed = fixed | self.boiling
         self.problem.heat.prepare(w0, self.alive, fixed)
         return value
 
@@ -155,7 +172,7 @@ class _Operator:
         value, state, heat, load = self.prepare(w0, t), self.state, self.problem.heat, self.unit.load
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
         near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
-        T_near = heat.step(past, value, parabola(state.past, t), near * load)
+        T_near = heat.step(past, value, parabola(state.past, t), near * load + self.problem.metabolic)
         likely = abs(near - state.heating[0][1]) if state.heating else np.inf
         coarser = coarser_response(near, likely)
         return Split(w0, near, T_near, heat.response(load, guess, coarser), coarser)
@@ -207,13 +224,15 @@ def _bioheat(
         return split.at(heating), response, command, memory, a + heating * b
     value = operator.prepare(w0, t)
     load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
-    T = operator.problem.heat.step(past, value, parabola(state.past, t), load)
+    T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.problem.metabolic)
     return T, response, command, memory, operator.sensor(T)[0]
 
 
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:
     """Return the step's largest local error [K] and the highest temperature [degC]. Collective."""
     error = local_error(state.past, t, T, order)
+    if error is not None and problem.vapour is not None:
+        error = np.where(T >= BOILING, 0.0, error)  # where water boils the temperature has a kink that no step resolves
     mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)))
     max_T, largest = problem.domain.nodes.max_of(*mine)
     if not np.isfinite(max_T) or not np.isfinite(largest):

@@ -17,10 +17,12 @@ from rfablate.case.schema import (
 )
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import Fault
-from rfablate.physics.damage import parse_rule
+from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names
 
-_USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240")
+_LONGEST_CELL_DEATH = 1800.0
+"""Time [s] after which the three-state model has killed 1 % of cells at 37 degC."""
+_USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240", "cell_death")
 
 
 def protocol_faults(parts: Parts) -> Iterator[Fault]:
@@ -34,6 +36,11 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from _time_faults(parts.time, parts.generator)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
         yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped" there', "drop solver.mass")
+    if parts.solver is not None and parts.solver.mass == "consistent":
+        for name, own in parts.tissues.items():
+            if own.water_fraction is not None:
+                found = 'found with solver.mass = "consistent"'
+                yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "drop solver.mass")
     if parts.mesh is not None:
         yield from _size_faults(parts.mesh)
     if parts.damage is not None:
@@ -45,6 +52,18 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
 def _half_plane(parts: Parts) -> bool:
     domain = parts.domain
     return domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))
+
+
+def cell_death_warnings(parts: Parts) -> Iterator[str]:
+    """Yield a warning of a time over which the three-state model kills cells at body temperature."""
+    if parts.lesion is None or parts.generator is None or not any("cell_death" in rule for rule in parts.lesion.rules):
+        return
+    end = on_time(parts.generator) + parts.generator.cooldown
+    if end > _LONGEST_CELL_DEATH:
+        yield (
+            f"lesion.rules: over {end:g} s the cell_death model kills at 37 degC, too (65 % in an hour); "
+            f"it is for at most {_LONGEST_CELL_DEATH:g} s"
+        )
 
 
 def _generated(parts: Parts) -> bool:
@@ -98,7 +117,7 @@ def _damage_faults(damage: Damage) -> Iterator[Fault]:
 
 
 def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
-    expected = "isotherm_<T>C, arrhenius, arrhenius_<Omega> or cem43_<minutes>"
+    expected = RULE_NAMES
     if not lesion.rules:
         yield Fault("lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]')
     for number, rule in enumerate(lesion.rules):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from rfablate.case.check_axisymmetric import axisymmetric_faults
 from rfablate.case.check_generator import hot_warnings
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
+from rfablate.case.check_injectate import injectate_faults
 from rfablate.case.check_mesh import mesh_faults
-from rfablate.case.check_protocol import protocol_faults
+from rfablate.case.check_plausible import plausible_faults, plausible_warnings
+from rfablate.case.check_protocol import cell_death_warnings, protocol_faults
 from rfablate.case.check_structures import limit_warnings, structure_faults
 from rfablate.case.geometry import AxisymmetricDomain, MeshDomain
 from rfablate.case.parts import Parts
@@ -22,7 +24,8 @@ def check_case(case: Case) -> list[Fault]:
 
 def check_parts(parts: Parts) -> list[Fault]:
     """Return everything wrong with the sound parts of a case."""
-    faults = [*tissue_faults(parts), *structure_faults(parts), *protocol_faults(parts)]
+    faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
+    faults += [*structure_faults(parts), *protocol_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
         return faults + list(mesh_faults(parts, parts.domain))
     degenerate = list(degenerate_faults(parts))
@@ -38,7 +41,7 @@ def check_parts(parts: Parts) -> list[Fault]:
 def case_warnings(case: Case) -> list[str]:
     """Return what looks odd in a valid case, one line each."""
     parts = Parts.of(case)
-    warnings = [*hot_warnings(parts), *limit_warnings(parts)]
+    warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
     for name in unused_tissues(parts):
         warnings.append(f"tissues.{name}: nothing in the case is made of it")
     tissues = known_tissues(parts)

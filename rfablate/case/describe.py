@@ -10,16 +10,18 @@ from rfablate.case.geometry import (
     AxisymmetricDomain,
     BoxDomain,
     Domain,
+    Injectate,
     MeshDomain,
     MeshRegion,
     Structure,
 )
 from rfablate.case.schema import Case
 from rfablate.case.tissues import case_tissues
+from rfablate.physics.injectate import Bolus, saline_sigma
+from rfablate.physics.laws import Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
+from rfablate.physics.perfusion import in_all_units, per_mass
 from rfablate.physics.tissue import Tissue
-
-_PER_MINUTE_AND_KG = 60.0 / 1e-6
 
 
 def describe_case(case: Case) -> str:
@@ -28,6 +30,7 @@ def describe_case(case: Case) -> str:
         ("domain", _domain(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
         *(("generator", line) for line in describe_generator(case.generator)),
+        *(("injectate", _injectate(each)) for each in case.injectates),
         ("body", _body(case)),
         ("lesion", _lesion(case)),
         ("numerics", _numerics(case)),
@@ -46,7 +49,8 @@ def describe_case(case: Case) -> str:
             *_indent(format_table(_structure_rows(bodies), "structure kind tissue role asks".split())),
         ]
     tissues = list(case_tissues(case).values())
-    lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_sources(tissues))]
+    lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
+    lines += ["", *_indent(tissue_sources(tissues))]
     return "\n".join(lines)
 
 
@@ -68,14 +72,31 @@ def tissue_table(tissues: Sequence[Tissue]) -> list[str]:
             f"{each.k:g}",
             f"{each.density:g}",
             f"{each.heat_capacity:g}",
-            f"{each.perfusion / each.density * _PER_MINUTE_AND_KG:.4g} = {each.perfusion:.3g}"
-            if each.perfusion
-            else "0",
+            f"{per_mass(each.perfusion, each.density):.4g} = {each.perfusion:.3g}" if each.perfusion else "0",
             "yes" if each.checked else "no",
         ]
         for each in tissues
     ]
     return format_table(rows, head)
+
+
+def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
+    """Return what changes with temperature, and perfusion in all its units for blood of `blood_density` [kg/m3]."""
+    lines = []
+    for each in tissues:
+        said = [] if each.is_metal else [f"sigma {each.sigma_law}", f"k {each.k_law}"]
+        if each.perfusion:
+            said.append(f"perfusion {in_all_units(each.perfusion, each.density, blood_density)}")
+        if each.perfusion_rise > 1.0:
+            said.append(f"perfusion {Rising(each.perfusion_rise)}")
+        if each.metabolic_heat:
+            said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
+        if each.water_fraction:
+            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC")
+        if each.damage_set is not None:
+            said.append(f"damage set {each.damage_set}")
+        lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []
+    return lines
 
 
 def tissue_sources(tissues: Sequence[Tissue]) -> list[str]:
@@ -136,6 +157,16 @@ def _applicator(each: Applicator) -> list[str]:
     ]
 
 
+def _injectate(each: Injectate) -> str:
+    sigma = saline_sigma(each.NaCl)
+    bolus = Bolus(each.volume, each.spread, sigma)
+    where = "the tip" if each.centre is None else _mm(*each.centre)
+    return (
+        f"{each.volume * 1e6:g} mL of {each.NaCl:g} % NaCl ({sigma:.3g} S/m at 37 degC) about {where}, "
+        f"spread {_mm(each.spread)}: {100 * bolus.peak:.0f} % fluid at the centre"
+    )
+
+
 def _body(case: Case) -> str:
     body = case.body
     blood = f"{body.blood_density:g} kg/m3, {body.blood_heat_capacity:g} J/kgK"
@@ -147,9 +178,10 @@ def _lesion(case: Case) -> str:
     own = damage.A is not None and damage.Ea is not None
     A, Ea = (damage.A, damage.Ea) if own else damage_set(damage.set)[:2]
     name = "the case's own set" if own else f"set {damage.set}"
-    stops = (
-        f"perfusion stops at Omega = {damage.perfusion_stop_omega:g}" if damage.perfusion_stops else "perfusion stays"
-    )
+    stops = "perfusion stays"
+    if damage.perfusion_stops:
+        at = f"at Omega = {damage.perfusion_stop_omega:g}"
+        stops = "perfusion stops " + (at if damage.perfusion_law == "fade" else "with the degree of stasis")
     rules = ", ".join(case.lesion.rules)
     decides = case.lesion.verdict_rule or case.lesion.rules[0]
     return f"{rules} ({decides} decides); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"

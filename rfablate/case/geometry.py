@@ -10,6 +10,7 @@ from rfablate.case.units import (
     Celsius,
     Direction,
     Fraction,
+    MlPositive,
     MmNotNegative,
     MmPositive,
     Number,
@@ -99,6 +100,10 @@ class _Structure(Table):
     limit: Celsius | None = Field(default=None, alias="limit_degC")
     required_fraction: Fraction = 1.0
     held: Celsius | None = Field(default=None, alias="held_degC")
+    shell: MmPositive | None = Field(default=None, alias="shell_mm")
+    """Thickness of a shell inside the shape, which reading the case makes a structure of its own (`case.shells`)."""
+    shell_tissue: str | None = None
+    """What the shell is made of, by default cortical_bone."""
 
 
 class Ellipsoid(_Structure):
@@ -160,6 +165,20 @@ class Cylinder(_Structure):
 
 
 Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
+
+# --- injectate ------------------------------------------------------------------------------------
+
+
+class Injectate(Table):
+    """Saline injected before the treatment: it raises sigma about `centre`, by default the first applicator's tip."""
+
+    volume: MlPositive = Field(alias="volume_mL")
+    NaCl: Annotated[float, Field(strict=True, ge=0, le=17)] = Field(default=0.9, alias="NaCl_percent")
+    """Grams in 100 mL."""
+    spread: MmPositive = Field(alias="spread_mm")
+    """Standard deviation of the Gaussian that the fluid spreads in [m]: 68 % of it lie within 1.9 spreads."""
+    centre: PointMm | None = Field(default=None, alias="centre_mm")
+
 
 # --- applicators ----------------------------------------------------------------------------------
 

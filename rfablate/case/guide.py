@@ -14,6 +14,10 @@ Node = dict[str, Any]
 Location = tuple[str | int, ...]
 
 _UNITS = {
+    "_mL_per_min_per_100g": "mL/min/100 g",
+    "_mL_per_min_per_kg": "mL/min/kg",
+    "_kg_per_m3_s": "kg/m3/s",
+    "_W_per_m3": "W/m3",
     "_kg_per_m3": "kg/m3",
     "_J_per_kgK": "J/(kg K)",
     "_J_per_mol": "J/mol",
@@ -26,6 +30,8 @@ _UNITS = {
     "_degC": "degC",
     "_deg": "degrees",
     "_mm": "mm",
+    "_mL": "mL",
+    "_percent": "%",
     "_s": "s",
     "_W": "W",
     "_V": "V",

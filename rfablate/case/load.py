@@ -18,7 +18,9 @@ from rfablate.case.guide import show
 from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
 from rfablate.case.schema import Case
+from rfablate.case.shells import expand_shells
 from rfablate.case.suggest import did_you_mean
+from rfablate.case.tissue_file import merge_tissue_file
 from rfablate.case.tissues import case_tissues
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
@@ -103,8 +105,12 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     Raises:
         CaseError: the case has faults; carries all of them, of every table.
     """
-    written, data = data, copy.deepcopy(data)
-    faults, unsound = _merge_models(data)
+    data = copy.deepcopy(data)
+    faults = expand_shells(data)
+    written = copy.deepcopy(data)
+    unknown, unsound = _merge_models(data)
+    faults += unknown
+    faults += merge_tissue_file(data, Path(base_dir))
     _resolve_files(data, Path(base_dir))
     try:
         case = Case.model_validate(data)

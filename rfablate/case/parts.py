@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rfablate.case.generators import Generator
-from rfablate.case.geometry import Applicator, Domain, Structure
+from rfablate.case.geometry import Applicator, Domain, Injectate, Structure
 from rfablate.case.schema import (
     Body,
     Boundary,
@@ -49,6 +49,7 @@ class Parts:
     tissues: Mapping[str, TissueOverride]
     unsound_tissues: Collection[str] = ()
     applicator_count: int = 1
+    injectates: tuple[tuple[str, Injectate], ...] = ()
 
     @classmethod
     def of(cls, case: Case) -> Parts:
@@ -67,6 +68,7 @@ class Parts:
             applicators=tuple(_pointed(number, each) for number, each in enumerate(case.applicators)),
             tissues=case.tissues,
             applicator_count=len(case.applicators),
+            injectates=tuple((f"injectates[{number}]", each) for number, each in enumerate(case.injectates)),
         )
 
     @classmethod
@@ -99,6 +101,11 @@ class Parts:
             tissues={name: table for name, table in tissues.items() if table is not None},
             unsound_tissues=tuple(name for name, table in tissues.items() if table is None),
             applicator_count=len(applicators),
+            injectates=tuple(
+                (f"injectates[{number}]", injectate)
+                for number, table in enumerate(_items(data.get("injectates")))
+                if (injectate := _sound(Injectate, table)) is not None
+            ),
         )
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rfablate.case.generators import Generator
-from rfablate.case.geometry import Applicator, Domain, Structure, Table
+from rfablate.case.geometry import Applicator, Domain, Injectate, Structure, Table
 from rfablate.case.units import (
     Celsius,
+    Fraction,
     MmPositive,
     NotNegative,
     Number,
@@ -33,6 +34,9 @@ class Body(Table):
     blood_heat_capacity: Positive = Field(default=3617.0, alias="blood_heat_capacity_J_per_kgK")
 
 
+Samples = Annotated[tuple[Number, ...], Field(min_length=2)]
+
+
 class TissueOverride(Table):
     """A tissue of the user's own, or changes to a library tissue (`base`, or the table's name)."""
 
@@ -40,10 +44,31 @@ class TissueOverride(Table):
     density: Positive | None = Field(default=None, alias="density_kg_per_m3")
     heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK")
     k: Positive | None = Field(default=None, alias="k_W_per_mK")
+    k_law: Literal["linear", "exponential"] = "linear"
     k_slope: Number | None = Field(default=None, alias="k_slope_per_K")
+    k_table_T: Samples | None = Field(default=None, alias="k_table_degC")
+    k_table: Samples | None = Field(default=None, alias="k_table_W_per_mK")
+    """k at the temperatures `k_table_degC`, instead of value, law and slope."""
     sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m")
+    sigma_law: Literal["linear", "exponential"] = "linear"
     sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K")
+    sigma_table_T: Samples | None = Field(default=None, alias="sigma_table_degC")
+    sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m")
+    """sigma at the temperatures `sigma_table_degC`, instead of value, law and slope."""
+    sigma_dry: Fraction = Field(default=1.0, alias="sigma_dry_fraction")
+    """Fraction of sigma that is left 5 K beyond 100 degC, where water has gone: 1e-3 chars, 1 does not dry."""
     perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
+    perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg")
+    perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g")
+    perfusion_mass: NotNegative | None = Field(default=None, alias="perfusion_kg_per_m3_s")
+    """Blood's mass: the body's blood density makes it omega_b."""
+    perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = None
+    """Perfusion at 45 degC and above over that at 37 degC, before damage stops it: muscle 8.9, fat 2 (Lang 1999)."""
+    metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3")
+    water_fraction: Fraction | None = None
+    """Water in the tissue by volume, which boils at 100 degC and takes 2.26e9 J/m3 to do so: 0.68 in liver."""
+    damage_set: str | None = None
+    """Arrhenius set of the library for this tissue; by default that of [damage]."""
     source: str | None = None
 
 
@@ -103,6 +128,8 @@ class Damage(Table):
     perfusion_stop_omega: Positive = 1.0
     perfusion_fade: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
     """Fraction of `perfusion_stop_omega` over which perfusion falls to none; 0 switches it off at once."""
+    perfusion_law: Literal["fade", "stasis"] = "fade"
+    """`stasis`: perfusion rises to 1.6 times, then stops, with the degree of stasis 1 - exp(-Omega); no threshold."""
 
 
 class Lesion(Table):
@@ -133,8 +160,11 @@ class Case(Table):
     domain: Domain
     boundary: Boundary = Boundary()
     body: Body = Body()
+    tissue_file: str | None = None
+    """A file of [tissues.NAME] tables, which the case's own override; its place is relative to the case."""
     tissues: dict[str, TissueOverride] = {}
     structures: tuple[Structure, ...] = ()
+    injectates: tuple[Injectate, ...] = ()
     applicators: tuple[Applicator, ...] = Field(min_length=1)
     generator: Generator
     mesh: Mesh = Mesh()

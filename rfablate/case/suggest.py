@@ -60,8 +60,9 @@ def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[
     In this order: the key with its unit, its twin (radius, diameter), a near name, the key in its own table.
     """
     candidates = tuple(known)
-    if key.startswith("perfusion_") and "perfusion_per_s" in candidates:
-        return "perfusion_per_s", "perfusion_per_s = value in mL/min/kg x 1e-6 / 60 x density in kg/m3"
+    if key.startswith("perfusion") and "perfusion_per_s" in candidates:
+        units = "perfusion_per_s, _mL_per_min_per_kg, _mL_per_min_per_100g or _kg_per_m3_s"
+        return "perfusion_per_s", f"one of the units: {units}"
     stem, unit = _stem(key)
     stems = {split_unit(candidate)[0]: candidate for candidate in candidates}
     if stem in stems:

@@ -30,6 +30,9 @@ def _from_si(scale: float) -> PlainSerializer:
 
 _MM, _BACK = _to_si(1e-3), _from_si(1e-3)  # also ms
 
+MlPositive = Annotated[float, Field(strict=True, gt=0, le=100), _to_si(1e-6), _from_si(1e-6)]
+"""A volume of fluid [mL in the file, m3 inside]."""
+
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
 NotNegative = Annotated[float, Field(strict=True, ge=0)]

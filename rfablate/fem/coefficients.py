@@ -42,6 +42,8 @@ class Coefficients:
         """Each law's factor at each node."""
         self.values = np.zeros((len(domain.stencil.cells), 2))
         """Mean of sigma and of k in each cell."""
+        self.sigma_factor: FloatArray | None = None
+        """Multiplies sigma cell by cell, whatever the temperature: what an injectate does."""
 
     def update(self, T: FloatArray) -> None:
         """Take the coefficients at nodal temperature T [degC]."""
@@ -52,6 +54,8 @@ class Coefficients:
             "cell_values", len(cells), cells.shape[1], cells, domain.stencil_region, domain.nodes.local, self.factors,
             self.sigma.law, self.sigma.value, self.k.law, self.k.value, self.values,
         )  # fmt: skip
+        if self.sigma_factor is not None:
+            self.values[:, SIGMA] *= self.sigma_factor
 
 
 def region_law(domain: Domain, value: Mapping[str, float], law: Mapping[str, int]) -> RegionLaw:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rfablate.fem.domain import Domain
 from rfablate.fem.linear import ConjugateGradients
-from rfablate.fem.mass import Mass
+from rfablate.fem.mass import Mass, Rows
 from rfablate.fem.matrix import Matrix, Pattern
 from rfablate.fem.multigrid import HierarchyMemory, KeptHierarchy
 
@@ -88,8 +88,11 @@ class HeatProblem:
         self.solver.iterations = memory.iterations
 
     def prepare(self, w0: float, alive: FloatArray, fixed: BoolArray) -> None:
-        """Set the operator w0 C + K + W(alive) with its fixed nodes; alive at the local nodes."""
-        if not np.array_equal(fixed, self._fixed):
+        """Set the operator w0 C + K + W(alive) with its fixed nodes; alive at the local nodes. Collective.
+
+        All ranks pass the same array as before, or all another one: only then are its nodes compared.
+        """
+        if fixed is not self._fixed and self._domain.nodes.max_of(float(not np.array_equal(fixed, self._fixed)))[0]:
             self._hierarchy.drop()
         self._w0, self._fixed = w0, fixed
         self.mass.add(self._operator, self.stiffness, w0, alive)
@@ -145,11 +148,22 @@ class HeatProblem:
         """Return about the energy b . x of the solution: with the guess for x, or the inverse diagonal's if larger."""
         return float(max(self._domain.nodes.total_of(float(b @ (self._inverse * b)), float(b @ guess[: len(b)]))))
 
-    def flows(self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray) -> HeatFlows:
+    def reaction(self, rows: Rows, T: FloatArray, rate: FloatArray, load: FloatArray) -> FloatArray:
+        """Return the power [W] that fixed owned nodes take up, what their own equations lack.
+
+        load - C dT/dt - K T - W (T - T_b); arguments as in `flows`.
+        """
+        rise = T - self._blood
+        return np.asarray(
+            load[rows] - self._operator.rows_times(rows, rise) + self.mass.heat_at(rows, self._w0 * rise - rate)
+        )
+
+    def flows(
+        self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray, boiling: BoolArray | None = None
+    ) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.
 
-        The boundary's share is the reaction of the fixed nodes, what their own equations lack:
-        load - C dT/dt - K T - W (T - T_b).
+        The boundary's share is the reaction of the fixed nodes, but for those `boiling`.
 
         Args:
             T: temperature at the end of the step [degC].
@@ -158,10 +172,9 @@ class HeatProblem:
             start: temperature at the start of the run [degC].
         """
         nodes, mass = self._domain.nodes, self.mass
-        rise = T - self._blood
-        rows = np.flatnonzero(self._fixed[: nodes.owned])
-        reaction = load[rows] - self._operator.rows_times(rows, rise) + mass.heat_at(rows, self._w0 * rise - rate)
-        lost = mass.perfused(rise)
+        fixed = self._fixed if boiling is None else self._fixed & ~boiling
+        reaction = self.reaction(np.flatnonzero(fixed[: nodes.owned]), T, rate, load)
+        lost = mass.perfused(T - self._blood)
         perfused, boundary, stored = nodes.total_of(
             float(lost.sum()), float(reaction.sum()), float(mass.capacity @ (T - start)[: nodes.owned])
         )

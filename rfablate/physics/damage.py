@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.physics.cell_death import LETHAL
+
 FloatArray = npt.NDArray[np.float64]
 
 GAS_CONSTANT = 8.314
@@ -34,6 +36,22 @@ class Arrhenius:
     def rate(self, T: FloatArray) -> FloatArray:
         """Return dOmega/dt [1/s] at temperature T [degC]."""
         return np.asarray(np.exp(np.log(self.A) - self.Ea / (GAS_CONSTANT * (T + ZERO_CELSIUS))))
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Several tissues' kinetics: at a node where tissues meet, the mean of their rates by their shares of it."""
+
+    models: tuple[Arrhenius, ...]
+    shares: FloatArray
+    """Shape (len(models), n_nodes); columns sum to 1."""
+
+    def rate(self, T: FloatArray) -> FloatArray:
+        """Return dOmega/dt [1/s] at the nodes' temperature T [degC]."""
+        total = np.zeros_like(T)
+        for model, share in zip(self.models, self.shares, strict=True):
+            total += share * model.rate(T)
+        return total
 
 
 def cem43_rate(T: FloatArray) -> FloatArray:
@@ -56,16 +74,25 @@ def integrate_rate(rate_0: FloatArray, rate_1: FloatArray, dt: float) -> FloatAr
     return np.asarray(mean * dt)
 
 
+Kind = Literal["isotherm", "arrhenius", "cem43", "cell_death"]
+
+
+def logit(fraction: FloatArray | np.float64) -> FloatArray:
+    """Return ln(f / (1 - f)), at most 27.6 in size: linear where a fraction runs in an S from 0 to 1."""
+    f = np.clip(fraction, 1e-12, 1.0 - 1e-12)
+    return np.asarray(np.log(f / (1.0 - f)))
+
+
 @dataclass(frozen=True)
 class Rule:
     """Says where tissue is lesion: where its quantity reaches `threshold`."""
 
     name: str
-    kind: Literal["isotherm", "arrhenius", "cem43"]
+    kind: Kind
     threshold: float
-    """Highest temperature reached [degC], Omega [1], or equivalent minutes at 43 degC [min]."""
+    """Highest temperature reached [degC], Omega [1], equivalent minutes at 43 degC [min], or fraction of dead cells."""
 
-    def level(self, peak_T: FloatArray, omega: FloatArray, cem43: FloatArray) -> FloatArray:
+    def level(self, peak_T: FloatArray, omega: FloatArray, cem43: FloatArray, dead: FloatArray) -> FloatArray:
         """Return a nodal field that is positive inside the lesion and zero on its surface.
 
         Damage varies exponentially over a cell, its logarithm nearly linearly: the level is the logarithm's, so that
@@ -73,19 +100,26 @@ class Rule:
         """
         if self.kind == "isotherm":
             return peak_T - self.threshold
+        if self.kind == "cell_death":
+            return logit(dead) - logit(np.float64(self.threshold))
         damage = omega if self.kind == "arrhenius" else cem43
         return np.asarray(np.log(np.maximum(damage, 1e-12 * self.threshold) / self.threshold))
 
 
-_PATTERNS: tuple[tuple[Literal["isotherm", "arrhenius", "cem43"], re.Pattern[str]], ...] = (
+_PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("isotherm", re.compile(r"isotherm_(\d+(?:\.\d+)?)C")),
     ("arrhenius", re.compile(r"arrhenius(?:_(\d+(?:\.\d+)?))?")),
     ("cem43", re.compile(r"cem43_(\d+(?:\.\d+)?)")),
+    ("cell_death", re.compile(r"cell_death(?:_(0\.\d+))?")),
 )
+RULE_NAMES = "isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>, cell_death or cell_death_<fraction>"
 
 
 def parse_rule(name: str) -> Rule:
-    """Return the rule called `name`: isotherm_<T>C, arrhenius (Omega >= 1), arrhenius_<Omega>, cem43_<minutes>.
+    """Return the rule called `name`.
+
+    isotherm_<T>C, arrhenius (Omega >= 1), arrhenius_<Omega>, cem43_<minutes>, cell_death (80 % dead) or
+    cell_death_<fraction>.
 
     Raises:
         ValueError: no rule has this name.
@@ -93,7 +127,8 @@ def parse_rule(name: str) -> Rule:
     for kind, pattern in _PATTERNS:
         match = pattern.fullmatch(name)
         if match:
-            threshold = float(match.group(1)) if match.group(1) is not None else 1.0
+            usual = LETHAL if kind == "cell_death" else 1.0
+            threshold = float(match.group(1)) if match.group(1) is not None else usual
             if threshold > 0.0:
                 return Rule(name, kind, threshold)
-    raise ValueError(f"no lesion rule '{name}'; rules are isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>")
+    raise ValueError(f"no lesion rule '{name}'; rules are {RULE_NAMES}")

@@ -1,4 +1,4 @@
-"""The library: tissues, metals, cannulae and damage sets, each with its unit and its source.
+"""The library: tissues, metals, cannulae and damage sets, each with its unit, its range and its source.
 
 The numbers stand in the TOML files beside this module, with the unit in the key; here they become SI.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import functools
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from rfablate.physics.laws import Linear
+from rfablate.physics.perfusion import per_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
 
 if sys.version_info >= (3, 11):
@@ -19,8 +22,24 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_SECONDS_A_MINUTE = 60.0
-_M3_A_ML = 1e-6
+_KEYS = {
+    "density": "density_kg_per_m3",
+    "heat_capacity": "heat_capacity_J_per_kgK",
+    "k": "k_W_per_mK",
+    "sigma": "sigma_S_per_m",
+    "perfusion": "perfusion_mL_per_min_per_kg",
+}
+"""What a tissue's row holds and has a range of, by the name of the tissue's field."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a value may plausibly be, in the unit of its field of `Tissue`."""
+
+    low: float
+    high: float
+    assumed: bool
+    """True where no literature was found and the range is the table's default spread about the value."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +51,16 @@ class TissueEntry:
     """`tissue`, `metal` or `insulator`."""
     perfusion_mL_per_min_per_kg: float
     """Perfusion as published [mL/min/kg]."""
-    sigma_range: tuple[float, float] | None
-    """Lowest and highest sigma in the literature [S/m], None where one value is agreed upon."""
+    ranges: Mapping[str, Range]
+    """By the name of the tissue's field; none for materials of applicators."""
+    sigma_source: str
+    thermal_source: str
 
-
-def perfusion_rate(mL_per_min_per_kg: float, density: float) -> float:
-    """Return omega_b [1/s] of a perfusion in mL of blood a minute and kg of tissue of `density` [kg/m3]."""
-    return mL_per_min_per_kg * _M3_A_ML / _SECONDS_A_MINUTE * density
+    @property
+    def sigma_range(self) -> tuple[float, float] | None:
+        """Lowest and highest sigma in the literature [S/m], None where only an assumed spread is known."""
+        found = self.ranges.get("sigma")
+        return (found.low, found.high) if found is not None and not found.assumed else None
 
 
 def tissue(name: str) -> Tissue:
@@ -114,30 +136,55 @@ def _tissues() -> dict[str, TissueEntry]:
     return rows
 
 
+def slopes_note() -> str:
+    """Return where the laws' slopes come from."""
+    return str(_table("tissues.toml")["defaults"]["slopes_source"])
+
+
+def range_note() -> str:
+    """Return how the ranges came about that no literature gives."""
+    return str(_table("tissues.toml")["defaults"]["range_source"])
+
+
 def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) -> TissueEntry:
-    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, no slopes."""
+    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, no laws, no ranges."""
     living = kind == "tissue"
     density = float(row["density_kg_per_m3"])
     perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0
+    sigma_source, thermal_source = (
+        (str(row["sigma_source"]), str(row["thermal_source"])) if living else ("", str(row["source"]))
+    )
+    source = thermal_source
     if living:
-        source = f"sigma: {row['sigma_source']}; thermal: {row['thermal_source']}; {defaults['slopes_source']}"
-    else:
-        source = str(row["source"])
-    limits = row.get("sigma_range_S_per_m")
+        source = f"sigma: {sigma_source}; thermal: {thermal_source}; {defaults['slopes_source']}"
     result = Tissue(
         name=name,
         density=density,
         heat_capacity=float(row["heat_capacity_J_per_kgK"]),
         k=float(row["k_W_per_mK"]),
         sigma=float(row["sigma_S_per_m"]) if living else 0.0,
-        perfusion=perfusion_rate(perfusion, density),
-        k_slope=float(row.get("k_slope_per_K", defaults["k_slope_per_K"])) if living else 0.0,
-        sigma_slope=float(row.get("sigma_slope_per_K", defaults["sigma_slope_per_K"])) if living else 0.0,
+        perfusion=rate_of_mass(perfusion, density),
+        k_law=Linear(float(row.get("k_slope_per_K", defaults["k_slope_per_K"])) if living else 0.0),
+        sigma_law=Linear(float(row.get("sigma_slope_per_K", defaults["sigma_slope_per_K"])) if living else 0.0),
         is_metal=kind == "metal",
         source=source,
         checked=bool(row["checked"]),
     )
-    return TissueEntry(result, kind, perfusion, (float(limits[0]), float(limits[1])) if limits else None)
+    ranges = _ranges(result, row, defaults["range"]) if living else {}
+    return TissueEntry(result, kind, perfusion, ranges, sigma_source, thermal_source)
+
+
+def _ranges(made: Tissue, row: dict[str, Any], spread: dict[str, list[float]]) -> dict[str, Range]:
+    """Return the row's own ranges, `<name>_range_<unit>`, and the default spread about the other values."""
+    ranges = {}
+    for field, key in _KEYS.items():
+        value = per_mass(made.perfusion, made.density) if field == "perfusion" else float(getattr(made, field))
+        given = row.get(key.replace(field, f"{field}_range", 1))
+        low, high = given if given is not None else (spread[field][0] * value, spread[field][1] * value)
+        if field == "perfusion":
+            low, high = rate_of_mass(low, made.density), rate_of_mass(high, made.density)
+        ranges[field] = Range(float(low), float(high), given is None)
+    return ranges
 
 
 @functools.cache

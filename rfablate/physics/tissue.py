@@ -1,21 +1,10 @@
-"""Tissue: its constants, where they come from, and how they change with temperature.
-
-sigma(T) = sigma_37 (1 + a (T - 37)),  k(T) = k_37 (1 + b (T - 37)),  both held at their value of 100 degC above it.
-"""
+"""Tissue: its constants, where they come from, and the laws by which they change with temperature."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float64]
-
-T_REFERENCE = 37.0
-"""Temperature at which library values hold [degC]."""
-T_CAP = 100.0
-"""Temperature above which the linear laws stay constant [degC]."""
+from rfablate.physics.laws import Law, Linear
 
 
 @dataclass(frozen=True)
@@ -32,11 +21,19 @@ class Tissue:
     sigma: float
     """Electric conductivity at 37 degC near 500 kHz [S/m]."""
     perfusion: float
-    """omega_b, volume of blood a second and volume of tissue [1/s]."""
-    k_slope: float = 0.0
-    """b [1/K]"""
-    sigma_slope: float = 0.0
-    """a [1/K]"""
+    """omega_b at 37 degC, volume of blood a second and volume of tissue [1/s]."""
+    k_law: Law = Linear()
+    """k(T) / k(37)."""
+    sigma_law: Law = Linear()
+    """sigma(T) / sigma(37)."""
+    perfusion_rise: float = 1.0
+    """Perfusion at 45 degC and above over that at 37 degC, while the tissue lives (`laws.Rising`)."""
+    metabolic_heat: float = 0.0
+    """q_m [W/m3]; it does not stop."""
+    water_fraction: float = 0.0
+    """Volume of water that boils at 100 degC in a volume of tissue [1]; 0: nothing boils."""
+    damage_set: str | None = None
+    """Arrhenius set of the library; None: the case's own."""
     is_metal: bool = False
     source: str = ""
     checked: bool = False
@@ -47,14 +44,12 @@ class Tissue:
         """rho c [J/(m3 K)]."""
         return self.density * self.heat_capacity
 
+    @property
+    def sigma_slope(self) -> float:
+        """Relative change of sigma a kelvin at 37 degC [1/K]."""
+        return self.sigma_law.slope
 
-def linear_factor(T: FloatArray, slope: float) -> FloatArray:
-    """Return 1 + slope (min(T, 100) - 37) for T [degC], by which a value of 37 degC is multiplied; at least 0.01.
-
-    The floor keeps conductivities positive far below body temperature.
-    """
-    factor = np.minimum(T, T_CAP)
-    factor -= T_REFERENCE
-    factor *= slope
-    factor += 1.0
-    return np.maximum(factor, 0.01, out=factor)
+    @property
+    def k_slope(self) -> float:
+        """Relative change of k a kelvin at 37 degC [1/K]."""
+        return self.k_law.slope

@@ -22,6 +22,7 @@ METRICS = (
     ("volume_mm3", "volume", "mm³", 1),
 )
 ENERGY = (
+    ("metabolic_J", "metabolic heat in", "#c9a227"),
     ("stored_J", "stored as heat", "#c43c33"),
     ("perfused_J", "carried off by blood", "#0079a9"),
     ("boundary_J", "through the boundary", "#5d6878"),
@@ -153,7 +154,7 @@ def energy(run: RunData) -> str:
     ]
     for key, label, colour in ENERGY:
         value = ledger.get(key)
-        if is_number(value) and (value or key != "latent_J"):
+        if is_number(value) and (value or key not in ("latent_J", "metabolic_J")):
             rows.append([label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)])
     off = ledger.get("residual_percent")
     bad = is_number(off) and abs(off) > RESIDUAL_LIMIT

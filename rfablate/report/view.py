@@ -111,7 +111,9 @@ def rule_levels(run: RunData, fields: FieldsReader) -> dict[str, FloatArray]:
             rules.append(parse_rule(name))
         except ValueError:
             continue
-    return {rule.name: rule.level(peak, omega, cem43) for rule in rules}
+    counted = any(rule.kind == "cell_death" for rule in rules)
+    dead = fields.point_data("dead_fraction") if counted else np.zeros_like(peak)
+    return {rule.name: rule.level(peak, omega, cem43, dead) for rule in rules}
 
 
 def heating_end(run: RunData) -> float | None:

@@ -21,6 +21,7 @@ def rule_label(name: str) -> str:
         "isotherm": f"{rule.threshold:g} °C isotherm",
         "arrhenius": f"Arrhenius Ω ≥ {rule.threshold:g}",
         "cem43": f"CEM43 ≥ {rule.threshold:g} min",
+        "cell_death": f"{100 * rule.threshold:g} % of cells dead",
     }[rule.kind]
 
 
@@ -34,6 +35,7 @@ def rule_short(name: str) -> str:
         "isotherm": f"{rule.threshold:g} °C",
         "arrhenius": f"Ω ≥ {rule.threshold:g}",
         "cem43": f"CEM43 ≥ {rule.threshold:g}",
+        "cell_death": f"dead ≥ {rule.threshold:g}",
     }[rule.kind]
 
 

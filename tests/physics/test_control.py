@@ -175,7 +175,7 @@ def _perfused(ball: Domain, fade: float, hold: float = 300.0) -> tuple[Problem, 
 @pytest.mark.parametrize("fade", [0.0, 0.5])
 def test_perfusion_is_gone_where_tissue_is_dead_and_untouched_elsewhere(ball: Domain, fade: float) -> None:
     problem, frame = _perfused(ball, fade, hold=30.0)
-    alive = problem.alive(frame.omega)
+    alive = problem.blood_flow.left(frame.omega, frame.T)
     dead, sound = frame.omega >= 1.0, frame.omega <= 1.0 - fade
     assert ball.nodes.total_of(float(dead[: ball.nodes.owned].sum()))[0] > 50
     assert ball.nodes.total_of(float(sound[: ball.nodes.owned].sum()))[0] > 50

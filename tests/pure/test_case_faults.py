@@ -80,11 +80,11 @@ def put(*path: Any, **keys: Any) -> Change:
         (put(hold_s=60), "hold_s", "unknown key", "", "hold_s belongs in [generator]"),
         (put(structure=[]), "structure", "unknown key", "", "did you mean structures?"),
         (
-            put(tissues={"nerve": {"perfusion_mL_per_min_per_kg": 160}}),
-            "tissues.nerve.perfusion_mL_per_min_per_kg",
+            put(tissues={"nerve": {"perfusion_per_min": 0.2}}),
+            "tissues.nerve.perfusion_per_min",
             "unknown key",
             "",
-            "x 1e-6 / 60 x density",
+            "_mL_per_min_per_kg, _mL_per_min_per_100g or _kg_per_m3_s",
         ),
         # missing keys and tables
         (put("generator", target_degC=None), "generator.target_degC", "missing key", "[degC]", ""),

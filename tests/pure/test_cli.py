@@ -104,7 +104,10 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
     ("arguments", "words"),
     [
         (["library", "tissues"], ["0.148 (0.148 to 0.333)", "860 = 0.0155", "checked", "assumed from nerve"]),
-        (["library", "tissues", "kidney"], ["3795 = 0.0674", "IT'IS, recalled"]),
+        (
+            ["library", "tissues", "kidney"],
+            ["0.06742 1/s = 3795 mL/min/kg", "1263.7 to 11385 *", "recalled"],
+        ),
         (["library", "applicators"], ["cannula-22g-5mm-blunt", "0.718", "assumed"]),
         (["library", "applicators", "cannula-20g-10mm"], ["outer_diameter_mm = 0.908", "source:"]),
         (["library", "damage"], ["7.39e+39", "2.577e+05", "Jacques"]),

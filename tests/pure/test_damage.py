@@ -114,14 +114,14 @@ def test_no_other_name_is_a_rule(name: str) -> None:
 def test_a_level_is_zero_at_the_threshold_and_grows_with_the_damage(name: str) -> None:
     rule = parse_rule(name)
     value = rule.threshold * np.array([0.0, 0.5, 1.0, 2.0])
-    level = rule.level(value, value, value)
+    level = rule.level(value, value, value, value)
     assert level[2] == pytest.approx(0.0, abs=1e-12)
     assert (np.diff(level) > 0.0).all() and np.isfinite(level).all()
 
 
 def test_a_level_reads_the_quantity_of_its_rule_only() -> None:
     high, low = np.array([1e3]), np.array([1e-3])
-    assert parse_rule("isotherm_50C").level(high, low, low) > 0.0
-    assert parse_rule("arrhenius").level(low, high, low) > 0.0
-    assert parse_rule("cem43_240").level(low, low, high) > 0.0
-    assert parse_rule("cem43_240").level(high, high, low) < 0.0
+    assert parse_rule("isotherm_50C").level(high, low, low, low) > 0.0
+    assert parse_rule("arrhenius").level(low, high, low, low) > 0.0
+    assert parse_rule("cem43_240").level(low, low, high, low) > 0.0
+    assert parse_rule("cem43_240").level(high, high, low, low) < 0.0

@@ -17,6 +17,7 @@ LAYERS = [
     "physics",
     "case stepping ledger",
     "fem output catalogue device",
+    "materials",
     "problem",
     "state",
     "step observe pulses misfit",

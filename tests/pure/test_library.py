@@ -13,11 +13,11 @@ from rfablate.physics.library import (
     applicator_names,
     damage_set,
     damage_set_names,
-    perfusion_rate,
     tissue,
     tissue_entry,
     tissue_names,
 )
+from rfablate.physics.perfusion import in_all_units, per_mass, rate_of_blood_mass, rate_of_mass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -54,7 +54,15 @@ def test_perfusion_is_converted_to_per_second(name: str, omega_b: float) -> None
 
 
 def test_a_litre_a_minute_in_a_litre_of_water_is_a_sixtieth_per_second() -> None:
-    assert perfusion_rate(1000.0, 1000.0) == pytest.approx(1 / 60)
+    assert rate_of_mass(1000.0, 1000.0) == pytest.approx(1 / 60)
+    assert per_mass(1 / 60, 1000.0) == pytest.approx(1000.0)
+
+
+def test_the_four_units_of_perfusion_are_one_another_s() -> None:
+    """COMSOL's liver: 0.0064 1/s with blood of 1000 kg/m3 is 6.4 kg/m3/s; in liver of 1079 kg/m3 356 mL/min/kg."""
+    assert rate_of_blood_mass(6.4, 1000.0) == pytest.approx(0.0064)
+    said = in_all_units(0.0064, 1079.0, 1000.0)
+    assert said == "0.0064 1/s = 355.9 mL/min/kg = 35.59 mL/min/100 g = 6.4 kg/m3/s"
 
 
 def test_every_tissue_asked_for_is_there() -> None:
@@ -80,8 +88,18 @@ def test_every_number_in_a_table_has_a_unit_and_every_row_a_source(file: str) ->
     for name, row in _rows(file).items():
         assert any("source" in key for key in row), name
         for key, value in row.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if isinstance(value, (int, float, list)) and not isinstance(value, bool):
                 assert key.endswith(UNITS), f"{name}.{key}"
+
+
+@pytest.mark.parametrize("name", [each for each in tissue_names() if tissue_entry(each).kind == "tissue"])
+def test_every_value_of_a_tissue_lies_in_its_range(name: str) -> None:
+    entry = tissue_entry(name)
+    assert set(entry.ranges) == {"density", "heat_capacity", "k", "sigma", "perfusion"}
+    for field, span in entry.ranges.items():
+        value = getattr(entry.tissue, field)
+        assert span.low * (1 - 1e-12) <= value <= span.high * (1 + 1e-12), f"{name}.{field}"
+        assert span.low < span.high or value == 0.0
 
 
 def test_recalled_values_are_not_called_checked() -> None:
@@ -136,7 +154,7 @@ def test_the_liver_set_reaches_omega_one_after_61_s_at_50_degC() -> None:
 
 
 def test_names_without_an_entry_raise() -> None:
-    assert set(damage_set_names()) == {"liver", "skin", "artery", "fat"}
+    assert set(damage_set_names()) == {"liver", "skin", "artery", "fat", "stasis"}
     for lookup in (tissue, applicator_model, damage_set):
         with pytest.raises(KeyError):
             lookup("no such entry")

@@ -1,0 +1,94 @@
+"""Water that boils: latent heat at the nodes, so that energy is conserved at any length of step.
+
+A node that holds water has an enthalpy C T + Lambda f: f runs from 0 to 1 while T stays at 100 degC, Lambda [J] is the
+latent heat of its water. With the lumped mass each node keeps its own account. In a step
+
+    a node that boils (0 < f < 1) is held at 100 degC; the power its equation then lacks or has left changes f
+    a node that comes out beyond 100 degC with water left, or below it with steam, is put back to 100 degC: the heat of
+    the difference, w0 dt C (T - 100), changes f
+    what is more than Lambda can take, or less than 0, heats or cools the node again
+
+so nothing is iterated and the step stays linear in V^2. Steps are backward Euler while tissue is hot: only their sum
+over time is exactly the change of heat. Steam condenses where it was made, none of it moves; nodes of given
+temperature, of a held surface too, do not boil.
+
+Energy is kept at any step, the front's place is not: where a step brings a node more heat than its water takes, the
+node overshoots; such a step is caught only by the error of its neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.domain import Domain
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+BOILING = 100.0
+"""[degC]"""
+HOT = 90.0
+"""Highest temperature [degC] from which steps are backward Euler."""
+WATER = 1000.0 * 2.26e6
+"""Latent heat of water [J/m3] (PHYSICS section 1): rho_w x 2.26e6 J/kg."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A step after water has boiled or condensed."""
+
+    T: FloatArray
+    fraction: FloatArray
+    sensible: float
+    """Heat that the correction took out of the temperature field, on all ranks [J]."""
+    latent: float
+    """Latent heat held on all ranks [J]."""
+
+
+class Vapour:
+    """Latent heat of the nodes."""
+
+    def __init__(self, domain: Domain, latent: FloatArray, capacity: FloatArray, fixed: BoolArray) -> None:
+        """Take the latent heat of each cell of the stencil [J/m3], the heat capacity of the owned nodes [J/K].
+
+        Nodes that are `fixed` do not boil.
+        """
+        n = domain.nodes.owned
+        self._nodes, self._capacity = domain.nodes, capacity
+        heat = domain.stencil.to_nodes(latent[domain.stencil_region], domain.nodes.local)[:n]
+        self._latent = np.where(fixed[:n], 0.0, heat)
+
+    def boiling(self, fraction: FloatArray) -> BoolArray:
+        """Return the local nodes that boil: held at 100 degC in the next step."""
+        return (fraction > 0.0) & (fraction < 1.0)
+
+    def settle(
+        self, T: FloatArray, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, steps: float
+    ) -> Settled:
+        """Return the step's temperature and vapour fractions. Collective.
+
+        Args:
+            T: temperature that the step came to [degC].
+            fraction: vapour fractions at its start.
+            gained: heat that the boiling owned nodes took up in the step, 0 at others [J].
+            boiling: the nodes that were held at 100 degC.
+            steps: w0 dt, what a kelvin of the step's end counts in its heat balance: 1 for backward Euler.
+        """
+        n = self._nodes.owned
+        T, fraction = T.copy(), fraction.copy()
+        own, f = T[:n], fraction[:n]
+        weight = steps * self._capacity
+        crossed = (((own > BOILING) & (f < 1.0)) | ((own < BOILING) & (f > 0.0))) & (self._latent > 0.0)
+        changing = np.flatnonzero(crossed | (boiling[:n] & (self._latent > 0.0)))
+        room, before = self._latent[changing], own[changing].copy()
+        heat = f[changing] * room + gained[changing] + weight[changing] * (before - BOILING)
+        f[changing] = np.clip(heat / room, 0.0, 1.0)
+        own[changing] = BOILING + (heat - f[changing] * room) / weight[changing]
+        taken = float(self._capacity[changing] @ (before - own[changing]))
+        sensible, latent = self._nodes.total_of(taken, float(self._latent @ f))
+        self._nodes.update_ghosts(T)
+        self._nodes.update_ghosts(fraction)
+        return Settled(T, fraction, float(sensible), float(latent))
