@@ -24,6 +24,7 @@ from mpi4py import MPI
 from rfablate.case.load import load_case
 from rfablate.case.schema import Case
 from rfablate.errors import CaseError, Interrupted, MeshError, SolveError
+from rfablate.output.reader import FieldsReader
 from rfablate.run import resume, run
 from tests.compare import apart
 
@@ -197,6 +198,26 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_older_used(
     assert "checkpoint.h5 cannot be used (damaged" in caplog.text
     assert "going on from checkpoint.older.h5" in caplog.text
     assert max(apart(folder / "whole", folder / "broken").values()) <= SAME
+
+
+def test_what_is_lost_beside_the_checkpoint_is_told(
+    comm: MPI.Comm, shared_tmp: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows and frames that somebody deleted, and a frame that went bad: the run goes on without them."""
+    folder = shared_tmp / "lost"
+    _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 50)
+    (folder / "history.csv").unlink()
+    first, second, third, *_ = sorted((folder / "frames").iterdir(), key=lambda path: float(path.stem))
+    second.unlink()
+    content = bytearray(third.read_bytes())
+    content[len(content) // 2] ^= 1
+    third.write_bytes(content)
+    logging.getLogger("rfablate").propagate = True
+    assert _resume(folder, comm)["status"] == "completed"
+    for line in ("history.csv is shorter", "t = 1.5 s is lost", f"{third.name} is damaged", "t = 3 s is lost"):
+        assert line in caplog.text
+    with FieldsReader(folder / "fields.vtkhdf") as found:
+        assert found.times_s.tolist() == [0.0, *(1.5 * n for n in range(3, 11))]
 
 
 def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, shared_tmp: Path) -> None:
