@@ -167,6 +167,8 @@ class Keeper:
         domain = self._problem.domain
         on_root(domain.comm, lambda: self._refuse_other_mesh(checkpoint))
         saved = deal(domain, Snapshot, checkpoint)
+        if checkpoint is not None:
+            checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold them all through the run
         self._problem.restore(saved.solvers)
         self._record.take_up(saved.record, saved.frame, [t for t in output_times if t <= saved.state.t])
         self._watch.add(saved.course.seconds, saved.course.total)

@@ -92,6 +92,7 @@ def _carry_out(  # noqa: PLR0913
     case: Case, comm: MPI.Comm, files: RunDirectory | None, watch: Stopwatch, found: Checkpoint | None, *, again: bool
 ) -> Outcome:
     """Run a case in a directory that is open on rank 0, `again` from the checkpoint that rank 0 has. Collective."""
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         with watch.stage("mesh"):
             domain = build_domain(case, comm)
@@ -101,7 +102,6 @@ def _carry_out(  # noqa: PLR0913
             observer = Observer(case, problem)
             record = Record(case, problem, observer, files, watch)
         log.info("%s", describe(problem))
-        started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         keeper = Keeper(case, problem, record, files, watch, Course(started))
         if again:
             state = keeper.take_up(found, record.output_times)

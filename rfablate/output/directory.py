@@ -73,6 +73,9 @@ class RunDirectory:
         """Open the directory of a run that goes on; of history.csv so many bytes are kept, the rest goes."""
         for name in ("fields.vtkhdf", "fields.vtkhdf.part", "summary.json", "report.html"):
             (path / name).unlink(missing_ok=True)
+        history = path / "history.csv"
+        if not history.is_file() or history.stat().st_size < history_bytes:
+            log.warning("history.csv is shorter than it was at the checkpoint: rows are missing from it")
         return cls(path, history_bytes)
 
     def open_fields(
@@ -97,8 +100,12 @@ class RunDirectory:
     def take_up_frames(self, times: Collection[float]) -> None:
         """Append the frames of these times [s] that an earlier part of the run has written, and forget any others."""
         assert self._fields is not None
+        missing = set(times)
         for frame in self._frames.take_up(times):
             self._fields.append(*frame)
+            missing.discard(frame[0])
+        for t in sorted(missing):
+            log.warning("the frame of t = %g s is lost: fields.vtkhdf goes without it", t)
 
     def history_row(self, row: Mapping[str, float | None]) -> None:
         """Append a row to history.csv."""

@@ -33,7 +33,7 @@ class KeptFrames:
 
     def keep(self, t: float, nodal: Columns, cells: Columns) -> None:
         """Write the frame of time t [s], whole or not at all."""
-        part, path = self._folder / "part", self._folder / f"{t!r}.npz"
+        part, path = self._folder / "part", self._folder / f"{float(t)!r}.npz"
         arrays = {NODAL + name: values for name, values in nodal.items()}
         arrays |= {CELL + name: values for name, values in cells.items()}
         with part.open("wb") as file:
@@ -53,7 +53,7 @@ class KeptFrames:
                 with np.load(path) as file:
                     arrays = {name: file[name] for name in file.files}
             except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-                log.warning("the frame of t = %g s is damaged (%s) and left out of fields.vtkhdf", t, error)
+                log.warning("%s is damaged: %s", path.name, error)
                 continue
             yield t, _of(arrays, NODAL), _of(arrays, CELL)
 
