@@ -24,8 +24,6 @@ from rfablate.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
 from tests.build import R0, UNLIMITED, frames, mesh_case, on_mesh, problem_on
 
-pytestmark = pytest.mark.mpi
-
 SENSOR = {"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0}
 DRYING = {"sigma_slope_per_K": -0.01}
 """Tissue whose impedance rises as it heats, in place of tissue that dries out."""
@@ -68,6 +66,7 @@ def test_a_ramp_and_a_hold_are_what_the_short_form_stands_for(ball: Domain, cont
     assert [f.sensor for f in one] == pytest.approx([f.sensor for f in two], abs=1e-6)
 
 
+@pytest.mark.mpi
 def test_two_holds_with_a_pause_between(ball: Domain) -> None:
     stages = [
         {"kind": "ramp", "target_degC": 60.0, "duration_s": 5.0},
@@ -115,6 +114,7 @@ def test_an_impedance_that_rises_pauses_the_output_and_the_steps_recover(ball: D
     assert seen[-1].ledger.residual_fraction < 0.01
 
 
+@pytest.mark.mpi
 def test_step_downs_end_where_the_power_no_longer_raises_the_impedance(ball: Domain) -> None:
     roll_off = {"action": "step_down", "rise_ohm": 60.0, "wait_s": 4.0, "factor": 0.8}
     generator = {"kind": "power", "power_W": 0.25, "duration_s": 60.0, "roll_off": roll_off}

@@ -32,7 +32,6 @@ from rfablate.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 from tests.build import R0, UNLIMITED, largest, mesh_case, on_mesh, problem_on
 
-pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]
 
 PULSES = {"kind": "pulsed", "voltage_V": 30.0, "pulse_ms": 20.0, "rate_Hz": 2.0, "duration_s": 30.0, **UNLIMITED}
@@ -103,6 +102,7 @@ def test_resolved_pulses_and_their_average_heat_the_tissue_alike(ball: Domain, c
         assert pulses.pulses["capped_percent"] > 50.0 and average.pulses["capped_percent"] > 50.0
 
 
+@pytest.mark.mpi
 def test_the_spike_that_the_average_estimates_is_that_of_the_pulses(ball: Domain) -> None:
     """Two seconds with pulses in ten steps; the field is that of the pulse, not of its average."""
     average = _treat(ball, 0.02, duration_s=2.0)
