@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from rfablate import __version__
 from rfablate.errors import CaseError, Fault, RfablateError
-from rfablate.study.command import add_find_arguments, add_study_arguments, find, study
+from rfablate.study.command import add_study_arguments, study
+from rfablate.study.find_command import add_find_arguments, find
 
 if TYPE_CHECKING:
     from mpi4py import MPI

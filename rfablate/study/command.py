@@ -1,4 +1,4 @@
-"""The verbs `study` and `find` of the command line."""
+"""The verb `study` of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rfablate.study.find import Answer
     from rfablate.study.members import StudyDirectory
     from rfablate.study.plan import Plan
     from rfablate.study.table import StudyTable
@@ -24,7 +23,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "exit codes: 0 all members completed, 1 some failed, 2 bad study or case, 6 interrupted"
     parser.add_argument("study", type=Path, metavar="STUDY", help="study file, or a folder with a study.toml")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/<study>)")
-    parser.add_argument("-j", "--jobs", type=_count, metavar="N", help="members at once (default: as the cores allow)")
+    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="members at once (default: as the cores allow)")
     parser.add_argument("--retry-failed", action="store_true", help="run failed members again")
     parser.add_argument("--plan", action="store_true", help="say what would be run, and stop")
     parser.add_argument(
@@ -33,6 +32,8 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of every member"
     )
+    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the open members as a Slurm array job")
+    parser.add_argument("--share", type=_share, metavar="K/N", help="run every N-th member from the K-th, no table")
     parser.add_argument("--sensitivity", action="store_true", help="which axis matters how much (needs SALib)")
     parser.add_argument(
         "--predict",
@@ -43,35 +44,15 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_find_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate find` takes."""
-    parser.epilog = "exit codes: 0 found, 1 no value meets the goals, 2 bad case or question, 6 interrupted"
-    parser.add_argument("case", type=Path, metavar="CASE", help="case file, or a folder with a case.toml")
-    parser.add_argument(
-        "--vary",
-        action="append",
-        default=[],
-        metavar="KEY[=LOW:HIGH]",
-        help="by default half to twice the case's value",
-    )
-    parser.add_argument("--goal", action="append", default=[], metavar="COLUMN<=N", help="a goal to meet; or >=")
-    aim = parser.add_mutually_exclusive_group()
-    aim.add_argument("--minimise", metavar="COLUMN", help="a column of a study's table, or a varied key")
-    aim.add_argument("--maximise", metavar="COLUMN")
-    aim.add_argument("--shortest-hold", metavar="TARGET", help="least generator.hold_s that covers a target")
-    aim.add_argument("--least-temperature", metavar="TARGET", help="least generator.target_degC that covers a target")
-    parser.add_argument("--margin-mm", type=float, default=0.0, help="beyond the target, for the two above")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
-    )
-    parser.add_argument("-j", "--jobs", type=_count, metavar="N", help="runs at once (default: as the cores allow)")
-    parser.add_argument("--ranks", type=_count, default=1, metavar="K", help="MPI ranks of a run")
-    parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key"
-    )
+def _share(text: str) -> tuple[int, int]:
+    number, of = (int(part) for part in text.split("/"))
+    if not 0 <= number < of:
+        raise argparse.ArgumentTypeError("K from 0 to N - 1")
+    return number, of
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a number of at least 1 from an argument."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
@@ -85,11 +66,17 @@ def study(args: argparse.Namespace) -> int:
     from rfablate.study.pool import start_run
 
     plan = load_plan(args.study, args.overrides)
-    path = args.output or Path("studies") / _study_name(args.study)
+    path = args.output or Path("studies") / study_name(args.study)
     _say_plan(plan, path)
     if args.plan:
         return 0
     directory = StudyDirectory(path)
+    if args.slurm is not None:
+        return submit(args, plan, directory)
+    if args.share is not None:
+        with directory.alone(shared=True):
+            stopped = run(plan, directory, start_run(plan.study.ranks), None, jobs=args.jobs or 1, share=args.share)
+        return INTERRUPTED if stopped else 0
     with directory.alone() as lock:
         _keep_study_file(args.study, directory)
         interrupted = False
@@ -100,106 +87,49 @@ def study(args: argparse.Namespace) -> int:
     return INTERRUPTED if interrupted else 0 if all_done else NOT_ALL
 
 
-def find(args: argparse.Namespace) -> int:
-    """Answer a question by a search; return the exit code."""
-    from rfablate.case.load import load_case
-    from rfablate.study.find import Search
-    from rfablate.study.find import find as search_for
-    from rfablate.study.goals import ask, to_cover
-    from rfablate.study.members import StudyDirectory
-    from rfablate.study.pool import start_run
+def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> int:
+    """Submit what is still open as an array job, and the collecting behind it; return the exit code."""
+    from rfablate.study.slurm import load_site, submit_study
 
-    case = load_case(args.case, args.overrides)
-    shorthand = {"generator.hold_s": args.shortest_hold, "generator.target_degC": args.least_temperature}
-    key, target = next(((key, name) for key, name in shorthand.items() if name), ("", ""))
-    if target:
-        ranged = next((text for text in args.vary if text.partition("=")[0] == key), key)
-        question = to_cover(case, ranged, target, args.margin_mm)
-    else:
-        question = ask(case, args.vary, args.goal, args.minimise, args.maximise)
-    search = Search(args.case, args.overrides, question)
-    print(question, flush=True)
-    directory = StudyDirectory(args.output or Path("studies") / f"find-{_study_name(args.case, 'case.toml')}")
-    with directory.alone() as lock:
-        start = start_run(args.ranks)
-
-        def run_these(members: Any) -> None:
-            run_open(search.plan, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
-
-        try:
-            answer = search_for(search, directory, run_these)
-        except KeyboardInterrupt:
-            print("\ninterrupted: the finished runs are kept; the same command goes on", flush=True)
-            return INTERRUPTED
-        _say_answer(answer, directory)
-        _keep_answer(answer, directory)
-        finish(search.plan, directory)
-    return 0 if answer.x is not None else NOT_ALL
-
-
-def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
-    from rfablate.study.find import at_edge, shown
-
-    question = answer.question
-    if answer.x is None:
-        print(f"no value meets the goals; nearest: {shown(question, answer.nearest)}")
-        print(f"  it misses by {100 * answer.violation:.2g} % of the goal's value")
-        return
-    spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
-    print(f"answer: {shown(question, answer.x)}{spread}")
-    for key in at_edge(question, answer.x):
-        print(f"  {key} is at the end of its range: a wider one may give a better answer")
-    for column in dict.fromkeys([question.column, *(goal.column for goal in question.goals)]):
-        bar = answer.numbers.get(f"{column}.bar")
-        error = f" ±{bar:.2g}" if bar is not None else ""
-        print(f"  {column} = {answer.numbers[column]:.5g}{error}")
-    print(f"  proven by {directory.members / answer.member}, found in {answer.runs} runs")
-
-
-def _keep_answer(answer: Answer, directory: StudyDirectory) -> None:
-    """Write answer.json: the question, the answer, every number of the run that proves it."""
-    from rfablate.output.summary import write_summary
-
-    keys = [vary.key for vary in answer.question.varied]
-    found = {
-        "question": str(answer.question),
-        "answer": None if answer.x is None else dict(zip(keys, answer.x, strict=True)),
-        "nearest": dict(zip(keys, answer.nearest, strict=True)),
-        "error_bar": answer.spread,
-        "runs": answer.runs,
-        "proven_by": answer.member,
-        "numbers": answer.numbers,
-    }
-    write_summary(directory.path / "answer.json", found)
-
-
-def run_open(
-    plan: Plan, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
-) -> None:
-    """Run those of some members that have neither a result nor a failure yet."""
-    from rfablate.study.pool import run_members, slots_for
-    from rfablate.study.progress import StudyProgress
-
-    todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
-    progress = StudyProgress(len(todo), 0, 0)
-    slots = slots_for(ranks, jobs)
-    run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    site = load_site(args.slurm)
+    with directory.alone():
+        _keep_study_file(args.study, directory)
+        states = [directory.state(member.name) for member in plan.members]
+        if args.retry_failed:
+            for member, state in zip(plan.members, states, strict=True):
+                if state == "failed":
+                    directory.forget_failure(member.name)
+            states = ["open" if state == "failed" else state for state in states]
+    if "open" not in states:
+        print("nothing to run; --collect writes the table")
+        return 0
+    jobs = submit_study(args.study, args.overrides, directory.path, site, plan.study.ranks, states.count("open"))
+    print(f"submitted: array job {jobs[0]}, collecting in job {jobs[1]}; scripts and logs in {directory.path}/slurm")
+    return 0
 
 
 def run(
-    plan: Plan, directory: StudyDirectory, start: Any, lock: int, *, jobs: int | None = None, retry_failed: bool = False
+    plan: Plan,
+    directory: StudyDirectory,
+    start: Any,
+    lock: int | None,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> bool:
-    """Run the members that are still open; return whether it was interrupted."""
+    """Run the members that are still open, of a `share` (number, of so many) only those; return whether interrupted."""
     from rfablate.study.pool import run_members, slots_for
     from rfablate.study.progress import StudyProgress
 
-    states = [directory.state(member.name) for member in plan.members]
+    members = plan.members[share[0] :: share[1]]
+    states = [directory.state(member.name) for member in members]
     if retry_failed:
-        for member, state in zip(plan.members, states, strict=True):
+        for member, state in zip(members, states, strict=True):
             if state == "failed":
                 directory.forget_failure(member.name)
         states = ["open" if state == "failed" else state for state in states]
-    todo = [member for member, state in zip(plan.members, states, strict=True) if state == "open"]
+    todo = [member for member, state in zip(members, states, strict=True) if state == "open"]
     done, failed = states.count("completed"), states.count("failed")
     if done or failed:
         print(f"from before: {done} completed, {failed} failed; {len(todo)} to run", flush=True)
@@ -280,7 +210,8 @@ def _keep_study_file(study_file: Path, directory: StudyDirectory) -> None:
         shutil.copyfile(source, target)
 
 
-def _study_name(study_file: Path, usual: str = "study.toml") -> str:
+def study_name(study_file: Path, usual: str = "study.toml") -> str:
+    """Return what a study's directory is called: the folder's name for a file with the usual name, else the file's."""
     file = study_file.resolve()
     if file.is_dir():
         return file.name

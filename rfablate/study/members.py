@@ -40,17 +40,19 @@ class StudyDirectory:
             raise CaseError([fault], "output") from None
 
     @contextmanager
-    def alone(self) -> Iterator[int]:
+    def alone(self, *, shared: bool = False) -> Iterator[int]:
         """Hold the study for this process; yields the lock, which members inherit so that none is left unseen.
+
+        shared: hold it beside other shares of the study, but against those who want it alone.
 
         Raises:
             CaseError: another process works on it.
         """
-        with (self.path / ".lock").open("a") as file:
+        with (self.path / ".lock").open("a+") as file:
             end = time.monotonic() + PATIENCE_S
             while True:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                     break
                 except OSError:
                     if time.monotonic() > end:
@@ -58,6 +60,17 @@ class StudyDirectory:
                         raise CaseError([fault], "study") from None
                     time.sleep(0.1)
             yield file.fileno()
+
+    def claim(self, name: str) -> int | None:
+        """Hold one member for this process; return the lock, None where another has it."""
+        (self.members / name).mkdir(exist_ok=True)
+        lock = os.open(self.members / name / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return None
+        return lock
 
     def summary(self, name: str) -> dict[str, Any] | None:
         """Return the summary a member left, wherever it lies now; None where there is none that can be read."""

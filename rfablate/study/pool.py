@@ -82,6 +82,7 @@ class _Running:
     member: Member
     job: Job
     begun: float
+    claim: int | None
 
 
 def run_members(
@@ -91,10 +92,12 @@ def run_members(
     *,
     start: Start,
     slots: int,
-    lock: int,
+    lock: int | None,
     progress: StudyProgress,
 ) -> None:
     """Run `members`, `slots` at once; a failing one is put apart and the rest go on.
+
+    lock: that of the whole study; None: others run members of it too, and each member is claimed before it is run.
 
     KeyboardInterrupt ends the running members, which begin anew when the study is started again.
     """
@@ -102,17 +105,23 @@ def run_members(
     try:
         while True:
             while len(running) < slots and (member := next(waiting, None)) is not None:
-                job = _launch(plan, member, directory, start, lock)
+                claim = directory.claim(member.name) if lock is None else None
+                if lock is None and (claim is None or directory.state(member.name) != "open"):
+                    _let_go(claim)  # another has it, or had it since
+                    continue
+                job = _launch(plan, member, directory, start, claim if lock is None else lock)
                 if job is None:
                     progress.failed(member.name)
+                    _let_go(claim)
                 else:
-                    running.append(_Running(member, job, time.monotonic()))
+                    running.append(_Running(member, job, time.monotonic(), claim))
             if not running:
                 return
             ended = [each for each in running if each.job.poll() is not None]
             running = [each for each in running if each not in ended]
             for each in ended:
                 _judge(each, directory, progress)
+                _let_go(each.claim)
             progress.show(len(running))
             if not ended:
                 time.sleep(POLL_S)
@@ -120,8 +129,14 @@ def run_members(
         _end(running)
 
 
-def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start, lock: int) -> Job | None:
+def _let_go(claim: int | None) -> None:
+    if claim is not None:
+        os.close(claim)
+
+
+def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start, lock: int | None) -> Job | None:
     """Write the member's case and start it; None where the case is refused."""
+    assert lock is not None
     try:
         case = plan.case_of(member)
     except CaseError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +21,11 @@ import numpy.typing as npt
 from rfablate.errors import CaseError, Fault
 from rfablate.study.members import StudyDirectory
 from rfablate.study.plan import Member, Plan
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -127,14 +133,22 @@ def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dic
     if not times:
         yield head
         return
-    history = read_history(directory.members / member.name / "history.csv") if summary is not None else {}
+    place = directory.members / member.name
+    history = read_history(place / "history.csv") if summary is not None else {}
+    begin = _hold_begins(place, key) if summary is not None else 0.0
     for value in times[:-1]:
         row = {name: head[name] for name in HEAD}
-        if summary is not None:
-            at = float(summary["simulated_s"]) - (times[-1] - value)
-            row |= {"reason": f"read from the history at {at:g} s", **at_time(history, at, summary)}
+        if summary is not None and begin + value <= history["time_s"][-1]:
+            row |= {"reason": f"read from the history at {begin + value:g} s"}
+            row |= at_time(history, begin + value, summary)
         yield row | {key: value}
     yield head | {key: times[-1]}
+
+
+def _hold_begins(place: Path, key: str) -> float:
+    """Return when the time that `key` names begins to count in a run [s]: after the ramp, where there is one."""
+    generator = tomllib.loads((place / "case.toml").read_text(encoding="utf-8"))["generator"]
+    return float(generator.get("ramp_s", 0.0)) if key == "generator.hold_s" else 0.0
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Any]:

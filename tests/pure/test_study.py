@@ -162,6 +162,20 @@ def test_times_come_from_one_runs_history(tmp_path: Path, monkeypatch: pytest.Mo
         assert read.numbers(name) == pytest.approx(own.numbers(name)[order], rel=1e-6, nan_ok=True)
 
 
+def test_a_run_that_ended_early_has_no_row_of_later_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator that gave up after 50 s of the hold: 30 s are read, 60 s are not made up."""
+    plan = planned(tmp_path, HOLDS + "from_history = true\n")
+    done(plan, tmp_path, monkeypatch)
+    file = tmp_path / "out" / "members" / plan.members[0].name / "history.csv"
+    ramp = plan.case_of(plan.members[0]).generator.ramp  # type: ignore[union-attr]
+    head, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([head, *(row for row in rows if float(row.split(",")[0]) <= ramp + 50)]))
+    table = collect(plan, StudyDirectory(tmp_path / "out"))
+    assert table.columns["generator.hold_s"] == [30, 60, 120]
+    widths = table.columns["lesion.isotherm_50C.width_mm"]
+    assert widths[0] is not None and widths[1] is None
+
+
 def test_the_table_holds_axes_numbers_bars_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = done(planned(tmp_path, TARGETS), tmp_path, monkeypatch)
     assert table.columns["lesion.isotherm_50C.width_mm.bar"] == [0.1, None, 0.1]

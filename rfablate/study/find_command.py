@@ -1,0 +1,128 @@
+"""The verb `find` of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rfablate.study.command import INTERRUPTED, NOT_ALL, count, finish, study_name
+
+if TYPE_CHECKING:
+    from rfablate.study.find import Answer
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.plan import Plan
+
+
+def add_find_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser what `rfablate find` takes."""
+    parser.epilog = "exit codes: 0 found, 1 no value meets the goals, 2 bad case or question, 6 interrupted"
+    parser.add_argument("case", type=Path, metavar="CASE", help="case file, or a folder with a case.toml")
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="KEY[=LOW:HIGH]",
+        help="by default half to twice the case's value",
+    )
+    parser.add_argument("--goal", action="append", default=[], metavar="COLUMN<=N", help="a goal to meet; or >=")
+    aim = parser.add_mutually_exclusive_group()
+    aim.add_argument("--minimise", metavar="COLUMN", help="a column of a study's table, or a varied key")
+    aim.add_argument("--maximise", metavar="COLUMN")
+    aim.add_argument("--shortest-hold", metavar="TARGET", help="least generator.hold_s that covers a target")
+    aim.add_argument("--least-temperature", metavar="TARGET", help="least generator.target_degC that covers a target")
+    parser.add_argument("--margin-mm", type=float, default=0.0, help="beyond the target, for the two above")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
+    )
+    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="runs at once (default: as the cores allow)")
+    parser.add_argument("--ranks", type=count, default=1, metavar="K", help="MPI ranks of a run")
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key"
+    )
+
+
+def find(args: argparse.Namespace) -> int:
+    """Answer a question by a search; return the exit code."""
+    from rfablate.case.load import load_case
+    from rfablate.study.find import Search
+    from rfablate.study.find import find as search_for
+    from rfablate.study.goals import ask, to_cover
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.pool import start_run
+
+    case = load_case(args.case, args.overrides)
+    shorthand = {"generator.hold_s": args.shortest_hold, "generator.target_degC": args.least_temperature}
+    key, target = next(((key, name) for key, name in shorthand.items() if name), ("", ""))
+    if target:
+        ranged = next((text for text in args.vary if text.partition("=")[0] == key), key)
+        question = to_cover(case, ranged, target, args.margin_mm)
+    else:
+        question = ask(case, args.vary, args.goal, args.minimise, args.maximise)
+    search = Search(args.case, args.overrides, question)
+    print(question, flush=True)
+    directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
+    with directory.alone() as lock:
+        start = start_run(args.ranks)
+
+        def run_these(members: Any) -> None:
+            run_open(search.plan, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
+
+        try:
+            answer = search_for(search, directory, run_these)
+        except KeyboardInterrupt:
+            print("\ninterrupted: the finished runs are kept; the same command goes on", flush=True)
+            return INTERRUPTED
+        _say_answer(answer, directory)
+        _keep_answer(answer, directory)
+        finish(search.plan, directory)
+    return 0 if answer.x is not None else NOT_ALL
+
+
+def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
+    from rfablate.study.find import at_edge, shown
+
+    question = answer.question
+    if answer.x is None:
+        print(f"no value meets the goals; nearest: {shown(question, answer.nearest)}")
+        print(f"  it misses by {100 * answer.violation:.2g} % of the goal's value")
+        return
+    spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
+    print(f"answer: {shown(question, answer.x)}{spread}")
+    for key in at_edge(question, answer.x):
+        print(f"  {key} is at the end of its range: a wider one may give a better answer")
+    for column in dict.fromkeys([question.column, *(goal.column for goal in question.goals)]):
+        bar = answer.numbers.get(f"{column}.bar")
+        error = f" ±{bar:.2g}" if bar is not None else ""
+        print(f"  {column} = {answer.numbers[column]:.5g}{error}")
+    print(f"  proven by {directory.members / answer.member}, found in {answer.runs} runs")
+
+
+def _keep_answer(answer: Answer, directory: StudyDirectory) -> None:
+    """Write answer.json: the question, the answer, every number of the run that proves it."""
+    from rfablate.output.summary import write_summary
+
+    keys = [vary.key for vary in answer.question.varied]
+    found = {
+        "question": str(answer.question),
+        "answer": None if answer.x is None else dict(zip(keys, answer.x, strict=True)),
+        "nearest": dict(zip(keys, answer.nearest, strict=True)),
+        "error_bar": answer.spread,
+        "runs": answer.runs,
+        "proven_by": answer.member,
+        "numbers": answer.numbers,
+    }
+    write_summary(directory.path / "answer.json", found)
+
+
+def run_open(
+    plan: Plan, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
+) -> None:
+    """Run those of some members that have neither a result nor a failure yet."""
+    from rfablate.study.pool import run_members, slots_for
+    from rfablate.study.progress import StudyProgress
+
+    todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
+    progress = StudyProgress(len(todo), 0, 0)
+    slots = slots_for(ranks, jobs)
+    run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)

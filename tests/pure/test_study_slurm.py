@@ -1,0 +1,97 @@
+"""Studies on Slurm: the scripts, what is submitted, and shares that never run a member twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rfablate.__main__ import main
+from rfablate.errors import CaseError
+from rfablate.study.members import StudyDirectory
+from rfablate.study.slurm import Site, array_script, collect_script, load_site
+
+DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parents[2]
+STUDY = (
+    f'base = "{DATA / "trigeminal.toml"}"\n[[axes]]\nkey = "generator.target_degC"\nlow = 50\nhigh = 80\ncount = 12\n'
+)
+SHARE = f"""
+import sys
+from pathlib import Path
+from rfablate.study.command import run
+from rfablate.study.members import StudyDirectory
+from rfablate.study.plan import load_plan
+from rfablate.study.pool import start_run
+folder, number, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
+with directory.alone(shared=True):
+    start = start_run(command=(sys.executable, {str(DATA / "stub_solver.py")!r}))
+    run(plan, directory, start, None, jobs=1, share=(number, of))
+"""
+
+
+def test_the_scripts_say_what_the_site_wants() -> None:
+    site = Site(partition="short", time="00:30:00", at_once=4, options=("--exclusive",), setup=("module load mpi",))
+    text = array_script(["rfablate", "study", "a b.toml"], site, ranks=8, tasks=20, folder=Path("/out"))
+    lines = text.splitlines()
+    assert lines[0] == "#!/bin/bash"
+    wanted = ["partition=short", "time=00:30:00", "array=0-19%4", "ntasks=8", "exclusive", "output=/out/share-%a.log"]
+    assert [line for line in wanted if f"#SBATCH --{line}" not in lines] == []
+    assert lines[-2:] == ["module load mpi", "exec rfablate study 'a b.toml' --share \"$SLURM_ARRAY_TASK_ID/20\""]
+    assert "--account" not in text
+    assert collect_script(["rfablate"], site, Path("/out")).endswith("exec rfablate --collect\n")
+
+
+def test_the_scripts_are_sound_shell(tmp_path: Path) -> None:
+    (tmp_path / "array.sh").write_text(array_script(["true", "it's"], Site(), 1, 3, tmp_path))
+    assert subprocess.run(["bash", "-n", tmp_path / "array.sh"], check=False).returncode == 0
+
+
+def test_a_wrong_site_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('partion = "short"\n')
+    with pytest.raises(CaseError, match='did you mean "partition"'):
+        load_site(tmp_path / "site.toml")
+
+
+def test_what_is_open_is_submitted_with_collecting_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for sbatch keeps what it is given; a study that is done submits nothing."""
+    (tmp_path / "bin").mkdir()
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/given\nwc -l < {tmp_path}/given\n')
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "site.toml").write_text("tasks = 5\n")
+    arguments = ["study", str(tmp_path), "-o", str(tmp_path / "out"), "--slurm", str(tmp_path / "site.toml")]
+    assert main(arguments) == 0
+    given = (tmp_path / "given").read_text().splitlines()
+    assert given[0].endswith("slurm/array.sh") and "--dependency=afterany:1 " in given[1]
+    assert "#SBATCH --array=0-4\n" in (tmp_path / "out" / "slurm" / "array.sh").read_text()
+    sbatch.write_text("#!/bin/sh\necho 'Invalid account' >&2\nexit 1\n")
+    assert main(arguments) == 2
+
+
+def test_shares_that_overlap_run_each_member_once(tmp_path: Path) -> None:
+    """Two thirds and two halves at the same time, as after a second submission: 12 members, 12 starts."""
+    (tmp_path / "study.toml").write_text(STUDY)
+    environment = {**os.environ, "STUB_LOG": str(tmp_path / "log"), "STUB_SLEEP": "0.05", "PYTHONPATH": str(ROOT)}
+    shares = [(0, 2), (1, 2), (0, 3), (1, 3)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", SHARE, str(tmp_path), str(k), str(n)], env=environment)
+        for k, n in shares
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0, 0, 0]
+    assert len((tmp_path / "log").read_text().split()) == 12
+    assert len(list(tmp_path.glob("out/members/*/summary.json"))) == 12
+
+
+def test_a_member_is_claimed_by_one(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path)
+    claim = directory.claim("a")
+    assert claim is not None and StudyDirectory(tmp_path).claim("a") is None
+    os.close(claim)
+    assert directory.claim("a") is not None
