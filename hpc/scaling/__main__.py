@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
     if verb == "growth":
-        runs = growth.growth(given.meshes, given.steps)
-        _keep("growth", runs)
-        print(growth.show(runs))
+        print(growth.show(_collect("growth", growth.growth(given.meshes, given.steps))))
     elif verb == "count":
-        runs = count.count(given.mesh, given.ranks, given.steps)
-        _keep("count", runs)
-        print(count.show(runs))
+        print(count.show(_collect("count", count.count(given.mesh, given.ranks, given.steps))))
     elif verb == "latency":
         runs, text = latency.measure(given.mesh, tuple(1e-3 * ms for ms in given.ms))
         _keep("latency", runs)
@@ -75,8 +72,8 @@ def _arguments() -> tuple[str, argparse.Namespace]:
 
 def _measure(meshes: list[str], steps: int) -> Result:
     """Return what the model needs; what growth and count have left is taken, not measured again."""
-    counted = _kept("count") or count.count("small", [1, 2, 3, 4, 8, 16, 32], 12)
-    grown = _kept("growth") or growth.growth(meshes, steps)
+    counted = _kept("count") or list(count.count("small", [1, 2, 3, 4, 8, 16, 32], 12))
+    grown = _kept("growth") or list(growth.growth(meshes, steps))
     largest = max(grown, key=lambda run: run["nodes"])["mesh"]
     parts = [sys.executable, "-m", "hpc.scaling.parts", str(prepare(largest)), *map(str, forecast.RANKS)]
     rates = [sys.executable, "-m", "hpc.scaling.rates"]
@@ -88,6 +85,15 @@ def _measure(meshes: list[str], steps: int) -> Result:
         "pairs": [probe(name, 2, steps) for name in ("small", "medium")],
         "weak_parts": WEAK_PARTS,
     }
+
+
+def _collect(name: str, answers: Iterable[Result]) -> list[Result]:
+    """Return all answers, kept as they come: a long run that is ended leaves what it had."""
+    runs: list[Result] = []
+    for answer in answers:
+        runs.append(answer)
+        _keep(name, runs)
+    return runs
 
 
 def _answer(command: list[str]) -> Result:

@@ -6,15 +6,15 @@ the coarse levels grow with the number of ranks, because aggregates do not cross
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hpc.scaling.launch import Result, probe, table
 from hpc.scaling.model import Numbers
 
 
-def count(mesh: str, ranks: Sequence[int], steps: int) -> list[Result]:
-    """Return the probe's answers, counted, for each number of ranks."""
-    return [probe(mesh, n, steps, counted=True) for n in ranks]
+def count(mesh: str, ranks: Sequence[int], steps: int) -> Iterator[Result]:
+    """Yield the probe's answers, counted, for each number of ranks."""
+    return (probe(mesh, n, steps, counted=True) for n in ranks)
 
 
 def show(runs: Sequence[Result]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hpc.scaling.launch import Result, probe, table
 
 STAGES = ("assemble", "potential", "heat", "judge", "damage", "measure")
 
 
-def growth(meshes: Sequence[str], steps: int) -> list[Result]:
-    """Return the probe's answers on one rank for each mesh."""
-    return [probe(name, 1, steps) for name in meshes]
+def growth(meshes: Sequence[str], steps: int) -> Iterator[Result]:
+    """Yield the probe's answers on one rank for each mesh."""
+    return (probe(name, 1, steps) for name in meshes)
 
 
 def show(runs: Sequence[Result]) -> str:
