@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.device import device_materials
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.load import case_tissues
 from rfablate.case.schema import Case, ConstantPower, ConstantVoltage, SurfaceTemperature, TemperatureControl
@@ -91,7 +92,8 @@ def region_tissues(case: Case) -> dict[str, Tissue]:
         return {region.name: library[region.tissue] for region in case.domain.regions}
     names = {"domain": case.domain.tissue}
     names.update({structure.name: structure.tissue for structure in case.structures})
-    names.update({applicator.name: applicator.metal for applicator in case.applicators})
+    for applicator in case.applicators:
+        names.update(device_materials(applicator))
     return {name: library[tissue] for name, tissue in names.items()}
 
 
@@ -102,7 +104,8 @@ def build_problem(case: Case, domain: Domain) -> Problem:
     if missing:
         raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
     pattern = Pattern(domain)
-    metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
+    device = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
+    tissue_cells = domain.per_cell({name: float(t.is_metal or name in device) for name, t in tissues.items()}) == 0.0
     coefficients = _coefficients(domain, tissues)
     heat = HeatProblem(
         domain,
@@ -132,7 +135,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         electric=electric,
         heat=heat,
         coefficients=coefficients,
-        tissue_cells=~metal,
+        tissue_cells=tissue_cells,
         fixed=fixed,
         fixed_value=fixed_value,
         sensor=make_probe(domain, sensor_points(case), "temperature sensor"),

@@ -12,6 +12,7 @@ from rfablate.case.geometry import (
     MeshDomain,
     MeshRegion,
     Structure,
+    Tines,
 )
 from rfablate.case.schema import (
     Case,
@@ -134,12 +135,23 @@ def _applicator(each: Applicator) -> list[str]:
     angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
     model = f"{each.model}: " if each.model else ""
     end = "to the domain's surface" if each.shaft_length is None else f"{_mm(each.shaft_length)} long"
+    shaft = f", shaft of {each.shaft_material}" if each.shaft_material else ""
     return [
         f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
-        f"{each.tip_shape}{angle}, {each.metal}",
+        f"{each.tip_shape}{angle}, {each.metal}{shaft}",
+        *([] if each.tines is None else [_tines(each.tines)]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
+
+
+def _tines(tines: Tines) -> str:
+    bent = "straight" if tines.bend_radius is None else f"bent at a radius of {_mm(tines.bend_radius)}"
+    metal = f", {tines.metal}" if tines.metal else ""
+    return (
+        f"{tines.count} tines of {_mm(tines.diameter)}, {_mm(tines.deployment * tines.length)} out, {bent}, "
+        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
+    )
 
 
 def _generator(generator: Generator) -> str:

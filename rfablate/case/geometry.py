@@ -167,6 +167,30 @@ Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylin
 BevelAngle = Annotated[float, Field(strict=True, ge=10, lt=90)]
 
 
+class Tines(Table):
+    """Tines that come out of the cannula, evenly spaced around its axis, bare and at the tip's potential.
+
+    Each starts `exit` from the tip along the shaft, `offset` beside the axis, and points `exit_angle` away from
+    straight ahead. It runs straight or, with a `bend_radius`, along a circle that turns it outwards and back.
+    """
+
+    count: Annotated[int, Field(strict=True, ge=1, le=24)]
+    diameter: MmPositive = Field(alias="diameter_mm")
+    length: MmPositive = Field(alias="length_mm")
+    """Length of a tine pushed out in full [m]."""
+    deployment: Fraction = 1.0
+    """Part of `length` that is pushed out."""
+    bend_radius: MmPositive | None = Field(default=None, alias="bend_radius_mm")
+    """Radius of the tine's centre line [m]; None: straight."""
+    exit_angle: Annotated[float, Field(strict=True, ge=0, le=120)] = Field(default=0.0, alias="exit_angle_deg")
+    """Angle between the tine's start and the axis ahead of the tip [degree]."""
+    exit: MmNotNegative = Field(default=0.0, alias="exit_mm")
+    offset: MmNotNegative = Field(default=0.0, alias="offset_mm")
+    first_azimuth: Number = Field(default=0.0, alias="first_azimuth_deg")
+    metal: str | None = None
+    """None: the cannula's."""
+
+
 class Applicator(Table):
     """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
 
@@ -191,3 +215,6 @@ class Applicator(Table):
     sensor_radius: MmNotNegative = Field(default=0.0, alias="sensor_radius_mm")
     """Radius of the disc the sensor averages over, 0 for a point [m]."""
     metal: str = "stainless_steel"
+    shaft_material: str | None = None
+    """What the insulated shaft is made of, a metal or an insulator; None: the metal of the tip."""
+    tines: Tines | None = None

@@ -58,8 +58,8 @@ def add_structure(shape: Structure, reach: float) -> Entities:
     raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain")
 
 
-def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
-    """Add the section of the cannula up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
+def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
+    """Add the section of the cannula up to `length` [m] from the tip; return the bodies of each kind of part."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
@@ -70,7 +70,7 @@ def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Ent
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     shaft = _rectangle(radius, *sorted((z + up * active, z + up * length))) if length > active else []
-    return tip, shaft
+    return {"tip": tip, "shaft": shaft}
 
 
 def _polygon(corners: list[tuple[float, float]]) -> Entities:
