@@ -16,6 +16,7 @@ from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem
+from rfablate.fem.film import Film, make_film
 from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
@@ -114,6 +115,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
+        film=_film(case, domain),
     )
     fixed, fixed_value = _fixed_temperatures(case, domain)
     generator, surface = _generator(case, domain)
@@ -230,7 +232,19 @@ def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArr
             inside = domain.nodes_of_cells(domain.cells_of(region.name))
             fixed |= inside
             value[inside] = region.held
+    coolant = case.applicators[0].coolant
+    if coolant is not None and coolant.h is None:
+        fixed |= domain.surface_nodes["coolant"]
+        value[domain.surface_nodes["coolant"]] = coolant.temperature
     return fixed, value
+
+
+def _film(case: Case, domain: Domain) -> Film | None:
+    """Return the coolant's film; None without, or where the coolant holds the wall's temperature. Collective."""
+    coolant = case.applicators[0].coolant
+    if coolant is None or coolant.h is None:
+        return None
+    return make_film(domain, "coolant", coolant.h, coolant.temperature)
 
 
 def _generator(case: Case, domain: Domain) -> tuple[device.Generator, Surface | None]:

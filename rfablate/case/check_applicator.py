@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rfablate.case.device import active_surface_points, applicator_frame, in_cannula, tines_of
-from rfablate.case.geometry import Applicator
+from rfablate.case.device import active_surface_points, applicator_frame, in_cannula, lumen, point_length, tines_of
+from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts, Placed
 from rfablate.case.shapes import GeneratedDomain, contains, signed_distance
 from rfablate.case.tissues import known_tissues
@@ -20,7 +20,35 @@ def applicator_faults(where: str, applicator: Applicator, domain: GeneratedDomai
     """Yield what is wrong with an applicator's sizes and place."""
     yield from _tip_faults(where, applicator, domain)
     yield from _sensor_faults(where, applicator)
+    yield from _tube_faults(where, applicator, domain)
     yield from _tine_faults(f"{where}.tines", applicator, domain)
+
+
+def _tube_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
+    """Yield walls that leave no lumen, a lumen that opens or is missing, a sensor in the coolant."""
+    if applicator.insulation is not None and not isinstance(domain, AxisymmetricDomain):
+        expected = "no such key in 3-D: so thin a coat needs an axisymmetric domain"
+        yield Fault(f"{where}.insulation_mm", f"found {applicator.insulation * 1e3:g}", expected)
+    if applicator.wall is None:
+        for key, given in (("coolant", applicator.coolant), ("lumen_start_mm", applicator.lumen_start)):
+            if given is not None:
+                yield Fault(f"{where}.wall_mm", "missing key", f"the wall's thickness: {key} asks for a tube [mm]")
+        return
+    if applicator.tines is not None:
+        yield Fault(f"{where}.wall_mm", "found with tines", "one of both: tines come with a solid cannula")
+    radius, start = lumen(applicator)
+    if radius <= 0.0:
+        found, most = f"found {applicator.wall * 1e3:g}: no lumen is left", 500 * applicator.outer_diameter
+        yield Fault(f"{where}.wall_mm", found, f"below the radius, {most:g} [mm]")
+        return
+    least = point_length(applicator)
+    if start <= least or (applicator.shaft_length is not None and start >= applicator.shaft_length):
+        expected = f"above {least * 1e3:.3g} and below the metal's length [mm]"
+        yield Fault(f"{where}.lumen_start_mm", f"found {start * 1e3:.3g}: no closed tip", expected)
+    if applicator.coolant is not None and applicator.sensor_offset > start:
+        found = f"found {applicator.sensor_offset * 1e3:g}: the sensor is in the coolant"
+        expected = f"at most {start * 1e3:.3g}, in the metal ahead of the lumen [mm]"
+        yield Fault(f"{where}.sensor_offset_mm", found, expected)
 
 
 def _tine_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
@@ -77,8 +105,7 @@ def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> 
     if applicator.shaft_length is not None and applicator.shaft_length < applicator.active_tip:
         found, least = f"found {applicator.shaft_length * 1e3:g}", applicator.active_tip
         yield Fault(f"{where}.shaft_length_mm", found, f"at least the active tip, {least * 1e3:g} [mm]")
-    across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}
-    length = across[applicator.tip_shape] / float(np.tan(np.radians(applicator.bevel_angle)))
+    length = point_length(applicator)
     if length > applicator.active_tip:
         found = f"the {applicator.tip_shape} end is {length * 1e3:.3g} mm long"
         expected = f"at most the active tip, {applicator.active_tip * 1e3:g} mm"

@@ -140,9 +140,19 @@ def _applicator(each: Applicator) -> list[str]:
         f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
         f"{each.tip_shape}{angle}, {each.metal}{shaft}",
         *([] if each.tines is None else [_tines(each.tines)]),
+        *([] if each.wall is None else [_tube(each)]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
+
+
+def _tube(each: Applicator) -> str:
+    assert each.wall is not None
+    wall = f"tube with a wall of {_mm(each.wall)}, "
+    if each.coolant is None:
+        return wall + f"{each.lumen_material} in its lumen"
+    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
+    return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
 
 
 def _tines(tines: Tines) -> str:

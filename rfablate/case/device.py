@@ -24,7 +24,7 @@ class DevicePart:
     """A part of an applicator as the mesh knows it."""
 
     kind: str
-    """`tines`, `tip` or `shaft`."""
+    """`tines`, `tip`, `shaft`, `insulation` or `lumen`."""
     region: str
     """Name of its region; parts of one material share it."""
     material: str
@@ -42,12 +42,31 @@ def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
     found.append(DevicePart("tip", name, metal, True))
     shaft = applicator.shaft_material or metal
     found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft, False))
+    if applicator.insulation is not None:
+        found.append(DevicePart("insulation", f"{name}_insulation", applicator.insulation_material, False))
+    if applicator.wall is not None:
+        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material, False))
     return tuple(found)
 
 
 def device_materials(applicator: Applicator) -> dict[str, str]:
-    """Return the material of each of an applicator's regions."""
-    return {part.region: part.material for part in device_parts(applicator)}
+    """Return the material of each of an applicator's regions; a lumen with coolant is none, it is left out."""
+    parts = [part for part in device_parts(applicator) if not (part.kind == "lumen" and applicator.coolant)]
+    return {part.region: part.material for part in parts}
+
+
+def point_length(applicator: Applicator) -> float:
+    """Return the length of the bevel or cone [m], 0 for a blunt tip."""
+    across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}
+    return across[applicator.tip_shape] / float(np.tan(np.radians(applicator.bevel_angle)))
+
+
+def lumen(applicator: Applicator) -> tuple[float, float]:
+    """Return the lumen's radius and the distance of its closed end from the tip [m]; the applicator has a wall."""
+    assert applicator.wall is not None
+    start = applicator.lumen_start
+    radius = 0.5 * applicator.outer_diameter - applicator.wall
+    return radius, point_length(applicator) + applicator.wall if start is None else start
 
 
 @dataclass(frozen=True)

@@ -191,8 +191,19 @@ class Tines(Table):
     """None: the cannula's."""
 
 
+class Coolant(Table):
+    """A liquid that flows through the lumen: its wall has its temperature, or a film `h` between them.
+
+    Given beside a `model` it takes the place of the model's coolant as a whole.
+    """
+
+    temperature: Celsius = Field(alias="temperature_degC")
+    h: Annotated[float, Field(strict=True, gt=0, le=1e6)] | None = Field(default=None, alias="h_W_per_m2K")
+    """Heat transfer coefficient at the lumen's wall [W/(m2 K)]; None: the wall has the coolant's temperature."""
+
+
 class Applicator(Table):
-    """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
+    """A straight cannula: metal cylinder or tube, bare (active) at its tip, insulated above.
 
     `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
     `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at
@@ -218,3 +229,13 @@ class Applicator(Table):
     shaft_material: str | None = None
     """What the insulated shaft is made of, a metal or an insulator; None: the metal of the tip."""
     tines: Tines | None = None
+    wall: MmPositive | None = Field(default=None, alias="wall_mm")
+    """Thickness of the tube's wall [m]; None: solid metal."""
+    lumen_material: str = "air"
+    """What fills the lumen of a tube without coolant."""
+    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm")
+    """Distance of the lumen's closed end from the tip [m]; None: a wall's thickness behind the bevel, cone or face."""
+    insulation: MmPositive | None = Field(default=None, alias="insulation_mm")
+    """Thickness of the insulating coat on the shaft, outside the outer diameter [m]; None: too thin to matter."""
+    insulation_material: str = "ptfe"
+    coolant: Coolant | None = None

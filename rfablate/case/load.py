@@ -137,7 +137,7 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
         model = applicator_model(name if known else applicator_names()[0])
         merged = {**model, **table, "model": name if isinstance(name, str) else ""}
         if isinstance(model.get("tines"), dict) and isinstance(table.get("tines"), dict):
-            merged["tines"] = {**model["tines"], **table["tines"]}
+            merged["tines"] = {**model["tines"], **table["tines"]}  # a coolant is given as a whole
         tables[number] = merged
     return faults, unsound
 

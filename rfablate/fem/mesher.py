@@ -105,7 +105,23 @@ def _attempt(
     for tag, part in zip(device_tags, device, strict=True):
         region[region == tag] = first.setdefault(part.region, tag)
     names.update({tag: name for name, tag in first.items()})
-    return MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+    data = MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+    hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
+    return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
+
+
+def _flushed(data: MeshData, lumen: int) -> MeshData:
+    """Return the mesh without the lumen, whose wall is the surface `coolant`; what bounds the lumen alone goes too."""
+    kept = data.region != lumen
+    used, packed = np.unique(data.cells[kept], return_inverse=True)
+    number = np.full(len(data.points), -1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    surfaces = {**data.surfaces, "coolant": facets_between(data.cells, kept, ~kept)}
+    surfaces = {name: number[facets] for name, facets in surfaces.items()}
+    surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
+    names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
+    cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
+    return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
 
 
 def _roles(case: Case, active: IntArray, outer: IntArray) -> dict[str, IntArray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
+from rfablate.case.device import lumen
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -70,7 +71,19 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     shaft = _rectangle(radius, *sorted((z + up * active, z + up * length))) if length > active else []
-    return {"tip": tip, "shaft": shaft}
+    bodies = {"tip": tip, "shaft": shaft}
+    if applicator.insulation is not None:
+        bodies["insulation"] = _band(
+            radius, radius + applicator.insulation, *sorted((z + up * active, z + up * length))
+        )
+    if applicator.wall is not None:
+        inner, start = lumen(applicator)
+        bodies["lumen"] = _rectangle(inner, *sorted((z + up * start, z + up * length)))
+    return bodies
+
+
+def _band(inner: float, outer: float, low: float, high: float) -> Entities:
+    return [(2, gmsh.model.occ.addRectangle(inner, low, 0, outer - inner, high - low))]
 
 
 def _polygon(corners: list[tuple[float, float]]) -> Entities:

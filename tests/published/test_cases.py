@@ -36,6 +36,8 @@ ANSWERS = {
     "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
     "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
     "liver_four_arm": {},
+    "cooled_genicular": {},
+    "liver_cool_tip": {},
     "needle_benchmark": {},
 }
 

@@ -1,4 +1,4 @@
-"""Tines: where they run, what they are made of, and what a case with impossible ones is told."""
+"""Tines and tubes: where they run, what they are made of, and what a case with impossible ones is told."""
 
 from __future__ import annotations
 
@@ -117,5 +117,30 @@ def test_sound_tines_have_no_fault_and_come_back_from_the_file() -> None:
 )
 def test_impossible_tines_are_refused(keys: dict[str, Any], where: str, words: str) -> None:
     faults = [fault for fault in faults_of(**keys) if fault.where == f"applicators[0].tines.{where}"]
+    assert len(faults) == 1
+    assert words in str(faults[0])
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "words"),
+    [
+        ({"wall_mm": 0.9}, "wall_mm", "no lumen is left"),
+        ({"coolant": {"temperature_degC": 10}}, "wall_mm", "asks for a tube"),
+        ({"wall_mm": 0.2, "coolant": {"temperature_degC": 10}}, "sensor_offset_mm", "in the coolant"),
+        ({"wall_mm": 0.2, "tip_shape": "conical", "lumen_start_mm": 0.5}, "lumen_start_mm", "no closed tip"),
+        ({"wall_mm": 0.2, "lumen_material": "muscle"}, "lumen_material", "which conducts"),
+        ({"insulation_mm": 0.05}, "insulation_mm", "axisymmetric"),
+        ({"wall_mm": 0.2, "coolant": {"h_W_per_m2K": 100}}, "coolant.temperature_degC", "missing key"),
+    ],
+)
+def test_impossible_tubes_are_refused(keys: dict[str, Any], where: str, words: str) -> None:
+    data = {
+        "domain": {"kind": "cylinder", "radius_mm": 50, "height_mm": 100, "tissue": "liver"},
+        "applicators": [{"outer_diameter_mm": 1.8, "active_tip_mm": 10.0, **keys}],
+        "generator": {"kind": "power", "power_W": 10, "duration_s": 60},
+    }
+    with pytest.raises(CaseError) as caught:
+        parse_case(data)
+    faults = [fault for fault in caught.value.faults if fault.where == f"applicators[0].{where}"]
     assert len(faults) == 1
     assert words in str(faults[0])
