@@ -112,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     library = _verb(verbs, "library", _library, "list tissues, applicators or damage sets, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
     library.add_argument("name", nargs="?", help="one entry")
+    library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
 
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
@@ -167,9 +168,24 @@ def _library(args: argparse.Namespace) -> int:
             print(catalogue.tissues_text(args.name))
         case "applicators":
             print(catalogue.applicators_text(args.name))
+            if args.pictures is not None:
+                print(_pictures(args.name, args.pictures))
         case _:
             print(catalogue.damage_text())
     return 0
+
+
+def _pictures(name: str | None, folder: Path) -> str:
+    """Write the pictures of one applicator, or of all; return what was written."""
+    from rfablate.physics.library import applicator_names
+    from rfablate.report.applicators import write_picture
+
+    names = applicator_names() if name is None else (name,)
+    try:
+        files = [write_picture(each, folder) for each in names]
+    except OSError as error:
+        raise CaseError([Fault(str(folder), error.strerror or str(error), "a writable folder")], "library") from None
+    return f"{len(files)} pictures in {folder}" if len(files) > 1 else str(files[0])
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rfablate.case.describe import format_table, tissue_sources, tissue_table
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import CaseError, Fault
@@ -69,16 +71,14 @@ def _tissue_text(name: str) -> str:
 
 def applicators_text(name: str | None = None) -> str:
     """Return all cannulae, or the one called `name` as a case's table; raises CaseError for none."""
-    source, checked = applicator_source()
+    source, checked = applicator_source(name)
     note = f"source: {source} ({'checked' if checked else 'not all checked'})"
     if name is not None:
         model = applicator_model(_known(name, applicator_names(), "applicators"))
-        keys = [
-            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:g}" for key, value in model.items()
-        ]
+        keys = [line for key, value in model.items() for line in _key_lines(key, value)]
         return "\n".join(["[[applicators]]", f'model = "{name}"', *(f"# {key}" for key in keys), "", note])
     models = {each: applicator_model(each) for each in applicator_names()}
-    head = ["model", "diameter mm", "tip mm", "shape", "sensor mm", "metal"]
+    head = ["model", "diameter mm", "tip mm", "shape", "sensor mm", "metal", "more"]
     rows = [
         [
             each,
@@ -87,10 +87,30 @@ def applicators_text(name: str | None = None) -> str:
             str(model["tip_shape"]),
             f"{model['sensor_offset_mm']:g}",
             str(model["metal"]),
+            _more(model),
         ]
         for each, model in models.items()
     ]
     return "\n".join([*format_table(rows, head), "", note])
+
+
+def _key_lines(key: str, value: Any) -> list[str]:
+    """Return a key of a case as its file has it; tables with dotted keys."""
+    if isinstance(value, dict):
+        return [line for inner, each in value.items() for line in _key_lines(f"{key}.{inner}", each)]
+    return [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:g}"]
+
+
+def _more(model: dict[str, Any]) -> str:
+    """Return what makes a model more than a solid cannula."""
+    wall, coolant, tines = (model.get(key) for key in ("wall_mm", "coolant", "tines"))
+    words = [] if wall is None else [f"tube, wall {wall:g} mm"]
+    if coolant is not None:
+        film = f", h {coolant['h_W_per_m2K']:g} W/(m2 K)" if "h_W_per_m2K" in coolant else " on the wall"
+        words.append(f"coolant {coolant['temperature_degC']:g} degC{film}")
+    if tines is not None:
+        words.append(f"{tines['count']} tines of {tines['diameter_mm']:g} x {tines['length_mm']:g} mm")
+    return ", ".join(words)
 
 
 def damage_text() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.device import device_materials
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.load import case_tissues
 from rfablate.case.schema import Case
@@ -32,7 +33,8 @@ def region_tissues(case: Case) -> dict[str, Tissue]:
         return {region.name: library[region.tissue] for region in case.domain.regions}
     names = {"domain": case.domain.tissue}
     names.update({structure.name: structure.tissue for structure in case.structures})
-    names.update({applicator.name: applicator.metal for applicator in case.applicators})
+    for applicator in case.applicators:
+        names.update(device_materials(applicator))
     return {name: library[tissue] for name, tissue in names.items()}
 
 
@@ -91,12 +93,17 @@ def make_kinetics(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> Arr
     for name, t in tissues.items():
         model = own if t.damage_set is None else None
         model = model or Arrhenius(*damage_set(t.damage_set or damage.set)[:2])
-        if not t.is_metal:
+        if not _is_device(t):
             groups.setdefault(model, []).append(name)
     if len(groups) == 1:
         return next(iter(groups))
-    weight = {name: 0.0 if t.is_metal else 1.0 for name, t in tissues.items()}
+    weight = {name: 0.0 if _is_device(t) else 1.0 for name, t in tissues.items()}
     return Mixed(tuple(groups), node_shares(domain, weight, list(groups.values())))
+
+
+def _is_device(t: Tissue) -> bool:
+    """Return whether it is metal or an insulator: nothing in it can die."""
+    return t.is_metal or t.sigma == 0.0
 
 
 def make_blood_flow(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> BloodFlow:

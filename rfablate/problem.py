@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.device import device_materials
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
@@ -15,6 +16,7 @@ from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem, PotentialMemory
+from rfablate.fem.film import Film, make_film
 from rfablate.fem.heat import HeatMemory, HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.matrix import Pattern
@@ -120,7 +122,8 @@ def build_problem(case: Case, domain: Domain) -> Problem:
     if missing:
         raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
     pattern = Pattern(domain)
-    metal = domain.per_cell({name: float(t.is_metal) for name, t in tissues.items()}) > 0.0
+    parts = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
+    tissue_cells = domain.per_cell({name: float(t.is_metal or name in parts) for name, t in tissues.items()}) == 0.0
     coefficients = make_coefficients(domain, tissues)
     inject(case, domain, coefficients)
     heat = HeatProblem(
@@ -130,6 +133,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
+        film=_film(case, domain),
     )
     fixed, fixed_value = _fixed_temperatures(case, domain)
     generator, surface = case_generator(case), _surface(case, domain)
@@ -150,7 +154,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         electric=electric,
         heat=heat,
         coefficients=coefficients,
-        tissue_cells=~metal,
+        tissue_cells=tissue_cells,
         fixed=fixed,
         fixed_value=fixed_value,
         sensor=make_probe(domain, sensor_points(case), "temperature sensor"),
@@ -216,7 +220,19 @@ def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArr
             inside = domain.nodes_of_cells(domain.cells_of(region.name))
             fixed |= inside
             value[inside] = region.held
+    coolant = case.applicators[0].coolant
+    if coolant is not None and coolant.h is None:
+        fixed |= domain.surface_nodes["coolant"]
+        value[domain.surface_nodes["coolant"]] = coolant.temperature
     return fixed, value
+
+
+def _film(case: Case, domain: Domain) -> Film | None:
+    """Return the coolant's film; None without, or where the coolant holds the wall's temperature. Collective."""
+    coolant = case.applicators[0].coolant
+    if coolant is None or coolant.h is None:
+        return None
+    return make_film(domain, "coolant", coolant.h, coolant.temperature)
 
 
 def _surface(case: Case, domain: Domain) -> Surface | None:

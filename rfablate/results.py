@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import rfablate
+from rfablate.case.device import Tine, device_materials, tines_of
 from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
 from rfablate.fem._compat import DOLFINX_VERSION
@@ -191,6 +194,8 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
                 "outer_diameter_mm": a.outer_diameter * MM,
                 "tip_shape": a.tip_shape,
                 "bevel_angle_deg": a.bevel_angle,
+                "regions": sorted(set(device_materials(a))),
+                "tines": [_tine(tine) for tine in tines_of(a)],
             }
             for a in case.applicators
         ],
@@ -201,6 +206,12 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
 def case_hash(case: Case) -> str:
     """Return the hash of everything that a case says."""
     return hashlib.sha256(dump_case(case).encode()).hexdigest()
+
+
+def _tine(tine: Tine) -> dict[str, Any]:
+    """Return what a drawing of a tine needs."""
+    points = tine.at(np.linspace(0.0, tine.length, 33)) * MM
+    return {"diameter_mm": 2.0 * tine.radius * MM, "path_mm": np.round(points, 4).tolist()}
 
 
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:

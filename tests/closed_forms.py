@@ -47,6 +47,15 @@ def joule_held_sphere(r: FloatArray, electrode: float, outer: float = np.inf) ->
     return q / outer**2 - B / outer + B / r - q / r**2
 
 
+def joule_filmed_sphere(r: FloatArray, h: float, liquid: float, outer: float = np.inf) -> FloatArray:
+    """A1b, a film between sphere and a liquid at the rise `liquid` [K]:  k theta' = h (theta - liquid) at r0."""
+    q = SIGMA * VOLTAGE**2 * R0**2 / (2.0 * K)
+    # theta = A + B / r - q / r^2
+    far = q / outer**2
+    B = (2.0 * K * q / R0**3 + h * (liquid + q / R0**2 - far)) / (K / R0**2 + h / R0 - h / outer)
+    return far - B / outer + B / r - q / r**2
+
+
 def joule_perfused_sphere(r: FloatArray, outer: float = np.inf) -> FloatArray:
     """A2, steady Joule heat around a sphere that takes no heat, with perfusion."""
     K0 = SIGMA * VOLTAGE**2 * R0**2

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.check_applicator import active_faults, applicator_faults
 from rfablate.case.check_mesh import one_applicator
+from rfablate.case.device import in_metal
 from rfablate.case.geometry import (
     Applicator,
     BoxDomain,
@@ -21,15 +23,10 @@ from rfablate.case.geometry import (
 from rfablate.case.parts import Parts, Placed
 from rfablate.case.shapes import (
     GeneratedDomain,
-    active_surface_points,
-    applicator_frame,
     bounding_box,
     contains,
-    in_metal,
     sample_points,
-    signed_distance,
 )
-from rfablate.case.tissues import known_tissues
 from rfablate.errors import Fault
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,7 +34,6 @@ FloatArray = npt.NDArray[np.float64]
 _LARGEST_DOMAIN = 0.5
 _THINNEST, _THICKEST = 0.3e-3, 3e-3
 _TIPS_IN_DOMAIN = 4.0
-_DIAMETERS_TO_BOUNDARY = 2.0
 
 
 def degenerate_faults(parts: Parts) -> Iterator[Fault]:
@@ -119,9 +115,8 @@ def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
     for number, each in enumerate(visible):
         yield from _hidden(each, visible[number + 1 :], metal, points[each.where])
     for where, applicator in applicators:
-        yield from _tip_faults(where, applicator, domain)
-        yield from _sensor_faults(where, applicator)
-        yield from _swallowed(applicator, domain, visible, parts)
+        yield from applicator_faults(where, applicator, domain)
+        yield from active_faults(applicator, domain, visible, parts)
 
 
 def partly_outside(parts: Parts, domain: GeneratedDomain) -> Iterator[str]:
@@ -182,75 +177,3 @@ def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], 
     if len(points) == 0:
         found = f"wholly covered by {' and '.join(covering)}, which comes later and wins"
         yield Fault(each.where, found, "some part of its own", "write the smaller structure after the larger one")
-
-
-def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
-    frame, zero = applicator_frame(applicator), np.zeros(41)
-    axis_points = frame.at(zero, zero, np.linspace(0.0, applicator.active_tip, 41))
-    depth = -float(signed_distance(domain, axis_points).max())
-    least = _DIAMETERS_TO_BOUNDARY * applicator.outer_diameter
-    if depth < least:
-        by = f"is {-depth * 1e3:.3g} mm outside" if depth < 0 else f"comes within {depth * 1e3:.3g} mm of it"
-        found = f"the cannula leaves the domain: its active tip {by}"
-        expected = f"at least {_DIAMETERS_TO_BOUNDARY:g} diameters, {least * 1e3:.3g} mm, inside"
-        hint = "move tip_mm, turn direction (from the tip along the shaft), or enlarge the domain"
-        yield Fault(f"{where}.tip_mm", found, expected, hint)
-    if applicator.shaft_length is not None and applicator.shaft_length < applicator.active_tip:
-        found, least = f"found {applicator.shaft_length * 1e3:g}", applicator.active_tip
-        yield Fault(f"{where}.shaft_length_mm", found, f"at least the active tip, {least * 1e3:g} [mm]")
-    across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}
-    length = across[applicator.tip_shape] / float(np.tan(np.radians(applicator.bevel_angle)))
-    if length > applicator.active_tip:
-        found = f"the {applicator.tip_shape} end is {length * 1e3:.3g} mm long"
-        expected = f"at most the active tip, {applicator.active_tip * 1e3:g} mm"
-        yield Fault(
-            f"{where}.bevel_angle_deg",
-            found,
-            expected,
-            "a larger angle, or --set applicators.0.tip_shape=blunt",
-        )
-
-
-def _sensor_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
-    frame, zero, radius = applicator_frame(applicator), np.zeros(1), 0.5 * applicator.outer_diameter
-    if not in_metal(applicator, frame.at(zero, zero, np.full(1, applicator.sensor_offset))).all():
-        slope = float(np.tan(np.radians(applicator.bevel_angle)))
-        least = radius / slope if applicator.tip_shape == "bevel" else 0.0
-        most = "" if applicator.shaft_length is None else f" and at most {applicator.shaft_length * 1e3:g}"
-        found = f"found {applicator.sensor_offset * 1e3:g}: outside the metal"
-        expected = f"at least {least * 1e3:.3g}{most} [mm] from the tip"
-        hint = f"sensor_offset_mm = {np.ceil(least * 1e4 + 2) / 10:g}" if applicator.tip_shape == "bevel" else ""
-        yield Fault(f"{where}.sensor_offset_mm", found, expected, hint)
-    if applicator.sensor_radius > radius:
-        found = f"found {applicator.sensor_radius * 1e3:g}"
-        yield Fault(f"{where}.sensor_radius_mm", found, f"at most the cannula's radius, {radius * 1e3:g} [mm]")
-
-
-def _swallowed(
-    applicator: Applicator, domain: GeneratedDomain, placed: Sequence[Placed], parts: Parts
-) -> Iterator[Fault]:
-    """Yield the fault of an active tip that no conducting tissue touches."""
-    tissues = known_tissues(parts)
-    points = active_surface_points(applicator)
-    points = points[contains(domain, points)]
-    owner = np.full(len(points), -1)
-    for number, each in enumerate(placed):
-        owner[contains(each.shape, points)] = number
-    owners = sorted(set(owner.tolist()))
-    reasons = []
-    for number in owners:
-        body = domain if number < 0 else placed[number].shape
-        tissue = tissues.get(body.tissue)
-        held = number >= 0 and placed[number].shape.held is not None
-        if not (held or (tissue is not None and (tissue.is_metal or tissue.sigma == 0.0))):
-            return
-        why = "held at a temperature" if held else f"{body.tissue}, which carries no current"
-        reasons.append((("domain.tissue" if number < 0 else placed[number].where), why))
-    for where, why in reasons:
-        found = f"swallows the active tip: it is {why}"
-        yield Fault(
-            where,
-            found,
-            "conducting tissue around at least part of the tip",
-            "move it away, or write it earlier",
-        )

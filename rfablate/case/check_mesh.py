@@ -32,6 +32,9 @@ def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
         expected = "no such table: a user's mesh states its own surfaces"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'
         yield Fault("boundary", "found a table", expected, hint)
+    for where, applicator in parts.applicators:
+        if applicator.coolant is not None:
+            yield Fault(f"{where}.coolant", "found a table", "none: with your own mesh no wall is known to be cooled")
     if parts.applicator_count > 1:
         yield one_applicator(parts.applicator_count)
 

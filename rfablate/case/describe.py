@@ -14,6 +14,7 @@ from rfablate.case.geometry import (
     MeshDomain,
     MeshRegion,
     Structure,
+    Tines,
 )
 from rfablate.case.schema import Case
 from rfablate.case.tissues import case_tissues
@@ -149,9 +150,12 @@ def _applicator(each: Applicator) -> list[str]:
     angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
     model = f"{each.model}: " if each.model else ""
     end = "to the domain's surface" if each.shaft_length is None else f"{_mm(each.shaft_length)} long"
+    shaft = f", shaft of {each.shaft_material}" if each.shaft_material else ""
     return [
         f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
-        f"{each.tip_shape}{angle}, {each.metal}",
+        f"{each.tip_shape}{angle}, {each.metal}{shaft}",
+        *([] if each.tines is None else [_tines(each.tines)]),
+        *([] if each.wall is None else [_tube(each)]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
@@ -164,6 +168,24 @@ def _injectate(each: Injectate) -> str:
     return (
         f"{each.volume * 1e6:g} mL of {each.NaCl:g} % NaCl ({sigma:.3g} S/m at 37 degC) about {where}, "
         f"spread {_mm(each.spread)}: {100 * bolus.peak:.0f} % fluid at the centre"
+    )
+
+
+def _tube(each: Applicator) -> str:
+    assert each.wall is not None
+    wall = f"tube with a wall of {_mm(each.wall)}, "
+    if each.coolant is None:
+        return wall + f"{each.lumen_material} in its lumen"
+    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
+    return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
+
+
+def _tines(tines: Tines) -> str:
+    bent = "straight" if tines.bend_radius is None else f"bent at a radius of {_mm(tines.bend_radius)}"
+    metal = f", {tines.metal}" if tines.metal else ""
+    return (
+        f"{tines.count} tines of {_mm(tines.diameter)}, {_mm(tines.deployment * tines.length)} out, {bent}, "
+        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
     )
 
 

@@ -186,8 +186,43 @@ class Injectate(Table):
 BevelAngle = Annotated[float, Field(strict=True, ge=10, lt=90)]
 
 
+class Tines(Table):
+    """Tines that come out of the cannula, evenly spaced around its axis, bare and at the tip's potential.
+
+    Each starts `exit` from the tip along the shaft, `offset` beside the axis, and points `exit_angle` away from
+    straight ahead. It runs straight or, with a `bend_radius`, along a circle that turns it outwards and back.
+    """
+
+    count: Annotated[int, Field(strict=True, ge=1, le=24)]
+    diameter: MmPositive = Field(alias="diameter_mm")
+    length: MmPositive = Field(alias="length_mm")
+    """Length of a tine pushed out in full [m]."""
+    deployment: Fraction = 1.0
+    """Part of `length` that is pushed out."""
+    bend_radius: MmPositive | None = Field(default=None, alias="bend_radius_mm")
+    """Radius of the tine's centre line [m]; None: straight."""
+    exit_angle: Annotated[float, Field(strict=True, ge=0, le=120)] = Field(default=0.0, alias="exit_angle_deg")
+    """Angle between the tine's start and the axis ahead of the tip [degree]."""
+    exit: MmNotNegative = Field(default=0.0, alias="exit_mm")
+    offset: MmNotNegative = Field(default=0.0, alias="offset_mm")
+    first_azimuth: Number = Field(default=0.0, alias="first_azimuth_deg")
+    metal: str | None = None
+    """None: the cannula's."""
+
+
+class Coolant(Table):
+    """A liquid that flows through the lumen: its wall has its temperature, or a film `h` between them.
+
+    Given beside a `model` it takes the place of the model's coolant as a whole.
+    """
+
+    temperature: Celsius = Field(alias="temperature_degC")
+    h: Annotated[float, Field(strict=True, gt=0, le=1e6)] | None = Field(default=None, alias="h_W_per_m2K")
+    """Heat transfer coefficient at the lumen's wall [W/(m2 K)]; None: the wall has the coolant's temperature."""
+
+
 class Applicator(Table):
-    """A straight cannula: metal cylinder, bare (active) at its tip, insulated above.
+    """A straight cannula: metal cylinder or tube, bare (active) at its tip, insulated above.
 
     `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
     `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at
@@ -210,3 +245,16 @@ class Applicator(Table):
     sensor_radius: MmNotNegative = Field(default=0.0, alias="sensor_radius_mm")
     """Radius of the disc the sensor averages over, 0 for a point [m]."""
     metal: str = "stainless_steel"
+    shaft_material: str | None = None
+    """What the insulated shaft is made of, a metal or an insulator; None: the metal of the tip."""
+    tines: Tines | None = None
+    wall: MmPositive | None = Field(default=None, alias="wall_mm")
+    """Thickness of the tube's wall [m]; None: solid metal."""
+    lumen_material: str = "air"
+    """What fills the lumen of a tube without coolant."""
+    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm")
+    """Distance of the lumen's closed end from the tip [m]; None: a wall's thickness behind the bevel, cone or face."""
+    insulation: MmPositive | None = Field(default=None, alias="insulation_mm")
+    """Thickness of the insulating coat on the shaft, outside the outer diameter [m]; None: too thin to matter."""
+    insulation_material: str = "ptfe"
+    coolant: Coolant | None = None

@@ -23,6 +23,7 @@ _UNITS = {
     "_J_per_mol": "J/mol",
     "_W_per_mK": "W/(m K)",
     "_W_per_K_s": "W/(K s)",
+    "_W_per_m2K": "W/(m2 K)",
     "_W_per_K": "W/K",
     "_S_per_m": "S/m",
     "_per_K": "1/K",

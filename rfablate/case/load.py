@@ -144,7 +144,10 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
             faults.append(Fault(f"applicators[{number}].model", f"found {show(name)}", expected, hint))
         # An unknown model's keys are not asked for: any model stands in, and no more is checked.
         model = applicator_model(name if known else applicator_names()[0])
-        tables[number] = {**model, **table, "model": name if isinstance(name, str) else ""}
+        merged = {**model, **table, "model": name if isinstance(name, str) else ""}
+        if isinstance(model.get("tines"), dict) and isinstance(table.get("tines"), dict):
+            merged["tines"] = {**model["tines"], **table["tines"]}  # a coolant is given as a whole
+        tables[number] = merged
     return faults, unsound
 
 

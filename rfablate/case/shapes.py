@@ -7,13 +7,11 @@ elsewhere and for ellipsoids their magnitude is a lower bound of the distance to
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry import (
-    Applicator,
     AxisymmetricDomain,
     Box,
     BoxDomain,
@@ -131,64 +129,6 @@ def _plate_box(shape: HalfSpace | Slab) -> FloatArray:
         if isinstance(shape, Slab) or normal[axis] < 0:
             box[1, axis] = point[axis] + half
     return box
-
-
-# --- applicator -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Axes of an applicator: `tip` most distal, `axis` from there along the shaft, `u` and `v` across it."""
-
-    tip: FloatArray
-    axis: FloatArray
-    u: FloatArray
-    v: FloatArray
-
-    def at(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return the points [m] at x along u, y along v and z along the axis from the tip, shape (n, 3)."""
-        return np.asarray(self.tip + np.outer(x, self.u) + np.outer(y, self.v) + np.outer(z, self.axis))
-
-    def coordinates(self, points: FloatArray) -> FloatArray:
-        """Return the points' coordinates along u, v and the axis [m], shape (n, 3)."""
-        return np.asarray((points - self.tip) @ np.stack([self.u, self.v, self.axis], axis=1))
-
-
-def applicator_frame(applicator: Applicator) -> Frame:
-    """Return the applicator's axes; u is x made perpendicular to the axis, y where the axis is along x."""
-    axis = _unit(applicator.direction)
-    start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    u = start - (start @ axis) * axis
-    u /= np.linalg.norm(u)
-    return Frame(np.array(applicator.tip), axis, u, np.cross(axis, u))
-
-
-def in_metal(applicator: Applicator, points: FloatArray) -> BoolArray:
-    """Return which points lie in the cannula's metal.
-
-    A bevel's plane, at `bevel_angle` to the axis, leaves the most distal point on the rim opposite to
-    `bevel_azimuth`; a cone has its apex at the tip.
-    """
-    radius, slope = 0.5 * applicator.outer_diameter, np.tan(np.radians(applicator.bevel_angle))
-    x, y, z = applicator_frame(applicator).coordinates(np.asarray(points).reshape(-1, 3)).T
-    across, slack = np.hypot(x, y), 1e-9
-    inside = (across <= radius + slack) & (z >= -slack) & (z <= (applicator.shaft_length or np.inf) + slack)
-    if applicator.tip_shape == "conical":
-        inside &= across <= z * slope + slack
-    elif applicator.tip_shape == "bevel":
-        azimuth = np.radians(applicator.bevel_azimuth)
-        inside &= (x * np.cos(azimuth) + y * np.sin(azimuth) + radius) <= z * slope + slack
-    return np.asarray(inside)
-
-
-def active_surface_points(applicator: Applicator) -> FloatArray:
-    """Return points just outside the active tip, around it and ahead of it, shape (n, 3) [m]."""
-    radius = 0.5 * applicator.outer_diameter
-    heights = np.repeat(np.linspace(0.0, applicator.active_tip, 41), 16)
-    angles = np.tile(np.linspace(0.0, 2 * np.pi, 16, endpoint=False), 41)
-    frame = applicator_frame(applicator)
-    around = frame.at(1.02 * radius * np.cos(angles), 1.02 * radius * np.sin(angles), heights)
-    return np.vstack([around, frame.at(np.zeros(1), np.zeros(1), np.full(1, -0.02 * radius))])
 
 
 # --- samples --------------------------------------------------------------------------------------

@@ -80,6 +80,8 @@ def tissue_faults(parts: Parts) -> list[Fault]:
     for where, name in _uses(parts):
         if where.endswith(".metal") and (made := _made(name, parts)) and not made.is_metal:
             faults.append(Fault(where, f'found "{name}", which is no metal', "stainless_steel, nitinol or platinum"))
+        if where.endswith("_material") and (made := _made(name, parts)) and made.sigma > 0.0:
+            faults.append(Fault(where, f'found "{name}", which conducts', "a metal or insulator, e.g. insulation"))
     return faults
 
 
@@ -100,6 +102,14 @@ def _uses(parts: Parts) -> Iterator[tuple[str, str]]:
         yield f"{structure.where}.tissue", structure.shape.tissue
     for where, applicator in parts.applicators:
         yield f"{where}.metal", applicator.metal
+        if applicator.shaft_material is not None:
+            yield f"{where}.shaft_material", applicator.shaft_material
+        if applicator.wall is not None:
+            yield f"{where}.lumen_material", applicator.lumen_material
+        if applicator.insulation is not None:
+            yield f"{where}.insulation_material", applicator.insulation_material
+        if applicator.tines is not None and applicator.tines.metal is not None:
+            yield f"{where}.tines.metal", applicator.tines.metal
 
 
 def _base(name: str, own: TissueOverride) -> str | None:

@@ -2,8 +2,9 @@
 
     rho c dT/dt = div( k grad T ) - omega_b rho_b c_b (T - T_b) alive + V^2 q_1
 
-T [degC]; q_1 the Joule heat of 1 V [W/(m3 V2)]; alive falls to 0 where tissue is dead; T given on fixed nodes, no flux
-through the rest. In time  dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1),  coefficients taken at an extrapolated temperature,
+T [degC]; q_1 the Joule heat of 1 V [W/(m3 V2)]; alive falls to 0 where tissue is dead; T given on fixed nodes,
+k dT/dn = h (T_c - T) on a wall with a coolant (`fem.film`), no flux through the rest. In time
+dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1),  coefficients taken at an extrapolated temperature,
 so the step is linear and splits into a part without voltage and a part for 1 V:   T(n+1) = T_a + V^2 T_b.
 The unknown is the rise above blood: the solver's tolerance then is one of the rise, not of the level.
 """
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.domain import Domain
+from rfablate.fem.film import Film
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.mass import Mass, Rows
 from rfablate.fem.matrix import Matrix, Pattern
@@ -61,9 +63,10 @@ class HeatProblem:
         blood_temperature: float,
         rtol: float,
         max_iterations: int,
+        film: Film | None = None,
     ) -> None:
-        """Take the heat capacity and perfusion of the nodes. Collective."""
-        self._domain, self.mass, self._blood = domain, mass, blood_temperature
+        """Take the heat capacity and perfusion of the nodes, and a coolant's film. Collective."""
+        self._domain, self.mass, self._blood, self._film = domain, mass, blood_temperature, film
         self.stiffness = Matrix(pattern)
         """Stiffness of k; `Pattern.assemble` fills it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
@@ -96,6 +99,8 @@ class HeatProblem:
             self._hierarchy.drop()
         self._w0, self._fixed = w0, fixed
         self.mass.add(self._operator, self.stiffness, w0, alive)
+        if self._film is not None:
+            self._operator.diagonal += self._film.transfer
         self._inverse[:] = np.where(fixed[: len(self._inverse)], 0.0, 1.0 / self._operator.diagonal)
 
     def step(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
@@ -142,6 +147,8 @@ class HeatProblem:
     ) -> tuple[FloatArray, FloatArray]:
         """Return the start of the rise above blood and the right-hand side at the owned nodes."""
         b = self.mass.heat(past - self._w0 * self._blood) + source[: self._domain.nodes.owned]
+        if self._film is not None:
+            b += self._film.transfer * (self._film.temperature - self._blood)
         return np.where(self._fixed, fixed_value, guess) - self._blood, b
 
     def _energy(self, guess: FloatArray, b: FloatArray) -> float:
@@ -154,16 +161,18 @@ class HeatProblem:
         load - C dT/dt - K T - W (T - T_b); arguments as in `flows`.
         """
         rise = T - self._blood
-        return np.asarray(
-            load[rows] - self._operator.rows_times(rows, rise) + self.mass.heat_at(rows, self._w0 * rise - rate)
-        )
+        power = load[rows] - self._operator.rows_times(rows, rise) + self.mass.heat_at(rows, self._w0 * rise - rate)
+        if self._film is not None:
+            power += self._film.transfer[rows] * (self._film.temperature - self._blood)
+        return np.asarray(power)
 
     def flows(
         self, T: FloatArray, rate: FloatArray, load: FloatArray, start: FloatArray, boiling: BoolArray | None = None
     ) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.
 
-        The boundary's share is the reaction of the fixed nodes, but for those `boiling`.
+        The boundary's share is the reaction of the fixed nodes, but for those `boiling`, and what a coolant draws
+        through its film.
 
         Args:
             T: temperature at the end of the step [degC].
@@ -175,7 +184,8 @@ class HeatProblem:
         fixed = self._fixed if boiling is None else self._fixed & ~boiling
         reaction = self.reaction(np.flatnonzero(fixed[: nodes.owned]), T, rate, load)
         lost = mass.perfused(T - self._blood)
+        drawn = self._film.drawn(T) if self._film is not None else 0.0
         perfused, boundary, stored = nodes.total_of(
-            float(lost.sum()), float(reaction.sum()), float(mass.capacity @ (T - start)[: nodes.owned])
+            float(lost.sum()), float(reaction.sum()) + drawn, float(mass.capacity @ (T - start)[: nodes.owned])
         )
         return HeatFlows(float(perfused), float(boundary), float(stored))

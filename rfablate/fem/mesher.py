@@ -14,6 +14,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.device import device_parts, tines_of
 from rfablate.case.geometry import BoxDomain, MeshDomain
 from rfablate.case.schema import Case
 from rfablate.case.shapes import contains
@@ -74,13 +75,14 @@ def generate_mesh(case: Case) -> MeshData:
 def _attempt(
     case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
 ) -> MeshData:
-    tip_tag, shaft_tag = len(case.structures) + 2, len(case.structures) + 3
+    device = device_parts(case.applicators[0])
+    device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needle = _needle(case, dim)
     with gmsh_session():
         pieces = _fragment(case, dim, conforming)
-        guides = add_guides(needle, sizes, _sharp_circles(case), dim)
+        guides = add_guides(needle, tines_of(case.applicators[0]), sizes, _sharp_circles(case), dim)
         gmsh.model.occ.synchronize()
-        set_background(needle, guides, _interfaces(case, pieces, dim), sizes, dim)
+        set_background(needle, tines_of(case.applicators[0]), guides, _interfaces(case, pieces, dim), sizes, dim)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         gmsh.model.mesh.generate(dim)
@@ -93,14 +95,33 @@ def _attempt(
         notes += [f"the mesher's first answer: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
-    active = facets_between(cells, region == tip_tag, region < tip_tag)
+    active_tags = [tag for tag, part in zip(device_tags, device, strict=True) if part.active]
+    active = facets_between(cells, np.isin(region, active_tags), region < device_tags[0])
     outer = boundary_facets(cells)
     if dim == 2:
         outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
-    names = {DOMAIN: "domain", tip_tag: case.applicators[0].name}
-    names.update({number + 2: shape.name for number, shape in enumerate(case.structures)})
-    region = np.where(region == shaft_tag, tip_tag, region).astype(np.int32)
-    return MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+    names = {DOMAIN: "domain", **{number + 2: shape.name for number, shape in enumerate(case.structures)}}
+    first: dict[str, int] = {}
+    for tag, part in zip(device_tags, device, strict=True):
+        region[region == tag] = first.setdefault(part.region, tag)
+    names.update({tag: name for name, tag in first.items()})
+    data = MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+    hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
+    return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
+
+
+def _flushed(data: MeshData, lumen: int) -> MeshData:
+    """Return the mesh without the lumen, whose wall is the surface `coolant`; what bounds the lumen alone goes too."""
+    kept = data.region != lumen
+    used, packed = np.unique(data.cells[kept], return_inverse=True)
+    number = np.full(len(data.points), -1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    surfaces = {**data.surfaces, "coolant": facets_between(data.cells, kept, ~kept)}
+    surfaces = {name: number[facets] for name, facets in surfaces.items()}
+    surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
+    names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
+    cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
+    return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
 
 
 def _roles(case: Case, active: IntArray, outer: IntArray) -> dict[str, IntArray]:
@@ -140,8 +161,10 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
         bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
         numbers += range(2, 2 + len(case.structures))
     applicator = case.applicators[0]
-    bodies += shapes.add_applicator(applicator, applicator.shaft_length or reach)
-    numbers += [len(case.structures) + 2, len(case.structures) + 3]
+    made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
+    for number, part in enumerate(device_parts(applicator), start=len(case.structures) + 2):
+        bodies.append(made[part.kind])
+        numbers.append(number)
     flat = [entity for body in bodies for entity in body]
     number_of = [number for number, body in zip(numbers, bodies, strict=True) for _ in body]
     everything, cut = gmsh.model.occ.fragment(flat[:1], flat[1:])

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from mpi4py import MPI
 
+from rfablate.case.device import device_parts
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
 from rfablate.fem.domain import Domain, distribute
 from rfablate.fem.meshdata import MeshData
 from rfablate.fem.parallel import on_root
 
-RECIPE = 12
+RECIPE = 13
 """Raised whenever the meshing code makes other meshes of the same case."""
 
 
@@ -87,6 +88,7 @@ def mesh_key(case: Case) -> str:
             a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius"})
             for a in case.applicators
         ],
+        "regions": [part.region for a in case.applicators for part in device_parts(a)],
         "mesh": case.mesh.model_dump(by_alias=True),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]

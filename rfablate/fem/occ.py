@@ -5,6 +5,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
+from rfablate.case.device import Tine, lumen, tines_of
 from rfablate.case.geometry import (
     Applicator,
     Box,
@@ -115,16 +116,33 @@ def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
     gmsh.model.occ.translate(entities, *origin)
 
 
-def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
-    """Add the cannula's metal up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
+def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
+    """Add the cannula up to `length` [m] from the tip and its tines; return the bodies of each kind of part."""
     occ = gmsh.model.occ
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     tip = _tip(applicator, radius, active)
     shaft: Entities = []
     if length > active:
         shaft = [(3, occ.addCylinder(0, 0, active, 0, 0, length - active, radius))]
-    place(tip + shaft, applicator_frame(applicator), np.array(applicator.tip))
-    return tip, shaft
+    hollow: Entities = []
+    if applicator.wall is not None:
+        inner, start = lumen(applicator)
+        hollow = [(3, occ.addCylinder(0, 0, start, 0, 0, length - start, inner))]
+    place(tip + shaft + hollow, applicator_frame(applicator), np.array(applicator.tip))
+    tines = [body for tine in tines_of(applicator) for body in _add_tine(tine)]
+    if applicator.tines is not None and applicator.tines.exit > 0.0:  # they overlap inside the cannula
+        tines = [body for tine in tines for body in occ.cut([tine], tip, removeTool=False)[0]]
+    return {"tines": tines, "tip": tip, "shaft": shaft, "lumen": hollow}
+
+
+def _add_tine(tine: Tine) -> Entities:
+    """Add a tine: a cylinder, or part of a torus."""
+    R = tine.bend_radius
+    if R is None:
+        return [(3, gmsh.model.occ.addCylinder(*tine.start, *(tine.length * tine.ahead), tine.radius))]
+    body = [(3, gmsh.model.occ.addTorus(0, 0, 0, R, tine.radius, angle=tine.length / R))]
+    place(body, np.stack([-tine.outward, tine.ahead, np.cross(-tine.outward, tine.ahead)], axis=1), tine.centre)
+    return body
 
 
 def _tip(applicator: Applicator, radius: float, active: float) -> Entities:

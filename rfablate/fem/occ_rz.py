@@ -8,6 +8,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
+from rfablate.case.device import lumen
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -58,8 +59,8 @@ def add_structure(shape: Structure, reach: float) -> Entities:
     raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain")
 
 
-def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Entities]:
-    """Add the section of the cannula up to `length` [m] from the tip; return its (active tip, insulated shaft)."""
+def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
+    """Add the section of the cannula up to `length` [m] from the tip; return the bodies of each kind of part."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
@@ -70,7 +71,19 @@ def add_applicator(applicator: Applicator, length: float) -> tuple[Entities, Ent
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     shaft = _rectangle(radius, *sorted((z + up * active, z + up * length))) if length > active else []
-    return tip, shaft
+    bodies = {"tip": tip, "shaft": shaft}
+    if applicator.insulation is not None:
+        bodies["insulation"] = _band(
+            radius, radius + applicator.insulation, *sorted((z + up * active, z + up * length))
+        )
+    if applicator.wall is not None:
+        inner, start = lumen(applicator)
+        bodies["lumen"] = _rectangle(inner, *sorted((z + up * start, z + up * length)))
+    return bodies
+
+
+def _band(inner: float, outer: float, low: float, high: float) -> Entities:
+    return [(2, gmsh.model.occ.addRectangle(inner, low, 0, outer - inner, high - low))]
 
 
 def _polygon(corners: list[tuple[float, float]]) -> Entities:

@@ -9,6 +9,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.device import Tine
 from rfablate.fem.sizes import Sizes
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,34 +42,42 @@ class Needle:
 
 @dataclass(frozen=True)
 class Guides:
-    """Points from which sizes grow: along the active tip, along the shaft, and around the active tip's edges."""
+    """Points from which sizes grow: along the active tip and the shaft, around the active tip's edges, on the tines."""
 
     active: list[int]
     shaft: list[int]
     edges: list[int]
+    tines: list[int]
+    tine_ends: list[int]
 
 
-def add_guides(needle: Needle, sizes: Sizes, edges: Sequence[float], dim: int) -> Guides:
+def add_guides(needle: Needle, tines: Sequence[Tine], sizes: Sizes, edges: Sequence[float], dim: int) -> Guides:
     """Add the guiding points; call before `synchronize`. `edges`: distances from the tip of its sharp circles [m]."""
     count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
     return Guides(
         _add_points(_along(needle, 0.0, needle.active, sizes.tip / 2)),
         _add_points(_along(needle, needle.active, needle.length, sizes.shaft / 2)),
         _add_points([point for s in edges for point in needle.ring(s, count, dim)]),
+        _add_points([point for tine in tines for point in tine.at(_stations(0.0, tine.length, sizes.tine / 2))]),
+        _add_points([point for tine in tines for point in tine.end_circle(8)]),
     )
 
 
 def _along(needle: Needle, start: float, end: float, spacing: float) -> list[FloatArray]:
-    count = max(2, int(np.ceil((end - start) / spacing)) + 1)
-    return [needle.point(s) for s in np.linspace(start, end, count)]
+    return [needle.point(s) for s in _stations(start, end, spacing)]
+
+
+def _stations(start: float, end: float, spacing: float) -> FloatArray:
+    return np.linspace(start, end, max(2, int(np.ceil((end - start) / spacing)) + 1))
 
 
 def _add_points(points: list[FloatArray]) -> list[int]:
     return [gmsh.model.occ.addPoint(*point) for point in points]
 
 
-def set_background(
+def set_background(  # noqa: PLR0913
     needle: Needle,
+    tines: Sequence[Tine],
     guides: Guides,
     interfaces: Mapping[str, list[int]],
     sizes: Sizes,
@@ -78,6 +87,7 @@ def set_background(
 
     Args:
         needle: the applicator's axis.
+        tines: the applicator's tines.
         guides: what `add_guides` returned.
         interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
         sizes: the sizes wanted.
@@ -86,10 +96,16 @@ def set_background(
     field = gmsh.model.mesh.field
     active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
     fields = [
-        _growing_from_tip(active, needle.radius, sizes),
+        _growing_from_tip(active, needle.radius, sizes.tip, sizes),
         _growing(shaft, sizes.shaft, needle.radius, sizes),
         _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
     ]
+    if tines:
+        along = _distance("PointsList", guides.tines)
+        fields += [
+            _growing_from_tip(along, tines[0].radius, sizes.tine, sizes),
+            _growing(_distance("PointsList", guides.tine_ends), 0.5 * sizes.tine, 0.0, sizes),
+        ]
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
     for name, tags in interfaces.items():
         if name in sizes.structure and tags:
@@ -121,10 +137,10 @@ def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
     return int(number)
 
 
-def _growing_from_tip(distance: int, radius: float, sizes: Sizes) -> int:
-    """Add the size that grows from the active tip's surface, slowly up to the lesion's reach and faster beyond."""
-    near = f"({sizes.tip} + {sizes.growth} * (F{distance} - {radius}))"
-    edge = sizes.tip + sizes.growth * sizes.lesion
+def _growing_from_tip(distance: int, radius: float, size: float, sizes: Sizes) -> int:
+    """Add the size that grows from bare metal's surface, slowly up to the lesion's reach and faster beyond."""
+    near = f"({size} + {sizes.growth} * (F{distance} - {radius}))"
+    edge = size + sizes.growth * sizes.lesion
     outside = f"({edge} + {sizes.growth_outside} * (F{distance} - {radius + sizes.lesion}))"
     larger = f"(0.5 * ({near} + {outside} + Sqrt(({near} - {outside}) ^ 2)))"
     return _capped(_math(larger), sizes.far)

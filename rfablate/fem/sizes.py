@@ -44,6 +44,8 @@ class Sizes:
     edge: float
     """Size on the circles where the insulation and the flat of the tip begin."""
     shaft: float
+    tine: float
+    """Size on the tines; 0 without."""
     far: float
     growth: float
     growth_outside: float
@@ -72,6 +74,7 @@ def choose_sizes(case: Case) -> Sizes:
         tip=tip,
         edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
         shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * applicator.outer_diameter)),
+        tine=0.0 if applicator.tines is None else min(tip, scale * 1.5 * applicator.tines.diameter / across),
         far=scale * (mesh.size_far or _FAR * min(extent)),
         growth=scale * (mesh.growth or growth),
         growth_outside=_GROWTH_OUTSIDE * scale * (mesh.growth or growth),

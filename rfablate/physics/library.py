@@ -5,6 +5,7 @@ The numbers stand in the TOML files beside this module, with the unit in the key
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import sys
@@ -100,23 +101,26 @@ def damage_set_names() -> tuple[str, ...]:
 def applicator_model(name: str) -> dict[str, Any]:
     """Return the case keys (clinic units) that the cannula `name` stands for.
 
-    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal.
+    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal; of a tube wall_mm, of
+    cooled electrodes a table coolant, of expandable ones a table tines.
 
     Raises:
         KeyError: the library has no such model.
     """
-    return dict(_applicators()[name])
+    return copy.deepcopy(_applicators()[name])
 
 
 def applicator_names() -> tuple[str, ...]:
-    """Return the names of all cannulae, thin to thick, short tip to long, sharp before blunt."""
+    """Return the names of all cannulae, thin to thick, short tip to long, sharp before blunt; then other electrodes."""
     return tuple(_applicators())
 
 
-def applicator_source() -> tuple[str, bool]:
-    """Return where the cannulae's numbers come from, and whether all were re-read there."""
-    defaults = _table("applicators.toml")["defaults"]
-    return str(defaults["source"]), bool(defaults["checked"])
+def applicator_source(name: str | None = None) -> tuple[str, bool]:
+    """Return where the numbers of `name`, or of the cannulae, come from, and whether all were re-read there."""
+    table = _table("applicators.toml")
+    if name in table["model"]:
+        return str(table["model"][name]["source"]), False
+    return str(table["defaults"]["source"]), bool(table["defaults"]["checked"])
 
 
 @functools.cache
@@ -197,6 +201,10 @@ def _applicators() -> dict[str, dict[str, Any]]:
                 model = _cannula(float(diameter), float(tip), shape, table["defaults"])
                 if model:
                     models[f"cannula-{gauge}g-{tip}mm{suffix}"] = model
+                    tube = {**model, "wall_mm": float(table["wall_mm"][gauge])}
+                    models[f"cannula-{gauge}g-{tip}mm{suffix}-tube"] = tube
+    for name, row in table["model"].items():
+        models[name] = {key: value for key, value in row.items() if key != "source"}
     return models
 
 

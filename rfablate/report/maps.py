@@ -142,7 +142,7 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
     """Draw the cannulas as meshed, else from their sizes, active tip light, shaft dark; return the outlines."""
     outlines: list[FloatArray] = []
     for cannula in view.cannulas:
-        tags = [tag for tag, name in view.names.items() if name == cannula.name]
+        tags = [tag for tag, name in view.names.items() if name in cannula.regions]
         metal = np.isin(piece.region, tags)
         plane = piece.plane
         origin = plane.coordinates(cannula.tip[None])[0]

@@ -95,7 +95,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
         mesh = _grid(fields, next(iter(levels.values()), None))
         names, flat = dict(fields.region_names), fields.axisymmetric
     cannulas = read_cannulas(run)
-    metal = [tag for tag, name in names.items() if name in {c.name for c in cannulas}]
+    metal = [tag for tag, name in names.items() if any(name in c.regions for c in cannulas)]
     tissue = mesh.extract_cells(~np.isin(mesh.cell_data["region"], metal))
     lesion = pv.PolyData()
     if "level" in mesh.point_data:
@@ -229,6 +229,9 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
             resolution=48,
         )
         plotter.add_mesh(rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
+    for path, diameter in cannula.tines:
+        tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
+        plotter.add_mesh(tine, color=style.METAL_ACTIVE, specular=0.5, ambient=0.2, smooth_shading=True)
 
 
 def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:

@@ -28,6 +28,10 @@ class Cannula:
     direction: FloatArray
     active_tip: float
     diameter: float
+    regions: tuple[str, ...]
+    """Names of the mesh's regions it consists of."""
+    tines: tuple[tuple[FloatArray, float], ...]
+    """Points of each tine's centre line, shape (n, 3), and its diameter [mm]."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class View:
 
     def tissue(self, piece: Slice) -> BoolArray:
         """Which triangles of a slice are tissue, not metal."""
-        metal = [tag for tag, name in self.names.items() if name in {c.name for c in self.cannulas}]
+        metal = [tag for tag, name in self.names.items() if any(name in c.regions for c in self.cannulas)]
         return ~np.isin(piece.region, metal)
 
     def lesion(self, piece: Slice, rule: str) -> list[FloatArray]:
@@ -90,13 +94,16 @@ def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
         active, diameter = item.get("active_tip_mm"), item.get("outer_diameter_mm")
         if len(tip) == 3 and len(direction) == 3 and is_number(active) and is_number(diameter):
             along = np.asarray(direction, dtype=np.float64)
+            name = str(item.get("name", f"applicator {number + 1}"))
             found.append(
                 Cannula(
-                    str(item.get("name", f"applicator {number + 1}")),
+                    name,
                     np.asarray(tip, dtype=np.float64),
                     along / np.linalg.norm(along),
                     float(active),
                     float(diameter),
+                    tuple(item.get("regions", (name,))),
+                    tuple((np.asarray(t["path_mm"], float), float(t["diameter_mm"])) for t in item.get("tines", ())),
                 )
             )
     return tuple(found)

@@ -17,8 +17,9 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.case.checks import case_warnings
+from rfablate.case.device import in_metal
 from rfablate.case.load import load_case
-from rfablate.case.shapes import bounding_box, contains, in_metal
+from rfablate.case.shapes import bounding_box, contains
 from rfablate.run import run
 
 if sys.version_info >= (3, 11):
@@ -34,6 +35,9 @@ ANSWERS = {
     "pancreas_coeliac": {"tumour": "covered", "coeliac_plexus": "partly covered"},
     "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
     "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
+    "liver_four_arm": {},
+    "cooled_genicular": {},
+    "liver_cool_tip": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
 }

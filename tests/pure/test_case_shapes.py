@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from rfablate.case.device import applicator_frame, in_metal
 from rfablate.case.geometry import Applicator, CylinderDomain, Structure
 from rfablate.case.shapes import (
-    applicator_frame,
     bounding_box,
     contains,
-    in_metal,
     sample_points,
     signed_distance,
 )

@@ -100,6 +100,15 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
     assert (tmp_path / "mine.toml").read_text() == "kept"
 
 
+def test_the_library_draws_its_applicators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("cooled-17g-4mm", "umbrella-10-tines-35mm", "cannula-22g-5mm"):
+        assert main(["library", "applicators", name, "--pictures", str(tmp_path / "new")]) == 0
+        assert (tmp_path / "new" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    (tmp_path / "file").write_text("")
+    assert main(["library", "applicators", "cannula-22g-5mm", "--pictures", str(tmp_path / "file")]) == 2
+    assert "writable folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -110,6 +119,7 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
         ),
         (["library", "applicators"], ["cannula-22g-5mm-blunt", "0.718", "assumed"]),
         (["library", "applicators", "cannula-20g-10mm"], ["outer_diameter_mm = 0.908", "source:"]),
+        (["library", "applicators", "star-5-tines-30mm"], ["tines.count = 5", "assumed"]),
         (["library", "damage"], ["7.39e+39", "2.577e+05", "Jacques"]),
     ],
 )

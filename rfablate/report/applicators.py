@@ -1,0 +1,113 @@
+"""A picture of a library's applicator: from the side, and cut along its axis where it is a tube; to scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.device import Tine, lumen, point_length, tines_of
+from rfablate.case.geometry import Applicator
+from rfablate.physics.library import applicator_model
+from rfablate.report import style
+from rfablate.report.labels import dimension
+
+FloatArray = npt.NDArray[np.float64]
+
+SIZE_IN = (6.0, 6.0)
+COOLANT = "#8cc6dd"
+MM = 1e3
+EDGE: dict[str, Any] = {"edgecolor": "#3c4552", "linewidth": 0.8}
+
+
+def write_picture(name: str, folder: Path) -> Path:
+    """Write the PNG picture of the library's applicator `name` into `folder` and return its path; OSError if it cannot.
+
+    Raises:
+        KeyError: the library has no such model.
+    """
+    file = folder / f"{name}.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    _draw(name, Applicator.model_validate(applicator_model(name))).savefig(file, dpi=110)
+    return file
+
+
+def _draw(name: str, applicator: Applicator) -> Any:
+    fig = style.figure(*SIZE_IN)
+    ax = fig.add_axes((0.1, 0.08, 0.86, 0.84))
+    ax.set_aspect("equal")
+    r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
+    lines = [_side_on(tine) for tine in tines_of(applicator)]
+    low = min([0.0, *(float(line[:, 1].min()) for line in lines)])
+    wide = max([r, *(float(np.abs(line[:, 0]).max()) for line in lines)])
+    top = active + 0.35 * (active - low)
+    cut = 3.0 * r + 0.3 * active if applicator.wall is not None else 0.0
+    for line, tine in zip(lines, tines_of(applicator), strict=True):
+        _tine(ax, line, tine.radius * MM)
+    _cannula(ax, applicator, 0.0, top)
+    if applicator.wall is not None:
+        _cannula(ax, applicator, cut, top)
+        _lumen(ax, applicator, cut, top)
+        ax.text(cut, top + 0.02 * (top - low), "cut", ha="center", va="bottom", color=style.MUTED)
+    sensor = applicator.sensor_offset * MM
+    ax.plot([cut], [sensor], marker="o", markersize=4, color="#b5307a", zorder=6)
+    _sizes(ax, applicator, wide, (low, top))
+    reach = 0.5 * max(top - low, 2.0 * (wide + cut)) * 1.3
+    middle = (0.5 * cut, 0.5 * (low + top))
+    ax.set_xlim(middle[0] - reach, middle[0] + reach)
+    ax.set_ylim(middle[1] - reach, middle[1] + reach)
+    ax.set_xlabel("mm")
+    ax.set_title(f"{name}    (light: bare and active; dot: sensor)", loc="left")
+    return fig
+
+
+def _side_on(tine: Tine) -> FloatArray:
+    """Return a tine's centre line seen from the side, shape (n, 2) [mm]: x across, the axis upwards."""
+    return np.asarray(tine.at(np.linspace(0.0, tine.length, 101))[:, [0, 2]] * MM)
+
+
+def _tine(ax: Any, line: FloatArray, radius: float) -> None:
+    """Draw a tine's outline: its centre line moved to both sides; one seen from its end is a bar."""
+    from matplotlib.patches import Polygon
+
+    along = np.gradient(line, axis=0)
+    length = np.linalg.norm(along, axis=1)
+    along = np.where(length[:, None] > 1e-9, along / np.maximum(length, 1e-9)[:, None], [[0.0, -1.0]])
+    across = radius * np.stack([-along[:, 1], along[:, 0]], axis=1)
+    outline = np.concatenate([line + across, (line - across)[::-1]])
+    ax.add_patch(Polygon(outline, facecolor=style.METAL_ACTIVE, zorder=2, **EDGE))
+
+
+def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
+    from matplotlib.patches import Polygon, Rectangle
+
+    r, active, point = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM, point_length(applicator) * MM
+    left = {"blunt": 0.0, "bevel": 0.0, "conical": point}[applicator.tip_shape]
+    right = {"blunt": 0.0, "bevel": point, "conical": point}[applicator.tip_shape]
+    corners = [(x - r, left), *([(x, 0.0)] if applicator.tip_shape == "conical" else []), (x + r, right)]
+    ax.add_patch(Polygon([*corners, (x + r, active), (x - r, active)], facecolor=style.METAL_ACTIVE, zorder=3, **EDGE))
+    ax.add_patch(Rectangle((x - r, active), 2 * r, top - active, facecolor=style.METAL_SHAFT, zorder=3, **EDGE))
+
+
+def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    inner, start = (length * MM for length in lumen(applicator))
+    colour = "white" if applicator.coolant is None else COOLANT
+    ax.add_patch(Rectangle((x - inner, start), 2 * inner, top - start, facecolor=colour, zorder=4, **EDGE))
+    if applicator.coolant is not None:
+        words = f"coolant\n{applicator.coolant.temperature:g} °C"
+        ax.text(x + 1.5 * inner + 0.02 * top, 0.5 * (start + top), f"  {words}", va="center", color=style.MUTED)
+
+
+def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, float]) -> None:
+    low, top = span
+    r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
+    beside = -r - 0.08 * (top - low)
+    dimension(ax, (beside, 0.0), (beside, active), f"active tip\n{active:g} mm", side="left")
+    ax.text(0.0, top + 0.02 * (top - low), f"{2 * r:.4g} mm", ha="center", va="bottom", color=style.INK)
+    if applicator.tines is not None:
+        below = low - 0.06 * (top - low)
+        dimension(ax, (-wide, below), (wide, below), f"{2 * wide:.3g} mm across", side="below")
