@@ -137,7 +137,8 @@ def _sizes(placed: Placed) -> Iterator[tuple[str, float]]:
 
 def _gauge(diameter: float) -> str:
     """Return what a diameter [mm] that is no gauge's was probably meant as; '' where it may be meant."""
-    gauges = {applicator_model(name)["outer_diameter_mm"]: name.split("-")[1] for name in applicator_names()}
+    cannulae = [name for name in applicator_names() if name.startswith("cannula-")]
+    gauges = {applicator_model(name)["outer_diameter_mm"]: name.split("-")[1] for name in cannulae}
     if any(abs(diameter / gauge - 1.0) < _SAME_GAUGE for gauge in gauges):
         return ""
     for factor, words in ((2.0, "a radius for a diameter"), (0.5, "twice the diameter")):
