@@ -43,7 +43,7 @@ def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
         table = theirs[tissue]
         if isinstance(table, dict):
             over = own.get(tissue, {})
-            own[tissue] = {"source": name, **table, **(over if isinstance(over, dict) else {})}
+            own[tissue] = {**table, **(over if isinstance(over, dict) else {})}
         else:
             faults.append(
                 Fault("tissue_file", f"found {tissue} = {show(table)} in {name}", f"a table [tissues.{tissue}]")

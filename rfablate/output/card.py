@@ -127,8 +127,9 @@ def _event_lines(summary: Mapping[str, Any]) -> list[str]:
 def _energy_line(summary: Mapping[str, Any]) -> str:
     e = summary["energy"]
     metabolic = f" + {e['metabolic_J']:.1f} metabolic" if e.get("metabolic_J") else ""
+    latent = f" + {e['latent_J']:.1f} in steam" if e.get("latent_J") else ""
     return (
-        f"  energy    {e['joule_J']:.1f} J in{metabolic} = {e['stored_J']:.1f} stored + "
+        f"  energy    {e['joule_J']:.1f} J in{metabolic} = {e['stored_J']:.1f} stored{latent} + "
         f"{e['perfused_J']:.1f} to blood + "
         f"{e['boundary_J']:.1f} through the boundary; residual {e['residual_J']:+.2g} J ({e['residual_percent']:.2g} %)"
     )
