@@ -119,11 +119,16 @@ def _generator(run: RunData) -> str:
     g = run.case.get("generator")
     if not isinstance(g, dict):
         return ""
+    if g.get("kind") == "staged":
+        return f"{len(g.get('stages', ()))} stages"
+    if g.get("kind") == "replay":
+        return f"replay of {Path(str(g.get('file', ''))).name}"
     hold = f" for {g['hold_s']:g} s" if "hold_s" in g else f" for {g['duration_s']:g} s" if "duration_s" in g else ""
     for key, unit in (("target_degC", "°C"), ("power_W", "W"), ("voltage_V", "V"), ("current_A", "A")):
         if key in g:
             ramp = f" after a {g['ramp_s']:g} s ramp" if g.get("ramp_s") else ""
-            return f"{g[key]:g} {unit}{hold}{ramp}"
+            pulses = f" in pulses of {g['pulse_ms']:g} ms, {g['rate_Hz']:g} Hz," if g.get("kind") == "pulsed" else ""
+            return f"{g[key]:g} {unit}{pulses}{hold}{ramp}"
     return ""
 
 

@@ -14,6 +14,8 @@ from rfablate.case.load import parse_case
 from rfablate.device import case_generator
 from rfablate.errors import CaseError
 from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Memory, Offer, Replay
+from rfablate.report.replay import misfit
+from rfablate.report.run_data import RunData
 
 BASE: dict[str, Any] = {
     "domain": {"kind": "axisymmetric", "radius_mm": 40, "height_mm": 80, "tissue": "muscle"},
@@ -106,3 +108,18 @@ def test_a_replay_delivers_what_was_measured_within_the_limits(quantity: Any, va
     weak = Replay(Limits(1e9, 3.0, 1e9), 10.0, 0.0, quantity, replay.curve)
     assert weak.decide(offer, Memory())[0].limited_by == "voltage"
     assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), Memory())[0].voltage == 0.0
+
+
+def test_the_report_tells_the_misfit_in_units() -> None:
+    replay = {
+        "driven_by": "power_W",
+        "rows": 92,
+        "misfit": {
+            "temperature_degC": {"rms": 1.234, "largest": -3.5, "largest_at_s": 12.0},
+            "impedance_ohm": {"rms": 45.0, "largest": 61.0, "largest_at_s": 3.0},
+        },
+    }
+    page = misfit(RunData(Path(), {"replay": replay}, {}, {}, "", ()))
+    for told in ("power_W drove", "1.23 K", "−3.5 K at 12 s", "45 Ω"):
+        assert told in page
+    assert misfit(RunData(Path(), {}, {}, {}, "", ())) == ""
