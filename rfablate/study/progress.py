@@ -16,7 +16,7 @@ class StudyProgress:
     """Counts members and says how long the rest will take."""
 
     def __init__(self, total: int, done: int, failed: int, out: TextIO | None = None, *, shown: bool = True) -> None:
-        """Start with `done` and `failed` of `total` members known from before; where not `shown`, only faults are said."""
+        """Start with `done` and `failed` of `total` members known from before; not `shown`: only faults are said."""
         self._silent = not shown
         self._total, self._done, self._failed = total, done, failed
         self._known = done + failed
