@@ -71,11 +71,12 @@ def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
     Raises:
         CaseError: the study names a column that is not there.
     """
-    if plan.study.collect.responses:
-        for name in plan.study.collect.responses:
-            column_of(table, name, "collect.responses")
-        return list(plan.study.collect.responses)
     every = table.responses()
+    if plan.study.collect.responses:
+        if every:
+            for name in plan.study.collect.responses:
+                column_of(table, name, "collect.responses")
+        return [name for name in plan.study.collect.responses if name in table.columns]
     rules = [name for name in every if name.startswith("lesion.")]
     first = rules[0].rsplit(".", 1)[0] if rules else ""
     sizes = [f"{first}.{size}" for size in ("width_mm", "length_mm", "volume_mm3") if f"{first}.{size}" in every]

@@ -33,7 +33,8 @@ def main_effects(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArr
     for row, (name, y) in zip(grid, responses, strict=True):
         for ax, axis in zip(row, axes, strict=True):
             if axis.ranged:
-                ax.plot(axis.x, y, ".", color=BLUE, alpha=0.25, markersize=3, markeredgewidth=0)
+                thin = 0.25 if len(y) > 300 else 0.6
+                ax.plot(axis.x, y, "o", color=BLUE, alpha=thin, markersize=3, markeredgewidth=0)
                 ax.plot(*running_mean(axis, y), color=HOT, linewidth=1.6)
             else:
                 means, low, high = level_means(axis, y)

@@ -12,7 +12,7 @@ and runs only what is missing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ import numpy as np
 from scipy import optimize
 
 from rfablate.case.load import load_case
+from rfablate.case.suggest import did_you_mean
 from rfablate.errors import CaseError, Fault
 from rfablate.study.goals import WORST, Question
 from rfablate.study.members import StudyDirectory
 from rfablate.study.plan import Member, Plan
-from rfablate.study.schema import Axis, StudyFile
+from rfablate.study.schema import Axis, Collect, StudyFile
 from rfablate.study.table import flatten
 
 SCAN = 5
@@ -68,9 +69,13 @@ class Search:
         self.final = case.mesh.accuracy
         self.levels = ("draft",) if self.final == "draft" else ("draft", self.final)
         bars = tuple(level == self.final for level in self.levels)
-        axes = [Axis(key=v.key, low=v.low, high=v.high, count=2) for v in question.varied]
+        axes = [Axis(key=v.key, low=v.low, high=v.high) for v in question.varied]
         axes.append(Axis(key="mesh.accuracy", name="accuracy", values=self.levels, also={"output.error_bar": bars}))
-        study = StudyFile(title=str(question), base=str(case_file), set=tuple(overrides), axes=tuple(axes))
+        columns = dict.fromkeys([question.column, *(goal.column for goal in question.goals)])
+        shown = Collect(responses=tuple(c for c in columns if c not in [v.key for v in question.varied]))
+        study = StudyFile(
+            title=f"The {question}", base=str(case_file), set=tuple(overrides), axes=tuple(axes), collect=shown
+        )
         corners = itertools.product(*((v.low, v.high) for v in question.varied))
         self.plan = Plan(study, Path(), points=[(*corner, "draft") for corner in corners])
         self.shift: dict[str, float] = {}
@@ -89,8 +94,22 @@ class Search:
         if directory.state(member.name) == "open":
             run([member])
         summary = directory.summary(member.name) if directory.state(member.name) == "completed" else None
+        if summary is None:
+            return {"member": member.name}
         own = {v.key: value for v, value in zip(self.question.varied, x, strict=True)}
-        return {**flatten(summary), **own, "member": member.name} if summary is not None else {"member": member.name}
+        self._check_columns({**flatten(summary, empty=True), **own})
+        return {**flatten(summary), **own, "member": member.name}
+
+    def _check_columns(self, known: Mapping[str, Any]) -> None:
+        """Refuse a goal about a column that no run of this case gives, as soon as there is a run to tell by."""
+        asked = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
+        faults = [
+            Fault("find", f"no column {c}", "a column of table.csv", did_you_mean(c, known))
+            for c in asked
+            if c not in known
+        ]
+        if faults:
+            raise CaseError(faults, "find")
 
     def judge(self, numbers: dict[str, Any]) -> tuple[float, float]:
         """Return the objective, to be small, and the largest violation of the goals, of shifted numbers."""

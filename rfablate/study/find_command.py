@@ -123,6 +123,8 @@ def run_open(
     from rfablate.study.progress import StudyProgress
 
     todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
-    progress = StudyProgress(len(todo), 0, 0)
+    for member in todo:
+        print(f"run {member.name}", flush=True)
+    progress = StudyProgress(len(todo), 0, 0, shown=False)
     slots = slots_for(ranks, jobs)
     run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)

@@ -15,8 +15,9 @@ CELLS = 24
 class StudyProgress:
     """Counts members and says how long the rest will take."""
 
-    def __init__(self, total: int, done: int, failed: int, out: TextIO | None = None) -> None:
-        """Start with `done` and `failed` of `total` members known from before."""
+    def __init__(self, total: int, done: int, failed: int, out: TextIO | None = None, *, shown: bool = True) -> None:
+        """Start with `done` and `failed` of `total` members known from before; not `shown`: only faults are said."""
+        self._silent = not shown
         self._total, self._done, self._failed = total, done, failed
         self._known = done + failed
         self._out = out or sys.stdout
@@ -36,7 +37,7 @@ class StudyProgress:
     def show(self, running: int, *, last: bool = False) -> None:
         """Say where the study is, if it is time to."""
         now = time.monotonic()
-        if not last and now - self._shown < (DRAW_EVERY_S if self._bar else LINE_EVERY_S):
+        if self._silent or not last and now - self._shown < (DRAW_EVERY_S if self._bar else LINE_EVERY_S):
             return
         self._shown = now
         ended = self._done + self._failed

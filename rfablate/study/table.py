@@ -151,11 +151,14 @@ def _hold_begins(place: Path, key: str) -> float:
     return float(generator.get("ramp_s", 0.0)) if key == "generator.hold_s" else 0.0
 
 
-def flatten(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers and verdicts of a summary under their paths, with error bars where there are any."""
+def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any]:
+    """Return the numbers and verdicts of a summary under their paths, with error bars where there are any.
+
+    empty: keep None too, what a run may give and this one did not.
+    """
     flat: dict[str, Any] = {}
     for section in SECTIONS:
-        _flatten(section, summary.get(section) or {}, flat)
+        _flatten(section, summary.get(section) or {}, flat, empty)
     for key, bar in (summary.get("numerics", {}).get("error_bar") or {}).items():
         for section in ("lesion", "structures"):
             if f"{section}.{key}" in flat:
@@ -163,13 +166,13 @@ def flatten(summary: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any]) -> None:
+def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any], empty: bool) -> None:
     for key, value in table.items():
         if key in LEFT_OUT:
             continue
         if isinstance(value, Mapping):
-            _flatten(f"{path}.{key}", value, flat)
-        elif isinstance(value, int | float) or key == "verdict":
+            _flatten(f"{path}.{key}", value, flat, empty)
+        elif isinstance(value, int | float) or key == "verdict" or (empty and value is None):
             flat[f"{path}.{key}"] = value
 
 

@@ -141,6 +141,15 @@ def test_a_search_started_again_goes_the_same_way(tmp_path: Path) -> None:
     assert again.x == whole.x and len(rest) == len(runs) - len(runs) // 2
 
 
+def test_a_goal_about_no_column_is_refused_after_the_first_runs(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match='did you mean "structures.motor_root.max_degC"'):
+        answer(
+            tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_rot.max_degC<=45"],
+            maximise="lesion.isotherm_50C.volume_mm3",
+        )  # fmt: skip
+    assert len(list(tmp_path.glob("members/*/summary.json"))) == 5
+
+
 def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
     vary = ask(load_case(CASE), ["applicators.0.active_tip_mm"], [], "lesion.x", None).varied[0]
     assert (vary.low, vary.high, vary.given) == (2.5, 10.0, False)

@@ -57,6 +57,11 @@ def test_a_wrong_site_is_refused(tmp_path: Path) -> None:
         load_site(tmp_path / "site.toml")
 
 
+def test_the_example_site_is_sound() -> None:
+    site = load_site(ROOT / "hpc" / "sites" / "example.toml")
+    assert set(site.model_fields_set) == set(Site.model_fields) - {"account"}
+
+
 def test_what_is_open_is_submitted_with_collecting_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for sbatch keeps what it is given; a study that is done submits nothing."""
     (tmp_path / "bin").mkdir()
