@@ -96,12 +96,12 @@ def show(kind: str, pairs: Sequence[tuple[Share, Forecast]], memory: Memory) -> 
 
 
 def where_it_bites(pairs: Sequence[tuple[Share, Forecast]]) -> str:
-    """Return a sentence: from how many ranks the coarse levels take more than the work that is divided."""
+    """Return a sentence: from how many ranks the coarse levels decide."""
     heavy = [f.ranks for _, f in pairs if f.replicated + f.gather > f.divided]
     if not heavy:
-        return "What ranks do not share of the coarse levels never takes more than what they share of the step."
+        return "Copies and gatherings of the coarse levels never take longer than the work that ranks divide."
     return (
-        f"From {heavy[0]} ranks what they do not share of the coarse levels takes longer than what they share at all."
+        f"From {heavy[0]} ranks copies and gatherings of the coarse levels take longer than the work that ranks divide."
     )
 
 
