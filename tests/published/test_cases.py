@@ -7,6 +7,7 @@ independent reference: see also tests/physics/test_needle.py.
 
 from __future__ import annotations
 
+import runpy
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +39,7 @@ ANSWERS = {
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
+    "exvivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
 }
@@ -110,6 +112,28 @@ def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path
     plexus, flowing = (run["structures"]["coeliac_plexus"] for run in (without, summary_of("pancreas_coeliac")))
     assert plexus["max_degC"] > flowing["max_degC"] + 1.0
     assert plexus["covered_fraction"] > flowing["covered_fraction"]
+
+
+def test_the_gauge_study_is_made_of_sound_cases() -> None:
+    """Every variant of its tables loads, for both gauges."""
+    study = runpy.run_path(str(CASES / "exvivo_gauge" / "gauges.py"))
+    for gauge in ("22", "16"):
+        own = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt"]
+        for changes in (*study["variants"](gauge).values(), *study["bevels"](gauge).values()):
+            load_case(CASES / "exvivo_gauge", [*own, *changes])
+
+
+@pytest.mark.slow
+def test_a_solid_cylinder_gains_41_percent_in_width_from_22_to_16_gauge(summary_of: Any) -> None:
+    """PHYSICS section 7, found by another method; a tube with air in its lumen gains less."""
+
+    def gain(suffix: str) -> float:
+        models = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt{suffix}" for gauge in (22, 16)]
+        thin, thick = (summary_of("exvivo_gauge", "mesh.accuracy=standard", model)["lesion"] for model in models)
+        return float(thick["isotherm_50C"]["width_mm"] / thin["isotherm_50C"]["width_mm"] - 1.0)
+
+    assert gain("") == pytest.approx(0.41, abs=0.01)
+    assert gain("-tube") < gain("")
 
 
 def expected(name: str) -> list[dict[str, Any]]:
