@@ -75,7 +75,7 @@ class HeatProblem:
         )
         self._hierarchy = KeptHierarchy(domain.nodes, self.stiffness, mass.capacity)
         self._diagonal_needs = 0.0
-        """Iterations with the inverse diagonal for a tenth of the error's energy, times the root of w0."""
+        """Iterations above one with the inverse diagonal for a tenth of the error's energy, times the root of w0."""
         self._w0 = 0.0
         self._inverse = np.zeros(domain.nodes.owned)
         self._fixed = np.zeros(domain.nodes.local, dtype=bool)
@@ -134,13 +134,13 @@ class HeatProblem:
         With the inverse diagonal the iterations grow like the root of the step, as diffusion goes.
         """
         root, reference = np.sqrt(self._w0), self._energy(x, b) * coarser**2
-        if self._diagonal_needs > SLOW * root:
+        if 1.0 + self._diagonal_needs / max(root, 1e-12) > SLOW:
             cycle = self._hierarchy.get(self._inverse > 0.0, self._w0)
             used = self.solver.solve(x, b, self._inverse, reference, cycle, add_start=True)
             self._hierarchy.note(used, self.solver.digits)
         else:
             used = self.solver.solve(x, b, self._inverse, reference, add_start=True)
-            self._diagonal_needs = used / max(self.solver.digits, 1.0) * root
+            self._diagonal_needs = max(0.0, used / max(self.solver.digits, 1.0) - 1.0) * root
 
     def _system(
         self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray
