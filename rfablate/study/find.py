@@ -136,7 +136,8 @@ def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str
         search.shift = _differences(true, draft, search.question)
         objective, violation = tried[x]
         value, verdict = search.question.sign * objective, "met" if violation <= 0 else "missed"
-        say(f"{search.final} at {shown(search.question, x)}: {search.question.column} = {value:.5g}, goals {verdict}")
+        told = f"{search.question.column} = {value:.5g}, goals {verdict}" if np.isfinite(value) else "the run failed"
+        say(f"{search.final} at {shown(search.question, x)}: {told}")
         if search.final == "draft" or (not met and violation > 0 and len(tried) > 1):
             break
         if last is not None and violation <= 0 and _near(search.question, x, last):
