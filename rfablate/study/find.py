@@ -11,7 +11,6 @@ and runs only what is missing.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +75,8 @@ class Search:
         study = StudyFile(
             title=f"The {question}", base=str(case_file), set=tuple(overrides), axes=tuple(axes), collect=shown
         )
-        corners = itertools.product(*((v.low, v.high) for v in question.varied))
-        self.plan = Plan(study, Path(), points=[(*corner, "draft") for corner in corners])
+        middle = (_rounded(0.5 * (v.low + v.high)) for v in question.varied)
+        self.plan = Plan(study, Path(), points=[(*middle, "draft")])
         self.shift: dict[str, float] = {}
         self._members: dict[tuple[Any, ...], Member] = dict(zip(self.plan.points, self.plan.members, strict=True))
 
