@@ -11,7 +11,6 @@ and runs only what is missing.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +75,8 @@ class Search:
         study = StudyFile(
             title=f"The {question}", base=str(case_file), set=tuple(overrides), axes=tuple(axes), collect=shown
         )
-        corners = itertools.product(*((v.low, v.high) for v in question.varied))
-        self.plan = Plan(study, Path(), points=[(*corner, "draft") for corner in corners])
+        middle = (_rounded(0.5 * (v.low + v.high)) for v in question.varied)
+        self.plan = Plan(study, Path(), points=[(*middle, "draft")])
         self.shift: dict[str, float] = {}
         self._members: dict[tuple[Any, ...], Member] = dict(zip(self.plan.points, self.plan.members, strict=True))
 
@@ -136,7 +135,8 @@ def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str
         search.shift = _differences(true, draft, search.question)
         objective, violation = tried[x]
         value, verdict = search.question.sign * objective, "met" if violation <= 0 else "missed"
-        say(f"{search.final} at {shown(search.question, x)}: {search.question.column} = {value:.5g}, goals {verdict}")
+        told = f"{search.question.column} = {value:.5g}, goals {verdict}" if np.isfinite(value) else "the run failed"
+        say(f"{search.final} at {shown(search.question, x)}: {told}")
         if search.final == "draft" or (not met and violation > 0 and len(tried) > 1):
             break
         if last is not None and violation <= 0 and _near(search.question, x, last):

@@ -36,6 +36,7 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
     )
     parser.add_argument("-j", "--jobs", type=count, metavar="N", help="runs at once (default: as the cores allow)")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed runs again")
     parser.add_argument("--ranks", type=count, default=1, metavar="K", help="MPI ranks of a run")
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key"
@@ -64,6 +65,8 @@ def find(args: argparse.Namespace) -> int:
     directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
     with directory.alone() as lock:
         start = start_run(args.ranks)
+        for failed in list(directory.failed.iterdir()) if args.retry_failed else ():
+            directory.forget_failure(failed.name)
 
         def run_these(members: Any) -> None:
             run_open(search.plan, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
