@@ -84,6 +84,9 @@ def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> 
     if np.any(applicator.direction) and not _upright(applicator.direction):
         found = f"found {list(applicator.direction)}"
         yield Fault(f"{where}.direction", found, "[0, 0, 1] or [0, 0, -1], along the axis", _HINT)
+    if applicator.tines is not None:
+        hint = '--set domain.kind="cylinder"'
+        yield Fault(f"{where}.tines", "found a table", "none: tines are no body of revolution", hint)
     if applicator.tip_shape == "bevel":
         expected = "conical or blunt: a bevel is no body of revolution"
         hint = '--set applicators.0.tip_shape=blunt, or 3-D: --set domain.kind="cylinder"'

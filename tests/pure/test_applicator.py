@@ -144,3 +144,27 @@ def test_impossible_tubes_are_refused(keys: dict[str, Any], where: str, words: s
     faults = [fault for fault in caught.value.faults if fault.where == f"applicators[0].{where}"]
     assert len(faults) == 1
     assert words in str(faults[0])
+
+
+def test_tines_need_a_3d_domain() -> None:
+    data = {
+        "domain": {"kind": "axisymmetric", "radius_mm": 50, "height_mm": 100, "tissue": "liver"},
+        "applicators": [{"model": "four-arm-15mm"}],
+        "generator": {"kind": "power", "power_W": 10, "duration_s": 60},
+    }
+    with pytest.raises(CaseError) as caught:
+        parse_case(data)
+    assert [fault.where for fault in caught.value.faults] == ["applicators[0].tines"]
+
+
+def test_keys_of_a_models_tines_can_be_changed_one_by_one_and_its_coolant_as_a_whole() -> None:
+    data: dict[str, Any] = {
+        "domain": {"kind": "cylinder", "radius_mm": 50, "height_mm": 100, "tissue": "liver"},
+        "applicators": [{"model": "four-arm-15mm", "tines": {"deployment": 0.5}}],
+        "generator": {"kind": "power", "power_W": 10, "duration_s": 60},
+    }
+    tines = parse_case(data).applicators[0].tines
+    assert tines is not None and (tines.count, tines.deployment) == (4, 0.5)
+    data["applicators"] = [{"model": "cooled-17g-4mm", "coolant": {"temperature_degC": 5}}]
+    coolant = parse_case(data).applicators[0].coolant
+    assert coolant is not None and (coolant.temperature, coolant.h) == (5.0, None)
