@@ -10,7 +10,7 @@ error             local error of the step, by which the loop accepts it or tries
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
-from rfablate.fem.vapour import BOILING
+from rfablate.fem.vapour import BOILING, RELEASES
 from rfablate.ledger import Powers
 from rfablate.physics.generator import Command, Memory, Offer
 from rfablate.problem import Problem
@@ -53,19 +53,23 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("potential"):
         unit = _unit_field(problem, state, t)
     with watch.stage("heat"):
-        boiling = problem.vapour.boiling(state.vapour) if problem.vapour is not None else None
-        operator = _Operator(problem, state, unit, alive, T_star, boiling)
+        vapour, water = state.vapour, problem.vapour
+        boiling = water.boiling(vapour) if water is not None else None
+        operator = _Operator(problem, state, unit, alive, T_star, problem.metabolic, boiling)
         T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
+        for _ in range(RELEASES if water is not None else 0):
+            assert water is not None and operator.boiling is not None
+            freed = water.release(vapour, operator.gained(T, w0, past, command, dt), operator.boiling, dt)
+            if freed is None:
+                break
+            vapour, operator = freed[0], replace(operator, source=operator.source + freed[1], boiling=freed[2])
+            T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
-        load = problem.metabolic + (command.voltage**2 * unit.load if unit is not None else 0.0)
-        rate = w0 * T - past
-        flows = problem.heat.flows(T, rate, load, problem.initial, operator.boiling)
-        stored, latent, vapour = flows.stored, 0.0, state.vapour
-        if problem.vapour is not None and operator.boiling is not None:
-            gained = np.zeros(problem.domain.nodes.owned)
-            rows = np.flatnonzero(operator.boiling[: len(gained)])
-            gained[rows] = dt * problem.heat.reaction(rows, T, rate, load)
-            settled = problem.vapour.settle(T, state.vapour, gained, operator.boiling, w0 * dt)
+        flows = problem.heat.flows(T, w0 * T - past, operator.load(command), problem.initial, operator.boiling)
+        stored, latent = flows.stored, 0.0
+        if water is not None and operator.boiling is not None:
+            gained = operator.gained(T, w0, past, command, dt)
+            settled = water.settle(T, vapour, gained, operator.boiling, w0 * dt)
             T, vapour, latent = settled.T, settled.fraction, settled.latent
             stored -= settled.sensible
             sensor = operator.sensor(T)[0]
@@ -151,8 +155,22 @@ class _Operator:
     unit: UnitField | None
     alive: FloatArray
     T_star: FloatArray
+    source: FloatArray
+    """Heat of the owned nodes beside Joule's [W]."""
     boiling: BoolArray | None
     """Nodes held at 100 degC; None where no water boils."""
+
+    def load(self, command: Command) -> FloatArray:
+        """Return all heat of the owned nodes [W]."""
+        return self.source if self.unit is None else self.source + command.voltage**2 * self.unit.load
+
+    def gained(self, T: FloatArray, w0: float, past: FloatArray, command: Command, dt: float) -> FloatArray:
+        """Return the heat that the boiling owned nodes took up in the step that came to T, 0 at others [J]."""
+        assert self.boiling is not None
+        gained = np.zeros(self.problem.domain.nodes.owned)
+        rows = np.flatnonzero(self.boiling[: len(gained)])
+        gained[rows] = dt * self.problem.heat.reaction(rows, T, w0 * T - past, self.load(command))
+        return gained
 
     def prepare(self, w0: float, t: float) -> FloatArray:
         """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
@@ -172,7 +190,7 @@ class _Operator:
         value, state, heat, load = self.prepare(w0, t), self.state, self.problem.heat, self.unit.load
         guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
         near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
-        T_near = heat.step(past, value, parabola(state.past, t), near * load + self.problem.metabolic)
+        T_near = heat.step(past, value, parabola(state.past, t), near * load + self.source)
         likely = abs(near - state.heating[0][1]) if state.heating else np.inf
         coarser = coarser_response(near, likely)
         return Split(w0, near, T_near, heat.response(load, guess, coarser), coarser)
@@ -224,7 +242,7 @@ def _bioheat(
         return split.at(heating), response, command, memory, a + heating * b
     value = operator.prepare(w0, t)
     load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
-    T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.problem.metabolic)
+    T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.source)
     return T, response, command, memory, operator.sensor(T)[0]
 
 

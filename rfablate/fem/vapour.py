@@ -4,16 +4,14 @@ A node that holds water has an enthalpy C T + Lambda f: f runs from 0 to 1 while
 latent heat of its water. With the lumped mass each node keeps its own account. In a step
 
     a node that boils (0 < f < 1) is held at 100 degC; the power its equation then lacks or has left changes f
+    a node whose water is used up by that is freed, and the step solved again
     a node that comes out beyond 100 degC with water left, or below it with steam, is put back to 100 degC: the heat of
     the difference, w0 dt C (T - 100), changes f
     what is more than Lambda can take, or less than 0, heats or cools the node again
 
-so nothing is iterated and the step stays linear in V^2. Steps are backward Euler while tissue is hot: only their sum
+so the step stays linear in V^2. Steps are backward Euler while tissue is hot: only their sum
 over time is exactly the change of heat. Steam condenses where it was made, none of it moves; nodes of given
 temperature, of a held surface too, do not boil.
-
-Energy is kept at any step, the front's place is not: where a step brings a node more heat than its water takes, the
-node overshoots; such a step is caught only by the error of its neighbours.
 """
 
 from __future__ import annotations
@@ -28,6 +26,8 @@ from rfablate.fem.domain import Domain
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+RELEASES = 20
+"""Times a step is solved again to free nodes; beyond them the account still closes, but nodes overshoot."""
 BOILING = 100.0
 """[degC]"""
 HOT = 90.0
@@ -64,6 +64,30 @@ class Vapour:
     def boiling(self, fraction: FloatArray) -> BoolArray:
         """Return the local nodes that boil: held at 100 degC in the next step."""
         return (fraction > 0.0) & (fraction < 1.0)
+
+    def release(
+        self, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, dt: float
+    ) -> tuple[FloatArray, FloatArray, BoolArray] | None:
+        """Return what the step is to be solved again with, None where it stands. Collective.
+
+        A boiling node that gained more heat in dt [s] than its water takes, or lost more than its steam gives, is held
+        no more: all of its water boils, or condenses, and takes its heat from the node's equation.
+
+        Returns:
+            The vapour fractions with those nodes at 1 or 0, that heat as a source [W], and the nodes that still boil.
+        """
+        n = self._nodes.owned
+        f = fraction[:n]
+        heat = f * self._latent + gained
+        over, under = boiling[:n] & (heat > self._latent), boiling[:n] & (heat < 0.0)
+        if self._nodes.total_of(float(np.count_nonzero(over | under)))[0] == 0.0:
+            return None
+        source = np.zeros_like(fraction)
+        source[:n] = np.where(over, (f - 1.0) * self._latent, np.where(under, f * self._latent, 0.0)) / dt
+        fraction = fraction.copy()
+        fraction[:n][over], fraction[:n][under] = 1.0, 0.0
+        self._nodes.update_ghosts(fraction)
+        return fraction, source, boiling & self.boiling(fraction)
 
     def settle(
         self, T: FloatArray, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, steps: float

@@ -80,6 +80,7 @@ def test_the_boiling_front_runs_as_stefan_says(bar: Domain, time: dict[str, obje
     assert T3 - 37.0 == pytest.approx(72.126 - 37.0, rel=0.02)
     assert T5 - 37.0 == pytest.approx(53.208 - 37.0, rel=0.02)
     assert frame.ledger.residual_fraction < 0.02
+    assert max(each.max_T for each in seen) < 140.0 + 1e-6, "nothing gets hotter than what heats it"
 
 
 @pytest.fixture(scope="module")
