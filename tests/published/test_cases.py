@@ -39,7 +39,7 @@ ANSWERS = {
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
-    "exvivo_gauge": {},
+    "ex_vivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
 }
@@ -116,11 +116,11 @@ def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path
 
 def test_the_gauge_study_is_made_of_sound_cases() -> None:
     """Every variant of its tables loads, for both gauges."""
-    study = runpy.run_path(str(CASES / "exvivo_gauge" / "gauges.py"))
+    study = runpy.run_path(str(CASES / "ex_vivo_gauge" / "gauges.py"))
     for gauge in ("22", "16"):
         own = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt"]
         for changes in (*study["variants"](gauge).values(), *study["bevels"](gauge).values()):
-            load_case(CASES / "exvivo_gauge", [*own, *changes])
+            load_case(CASES / "ex_vivo_gauge", [*own, *changes])
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_a_solid_cylinder_gains_41_percent_in_width_from_22_to_16_gauge(summary_
 
     def gain(suffix: str) -> float:
         models = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt{suffix}" for gauge in (22, 16)]
-        thin, thick = (summary_of("exvivo_gauge", "mesh.accuracy=standard", model)["lesion"] for model in models)
+        thin, thick = (summary_of("ex_vivo_gauge", "mesh.accuracy=standard", model)["lesion"] for model in models)
         return float(thick["isotherm_50C"]["width_mm"] / thin["isotherm_50C"]["width_mm"] - 1.0)
 
     assert gain("") == pytest.approx(0.41, abs=0.01)

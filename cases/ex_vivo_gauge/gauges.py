@@ -1,6 +1,6 @@
 """Widths of the lesion for 22 and 16 G, with more and more of the real cannula: the table in README.md.
 
-python cases/exvivo_gauge/gauges.py            (minutes; add "3d" for the bevels, which take longer)
+python cases/ex_vivo_gauge/gauges.py            (minutes; add "3d" for the bevels, which take longer)
 """
 
 from __future__ import annotations
