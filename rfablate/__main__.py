@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import signal
 import sys
@@ -246,6 +247,8 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     import rfablate.run  # noqa: F401 - a missing module is told before any rank sets to work
 
     comm = MPI.COMM_WORLD
+    # MPI is finalised when Python has given signals back; Open MPI's daemon may then send SIGTERM to whom it sees go
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
     try:
         return work(comm, args)
     except RfablateError as error:

@@ -93,6 +93,8 @@ class Problem:
     initial: FloatArray
     """Temperature at the start [degC]."""
     control: StepControl
+    potential_change: float
+    """Relative change of sigma up to which the potential is extrapolated."""
     tissue_of_region: dict[str, Tissue]
 
     def assemble(self, T: FloatArray) -> None:
@@ -168,6 +170,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         metabolic_power=float(domain.nodes.sum(metabolic)[0]),
         initial=np.where(fixed, fixed_value, case.body.temperature),
         control=step_control(case),
+        potential_change=case.solver.potential_change,
         tissue_of_region=tissues,
     )
 

@@ -210,6 +210,7 @@ class Record:
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.heat.solver.iterations,
             "potential_iterations": electric.solver.iterations if electric is not None else 0,
+            "potentials_extrapolated": electric.kept if electric is not None else 0,
             "ranks": domain.comm.size,
             "error_bar": {},
         }

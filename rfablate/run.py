@@ -210,7 +210,8 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor
     state.response = trial.response
     state.heating = [(trial.t, trial.command.voltage**2), *state.heating[:1]]
-    if trial.unit is not None:
+    if trial.unit is not None and trial.solved_at is not None:
+        state.solved_at = trial.solved_at
         state.units = [(trial.t, trial.unit), *state.units[:2]]
     state.past = [(trial.t, trial.T), *state.past[:2]]
     state.after_switch = trial.command.jumps or trial.t in problem.generator.switch_times

@@ -40,7 +40,9 @@ class State:
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
     """(time, temperature) since the last switch, newest first, at most three."""
     units: list[tuple[float, UnitField]] = field(default_factory=list)
-    """The last three unit fields, newest first: they start the next solve."""
+    """The last three unit fields that were solved, newest first: they start the next solve."""
+    solved_at: FloatArray | None = None
+    """Temperature [degC] of the sigma of the newest."""
     response: tuple[float, FloatArray] | None = None
     """Leading weight of the last step [1/s] and its response to 1 V."""
     heating: list[tuple[float, float]] = field(default_factory=list)
@@ -63,6 +65,8 @@ class Trial:
     T: FloatArray
     vapour: FloatArray
     unit: UnitField | None
+    solved_at: FloatArray | None
+    """Temperature [degC] of the sigma that the unit field was solved for; None where it was extrapolated."""
     response: tuple[float, FloatArray] | None
     command: Command
     memory: Memory

@@ -51,7 +51,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
 
     with watch.stage("potential"):
-        unit = _unit_field(problem, state, t)
+        unit, solved_at = _unit_field(problem, state, T_star, t)
     with watch.stage("heat"):
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
@@ -77,7 +77,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
         powers = Powers(joule, flows.perfused, flows.boundary, problem.metabolic_power)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    return Trial(t, dt, T, vapour, unit, response, command, memory, order, error, max_T, sensor, ledger)
+    return Trial(t, dt, T, vapour, unit, solved_at, response, command, memory, order, error, max_T, sensor, ledger)
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
@@ -117,11 +117,24 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
     return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
 
 
-def _unit_field(problem: Problem, state: State, t: float) -> UnitField | None:
-    if problem.electric is None or not problem.generator.needs(state.t, t, state.memory).conductance:
-        return None
+def _unit_field(
+    problem: Problem, state: State, T_star: FloatArray, t: float
+) -> tuple[UnitField | None, FloatArray | None]:
+    """Return the unit field and the temperature of the sigma it was solved for. Collective.
+
+    While sigma has hardly changed since the last solve, phi is extrapolated: G is stationary in phi, so that an error
+    of phi counts by its square there.
+    """
+    electric = problem.electric
+    if electric is None or t > problem.generator.switch_times[-1]:
+        return None, None
     guess = parabola([(time, unit.phi) for time, unit in state.units], t) if state.units else None
-    return problem.electric.solve(problem.coefficients, guess)
+    if guess is not None and state.solved_at is not None and problem.potential_change > 0.0:
+        mine = problem.coefficients.change_of_sigma(T_star, state.solved_at)
+        if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:
+            electric.kept += 1
+            return electric.unit(guess, problem.coefficients), None
+    return electric.solve(problem.coefficients, guess), T_star
 
 
 def coarser_response(heating: float, miss: float) -> float:

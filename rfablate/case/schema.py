@@ -109,11 +109,13 @@ class Solver(Table):
     """Relative tolerances of the two linear solves, in energy, their iteration limit, and how heat is stored.
 
     `mass = "lumped"` puts heat capacity and perfusion at the nodes; "consistent" integrates them, and the Joule heat,
-    with linear elements in full, as other codes do (3-D only).
+    with linear elements in full, as other codes do (3-D only). The potential is solved anew when sigma has changed by
+    more than the part `potential_change` since it was last, and extrapolated in time until then; 0: every step.
     """
 
     heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
     potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    potential_change: Annotated[float, Field(strict=True, ge=0, le=0.2)] = 0.0
     mass: Literal["lumped", "consistent"] = "lumped"
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
 

@@ -57,6 +57,18 @@ class Coefficients:
         if self.sigma_factor is not None:
             self.values[:, SIGMA] *= self.sigma_factor
 
+    def change_of_sigma(self, T: FloatArray, before: FloatArray) -> float:
+        """Return the largest relative change of sigma from nodal temperature `before` to T [degC] at this rank's nodes.
+
+        A law counts everywhere, also where no tissue that follows it lies.
+        """
+        used = {int(law) for law in self.sigma.law[self.sigma.value > 0.0]}
+        largest = 0.0
+        for law in (self._laws[number] for number in used):
+            now, then = law(T), np.maximum(law(before), 1e-12)
+            largest = max(largest, float(np.abs(now / then - 1.0).max(initial=0.0)))
+        return largest
+
 
 def region_law(domain: Domain, value: Mapping[str, float], law: Mapping[str, int]) -> RegionLaw:
     """Return a coefficient from one value and one law number a region name."""

@@ -48,6 +48,7 @@ class PotentialMemory:
     conductance: float
     hierarchy: HierarchyMemory
     iterations: int
+    kept: int = 0
 
 
 class ElectricProblem:
@@ -80,16 +81,18 @@ class ElectricProblem:
             domain.nodes, self.matrix, what="potential", rtol=rtol, max_iterations=max_iterations
         )
         self._conductance = 0.0
+        self.kept = 0
+        """Steps whose potential was extrapolated instead of solved."""
 
     def memory(self) -> PotentialMemory:
         """Return what `restore` needs."""
-        return PotentialMemory(self._conductance, self.hierarchy.memory(), self.solver.iterations)
+        return PotentialMemory(self._conductance, self.hierarchy.memory(), self.solver.iterations, self.kept)
 
     def restore(self, memory: PotentialMemory, assemble: Callable[[FloatArray], None]) -> None:
         """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
         self._conductance = memory.conductance
         self.hierarchy.restore(memory.hierarchy, ~self._fixed[: self._domain.nodes.owned], assemble)
-        self.solver.iterations = memory.iterations
+        self.solver.iterations, self.kept = memory.iterations, memory.kept
 
     def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
         """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""
@@ -107,6 +110,10 @@ class ElectricProblem:
         reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
         used = self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
         self.hierarchy.note(used, self.solver.digits)
+        return self.unit(phi, coefficients)
+
+    def unit(self, phi: FloatArray, coefficients: Coefficients) -> UnitField:
+        """Return the unit field of a potential that is known, with the sigma of now. Collective."""
         load = self._load(phi, coefficients)
         conductance = float(self._domain.nodes.sum(load)[0])
         if not (np.isfinite(conductance) and conductance > 0.0):

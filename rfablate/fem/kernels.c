@@ -395,32 +395,6 @@ static double cut_ring(const double *f, const double *r)
     return positive == 1 ? corner : 1.0 - corner;
 }
 
-/* inside[region] += volume where the level is not negative, over the listed cells. */
-EXPORT void lesion_volumes(int64_t n_listed, Ints listed, int corners, Ints cells, Reals x, Reals volume, Ints region,
-                           Reals level, double *restrict inside)
-{
-    for (int64_t q = 0; q < n_listed; q++) {
-        const int32_t c = listed[q], *node = cells + (int64_t)corners * c;
-        double f[4], r[3];
-        int positive = 0;
-        for (int k = 0; k < corners; k++) {
-            f[k] = level[node[k]];
-            positive += f[k] >= 0.0;
-        }
-        if (positive == 0)
-            continue;
-        double fraction = 1.0;
-        if (positive < corners && corners == 4)
-            fraction = cut_tetrahedron(f);
-        else if (positive < corners) {
-            for (int k = 0; k < 3; k++)
-                r[k] = x[3 * (int64_t)node[k]];
-            fraction = cut_ring(f, r);
-        }
-        inside[region[c]] += fraction * volume[c];
-    }
-}
-
 /* Extents of a set of points: along -e and e, then across, along `n` directions and against them. A point nearer to the
    axis than the least extent across cannot add to any of those. */
 typedef struct {
@@ -440,44 +414,59 @@ static void take(Extents *e, const double *p)
         e->extent[1] = s;
     if (e->least > 0.0 && u * u + v * v <= e->least * e->least)
         return;
-    double *with = e->extent + 2, *against = with + e->n, least = 1e300;
-    for (int k = 0; k < e->n; k++) {
-        const double across = u * e->cosine[k] + v * e->sine[k];
-        with[k] = across > with[k] ? across : with[k];
-        against[k] = -across > against[k] ? -across : against[k];
-        least = with[k] < least ? with[k] : least;
-        least = against[k] < least ? against[k] : least;
+    double *restrict with = e->extent + 2, *restrict against = with + e->n, least = 1e300;
+    const double *restrict c = e->cosine, *restrict z = e->sine;
+    _Pragma("omp simd reduction(min : least)") for (int k = 0; k < e->n; k++)
+    {
+        const double across = u * c[k] + v * z[k], a = across > with[k] ? across : with[k];
+        const double b = -across > against[k] ? -across : against[k], lower = a < b ? a : b;
+        with[k] = a;
+        against[k] = b;
+        least = lower < least ? lower : least;
     }
     e->least = least;
 }
 
-/* Extents of where the level is not negative: the listed nodes inside, and where its surface crosses edges of the
-   listed cells. `extent` enters as minus infinity. */
-EXPORT void lesion_extents(int64_t n_listed, Ints listed, int corners, Ints cells, int64_t n_nodes, Ints nodes, Reals x,
-                           Reals level, Reals frame, int n_directions, Reals cosine, Reals sine, double *restrict extent)
+static double cut_fraction(int corners, const int32_t *node, const double *x, const double *f)
+{
+    if (corners == 4)
+        return cut_tetrahedron(f);
+    const double r[3] = {x[3 * (int64_t)node[0]], x[3 * (int64_t)node[1]], x[3 * (int64_t)node[2]]};
+    return cut_ring(f, r);
+}
+
+/* Of where the level is not negative: inside[region] += its volume in the listed cells, and the extents of the listed
+   nodes inside and of where its surface crosses edges of the cells. `extent` enters as minus infinity. */
+EXPORT void lesion(int64_t n_listed, Ints listed, int corners, Ints cells, int64_t n_nodes, Ints nodes, Reals x, Reals volume,
+                   Ints region, Reals level, Reals frame, int n_directions, Reals cosine, Reals sine,
+                   double *restrict inside, double *restrict extent)
 {
     Extents e = {frame, cosine, sine, n_directions, -1.0, extent};
-    for (int64_t q = 0; q < n_nodes; q++)
-        if (level[nodes[q]] >= 0.0)
-            take(&e, x + 3 * (int64_t)nodes[q]);
     for (int64_t q = 0; q < n_listed; q++) {
-        const int32_t *node = cells + (int64_t)corners * listed[q];
+        const int32_t c = listed[q], *node = cells + (int64_t)corners * c;
+        double f[4];
         int positive = 0;
-        for (int k = 0; k < corners; k++)
-            positive += level[node[k]] >= 0.0;
-        if (positive == 0 || positive == corners)
+        for (int k = 0; k < corners; k++) {
+            f[k] = level[node[k]];
+            positive += f[k] >= 0.0;
+        }
+        if (positive == 0)
             continue;
-        for (int a = 0; a < corners; a++)
+        inside[region[c]] += volume[c] * (positive == corners ? 1.0 : cut_fraction(corners, node, x, f));
+        for (int a = 0; positive < corners && a < corners; a++)
             for (int b = a + 1; b < corners; b++) {
-                const double fa = level[node[a]], fb = level[node[b]];
-                if ((fa >= 0.0) == (fb >= 0.0))
+                if ((f[a] >= 0.0) == (f[b] >= 0.0))
                     continue;
-                const double t = fa / (fa - fb), *pa = x + 3 * (int64_t)node[a], *pb = x + 3 * (int64_t)node[b];
+                const double t = f[a] / (f[a] - f[b]);
+                const double *pa = x + 3 * (int64_t)node[a], *pb = x + 3 * (int64_t)node[b];
                 const double p[3] = {
                     pa[0] + t * (pb[0] - pa[0]), pa[1] + t * (pb[1] - pa[1]), pa[2] + t * (pb[2] - pa[2])};
                 take(&e, p);
             }
     }
+    for (int64_t q = 0; q < n_nodes; q++) /* last: most of them lie within the least extent by now */
+        if (level[nodes[q]] >= 0.0)
+            take(&e, x + 3 * (int64_t)nodes[q]);
 }
 
 /* --- products ----------------------------------------------------------------------------------------------------- */

@@ -115,13 +115,11 @@ class LesionMeter:
         volumes = np.zeros((len(levels), self._n_regions))
         extents = np.full((len(levels), 2 + 2 * len(self._cosine)), -np.inf)
         domain, elements = self._domain, self._domain.elements
-        listed = (len(self._cells), self._cells, elements.cells.shape[1], elements.cells)
         for level, inside, extent in zip(levels, volumes, extents, strict=True):
-            level = np.ascontiguousarray(level)
-            call("lesion_volumes", *listed, domain.x, elements.volume, domain.region, level, inside)
             call(
-                "lesion_extents", *listed, len(self._nodes), self._nodes, domain.x, level, self._frame,
-                len(self._cosine), self._cosine, self._sine, extent,
+                "lesion", len(self._cells), self._cells, elements.cells.shape[1], elements.cells, len(self._nodes),
+                self._nodes, domain.x, elements.volume, domain.region, np.ascontiguousarray(level), self._frame,
+                len(self._cosine), self._cosine, self._sine, inside, extent,
             )  # fmt: skip
         domain.comm.Allreduce(MPI.IN_PLACE, volumes, op=MPI.SUM)
         domain.comm.Allreduce(MPI.IN_PLACE, extents, op=MPI.MAX)

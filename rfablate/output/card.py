@@ -137,9 +137,10 @@ def _energy_line(summary: Mapping[str, Any]) -> str:
 
 def _numerics_line(summary: Mapping[str, Any]) -> str:
     n = summary["numerics"]
+    kept = f" ({n['potentials_extrapolated']} potentials extrapolated)" if n.get("potentials_extrapolated") else ""
     return (
         f"  numerics  {n['nodes']} nodes, {n['cells']} cells, {n['steps']} steps ({n['rejects']} rejected), "
-        f"{n['heat_iterations']} heat and {n['potential_iterations']} potential iterations, {n['ranks']} "
+        f"{n['heat_iterations']} heat and {n['potential_iterations']} potential iterations{kept}, {n['ranks']} "
         f"rank{'s' if n['ranks'] > 1 else ''}"
     )
 

@@ -39,6 +39,7 @@ NUMERICS = (
     ("rejects", "rejected steps"),
     ("heat_iterations", "heat iterations"),
     ("potential_iterations", "potential iterations"),
+    ("potentials_extrapolated", "potentials extrapolated"),
     ("ranks", "ranks"),
 )
 STAGES = (
