@@ -180,9 +180,11 @@ EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const doubl
 
 /* --- assembling --------------------------------------------------------------------------------------------------- */
 
-/* value[c][0..1] = base_a[region] * mean over the corners of factor_a[law_a[region]], the same with b. */
-EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors, Ints law_a,
-                        Reals base_a, Ints law_b, Reals base_b, double *restrict value)
+/* Loops over cells with a number of corners that the compiler knows: twice as fast as with one it reads. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void values_of_cells(int64_t n_cells, const int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors,
+                            Ints law_a, Reals base_a, Ints law_b, Reals base_b, double *restrict value)
 {
     for (int64_t c = 0; c < n_cells; c++) {
         const int32_t *node = cells + corners * c;
@@ -196,6 +198,16 @@ EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, i
         value[2 * c] = base_a[r] * sum_a / corners;
         value[2 * c + 1] = base_b[r] * sum_b / corners;
     }
+}
+
+/* value[c][0..1] = base_a[region] * mean over the corners of factor_a[law_a[region]], the same with b. */
+EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors, Ints law_a,
+                        Reals base_a, Ints law_b, Reals base_b, double *restrict value)
+{
+    if (corners == 4)
+        values_of_cells(n_cells, 4, cells, region, n_nodes, factors, law_a, base_a, law_b, base_b, value);
+    else
+        values_of_cells(n_cells, 3, cells, region, n_nodes, factors, law_a, base_a, law_b, base_b, value);
 }
 
 /* Puts edges into slices: edge order[e] comes e-th; `start` says where each slice stands. */
@@ -305,40 +317,46 @@ EXPORT void corner_sums(int64_t n_cells, int corners, Ints cells, Reals value, d
 
 /* --- Joule heat --------------------------------------------------------------------------------------------------- */
 
-static inline double dirichlet(int corners, const int32_t *node, const double *g, const double *phi)
+static inline double square(double a) { return a * a; }
+
+/* integral |grad phi|^2 over a tetrahedron, over the ring of a triangle; written out, it takes half the time of a loop. */
+static inline double dirichlet_4(const int32_t *node, const double *g, const double *phi)
 {
-    double value[4], energy = 0.0;
-    for (int k = 0; k < corners; k++)
-        value[k] = phi[node[k]];
-    for (int i = 0, pair = 0; i < corners; i++)
-        for (int j = i + 1; j < corners; j++, pair++)
-            energy -= g[pair] * (value[i] - value[j]) * (value[i] - value[j]);
-    return energy;
+    const double a = phi[node[0]], b = phi[node[1]], c = phi[node[2]], d = phi[node[3]];
+    return -(g[0] * square(a - b) + g[1] * square(a - c) + g[2] * square(a - d) + g[3] * square(b - c) +
+             g[4] * square(b - d) + g[5] * square(c - d));
+}
+
+static inline double dirichlet_3(const int32_t *node, const double *g, const double *phi)
+{
+    const double a = phi[node[0]], b = phi[node[1]], c = phi[node[2]];
+    return -(g[0] * square(a - b) + g[1] * square(a - c) + g[2] * square(b - c));
 }
 
 /* heat[c] = value[c][0] * integral |grad phi|^2. */
 EXPORT void heat_of_cells(int64_t n_cells, int corners, Ints cells, Reals g, Reals value, Reals phi, double *restrict heat)
 {
-    const int pairs = corners * (corners - 1) / 2;
     for (int64_t c = 0; c < n_cells; c++)
-        heat[c] = value[2 * c] * dirichlet(corners, cells + corners * c, g + pairs * c, phi);
+        heat[c] = value[2 * c] * (corners == 4 ? dirichlet_4(cells + 4 * c, g + 6 * c, phi)
+                                               : dirichlet_3(cells + 3 * c, g + 3 * c, phi));
 }
 
 /* The same shared out to the nodes by the integral of N_i (`share` is NULL for tetrahedra: a quarter each). */
 EXPORT void heat_of_nodes(int64_t n_cells, int corners, Ints cells, Reals g, const double *share, Reals value, Reals phi,
                           double *restrict load)
 {
-    const int pairs = corners * (corners - 1) / 2;
-    for (int64_t c = 0; c < n_cells; c++) {
-        const int32_t *node = cells + corners * c;
-        const double heat = value[2 * c] * dirichlet(corners, node, g + pairs * c, phi);
-        if (share) {
-            const double *s = share + corners * c;
-            for (int k = 0; k < corners; k++)
-                load[node[k]] += heat * s[k] / (s[0] + s[1] + s[2]);
-        } else
-            for (int k = 0; k < 4; k++)
-                load[node[k]] += 0.25 * heat;
+    for (int64_t c = 0; corners == 4 && c < n_cells; c++) {
+        const int32_t *node = cells + 4 * c;
+        const double quarter = 0.25 * value[2 * c] * dirichlet_4(node, g + 6 * c, phi);
+        for (int k = 0; k < 4; k++)
+            load[node[k]] += quarter;
+    }
+    for (int64_t c = 0; corners == 3 && c < n_cells; c++) {
+        const int32_t *node = cells + 3 * c;
+        const double *s = share + 3 * c;
+        const double density = value[2 * c] * dirichlet_3(node, g + 3 * c, phi) / (s[0] + s[1] + s[2]);
+        for (int k = 0; k < 3; k++)
+            load[node[k]] += density * s[k];
     }
 }
 
@@ -349,7 +367,7 @@ EXPORT void consistent_heat_of_nodes(int64_t n_cells, Ints cells, Ints region, R
     for (int64_t c = 0; c < n_cells; c++) {
         const int32_t *node = cells + 4 * c, r = region[c];
         const double *f = factors + n_nodes * law[r];
-        const double energy = base[r] * dirichlet(4, node, g + 6 * c, phi) / 20.0;
+        const double energy = base[r] * dirichlet_4(node, g + 6 * c, phi) / 20.0;
         const double sum = f[node[0]] + f[node[1]] + f[node[2]] + f[node[3]];
         for (int k = 0; k < 4; k++)
             load[node[k]] += energy * (sum + f[node[k]]);
