@@ -65,11 +65,12 @@ def largest_eigenvalue(nodes, A: sp.csr_matrix, candidate: FloatArray) -> float:
         beta = float(np.sqrt(nodes.total_of(float(w @ w))[0]))
         alphas.append(alpha)
         betas.append(beta)
-        if beta < 1e-12 * abs(alpha):
+        if beta <= 1e-12 * abs(alpha):
             break
         before = v[:owned].copy()
         v[:owned] = w / beta
-    return float(eigvalsh_tridiagonal(np.array(alphas), np.array(betas[:-1]))[-1])
+    largest = float(eigvalsh_tridiagonal(np.array(alphas), np.array(betas[:-1]))[-1])
+    return largest if largest > 0.0 else 1.0  # no node is free
 
 
 def prolongation(  # type: ignore[no-untyped-def]
