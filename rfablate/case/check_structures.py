@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rfablate.case.flow import flow_faults
 from rfablate.case.geometry import MeshDomain, MeshRegion, Structure
 from rfablate.case.parts import Parts
 from rfablate.errors import Fault
@@ -20,6 +21,7 @@ def structure_faults(parts: Parts) -> Iterator[Fault]:
     """Yield the faults of names, roles and limits."""
     bodies = list(_bodies(parts))
     yield from name_faults(parts, bodies)
+    yield from flow_faults(parts, bodies)
     body = parts.body.temperature if parts.body is not None else None
     for where, each in bodies:
         if each.role == "protect" and each.limit is None:

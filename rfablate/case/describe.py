@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rfablate.case.describe_generator import describe_generator
+from rfablate.case.flow import held_at, liquid_temperature, tube_flow
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -16,7 +17,7 @@ from rfablate.case.geometry import (
     Structure,
     Tines,
 )
-from rfablate.case.schema import Case
+from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
@@ -45,9 +46,10 @@ def describe_case(case: Case) -> str:
     if isinstance(case.domain, MeshDomain):
         bodies = case.domain.regions
     if bodies:
+        rows = _structure_rows(bodies, case_tissues(case), case.body)
         lines += [
             "",
-            *_indent(format_table(_structure_rows(bodies), "structure kind tissue role asks".split())),
+            *_indent(format_table(rows, "structure kind tissue role asks".split())),
         ]
     tissues = list(case_tissues(case).values())
     lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
@@ -219,7 +221,9 @@ def _numerics(case: Case) -> str:
     return f"mesh {case.mesh.accuracy}; {steps}"
 
 
-def _structure_rows(bodies: Sequence[Structure | MeshRegion]) -> list[list[str]]:
+def _structure_rows(
+    bodies: Sequence[Structure | MeshRegion], tissues: Mapping[str, Tissue], body: Body
+) -> list[list[str]]:
     rows = []
     for each in bodies:
         asks = []
@@ -227,8 +231,14 @@ def _structure_rows(bodies: Sequence[Structure | MeshRegion]) -> list[list[str]]
             asks.append(f"{100 * each.required_fraction:g} % covered")
         if each.role == "protect" and each.limit is not None:
             asks.append(f"at most {each.limit:g} degC")
-        if each.held is not None:
-            asks.append(f"held at {each.held:g} degC")
+        if held_at(each) is not None:
+            asks.append(f"held at {held_at(each):g} degC")
+        flow = tube_flow(each, tissues[each.tissue])
+        if flow is not None:
+            asks.append(
+                f"flows at {flow.velocity:g} m/s and {liquid_temperature(each, body):g} degC: Re {flow.reynolds:.3g}, "
+                f"Nu {flow.nusselt:.3g}, h {flow.h:.3g} W/(m2 K)"
+            )
         kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
         rows.append([each.name, kind, each.tissue, each.role, ", ".join(asks)])
     return rows

@@ -41,6 +41,8 @@ Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Seconds = NotNegative
 MsPositive = Annotated[float, Field(strict=True, gt=0, le=1e4), _MM, _BACK]
 """A time [ms in the file, s inside]."""
+MPasPositive = Annotated[float, Field(strict=True, gt=0, le=1000), _MM, _BACK]
+"""A dynamic viscosity [mPa s in the file, Pa s inside]."""
 Celsius = Annotated[float, Field(strict=True, ge=-50, le=500)]
 
 Mm = Annotated[float, Field(strict=True, ge=-1000, le=1000), _MM, _BACK]

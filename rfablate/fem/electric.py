@@ -12,7 +12,7 @@ Metal is equipotential and no part of the problem: its conductivity is zero here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,8 @@ class UnitField:
     """G [S]"""
     load: FloatArray
     """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
+    washed: float = 0.0
+    """Joule power in liquid that flows, which goes to no node [W/V2]."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,15 @@ class ElectricProblem:
         rtol: float,
         max_iterations: int,
         consistent: bool = False,
+        flowing: Sequence[str] = (),
     ) -> None:
         """Prepare the solve; `conducting` marks this rank's cells of tissue. Collective.
 
         Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
+        That in the regions `flowing` goes off with what flows.
         """
         self._domain, self._consistent = domain, consistent
+        self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
         in_tissue = domain.nodes_of_cells(conducting)
         active = _surface(domain, "active") & in_tissue
         returned = _surface(domain, "return") & in_tissue
@@ -114,24 +119,30 @@ class ElectricProblem:
                 f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
                 "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
             )
-        return UnitField(phi, conductance, load)
+        if not np.nansum(self._flowing):
+            return UnitField(phi, conductance, load)
+        washed = self._load(phi, coefficients, self._flowing)
+        return UnitField(phi, conductance, load - washed, float(self._domain.nodes.sum(washed)[0]))
 
     def _start_energy(self, phi: FloatArray) -> float:
         return float(phi[: self._domain.nodes.owned] @ self.matrix.times(phi))
 
-    def _load(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
-        """Return the Joule power of 1 V at each node."""
-        stencil, n = self._domain.stencil, self._domain.nodes.local
+    def _load(self, phi: FloatArray, coefficients: Coefficients, of_region: FloatArray | None = None) -> FloatArray:
+        """Return the Joule power of 1 V at each node: all of it, or a share `of_region`."""
+        stencil, region, n = self._domain.stencil, self._domain.stencil_region, self._domain.nodes.local
         load, corners = np.zeros(n), stencil.cells.shape[1]
+        sigma, values = coefficients.sigma.value, coefficients.values
+        if of_region is not None:
+            sigma, values = sigma * np.nan_to_num(of_region), values * of_region[region][:, None]
         if self._consistent:
             call(
-                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, self._domain.stencil_region,
-                stencil.stiffness, n, coefficients.factors, coefficients.sigma.law, coefficients.sigma.value, phi, load,
+                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, region, stencil.stiffness, n,
+                coefficients.factors, coefficients.sigma.law, sigma, phi, load,
             )  # fmt: skip
         else:
             call(
                 "heat_of_nodes", len(stencil.cells), corners, stencil.cells, stencil.stiffness, stencil.ring_share,
-                coefficients.values, phi, load,
+                values, phi, load,
             )  # fmt: skip
         load[self._domain.nodes.owned :] = 0.0
         return load

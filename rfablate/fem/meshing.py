@@ -81,7 +81,7 @@ def mesh_key(case: Case) -> str:
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
         "structures": [
-            s.model_dump(by_alias=True, exclude={"tissue", "role", "limit", "required_fraction", "held"})
+            s.model_dump(by_alias=True, exclude={"tissue", "role", "limit", "required_fraction", "held", "flow"})
             for s in case.structures
         ],
         "applicators": [
