@@ -26,6 +26,7 @@ from rfablate.materials import (
     inject,
     make_blood_flow,
     make_coefficients,
+    make_directions,
     make_kinetics,
     make_mass,
     make_metabolic,
@@ -143,6 +144,9 @@ def build_problem(case: Case, domain: Domain) -> Problem:
     generator, surface = case_generator(case), _surface(case, domain)
     electric = None
     if surface is None:
+        directed = make_directions(case, domain, tissues)
+        if directed is not None:
+            pattern.direct(domain.stencil, directed)
         electric = ElectricProblem(
             domain,
             pattern,
@@ -151,6 +155,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
             max_iterations=case.solver.max_iterations,
             consistent=case.solver.mass == "consistent",
             flowing=[each.name for each in vessels],
+            stiffness=directed,
         )
     metabolic = make_metabolic(domain, thermal)
     return Problem(
@@ -213,9 +218,7 @@ def is_axisymmetric(case: Case) -> bool:
     return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
 
 
-def _fixed_temperatures(
-    case: Case, domain: Domain, vessels: tuple[Vessel, ...]
-) -> tuple[BoolArray, FloatArray]:
+def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...]) -> tuple[BoolArray, FloatArray]:
     """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
     fixed = np.zeros(domain.nodes.local, dtype=bool)
     value = np.full(domain.nodes.local, case.body.temperature)
@@ -268,4 +271,6 @@ def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
     inner = unguarded(problem)
-    return "\n".join([describe_mesh(problem.domain), tissues, f"{type(inner).__name__} for {inner.end:g} s"])
+    directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
+    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
+    return "\n".join([*lines, f"{type(inner).__name__} for {inner.end:g} s"])

@@ -10,12 +10,14 @@ from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
     BoxDomain,
+    Cylinder,
     Domain,
     Injectate,
     MeshDomain,
     MeshRegion,
     Structure,
     Tines,
+    Tube,
 )
 from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
@@ -239,6 +241,8 @@ def _structure_rows(
                 f"flows at {flow.velocity:g} m/s and {liquid_temperature(each, body):g} degC: Re {flow.reynolds:.3g}, "
                 f"Nu {flow.nusselt:.3g}, h {flow.h:.3g} W/(m2 K)"
             )
+        if isinstance(each, (Tube, Cylinder)) and each.sigma_along is not None:
+            asks.append(f"sigma {each.sigma_along:g} S/m along, {tissues[each.tissue].sigma:g} across")
         kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
         rows.append([each.name, kind, each.tissue, each.role, ", ".join(asks)])
     return rows

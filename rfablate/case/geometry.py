@@ -148,6 +148,10 @@ class Tube(_Structure):
     kind: Literal["tube"]
     path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
     diameter: MmPositive = Field(alias="diameter_mm")
+    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
+        default=None, alias="sigma_along_S_per_m"
+    )
+    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
 
 
 class HalfSpace(_Structure):
@@ -182,6 +186,10 @@ class Cylinder(_Structure):
     start: PointMm = Field(alias="start_mm")
     end: PointMm = Field(alias="end_mm")
     diameter: MmPositive = Field(alias="diameter_mm")
+    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
+        default=None, alias="sigma_along_S_per_m"
+    )
+    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
 
 
 Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]

@@ -7,6 +7,7 @@ Quasi-static, RMS. With sigma frozen over a step phi is linear in the voltage: t
 
     G = integral sigma |grad phi|^2,    I = V G,    P = V^2 G,    q = V^2 sigma |grad phi|^2   [W/m3]
 
+Where sigma has a direction it is the tensor sigma A of `fem.anisotropy`.
 Metal is equipotential and no part of the problem: its conductivity is zero here and its inner nodes are fixed.
 """
 
@@ -65,12 +66,15 @@ class ElectricProblem:
         max_iterations: int,
         consistent: bool = False,
         flowing: Sequence[str] = (),
+        stiffness: FloatArray | None = None,
     ) -> None:
         """Prepare the solve; `conducting` marks this rank's cells of tissue. Collective.
 
         Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
-        That in the regions `flowing` goes off with what flows.
+        That in the regions `flowing` goes off with what flows. `stiffness` is g_ij of the stencil where sigma has a
+        direction (`fem.anisotropy`), the same that the pattern was told of.
         """
+        self._stiffness = domain.stencil.stiffness if stiffness is None else stiffness
         self._domain, self._consistent = domain, consistent
         self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
         in_tissue = domain.nodes_of_cells(conducting)
@@ -136,12 +140,12 @@ class ElectricProblem:
             sigma, values = sigma * np.nan_to_num(of_region), values * of_region[region][:, None]
         if self._consistent:
             call(
-                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, region, stencil.stiffness, n,
+                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, region, self._stiffness, n,
                 coefficients.factors, coefficients.sigma.law, sigma, phi, load,
             )  # fmt: skip
         else:
             call(
-                "heat_of_nodes", len(stencil.cells), corners, stencil.cells, stencil.stiffness, stencil.ring_share,
+                "heat_of_nodes", len(stencil.cells), corners, stencil.cells, self._stiffness, stencil.ring_share,
                 values, phi, load,
             )  # fmt: skip
         load[self._domain.nodes.owned :] = 0.0
@@ -152,7 +156,7 @@ class ElectricProblem:
         elements = self._domain.elements
         out = np.empty(len(elements.cells))
         call(
-            "heat_of_cells", len(out), elements.cells.shape[1], elements.cells, elements.stiffness, coefficients.values,
+            "heat_of_cells", len(out), elements.cells.shape[1], elements.cells, self._stiffness, coefficients.values,
             phi, out,
         )  # fmt: skip
         return out
