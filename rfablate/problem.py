@@ -150,12 +150,13 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         electric = ElectricProblem(
             domain,
             pattern,
-            conducting=coefficients.sigma.value[domain.region] > 0.0,
+            conducting=coefficients.sigma.value[domain.stencil_region] > 0.0,
             rtol=case.solver.potential_rtol,
             max_iterations=case.solver.max_iterations,
             consistent=case.solver.mass == "consistent",
             flowing=[each.name for each in vessels],
             stiffness=directed,
+            contact=case.applicators[0].contact,
         )
     metabolic = make_metabolic(domain, thermal)
     return Problem(

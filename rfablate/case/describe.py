@@ -160,6 +160,7 @@ def _applicator(each: Applicator) -> list[str]:
         f"{each.tip_shape}{angle}, {each.metal}{shaft}",
         *([] if each.tines is None else [_tines(each.tines)]),
         *([] if each.wall is None else [_tube(each)]),
+        *([] if each.contact == 0.0 else [f"layer of {each.contact * 1e6:g} ohm mm2 on the active tip"]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]

@@ -15,6 +15,7 @@ from rfablate.case.units import (
     MmPositive,
     MPasPositive,
     Number,
+    OhmMm2,
     PointMm,
     SizesMm,
 )
@@ -286,3 +287,5 @@ class Applicator(Table):
     """Thickness of the insulating coat on the shaft, outside the outer diameter [m]; None: too thin to matter."""
     insulation_material: str = "ptfe"
     coolant: Coolant | None = None
+    contact: OhmMm2 = Field(default=0.0, alias="contact_ohm_mm2")
+    """Resistance of a thin layer between active tip and tissue, times its area [ohm m2]; 0: none."""

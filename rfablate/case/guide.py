@@ -40,6 +40,7 @@ _UNITS = {
     "_V": "V",
     "_A": "A",
     "_K": "K",
+    "_ohm_mm2": "ohm mm2",
     "_ohm": "ohm",
     "_ms": "ms",
     "_Hz": "Hz",

@@ -48,7 +48,7 @@ def make_wall_film(domain: Domain, inside: BoolArray, outside: BoolArray, h: flo
     near[cells[inside]] = True
     near_cells = np.flatnonzero(near[cells].any(axis=1))
     facets = facets_between(cells[near_cells].astype(np.int64), inside[near_cells], outside[near_cells])
-    return Film(h * _area(domain, facets)[:n], np.full(n, temperature))
+    return Film(h * facet_area(domain, facets)[:n], np.full(n, temperature))
 
 
 def joint_film(films: Sequence[Film]) -> Film | None:
@@ -66,11 +66,11 @@ def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:
     area = np.zeros(domain.nodes.local)
     for corners in combinations(range(cells.shape[1]), cells.shape[1] - 1):
         facets = cells[:, corners]
-        area += _area(domain, facets[marked[facets].all(axis=1)])
+        area += facet_area(domain, facets[marked[facets].all(axis=1)])
     return domain.nodes.accumulate(area)
 
 
-def _area(domain: Domain, facets: npt.NDArray[np.integer]) -> FloatArray:
+def facet_area(domain: Domain, facets: npt.NDArray[np.integer]) -> FloatArray:
     """Return the integral of N_i over these facets at the local nodes [m2]."""
     x, area = domain.x, np.zeros(domain.nodes.local)
     if facets.shape[1] == 2:

@@ -84,7 +84,7 @@ def mesh_key(case: Case) -> str:
         "boundary": case.boundary.model_dump(),
         "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
         "applicators": [
-            a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius"})
+            a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius", "contact"})
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],

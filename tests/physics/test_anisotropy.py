@@ -59,7 +59,7 @@ def conductance(domain: Domain, ratio: float, t: FloatArray) -> float:
     electric = ElectricProblem(
         domain,
         pattern,
-        conducting=np.ones(len(domain.region), dtype=bool),
+        conducting=np.ones(len(domain.stencil_region), dtype=bool),
         rtol=1e-13,
         max_iterations=2000,
         stiffness=stiffness,
@@ -142,7 +142,7 @@ def test_directed_joule_heat_is_E_times_j(reference: Reference) -> None:
     sigma, phi = _cells(domain, 7), _nodal(domain, 8)
     ratio, direction, stiffness = _directed(domain)
     coefficients = set_cells(domain, sigma, sigma)
-    conducting = np.ones(len(domain.region), dtype=bool)
+    conducting = np.ones(len(domain.stencil_region), dtype=bool)
     electric = ElectricProblem(
         domain, Pattern(domain), conducting=conducting, rtol=1e-12, max_iterations=500, stiffness=stiffness
     )
