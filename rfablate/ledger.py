@@ -13,7 +13,7 @@ class Powers:
     perfused: float = 0.0
     """Carried off by blood, net of what blood brings."""
     boundary: float = 0.0
-    """Out through surfaces and structures of fixed temperature."""
+    """Out through surfaces and structures of fixed temperature, and with liquids that flow."""
     metabolic: float = 0.0
     """From the tissue itself."""
 

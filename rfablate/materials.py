@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.device import device_materials
-from rfablate.case.geometry import MeshDomain
+from rfablate.case.geometry import Cylinder, MeshDomain, Tube
 from rfablate.case.load import case_tissues
 from rfablate.case.schema import Case
+from rfablate.case.shapes import axis_at
+from rfablate.fem.anisotropy import directed_stiffness
 from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.domain import Domain
 from rfablate.fem.mass import ConsistentMass, LumpedMass, Mass
@@ -56,6 +58,21 @@ def make_coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficient
             {name: number[t.k_law] for name, t in tissues.items()},
         ),
     )
+
+
+def make_directions(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> FloatArray | None:
+    """Return g_ij of the stencil for the potential; None where sigma has no direction. Collective."""
+    x = domain.x[domain.stencil.cells].mean(axis=1)
+    ratio, direction = np.ones(len(x)), np.zeros((len(x), 3))
+    for each in case.structures:
+        if not isinstance(each, (Tube, Cylinder)) or each.sigma_along is None or each.name not in domain.tag_of:
+            continue
+        own = np.flatnonzero(domain.stencil_region == domain.tag_of[each.name])
+        ratio[own] = each.sigma_along / tissues[each.name].sigma
+        direction[own] = np.array([0.0, 1.0, 0.0]) if domain.axisymmetric else axis_at(each, x[own])
+    if domain.nodes.max_of(float(np.abs(ratio - 1.0).max(initial=0.0)))[0] == 0.0:
+        return None
+    return directed_stiffness(domain.x, domain.stencil, ratio, direction)
 
 
 def inject(case: Case, domain: Domain, coefficients: Coefficients) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.device import device_materials
+from rfablate.case.flow import held_structures
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
@@ -16,7 +17,7 @@ from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
 from rfablate.fem.electric import ElectricProblem, PotentialMemory
-from rfablate.fem.film import Film, make_film
+from rfablate.fem.film import Film, joint_film, make_film
 from rfablate.fem.heat import HeatMemory, HeatProblem
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.matrix import Pattern
@@ -25,6 +26,7 @@ from rfablate.materials import (
     inject,
     make_blood_flow,
     make_coefficients,
+    make_directions,
     make_kinetics,
     make_mass,
     make_metabolic,
@@ -37,6 +39,7 @@ from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
 from rfablate.stepping import StepControl
+from rfablate.vessels import Vessel, films, inside, vessels_of, without_liquid
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -126,30 +129,38 @@ def build_problem(case: Case, domain: Domain) -> Problem:
     pattern = Pattern(domain)
     parts = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
     tissue_cells = domain.per_cell({name: float(t.is_metal or name in parts) for name, t in tissues.items()}) == 0.0
-    coefficients = make_coefficients(domain, tissues)
+    vessels = vessels_of(case, domain)
+    thermal = without_liquid(tissues, vessels)
+    coefficients = make_coefficients(domain, thermal)
     inject(case, domain, coefficients)
     heat = HeatProblem(
         domain,
         pattern,
-        make_mass(case, domain, pattern, tissues),
+        make_mass(case, domain, pattern, thermal),
         blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
-        film=_film(case, domain),
+        film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
     )
-    fixed, fixed_value = _fixed_temperatures(case, domain)
+    fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
     generator, surface = case_generator(case), _surface(case, domain)
     electric = None
     if surface is None:
+        directed = make_directions(case, domain, tissues)
+        if directed is not None:
+            pattern.direct(domain.stencil, directed)
         electric = ElectricProblem(
             domain,
             pattern,
-            conducting=coefficients.sigma.value[domain.region] > 0.0,
+            conducting=coefficients.sigma.value[domain.stencil_region] > 0.0,
             rtol=case.solver.potential_rtol,
             max_iterations=case.solver.max_iterations,
             consistent=case.solver.mass == "consistent",
+            flowing=[each.name for each in vessels],
+            stiffness=directed,
+            contact=case.applicators[0].contact,
         )
-    metabolic = make_metabolic(domain, tissues)
+    metabolic = make_metabolic(domain, thermal)
     return Problem(
         domain=domain,
         pattern=pattern,
@@ -164,8 +175,8 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         surface=surface,
         arrhenius=make_kinetics(case, domain, tissues),
         cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
-        blood_flow=make_blood_flow(case, domain, tissues),
-        vapour=make_vapour(domain, tissues, heat.mass, fixed if surface is None else fixed | surface.nodes),
+        blood_flow=make_blood_flow(case, domain, thermal),
+        vapour=make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes),
         metabolic=metabolic,
         metabolic_power=float(domain.nodes.sum(metabolic)[0]),
         initial=np.where(fixed, fixed_value, case.body.temperature),
@@ -211,18 +222,16 @@ def is_axisymmetric(case: Case) -> bool:
     return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
 
 
-def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArray]:
+def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...]) -> tuple[BoolArray, FloatArray]:
     """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
     fixed = np.zeros(domain.nodes.local, dtype=bool)
     value = np.full(domain.nodes.local, case.body.temperature)
     if "body_temperature" in domain.surface_nodes:
         fixed |= domain.surface_nodes["body_temperature"]
-    regions = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
-    for region in regions:
-        if region.held is not None:
-            inside = domain.nodes_of_cells(domain.cells_of(region.name))
-            fixed |= inside
-            value[inside] = region.held
+    given = [(domain.nodes_of_cells(domain.cells_of(name)), T) for name, T in held_structures(case).items()]
+    for nodes, temperature in [*given, *(inside(domain, vessels) if vessels else [])]:
+        fixed |= nodes
+        value[nodes] = temperature
     coolant = case.applicators[0].coolant
     if coolant is not None and coolant.h is None:
         fixed |= domain.surface_nodes["coolant"]
@@ -230,12 +239,12 @@ def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArr
     return fixed, value
 
 
-def _film(case: Case, domain: Domain) -> Film | None:
-    """Return the coolant's film; None without, or where the coolant holds the wall's temperature. Collective."""
+def _coolant(case: Case, domain: Domain) -> list[Film]:
+    """Return the coolant's film; none without, or where the coolant holds the wall's temperature. Collective."""
     coolant = case.applicators[0].coolant
     if coolant is None or coolant.h is None:
-        return None
-    return make_film(domain, "coolant", coolant.h, coolant.temperature)
+        return []
+    return [make_film(domain, "coolant", coolant.h, coolant.temperature)]
 
 
 def _surface(case: Case, domain: Domain) -> Surface | None:
@@ -266,4 +275,6 @@ def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
     inner = unguarded(problem)
-    return "\n".join([describe_mesh(problem.domain), tissues, f"{type(inner).__name__} for {inner.end:g} s"])
+    directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
+    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
+    return "\n".join([*lines, f"{type(inner).__name__} for {inner.end:g} s"])

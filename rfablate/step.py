@@ -74,8 +74,9 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
             stored -= settled.sensible
             sensor = operator.sensor(T)[0]
         error, max_T = _inspect(problem, state, T, t, order)
-        joule = command.voltage**2 * unit.conductance if unit is not None else 0.0
-        powers = Powers(joule, flows.perfused, flows.boundary, problem.metabolic_power)
+        heating = command.voltage**2
+        joule, washed = (heating * unit.conductance, heating * unit.washed) if unit is not None else (0.0, 0.0)
+        powers = Powers(joule, flows.perfused, flows.boundary + washed, problem.metabolic_power)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
     return Trial(t, dt, T, vapour, unit, solved_at, response, command, memory, order, error, max_T, sensor, ledger)
 

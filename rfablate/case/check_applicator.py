@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rfablate.case.device import active_surface_points, applicator_frame, in_cannula, lumen, point_length, tines_of
+from rfablate.case.flow import held_at
 from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts, Placed
 from rfablate.case.shapes import GeneratedDomain, contains, signed_distance
@@ -147,7 +148,7 @@ def active_faults(
     for number in owners:
         body = domain if number < 0 else placed[number].shape
         tissue = tissues.get(body.tissue)
-        held = number >= 0 and placed[number].shape.held is not None
+        held = number >= 0 and held_at(placed[number].shape) is not None
         if not (held or (tissue is not None and (tissue.is_metal or tissue.sigma == 0.0))):
             return
         why = "held at a temperature" if held else f"{body.tissue}, which carries no current"

@@ -32,6 +32,11 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
         yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
+    if isinstance(parts.generator, SurfaceTemperature):
+        for where, applicator in parts.applicators:
+            if applicator.contact > 0.0:
+                found = f"found {applicator.contact * 1e6:g} with a surface temperature"
+                yield Fault(f"{where}.contact_ohm_mm2", found, "no such key: no current flows")
     if parts.time is not None:
         yield from _time_faults(parts.time, parts.generator)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rfablate.case.geometry import MeshDomain, MeshRegion, Structure
+from rfablate.case.flow import flow_faults
+from rfablate.case.geometry import Cylinder, MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.parts import Parts
+from rfablate.case.tissues import known_tissues
 from rfablate.errors import Fault
+from rfablate.physics.tissue import Tissue
 
 DOMAIN_NAME = "domain"
 """Name the mesh gives to the tissue around the structures."""
@@ -15,11 +18,16 @@ _HIGHEST_TEMPERATURE = 200.0
 _NERVE_LIMIT = 45.0
 """Quoted as cytotoxic for nerve and cord [degC] (Dupuy 2000)."""
 
+_MOST_DIRECTED = 50.0
+"""Conductivity along over that across, beyond which one of them was probably meant in another unit: nerve has 7."""
+
 
 def structure_faults(parts: Parts) -> Iterator[Fault]:
     """Yield the faults of names, roles and limits."""
     bodies = list(_bodies(parts))
     yield from name_faults(parts, bodies)
+    yield from flow_faults(parts, bodies)
+    tissues = known_tissues(parts)
     body = parts.body.temperature if parts.body is not None else None
     for where, each in bodies:
         if each.role == "protect" and each.limit is None:
@@ -35,6 +43,23 @@ def structure_faults(parts: Parts) -> Iterator[Fault]:
         for key, value in (("limit_degC", each.limit), ("held_degC", each.held)):
             if value is not None and value > _HIGHEST_TEMPERATURE:
                 yield kelvin_fault(f"{where}.{key}", value)
+        fault = _direction_fault(where, each, tissues.get(each.tissue))
+        if fault is not None:
+            yield fault
+
+
+def _direction_fault(where: str, each: Structure | MeshRegion, tissue: Tissue | None) -> Fault | None:
+    """Return the fault of a conductivity along the axis that no tissue's fibres explain."""
+    along = each.sigma_along if isinstance(each, (Tube, Cylinder)) else None
+    if along is None or tissue is None:
+        return None
+    where = f"{where}.sigma_along_S_per_m"
+    if tissue.is_metal or tissue.sigma == 0.0:
+        return Fault(where, f"found {along:g} in {tissue.name}", "no such key in what carries no current")
+    if not 1.0 / _MOST_DIRECTED <= along / tissue.sigma <= _MOST_DIRECTED:
+        found = f"found {along:g}, {along / tissue.sigma:.3g} times that across, {tissue.sigma:g}"
+        return Fault(where, found, f"at most {_MOST_DIRECTED:g} times more or less [S/m]")
+    return None
 
 
 def name_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:

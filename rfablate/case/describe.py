@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rfablate.case.describe_generator import describe_generator
+from rfablate.case.flow import held_at, liquid_temperature, tube_flow
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
     BoxDomain,
+    Cylinder,
     Domain,
     Injectate,
     MeshDomain,
     MeshRegion,
     Structure,
     Tines,
+    Tube,
 )
-from rfablate.case.schema import Case
+from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
@@ -45,9 +48,10 @@ def describe_case(case: Case) -> str:
     if isinstance(case.domain, MeshDomain):
         bodies = case.domain.regions
     if bodies:
+        rows = _structure_rows(bodies, case_tissues(case), case.body)
         lines += [
             "",
-            *_indent(format_table(_structure_rows(bodies), "structure kind tissue role asks".split())),
+            *_indent(format_table(rows, "structure kind tissue role asks".split())),
         ]
     tissues = list(case_tissues(case).values())
     lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
@@ -156,6 +160,7 @@ def _applicator(each: Applicator) -> list[str]:
         f"{each.tip_shape}{angle}, {each.metal}{shaft}",
         *([] if each.tines is None else [_tines(each.tines)]),
         *([] if each.wall is None else [_tube(each)]),
+        *([] if each.contact == 0.0 else [f"layer of {each.contact * 1e6:g} ohm mm2 on the active tip"]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
@@ -219,7 +224,9 @@ def _numerics(case: Case) -> str:
     return f"mesh {case.mesh.accuracy}; {steps}"
 
 
-def _structure_rows(bodies: Sequence[Structure | MeshRegion]) -> list[list[str]]:
+def _structure_rows(
+    bodies: Sequence[Structure | MeshRegion], tissues: Mapping[str, Tissue], body: Body
+) -> list[list[str]]:
     rows = []
     for each in bodies:
         asks = []
@@ -227,8 +234,16 @@ def _structure_rows(bodies: Sequence[Structure | MeshRegion]) -> list[list[str]]
             asks.append(f"{100 * each.required_fraction:g} % covered")
         if each.role == "protect" and each.limit is not None:
             asks.append(f"at most {each.limit:g} degC")
-        if each.held is not None:
-            asks.append(f"held at {each.held:g} degC")
+        if held_at(each) is not None:
+            asks.append(f"held at {held_at(each):g} degC")
+        flow = tube_flow(each, tissues[each.tissue])
+        if flow is not None:
+            asks.append(
+                f"flows at {flow.velocity:g} m/s and {liquid_temperature(each, body):g} degC: Re {flow.reynolds:.3g}, "
+                f"Nu {flow.nusselt:.3g}, h {flow.h:.3g} W/(m2 K)"
+            )
+        if isinstance(each, (Tube, Cylinder)) and each.sigma_along is not None:
+            asks.append(f"sigma {each.sigma_along:g} S/m along, {tissues[each.tissue].sigma:g} across")
         kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
         rows.append([each.name, kind, each.tissue, each.role, ", ".join(asks)])
     return rows

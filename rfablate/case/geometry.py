@@ -13,7 +13,9 @@ from rfablate.case.units import (
     MlPositive,
     MmNotNegative,
     MmPositive,
+    MPasPositive,
     Number,
+    OhmMm2,
     PointMm,
     SizesMm,
 )
@@ -23,6 +25,23 @@ class Table(BaseModel):
     """A table of a case file: frozen, finite numbers only, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False)
+
+
+class Flow(Table):
+    """A liquid, the structure's own tissue, that flows through it: it cools the wall through a film.
+
+    Its temperature is the structure's `held_degC`, by default the blood's. How the film follows from the flow:
+    `rfablate.physics.vessel`.
+    """
+
+    velocity: Annotated[float, Field(strict=True, ge=0, le=10)] = Field(alias="velocity_m_per_s")
+    """Mean over the cross section [m/s]; 0: nothing flows, and the structure is not held either."""
+    diameter: MmPositive | None = Field(default=None, alias="diameter_mm")
+    """Hydraulic diameter [m]; None: that of the tube or cylinder."""
+    length: MmPositive | None = Field(default=None, alias="length_mm")
+    """Length of the warm wall [m]; None: that of the tube or cylinder. The shorter, the thinner the film."""
+    viscosity: MPasPositive = Field(default=3.5e-3, alias="viscosity_mPa_s")
+    """3.5 mPa s: blood at high shear, assumed; CSF about 0.7. It decides where flow turns turbulent."""
 
 
 # --- domain ---------------------------------------------------------------------------------------
@@ -67,6 +86,7 @@ class MeshRegion(Table):
     limit: Celsius | None = Field(default=None, alias="limit_degC")
     required_fraction: Fraction = 1.0
     held: Celsius | None = Field(default=None, alias="held_degC")
+    flow: Flow | None = None
 
 
 class MeshSurface(Table):
@@ -100,6 +120,7 @@ class _Structure(Table):
     limit: Celsius | None = Field(default=None, alias="limit_degC")
     required_fraction: Fraction = 1.0
     held: Celsius | None = Field(default=None, alias="held_degC")
+    flow: Flow | None = None
     shell: MmPositive | None = Field(default=None, alias="shell_mm")
     """Thickness of a shell inside the shape, which reading the case makes a structure of its own (`case.shells`)."""
     shell_tissue: str | None = None
@@ -128,6 +149,10 @@ class Tube(_Structure):
     kind: Literal["tube"]
     path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
     diameter: MmPositive = Field(alias="diameter_mm")
+    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
+        default=None, alias="sigma_along_S_per_m"
+    )
+    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
 
 
 class HalfSpace(_Structure):
@@ -162,6 +187,10 @@ class Cylinder(_Structure):
     start: PointMm = Field(alias="start_mm")
     end: PointMm = Field(alias="end_mm")
     diameter: MmPositive = Field(alias="diameter_mm")
+    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
+        default=None, alias="sigma_along_S_per_m"
+    )
+    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
 
 
 Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
@@ -258,3 +287,5 @@ class Applicator(Table):
     """Thickness of the insulating coat on the shaft, outside the outer diameter [m]; None: too thin to matter."""
     insulation_material: str = "ptfe"
     coolant: Coolant | None = None
+    contact: OhmMm2 = Field(default=0.0, alias="contact_ohm_mm2")
+    """Resistance of a thin layer between active tip and tissue, times its area [ohm m2]; 0: none."""

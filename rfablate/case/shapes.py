@@ -85,6 +85,16 @@ def _tube(points: FloatArray, path: FloatArray, radius: float) -> FloatArray:
     return np.asarray(np.min(parts, axis=0))
 
 
+def axis_at(shape: Tube | Cylinder, points: FloatArray) -> FloatArray:
+    """Return the unit vector along the tube's or cylinder's axis where it is nearest to each point, shape (n, 3)."""
+    path = np.array(shape.path if isinstance(shape, Tube) else [shape.start, shape.end])
+    start, step = path[:-1], np.diff(path, axis=0)
+    along = np.einsum("nsk,sk->ns", points[:, None] - start, step) / (step**2).sum(axis=1)
+    nearest = start + np.clip(along, 0.0, 1.0)[:, :, None] * step
+    segment = np.linalg.norm(points[:, None] - nearest, axis=2).argmin(axis=1)
+    return np.asarray((step / np.linalg.norm(step, axis=1, keepdims=True))[segment])
+
+
 def bounding_box(shape: Shape) -> FloatArray:
     """Return the lower and the upper corner [m], shape (2, 3); infinite where the shape is unbounded."""
     match shape:

@@ -14,7 +14,7 @@ from rfablate.errors import Fault
 _SIZES = {"sphere": ("radius_mm", 1.0), "tube": ("diameter_mm", 2.0), "cylinder": ("diameter_mm", 2.0)}
 """What a shell takes off: once a radius, twice a diameter. The ends of tubes and cylinders stay open."""
 _LISTS = {"ellipsoid": ("semi_axes_mm", 1.0), "box": ("size_mm", 2.0)}
-_OF_THE_CORE = ("role", "limit_degC", "required_fraction", "held_degC")
+_OF_THE_CORE = ("role", "limit_degC", "required_fraction", "held_degC", "flow", "sigma_along_S_per_m")
 
 
 def expand_shells(data: dict[str, Any]) -> list[Fault]:

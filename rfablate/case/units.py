@@ -32,6 +32,8 @@ _MM, _BACK = _to_si(1e-3), _from_si(1e-3)  # also ms
 
 MlPositive = Annotated[float, Field(strict=True, gt=0, le=100), _to_si(1e-6), _from_si(1e-6)]
 """A volume of fluid [mL in the file, m3 inside]."""
+OhmMm2 = Annotated[float, Field(strict=True, ge=0, le=1e6), _to_si(1e-6), _from_si(1e-6)]
+"""The resistance of a layer times its area [ohm mm2 in the file, ohm m2 inside]."""
 
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
@@ -41,6 +43,8 @@ Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Seconds = NotNegative
 MsPositive = Annotated[float, Field(strict=True, gt=0, le=1e4), _MM, _BACK]
 """A time [ms in the file, s inside]."""
+MPasPositive = Annotated[float, Field(strict=True, gt=0, le=1000), _MM, _BACK]
+"""A dynamic viscosity [mPa s in the file, Pa s inside]."""
 Celsius = Annotated[float, Field(strict=True, ge=-50, le=500)]
 
 Mm = Annotated[float, Field(strict=True, ge=-1000, le=1000), _MM, _BACK]

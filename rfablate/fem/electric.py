@@ -7,12 +7,18 @@ Quasi-static, RMS. With sigma frozen over a step phi is linear in the voltage: t
 
     G = integral sigma |grad phi|^2,    I = V G,    P = V^2 G,    q = V^2 sigma |grad phi|^2   [W/m3]
 
+A thin layer between tip and tissue of `contact` rho_c [ohm m2] makes the tip's surface one with a film,
+
+    sigma grad phi . n = (1 - phi) / rho_c on the tip,    G = integral sigma |grad phi|^2 + integral (1 - phi)^2 / rho_c
+
+phi being that of the tissue under the layer, whose heat goes to the nodes of the surface; lumped there, as all films.
+Where sigma has a direction it is the tensor sigma A of `fem.anisotropy`.
 Metal is equipotential and no part of the problem: its conductivity is zero here and its inner nodes are fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +27,8 @@ import numpy.typing as npt
 from rfablate.errors import MeshError, SolveError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
+from rfablate.fem.facets import boundary_facets
+from rfablate.fem.film import facet_area
 from rfablate.fem.kernels import call
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.matrix import Matrix, Pattern
@@ -39,6 +47,8 @@ class UnitField:
     """G [S]"""
     load: FloatArray
     """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
+    washed: float = 0.0
+    """Joule power in liquid that flows, which goes to no node [W/V2]."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +73,33 @@ class ElectricProblem:
         rtol: float,
         max_iterations: int,
         consistent: bool = False,
+        flowing: Sequence[str] = (),
+        stiffness: FloatArray | None = None,
+        contact: float = 0.0,
     ) -> None:
-        """Prepare the solve; `conducting` marks this rank's cells of tissue. Collective.
+        """Prepare the solve; `conducting` marks the stencil's cells of tissue. Collective.
 
         Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
+        That in the regions `flowing` goes off with what flows. `stiffness` is g_ij of the stencil where sigma has a
+        direction (`fem.anisotropy`), the same that the pattern was told of. `contact` is the resistance of a layer on
+        the active tip [ohm m2].
         """
+        self._stiffness = domain.stencil.stiffness if stiffness is None else stiffness
         self._domain, self._consistent = domain, consistent
-        in_tissue = domain.nodes_of_cells(conducting)
+        self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
+        in_tissue = domain.nodes_of_cells(conducting[: len(domain.region)])
         active = _surface(domain, "active") & in_tissue
         returned = _surface(domain, "return") & in_tissue
-        self._fixed = active | returned | ~in_tissue
+        self._contact = tip_area(domain, conducting, active) / contact if contact > 0.0 else None
+        """Conductance of the layer at the owned nodes [S]."""
+        self._fixed = (active & (contact == 0.0)) | returned | ~in_tissue
         self._value = np.where(active | ~in_tissue, 1.0, 0.0)
         self.matrix = Matrix(pattern)
         """Stiffness of sigma; `Pattern.assemble` fills it before each solve."""
-        self.hierarchy = KeptHierarchy(domain.nodes, self.matrix)
+        self._operator = Matrix(pattern, self.matrix)
+        self.hierarchy = KeptHierarchy(domain.nodes, self.matrix, self._contact)
         self.solver = ConjugateGradients(
-            domain.nodes, self.matrix, what="potential", rtol=rtol, max_iterations=max_iterations
+            domain.nodes, self._operator, what="potential", rtol=rtol, max_iterations=max_iterations
         )
         self._conductance = 0.0
         self.kept = 0
@@ -96,9 +117,11 @@ class ElectricProblem:
 
     def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
         """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""
-        phi = np.where(self._fixed, self._value, 0.0 if guess is None else guess)
+        phi = np.where(self._fixed, self._value, self._value if guess is None else guess)
         free = ~self._fixed[: self._domain.nodes.owned]
-        inverse = np.divide(1.0, self.matrix.diagonal, out=np.zeros(len(free)), where=free & (self.matrix.diagonal > 0))
+        diagonal = self._operator.diagonal
+        diagonal[:] = self.matrix.diagonal + (0.0 if self._contact is None else self._contact)
+        inverse = np.divide(1.0, diagonal, out=np.zeros(len(free)), where=free & (diagonal > 0))
         unit = self._solve_from(phi, inverse, coefficients)
         if self._conductance == 0.0:  # the tolerance is one of G, which is known only now
             self._conductance = unit.conductance
@@ -108,7 +131,8 @@ class ElectricProblem:
 
     def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients) -> UnitField:
         reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
-        used = self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
+        cycle = self.hierarchy.get(inverse > 0.0, 0.0 if self._contact is None else 1.0)
+        used = self.solver.solve(phi, self._contact, inverse, reference, cycle)
         self.hierarchy.note(used, self.solver.digits)
         return self.unit(phi, coefficients)
 
@@ -121,34 +145,43 @@ class ElectricProblem:
                 f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
                 "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
             )
-        return UnitField(phi, conductance, load)
+        if not np.nansum(self._flowing):
+            return UnitField(phi, conductance, load)
+        washed = self._load(phi, coefficients, self._flowing)
+        return UnitField(phi, conductance, load - washed, float(self._domain.nodes.sum(washed)[0]))
 
     def _start_energy(self, phi: FloatArray) -> float:
         return float(phi[: self._domain.nodes.owned] @ self.matrix.times(phi))
 
-    def _load(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
-        """Return the Joule power of 1 V at each node."""
-        stencil, n = self._domain.stencil, self._domain.nodes.local
+    def _load(self, phi: FloatArray, coefficients: Coefficients, of_region: FloatArray | None = None) -> FloatArray:
+        """Return the Joule power of 1 V at each node: all of it, or a share `of_region`."""
+        stencil, region, n = self._domain.stencil, self._domain.stencil_region, self._domain.nodes.local
         load, corners = np.zeros(n), stencil.cells.shape[1]
+        sigma, values = coefficients.sigma.value, coefficients.values
+        if of_region is not None:
+            sigma, values = sigma * np.nan_to_num(of_region), values * of_region[region][:, None]
         if self._consistent:
             call(
-                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, self._domain.stencil_region,
-                stencil.stiffness, n, coefficients.factors, coefficients.sigma.law, coefficients.sigma.value, phi, load,
+                "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, region, self._stiffness, n,
+                coefficients.factors, coefficients.sigma.law, sigma, phi, load,
             )  # fmt: skip
         else:
             call(
-                "heat_of_nodes", len(stencil.cells), corners, stencil.cells, stencil.stiffness, stencil.ring_share,
-                coefficients.values, phi, load,
+                "heat_of_nodes", len(stencil.cells), corners, stencil.cells, self._stiffness, stencil.ring_share,
+                values, phi, load,
             )  # fmt: skip
         load[self._domain.nodes.owned :] = 0.0
+        if self._contact is not None and of_region is None:
+            owned = self._domain.nodes.owned
+            load[:owned] += self._contact * (1.0 - phi[:owned]) ** 2
         return load
 
     def heating(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
-        """Return the Joule power of 1 V in each of this rank's cells [W/V2]."""
+        """Return the Joule power of 1 V in each of this rank's cells [W/V2], without that of a layer on the tip."""
         elements = self._domain.elements
         out = np.empty(len(elements.cells))
         call(
-            "heat_of_cells", len(out), elements.cells.shape[1], elements.cells, elements.stiffness, coefficients.values,
+            "heat_of_cells", len(out), elements.cells.shape[1], elements.cells, self._stiffness, coefficients.values,
             phi, out,
         )  # fmt: skip
         return out
@@ -165,3 +198,11 @@ def _surface(domain: Domain, role: str) -> npt.NDArray[np.bool_]:
     if domain.comm.allreduce(int(marked.any())) == 0:
         raise MeshError(f"surface '{role}' has no nodes in the mesh")
     return marked
+
+
+def tip_area(domain: Domain, conducting: npt.NDArray[np.bool_], active: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return the integral of N_i over the active surface at the owned nodes [m2]."""
+    cells = domain.stencil.cells[conducting]
+    near = cells[active[cells].any(axis=1)].astype(np.int64)
+    facets = boundary_facets(near)
+    return facet_area(domain, facets[active[facets].all(axis=1)])[: domain.nodes.owned]

@@ -3,7 +3,7 @@
     rho c dT/dt = div( k grad T ) - omega_b rho_b c_b (T - T_b) alive + V^2 q_1
 
 T [degC]; q_1 the Joule heat of 1 V [W/(m3 V2)]; alive falls to 0 where tissue is dead; T given on fixed nodes,
-k dT/dn = h (T_c - T) on a wall with a coolant (`fem.film`), no flux through the rest. In time
+k dT/dn = h (T_c - T) on a wall with a liquid (`fem.film`), no flux through the rest. In time
 dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1),  coefficients taken at an extrapolated temperature,
 so the step is linear and splits into a part without voltage and a part for 1 V:   T(n+1) = T_a + V^2 T_b.
 The unknown is the rise above blood: the solver's tolerance then is one of the rise, not of the level.
@@ -65,7 +65,7 @@ class HeatProblem:
         max_iterations: int,
         film: Film | None = None,
     ) -> None:
-        """Take the heat capacity and perfusion of the nodes, and a coolant's film. Collective."""
+        """Take the heat capacity and perfusion of the nodes, and the film of liquids. Collective."""
         self._domain, self.mass, self._blood, self._film = domain, mass, blood_temperature, film
         self.stiffness = Matrix(pattern)
         """Stiffness of k; `Pattern.assemble` fills it before each step."""
@@ -101,7 +101,8 @@ class HeatProblem:
         self.mass.add(self._operator, self.stiffness, w0, alive)
         if self._film is not None:
             self._operator.diagonal += self._film.transfer
-        self._inverse[:] = np.where(fixed[: len(self._inverse)], 0.0, 1.0 / self._operator.diagonal)
+        free = ~fixed[: len(self._inverse)]
+        self._inverse[:] = np.divide(1.0, self._operator.diagonal, out=np.zeros(len(free)), where=free)
 
     def step(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
         """Return the temperature at the end of the step [degC]. Collective.
@@ -163,7 +164,7 @@ class HeatProblem:
         rise = T - self._blood
         power = load[rows] - self._operator.rows_times(rows, rise) + self.mass.heat_at(rows, self._w0 * rise - rate)
         if self._film is not None:
-            power += self._film.transfer[rows] * (self._film.temperature - self._blood)
+            power += self._film.transfer[rows] * (self._film.temperature[rows] - self._blood)
         return np.asarray(power)
 
     def flows(
@@ -171,7 +172,7 @@ class HeatProblem:
     ) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.
 
-        The boundary's share is the reaction of the fixed nodes, but for those `boiling`, and what a coolant draws
+        The boundary's share is the reaction of the fixed nodes, but for those `boiling`, and what a liquid draws
         through its film.
 
         Args:

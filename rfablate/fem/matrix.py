@@ -6,6 +6,7 @@ The gradients of the shape functions of a cell sum to zero, so a stiffness matri
 
 The pattern holds for every edge, one after the other, its cells and their g: assembling reads these once, in the order
 in which they lie in memory, and writes each entry once. Electric and thermal stiffness are assembled in the same pass.
+Where sigma has a direction its g differ (`anisotropy`), and the two are assembled apart.
 A rank has the rows of its own nodes, complete, because its stencil holds every cell that touches them.
 
 Fixed nodes are not taken out. The solver keeps their values as they are (see linear.py), so a matrix serves any set of
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.domain import Domain
+from rfablate.fem.elements import Elements
 from rfablate.fem.kernels import SLICE, call
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,16 +82,45 @@ class Pattern:
         self.near, self.far = near[order], far[order]
         """Ends of each edge: local node numbers, `near` owned and smaller."""
         self._place_ij, self._place_ji = np.ascontiguousarray(places[0]), np.ascontiguousarray(places[1])
-        self._edges = (n_slices, start, sliced_cell, sliced_weight)
+        self._edges = self._sigma_edges = (n_slices, start, sliced_cell, sliced_weight)
+
+    @property
+    def directed(self) -> bool:
+        """Whether the first matrix has a g_ij of its own."""
+        return self._sigma_edges is not self._edges
+
+    def direct(self, stencil: Elements, stiffness: FloatArray) -> None:
+        """Have the first matrix of `assemble` made with another g_ij: that of `stiffness`, shape like the stencil's.
+
+        The matrices then differ in their weights and are assembled one after the other, not in one pass.
+        """
+        n_slices, start, cell, weight = self._edges
+        changed = (stiffness != stencil.stiffness).any(axis=1)
+        place = np.flatnonzero(changed[cell])
+        s = np.searchsorted(start, place, side="right") - 1
+        layer, lane = np.divmod(place - start[s], SLICE)
+        edge = SLICE * s + lane
+        inside = layer < self._count[edge]  # the rest fills its slice up
+        place, edge = place[inside], edge[inside]
+        corners = stencil.cells[cell[place]]
+        directed = weight.copy()
+        for number, (i, j) in enumerate(stencil.pairs):
+            ends = np.sort(corners[:, [i, j]], axis=1)
+            here = (ends[:, 0] == self.near[edge]) & (ends[:, 1] == self.far[edge])
+            directed[place[here]] = stiffness[cell[place[here]], number]
+        self._sigma_edges = (n_slices, start, cell, directed)
 
     def assemble(self, values: FloatArray, *matrices: Matrix | None) -> None:
         """Make stiffness matrices of values (n_stencil_cells, 2): one matrix a column, None for a column left out."""
         wanted = [matrix for matrix in matrices if matrix is not None]
-        into = (*self._edges, self._place_ij, self._place_ji, values)
-        if len(wanted) == 2:
-            call("assemble_both", *into, wanted[0].room, wanted[1].room)
-        elif wanted:
-            call("assemble_one", *into, matrices.index(wanted[0]), wanted[0].room)
+        places = (self._place_ij, self._place_ji, values)
+        if len(wanted) == 2 and not self.directed:
+            call("assemble_both", *self._edges, *places, wanted[0].room, wanted[1].room)
+        else:
+            for matrix in wanted:
+                which = matrices.index(matrix)
+                edges = self._sigma_edges if which == 0 else self._edges
+                call("assemble_one", *edges, *places, which, matrix.room)
         for matrix in wanted:
             call("negative_row_sums", self.n, self.start, matrix.values, matrix.diagonal)
 

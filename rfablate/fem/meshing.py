@@ -18,6 +18,8 @@ from rfablate.fem.parallel import on_root
 
 RECIPE = 13
 """Raised whenever the meshing code makes other meshes of the same case."""
+_NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
+"""What a structure has that its mesh does not depend on."""
 
 
 def build_domain(case: Case, comm: MPI.Comm) -> Domain:
@@ -80,12 +82,9 @@ def mesh_key(case: Case) -> str:
         "gmsh": gmsh.__version__,
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
-        "structures": [
-            s.model_dump(by_alias=True, exclude={"tissue", "role", "limit", "required_fraction", "held"})
-            for s in case.structures
-        ],
+        "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
         "applicators": [
-            a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius"})
+            a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius", "contact"})
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],

@@ -197,7 +197,7 @@ def test_consistent_joule_heat_takes_sigma_linear_in_the_cell(reference: Referen
 
 
 def _electric(domain: Domain, pattern: Pattern, *, consistent: bool = False) -> ElectricProblem:
-    conducting = np.ones(len(domain.region), dtype=bool)
+    conducting = np.ones(len(domain.stencil_region), dtype=bool)
     return ElectricProblem(
         domain, pattern, conducting=conducting, rtol=1e-12, max_iterations=500, consistent=consistent
     )

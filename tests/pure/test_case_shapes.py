@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from rfablate.case.device import applicator_frame, in_metal
 from rfablate.case.geometry import Applicator, CylinderDomain, Structure
 from rfablate.case.shapes import (
+    axis_at,
     bounding_box,
     contains,
     sample_points,
@@ -121,3 +122,8 @@ def test_metal_of_each_tip_shape() -> None:
     assert in_metal(turned, points).tolist() == [False, True, False, True, False, False]
     assert in_metal(cannula(tip_shape="conical"), points).tolist() == [False, False, True, True, False, False]
     assert in_metal(cannula(shaft_length_mm=2.0), points).tolist() == [True, True, True, False, False, False]
+
+
+def test_the_axis_of_a_bent_tube_is_that_of_its_nearest_part() -> None:
+    points = 1e-3 * np.array([[2.0, 0.5, 0.3], [10.4, 6.0, 0.0], [-1.0, 0.2, 0.0], [10.0, 12.0, 0.0]])
+    assert axis_at(shape("tube"), points) == pytest.approx(np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]))

@@ -17,7 +17,7 @@ LAYERS = [
     "physics",
     "case stepping ledger",
     "fem output catalogue device",
-    "materials",
+    "materials vessels",
     "problem",
     "state",
     "step observe pulses misfit",
