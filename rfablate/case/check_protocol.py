@@ -31,7 +31,9 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
     if parts.generator is not None:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
-        yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
+        between_tips = any(applicator.electrode == "return" for _, applicator in parts.applicators)
+        if _generated(parts) and not between_tips:
+            yield from _return_faults(parts.boundary, parts.generator)
     if parts.time is not None:
         yield from _time_faults(parts.time, parts.generator)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
@@ -81,10 +83,11 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
                 yield kelvin_fault(f"body.{key}", value)
 
 
-def _return_faults(boundary: Boundary, generator: Generator, *, generated: bool) -> Iterator[Fault]:
-    if generated and boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
+def _return_faults(boundary: Boundary, generator: Generator) -> Iterator[Fault]:
+    if boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
         expected = '"return": a current needs a way out'
-        yield Fault("boundary.electric", 'found "insulated"', expected, 'electric = "return"')
+        hint = 'electric = "return", or electrode = "return" of a second applicator'
+        yield Fault("boundary.electric", 'found "insulated"', expected, hint)
 
 
 def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:

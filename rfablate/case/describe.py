@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rfablate.case.describe_generator import describe_generator
+from rfablate.case.generators import Device
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -30,6 +31,7 @@ def describe_case(case: Case) -> str:
     pairs = [
         ("domain", _domain(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
+        *(("electrodes", line) for line in _electrodes(case)),
         *(("generator", line) for line in describe_generator(case.generator)),
         *(("injectate", _injectate(each)) for each in case.injectates),
         ("body", _body(case)),
@@ -159,6 +161,18 @@ def _applicator(each: Applicator) -> list[str]:
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
+
+
+def _electrodes(case: Case) -> list[str]:
+    """Return what several applicators are to each other; nothing for a single one."""
+    if len(case.applicators) == 1:
+        return []
+    potential = {"active": "the generator's voltage", "return": "0 V, the current returns here"}
+    lines = [f"{each.name} at {potential[each.electrode]}" for each in case.applicators]
+    if isinstance(case.generator, Device):
+        reads = {"hottest": "the hottest", "mean": "the mean", "first": "the first"}[case.generator.reads]
+        lines.append(f"the generator reads {reads} of {len(case.applicators)} sensors")
+    return lines
 
 
 def _injectate(each: Injectate) -> str:

@@ -55,6 +55,11 @@ def device_materials(applicator: Applicator) -> dict[str, str]:
     return {part.region: part.material for part in parts}
 
 
+def electrode_surface(name: str) -> str:
+    """Return what the bare surface of the applicator `name` is called in the mesh, where there are several."""
+    return f"electrode {name}"
+
+
 def point_length(applicator: Applicator) -> float:
     """Return the length of the bevel or cone [m], 0 for a blunt tip."""
     across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}

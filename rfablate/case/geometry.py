@@ -237,6 +237,8 @@ class Applicator(Table):
     bevel_angle: BevelAngle = Field(default=30.0, alias="bevel_angle_deg")
     """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
     bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
+    electrode: Literal["active", "return"] = "active"
+    """Potential of the bare tip: the generator's voltage, or 0 as on the return; a bipolar pair has one of each."""
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
     direction: Direction = (0.0, 0.0, 1.0)
     shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")
