@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.case.device import bare_length
 from rfablate.case.geometry import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.schema import Case
 from rfablate.fem.gather import gather_nodal
@@ -215,7 +216,7 @@ def _axis(case: Case) -> Axis:
     size = float(np.linalg.norm(middle))
     direction = middle / size if size > _CANCELS else directions[0]
     tip = np.mean([a.tip for a in case.applicators], axis=0)
-    return Axis(tip, direction, float(np.mean([a.active_tip for a in case.applicators])))
+    return Axis(tip, direction, float(np.mean([bare_length(a) for a in case.applicators])))
 
 
 def _along(path: FloatArray) -> tuple[FloatArray, float]:

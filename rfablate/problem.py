@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import device_materials, electrode_surface
+from rfablate.case.device import device_materials, electrode_roles, electrode_surface
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
@@ -202,13 +203,19 @@ def _fixed_temperatures(case: Case, domain: Domain) -> tuple[BoolArray, FloatArr
 
 
 def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
-    """Return the electrodes of a case with several applicators, none of one with a single one. Collective."""
-    found = []
-    for each in case.applicators if len(case.applicators) > 1 else ():
-        parts = [domain.tag_of[name] for name in device_materials(each) if name in domain.tag_of]
-        metal = domain.nodes_of_cells(np.isin(domain.region, parts))
-        found.append(Electrode(domain.surface_nodes[electrode_surface(each.name)], metal, each.electrode == "active"))
-    return found
+    """Return the electrodes of a case that has several, none of one with a single one. Collective."""
+    roles = electrode_roles(case.applicators)
+    if len(roles) == 1:
+        return []
+    regions: dict[str, Collection[str]] = {each.name: device_materials(each) for each in case.applicators}
+    return [
+        Electrode(
+            domain.surface_nodes[electrode_surface(name)],
+            domain.nodes_of_cells(domain.cells_of(*regions.get(name, [name]))),
+            role == "active",
+        )
+        for name, role in roles.items()
+    ]
 
 
 def _film(case: Case, domain: Domain) -> Film | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Replay, replay_driver, replay_log
 from rfablate.case.schema import Case
 from rfablate.electrodes import ElectrodesMemory, ElectrodesRecord
@@ -92,7 +93,7 @@ class Record:
         self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
         replay = case.generator if isinstance(case.generator, Replay) else None
         self._misfit = Misfit(replay_log(replay), replay_driver(replay)) if replay is not None else None
-        self._electrodes = ElectrodesRecord(case, problem) if len(case.applicators) > 1 else None
+        self._electrodes = ElectrodesRecord(case, problem) if len(electrode_roles(case.applicators)) > 1 else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import tines_of
+from rfablate.case.device import electrode_roles, tines_of
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts
@@ -25,14 +25,13 @@ def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
     """Yield what is wrong with the applicators of a case as a set."""
     if not parts.applicators:
         return
-    if all(applicator.electrode == "return" for _, applicator in parts.applicators):
-        where = parts.applicators[0][0]
+    where = parts.applicators[0][0]
+    roles = electrode_roles([applicator for _, applicator in parts.applicators]).values()
+    if "active" not in roles:
         yield Fault(f"{where}.electrode", 'found "return"', 'one at least that is "active"', 'electrode = "active"')
-    if isinstance(parts.generator, SurfaceTemperature):
-        for where, applicator in parts.applicators:
-            if applicator.electrode == "return":
-                expected = "none: a prescribed surface temperature drives no current"
-                yield Fault(f"{where}.electrode", 'found "return"', expected)
+    if isinstance(parts.generator, SurfaceTemperature) and "return" in roles:
+        expected = "active tips alone: a prescribed surface temperature drives no current"
+        yield Fault("generator.kind", 'found "surface_temperature" with a returning electrode', expected)
     if len(parts.applicators) == 1:
         return
     if isinstance(domain, AxisymmetricDomain):

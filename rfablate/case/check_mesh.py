@@ -35,6 +35,8 @@ def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
     for where, applicator in parts.applicators:
         if applicator.coolant is not None:
             yield Fault(f"{where}.coolant", "found a table", "none: with your own mesh no wall is known to be cooled")
+        if applicator.ring is not None:
+            yield Fault(f"{where}.ring", "found a table", "none: your own mesh's surfaces have the roles")
         if applicator.electrode == "return":
             hint = 'roles = ["return"] on its tip'
             yield Fault(f"{where}.electrode", 'found "return"', "none: your own mesh's surfaces have the roles", hint)

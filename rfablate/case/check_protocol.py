@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rfablate.case.check_generator import KELVIN, generator_faults
 from rfablate.case.check_structures import kelvin_fault
+from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Generator, Replay, SurfaceTemperature, on_time
 from rfablate.case.parts import Parts
 from rfablate.case.schema import (
@@ -31,7 +32,7 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
     if parts.generator is not None:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
-        between_tips = any(applicator.electrode == "return" for _, applicator in parts.applicators)
+        between_tips = "return" in electrode_roles([applicator for _, applicator in parts.applicators]).values()
         if _generated(parts) and not between_tips:
             yield from _return_faults(parts.boundary, parts.generator)
     if parts.time is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rfablate.case.describe_generator import describe_generator
+from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Device
 from rfablate.case.geometry import (
     Applicator,
@@ -157,6 +158,7 @@ def _applicator(each: Applicator) -> list[str]:
         f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
         f"{each.tip_shape}{angle}, {each.metal}{shaft}",
         *([] if each.tines is None else [_tines(each.tines)]),
+        *([] if each.ring is None else [f"ring of {_mm(each.ring.length)} behind a gap of {_mm(each.ring.gap)}"]),
         *([] if each.wall is None else [_tube(each)]),
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
@@ -164,12 +166,13 @@ def _applicator(each: Applicator) -> list[str]:
 
 
 def _electrodes(case: Case) -> list[str]:
-    """Return what several applicators are to each other; nothing for a single one."""
-    if len(case.applicators) == 1:
+    """Return what several electrodes are to each other; nothing for a single one."""
+    roles = electrode_roles(case.applicators)
+    if len(roles) == 1:
         return []
     potential = {"active": "the generator's voltage", "return": "0 V, the current returns here"}
-    lines = [f"{each.name} at {potential[each.electrode]}" for each in case.applicators]
-    if isinstance(case.generator, Device):
+    lines = [f"{name} at {potential[role]}" for name, role in roles.items()]
+    if isinstance(case.generator, Device) and len(case.applicators) > 1:
         reads = {"hottest": "the hottest", "mean": "the mean", "first": "the first"}[case.generator.reads]
         lines.append(f"the generator reads {reads} of {len(case.applicators)} sensors")
     return lines

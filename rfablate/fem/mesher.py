@@ -14,7 +14,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import device_parts, electrode_surface, tines_of
+from rfablate.case.device import bare_length, device_parts, electrode_roles, electrode_surface, tines_of
 from rfablate.case.geometry import Applicator, BoxDomain, MeshDomain
 from rfablate.case.schema import Case
 from rfablate.case.shapes import contains
@@ -75,7 +75,7 @@ def generate_mesh(case: Case) -> MeshData:
 def _attempt(
     case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
 ) -> MeshData:
-    device = [(applicator, part) for applicator in case.applicators for part in device_parts(applicator)]
+    device = [part for applicator in case.applicators for part in device_parts(applicator)]
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
     with gmsh_session():
@@ -96,8 +96,9 @@ def _attempt(
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
     bare_tags: dict[str, list[int]] = {}
-    for tag, (applicator, part) in zip(device_tags, device, strict=True):
-        bare_tags.setdefault(applicator.name, []).extend([tag] if part.active else [])
+    for tag, part in zip(device_tags, device, strict=True):
+        if part.electrode:
+            bare_tags.setdefault(part.electrode, []).append(tag)
     tissue = region < device_tags[0]
     bare = {name: facets_between(cells, np.isin(region, tags), tissue) for name, tags in bare_tags.items()}
     outer = boundary_facets(cells)
@@ -105,11 +106,11 @@ def _attempt(
         outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
     names = {DOMAIN: "domain", **{number + 2: shape.name for number, shape in enumerate(case.structures)}}
     first: dict[str, int] = {}
-    for tag, (_, part) in zip(device_tags, device, strict=True):
+    for tag, part in zip(device_tags, device, strict=True):
         region[region == tag] = first.setdefault(part.region, tag)
     names.update({tag: name for name, tag in first.items()})
     data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
-    hollow = [tag for tag, (_, part) in zip(device_tags, device, strict=True) if part.kind == "lumen"]
+    hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
     return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
 
 
@@ -128,10 +129,10 @@ def _flushed(data: MeshData, lumen: int) -> MeshData:
 
 
 def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
-    """Return the facets of each role; `bare` has those of each applicator's bare metal."""
+    """Return the facets of each role; `bare` has those of each electrode."""
     of_role: dict[str, list[IntArray]] = {"active": [], "return": [outer] if case.boundary.electric == "return" else []}
-    for applicator in case.applicators:
-        of_role[applicator.electrode].append(bare[applicator.name])
+    for name, role in electrode_roles(case.applicators).items():
+        of_role[role].append(bare[name])
     surfaces = {role: np.concatenate(facets) for role, facets in of_role.items() if facets}
     surfaces["outer"] = outer
     if len(bare) > 1:
@@ -155,10 +156,12 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     if dim == 2:  # the plane of the mesh is (r, z)
         tip, direction = np.array([0.0, tip[2], 0.0]), np.array([0.0, direction[2], 0.0])
     length = min(applicator.shaft_length or np.inf, _extent(case))
-    # current crowds at the insulation's edge, and at a blunt tip's
+    # current crowds at the insulation's edges, and at a blunt tip's
     edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
-    radius = applicator.outer_diameter / 2
-    return Needle(tip, direction, radius, applicator.active_tip, length, edges, tines_of(applicator))
+    bare = bare_length(applicator)
+    if applicator.ring is not None:
+        edges += [bare - applicator.ring.length, bare]
+    return Needle(tip, direction, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
 def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:

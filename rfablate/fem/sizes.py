@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rfablate.case.device import bare_length
 from rfablate.case.geometry import (
     Applicator,
     Box,
@@ -63,7 +64,7 @@ def choose_sizes(case: Case) -> Sizes:
         raise ValueError("a user's mesh has its sizes already")
     mesh, scale = case.mesh, case.mesh.scale
     diameter = min(each.outer_diameter for each in case.applicators)
-    active_tip = max(each.active_tip for each in case.applicators)
+    active_tip = max(bare_length(each) for each in case.applicators)
     tines = [each.tines.diameter for each in case.applicators if each.tines is not None]
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = scale * (mesh.size_tip or diameter / across)

@@ -116,6 +116,26 @@ def test_the_sensors_that_are_read_hold_the_set_point(comm: MPI.Comm, reads: str
     assert frame.sensor == pytest.approx(followed, abs=1e-9)
 
 
+def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.Comm) -> None:
+    """Tip and ring of one needle, a gap between them; two meshers that share no geometry but the numbers."""
+    ring = {"gap_mm": 4, "length_mm": 5}
+    table: dict[str, Any] = {
+        "domain": {"radius_mm": 25, "height_mm": 50, "tissue": "muscle"},
+        "boundary": {"electric": "insulated"},
+        "applicators": [{"outer_diameter_mm": 1.47, "active_tip_mm": 5, "shaft_length_mm": 20, "ring": ring}],
+        "generator": VOLTAGE,
+    }
+    seen = {}
+    for kind in ("axisymmetric", "cylinder"):
+        case = parse_case({**table, "domain": {"kind": kind, **table["domain"]}})
+        frame = last(build_problem(case, distribute(on_root(comm, lambda case=case: make_mesh(case)), comm)))  # type: ignore[misc]
+        assert frame.unit is not None
+        tip_current, ring_current, rest = frame.unit.currents
+        assert abs(tip_current + ring_current) < CLOSE * tip_current and rest == 0.0
+        seen[kind] = frame.conductance
+    assert seen["cylinder"] == pytest.approx(seen["axisymmetric"], rel=0.03)
+
+
 # --- pure -----------------------------------------------------------------------------------------
 
 

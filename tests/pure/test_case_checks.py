@@ -272,6 +272,12 @@ def test_several_applicators_need_names_room_and_an_active_one() -> None:
     told_once(with_second(insulated), "boundary.electric", "a current needs a way out", "second applicator")
     first = NO_STRUCTURES["applicators"][0].get("name", "cannula")
     told_once(with_second(NO_STRUCTURES, name=first), f'applicators[1] "{first}".name', "already the name of")
+    ring = {"gap_mm": 4, "length_mm": 5}
+    assert faults_of(with_keys(insulated, applicators__0__ring=ring)) == [], "the current returns by the ring"
+    short = with_keys(insulated, applicators__0__ring=ring, applicators__0__shaft_length_mm=12)
+    told_once(short, "applicators[0].shaft_length_mm", "at least the bare parts, 14 [mm]")
+    held = {"kind": "surface_temperature", "target_degC": 80, "hold_s": 60}
+    told_once(with_second(NO_STRUCTURES, electrode="return") | {"generator": held}, "generator.kind", "returning")
     returns = with_keys(NO_STRUCTURES, applicators__0__electrode="return")
     told_once(returns, "applicators[0].electrode", '"active"')
     place = 'applicators[1] "second"'
