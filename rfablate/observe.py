@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.case.device import bare_length
 from rfablate.case.geometry import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.schema import Case
 from rfablate.fem.gather import gather_nodal
@@ -16,7 +17,8 @@ from rfablate.fem.lesion import Axis, Lesion, LesionMeter
 from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.margin import extreme_distance
 from rfablate.physics.damage import parse_rule
-from rfablate.problem import Problem, is_axisymmetric
+from rfablate.problem import Problem
+from rfablate.sensors import is_axisymmetric
 from rfablate.state import Frame
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 TUBE_SAMPLES = 201
 """Points along a tube's centre line between which the coagulated length is interpolated."""
+_CANCELS = 0.1
+"""Length of the mean of the applicators' directions below which they have none in common."""
 COMPLETE = 1e-9
 """Slack of 'covers the required fraction', for the rounding of a sum of cell volumes."""
 
@@ -206,9 +210,13 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
 
 
 def _axis(case: Case) -> Axis:
-    applicator = case.applicators[0]
-    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
-    return Axis(np.array(applicator.tip), direction, applicator.active_tip)
+    """Return the applicator's axis; of several the one midway, along the first where their directions cancel."""
+    directions = [np.array(a.direction) / np.linalg.norm(a.direction) for a in case.applicators]
+    middle = np.mean(directions, axis=0)
+    size = float(np.linalg.norm(middle))
+    direction = middle / size if size > _CANCELS else directions[0]
+    tip = np.mean([a.tip for a in case.applicators], axis=0)
+    return Axis(tip, direction, float(np.mean([bare_length(a) for a in case.applicators])))
 
 
 def _along(path: FloatArray) -> tuple[FloatArray, float]:

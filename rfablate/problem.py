@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import device_materials
+from rfablate.case.device import device_materials, electrode_roles, electrode_surface
 from rfablate.case.flow import held_structures
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
@@ -16,10 +17,9 @@ from rfablate.device import case_generator
 from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
-from rfablate.fem.electric import ElectricProblem, PotentialMemory
+from rfablate.fem.electric import ElectricProblem, Electrode, PotentialMemory
 from rfablate.fem.film import Film, joint_film, make_film
 from rfablate.fem.heat import HeatMemory, HeatProblem
-from rfablate.fem.locate import Probe, make_probe
 from rfablate.fem.matrix import Pattern
 from rfablate.fem.vapour import Vapour
 from rfablate.materials import (
@@ -38,15 +38,12 @@ from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
+from rfablate.sensors import Sensors, make_sensors
 from rfablate.stepping import StepControl
 from rfablate.vessels import Vessel, films, inside, vessels_of, without_liquid
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-SENSOR_RING = np.sqrt(7.0 / 12.0)
-"""Radius of six sensor points over the disc's: with the centre their plain mean is the disc's for a quadratic field."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Problem:
     fixed: BoolArray
     """Nodes whose temperature is given throughout."""
     fixed_value: FloatArray
-    sensor: Probe
+    sensors: Sensors
     generator: device.Generator
     surface: Surface | None
     arrhenius: Arrhenius | Mixed
@@ -153,6 +150,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
             domain,
             pattern,
             conducting=coefficients.sigma.value[domain.stencil_region] > 0.0,
+            electrodes=_electrodes(case, domain),
             rtol=case.solver.potential_rtol,
             max_iterations=case.solver.max_iterations,
             consistent=case.solver.mass == "consistent",
@@ -170,7 +168,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         tissue_cells=tissue_cells,
         fixed=fixed,
         fixed_value=fixed_value,
-        sensor=make_probe(domain, sensor_points(case), "temperature sensor"),
+        sensors=make_sensors(case, domain),
         generator=generator,
         surface=surface,
         arrhenius=make_kinetics(case, domain, tissues),
@@ -199,29 +197,6 @@ def step_control(case: Case) -> StepControl:
     )
 
 
-def sensor_points(case: Case) -> FloatArray:
-    """Return where the first applicator measures [m]: one point or a disc of seven; (r, z, 0) when axisymmetric."""
-    applicator = case.applicators[0]
-    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
-    centre: FloatArray = np.array(applicator.tip) + applicator.sensor_offset * direction
-    if is_axisymmetric(case):
-        radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
-        return np.array([[radius, centre[2], 0.0] for radius in radii])
-    if applicator.sensor_radius == 0.0:
-        return centre[None]
-    first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
-    first /= np.linalg.norm(first)
-    second = np.cross(direction, first)
-    angles = np.arange(6) * np.pi / 3.0
-    ring = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
-    return np.concatenate([centre[None], centre + SENSOR_RING * applicator.sensor_radius * ring])
-
-
-def is_axisymmetric(case: Case) -> bool:
-    """Return whether the case is solved in the (r, z) half plane."""
-    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
-
-
 def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...]) -> tuple[BoolArray, FloatArray]:
     """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
     fixed = np.zeros(domain.nodes.local, dtype=bool)
@@ -237,6 +212,22 @@ def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...])
         fixed |= domain.surface_nodes["coolant"]
         value[domain.surface_nodes["coolant"]] = coolant.temperature
     return fixed, value
+
+
+def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
+    """Return the electrodes of a case that has several, none of one with a single one. Collective."""
+    roles = electrode_roles(case.applicators)
+    if len(roles) == 1:
+        return []
+    regions: dict[str, Collection[str]] = {each.name: device_materials(each) for each in case.applicators}
+    return [
+        Electrode(
+            domain.surface_nodes[electrode_surface(name)],
+            domain.nodes_of_cells(domain.cells_of(*regions.get(name, [name]))),
+            role == "active",
+        )
+        for name, role in roles.items()
+    ]
 
 
 def _coolant(case: Case, domain: Domain) -> list[Film]:

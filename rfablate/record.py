@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Replay, replay_driver, replay_log
 from rfablate.case.schema import Case
+from rfablate.electrodes import ElectrodesMemory, ElectrodesRecord
 from rfablate.errors import RfablateError
 from rfablate.fem.gather import gather_cells, gather_mesh
 from rfablate.log import Progress
@@ -71,6 +73,7 @@ class RecordMemory:
     """Length of history.csv."""
     pulses: PulseMemory | None = None
     misfit: MisfitMemory | None = None
+    electrodes: ElectrodesMemory | None = None
 
 
 class Record:
@@ -90,6 +93,7 @@ class Record:
         self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
         replay = case.generator if isinstance(case.generator, Replay) else None
         self._misfit = Misfit(replay_log(replay), replay_driver(replay)) if replay is not None else None
+        self._electrodes = ElectrodesRecord(case, problem) if len(electrode_roles(case.applicators)) > 1 else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
         self._progress = Progress(end, enabled=files is not None)
@@ -111,7 +115,8 @@ class Record:
         size = self._files.history_size() if self._files is not None else 0
         pulses = self._pulses.memory if self._pulses is not None else None
         misfit = self._misfit.memory if self._misfit is not None else None
-        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size, pulses, misfit)
+        tips = self._electrodes.memory if self._electrodes is not None else None
+        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size, pulses, misfit, tips)
 
     def take_up(self, memory: RecordMemory, frame: Frame, times: Collection[float]) -> None:
         """Be as after `frame`, the last one of an earlier part of the run that wrote fields at `times`. Collective."""
@@ -122,6 +127,8 @@ class Record:
             self._pulses.memory = memory.pulses
         if self._misfit is not None and memory.misfit is not None:
             self._misfit.memory = memory.misfit
+        if self._electrodes is not None and memory.electrodes is not None:
+            self._electrodes.memory = memory.electrodes
         self._progress = Progress(self._problem.generator.end, enabled=self._files is not None, begun_s=frame.t)
         with self._watch.stage("measure"):
             self._observer.look(frame)
@@ -138,10 +145,11 @@ class Record:
             if self._pulses is not None:
                 self._pulses.see(frame)
             measured = self._misfit.see(frame) if self._misfit is not None else {}
+            tips = self._electrodes.see(frame) if self._electrodes is not None else {}
         with self._watch.stage("write"):
             if self._files is not None:
                 pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
-                self._files.history_row({**history_row(frame, seen), **pulse, **measured})
+                self._files.history_row({**history_row(frame, seen), **tips, **pulse, **measured})
             if frame.t == 0.0 or frame.t in self.output_times:
                 self._write_fields(frame)
         impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
@@ -180,6 +188,7 @@ class Record:
             "energy": energy_entry(state.ledger),
             "electric": {**electric, "events": events_entry(state.memory)},
             **({"replay": self._misfit.entry()} if self._misfit is not None else {}),
+            **({"electrodes": self._electrodes.entry()} if self._electrodes is not None else {}),
             **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
             "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),

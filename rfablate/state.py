@@ -50,7 +50,7 @@ class State:
     rates: tuple[FloatArray, FloatArray] | None = None
     """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
     sensor: float = 0.0
-    """What the sensor reads [degC]."""
+    """What the sensor reads, of several what the device makes of them [degC]."""
     after_switch: bool = True
     hot: bool = False
     """Whether water boils or is about to: the next step is backward Euler."""
@@ -117,7 +117,6 @@ class Frame:
 def initial_state(problem: Problem) -> State:
     """Return the state at t = 0: body temperature, no damage. Collective."""
     T = problem.initial.copy()
-    sensor = float(problem.domain.nodes.total_of(float(problem.sensor.partial(T).mean()))[0])
     return State(
         t=0.0,
         T=T,
@@ -130,7 +129,7 @@ def initial_state(problem: Problem) -> State:
         memory=Memory(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
-        sensor=sensor,
+        sensor=problem.sensors.hottest(T),
     )
 
 

@@ -20,7 +20,7 @@ from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
 from rfablate.fem.vapour import BOILING, RELEASES
 from rfablate.ledger import Powers
-from rfablate.physics.generator import Command, Memory, Offer
+from rfablate.physics.generator import Command, Generator, Memory, Offer
 from rfablate.problem import Problem
 from rfablate.state import State, Trial
 from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
@@ -72,7 +72,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
             settled = water.settle(T, vapour, gained, operator.boiling, w0 * dt)
             T, vapour, latent = settled.T, settled.fraction, settled.latent
             stored -= settled.sensible
-            sensor = operator.sensor(T)[0]
+            sensor = problem.sensors.hottest(T)
         error, max_T = _inspect(problem, state, T, t, order)
         heating = command.voltage**2
         joule, washed = (heating * unit.conductance, heating * unit.washed) if unit is not None else (0.0, 0.0)
@@ -218,12 +218,16 @@ class _Operator:
         T_b = self.problem.heat.response(self.unit.load, split.T_b, needed)
         return Split(split.w0, split.near, split.T_near, T_b, needed)
 
-    def sensor(self, *fields: FloatArray) -> tuple[float, ...]:
-        """Return what the sensor reads in each field. Collective."""
-        probe = self.problem.sensor
-        return tuple(
-            float(v) for v in self.problem.domain.nodes.total_of(*(float(probe.partial(f).mean()) for f in fields))
-        )
+
+def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Memory) -> tuple[Command, Memory]:
+    """Return the command and memory for the sensor that will be the hottest: `offers` has one for each."""
+    decisions = [generator.decide(offer, memory) for offer in offers]
+
+    def restraint(number: int) -> tuple[float, float]:
+        heating, offer = decisions[number][0].voltage ** 2, offers[number]
+        return heating, -(offer.sensor_passive + heating * offer.sensor_gain)
+
+    return decisions[min(range(len(offers)), key=restraint)]
 
 
 def _bioheat(
@@ -234,7 +238,7 @@ def _bioheat(
     dt = t - state.t
     needs = generator.needs(state.t, t, state.memory)
     G = operator.unit.conductance if operator.unit is not None else 0.0
-    split, reach, a, b = None, t, np.nan, np.nan
+    split, reach, a, b = None, t, np.full(1, np.nan), np.full(1, np.nan)
     if operator.unit is not None and needs.sensor:
         if dt < needs.horizon:  # the sensor lags behind: look farther ahead than this step
             reach = state.t + needs.horizon
@@ -243,9 +247,10 @@ def _bioheat(
             split = operator.split(w0, past, t)
     while True:
         if split is not None:
-            near, b = operator.sensor(split.T_near, split.T_b)
+            near, b = operator.problem.sensors.follow(split.T_near, split.T_b)
             a = near - split.near * b
-        command, memory = generator.decide(Offer(t, dt, G, a, b, reach, state.sensor), state.memory)
+        offers = [Offer(t, dt, G, *ab, reach, state.sensor) for ab in zip(a.tolist(), b.tolist(), strict=True)]
+        command, memory = decide_by_hottest(generator, offers, state.memory)
         heating = command.voltage**2
         sharper = operator.sharpen(split, heating) if split is not None else None
         if sharper is None:
@@ -253,11 +258,11 @@ def _bioheat(
         split = sharper
     response = (split.w0, split.T_b) if split is not None else None
     if split is not None and reach == t:
-        return split.at(heating), response, command, memory, a + heating * b
+        return split.at(heating), response, command, memory, float((a + heating * b).max())
     value = operator.prepare(w0, t)
     load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
     T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.source)
-    return T, response, command, memory, operator.sensor(T)[0]
+    return T, response, command, memory, operator.problem.sensors.hottest(T)
 
 
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rfablate.case.device import active_surface_points, applicator_frame, in_cannula, lumen, point_length, tines_of
+from rfablate.case.device import (
+    active_surface_points,
+    applicator_frame,
+    bare_length,
+    in_cannula,
+    lumen,
+    point_length,
+    tines_of,
+)
 from rfablate.case.flow import held_at
 from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts, Placed
@@ -94,7 +102,7 @@ def _tine_faults(where: str, applicator: Applicator, domain: GeneratedDomain) ->
 
 def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
     frame, zero = applicator_frame(applicator), np.zeros(41)
-    axis_points = frame.at(zero, zero, np.linspace(0.0, applicator.active_tip, 41))
+    axis_points = frame.at(zero, zero, np.linspace(0.0, bare_length(applicator), 41))
     depth = -float(signed_distance(domain, axis_points).max())
     least = _DIAMETERS_TO_BOUNDARY * applicator.outer_diameter
     if depth < least:
@@ -103,9 +111,12 @@ def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> 
         expected = f"at least {_DIAMETERS_TO_BOUNDARY:g} diameters, {least * 1e3:.3g} mm, inside"
         hint = "move tip_mm, turn direction (from the tip along the shaft), or enlarge the domain"
         yield Fault(f"{where}.tip_mm", found, expected, hint)
-    if applicator.shaft_length is not None and applicator.shaft_length < applicator.active_tip:
-        found, least = f"found {applicator.shaft_length * 1e3:g}", applicator.active_tip
-        yield Fault(f"{where}.shaft_length_mm", found, f"at least the active tip, {least * 1e3:g} [mm]")
+    if applicator.shaft_length is not None and applicator.shaft_length < bare_length(applicator):
+        found, least = f"found {applicator.shaft_length * 1e3:g}", bare_length(applicator)
+        what = "the active tip" if applicator.ring is None else "the bare parts"
+        yield Fault(f"{where}.shaft_length_mm", found, f"at least {what}, {least * 1e3:g} [mm]")
+    if applicator.ring is not None and applicator.insulation is not None:
+        yield Fault(f"{where}.insulation_mm", "found beside a ring", "one of both: a ring comes without a coat")
     length = point_length(applicator)
     if length > applicator.active_tip:
         found = f"the {applicator.tip_shape} end is {length * 1e3:.3g} mm long"

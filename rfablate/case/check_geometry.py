@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.check_applicator import active_faults, applicator_faults
-from rfablate.case.check_mesh import one_applicator
 from rfablate.case.device import in_metal
 from rfablate.case.geometry import (
     Applicator,
@@ -37,7 +36,7 @@ _TIPS_IN_DOMAIN = 4.0
 
 
 def degenerate_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield directions without length, tubes and cylinders of no length; more than one applicator."""
+    """Yield directions without length, tubes and cylinders of no length."""
     for placed in parts.structures:
         shape, where = placed.shape, placed.where
         if isinstance(shape, (HalfSpace, Slab)) and not np.any(shape.normal):
@@ -57,8 +56,6 @@ def degenerate_faults(parts: Parts) -> Iterator[Fault]:
                 "three numbers, not all 0",
                 "[0, 0, 1]",
             )
-    if parts.applicator_count > 1 and not isinstance(parts.domain, MeshDomain):
-        yield one_applicator(parts.applicator_count)
 
 
 def _is_sound(shape: Structure | Applicator) -> bool:

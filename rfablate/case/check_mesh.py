@@ -35,13 +35,15 @@ def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
     for where, applicator in parts.applicators:
         if applicator.coolant is not None:
             yield Fault(f"{where}.coolant", "found a table", "none: with your own mesh no wall is known to be cooled")
+        if applicator.ring is not None:
+            yield Fault(f"{where}.ring", "found a table", "none: your own mesh's surfaces have the roles")
+        if applicator.electrode == "return":
+            hint = 'roles = ["return"] on its tip'
+            yield Fault(f"{where}.electrode", 'found "return"', "none: your own mesh's surfaces have the roles", hint)
     if parts.applicator_count > 1:
-        yield one_applicator(parts.applicator_count)
-
-
-def one_applicator(count: int) -> Fault:
-    """Return the fault of more applicators than can be simulated."""
-    return Fault("applicators", f"found {count}", "one applicator; several are not supported yet")
+        expected = "one applicator: in your own mesh the surfaces are the electrodes"
+        hint = 'roles = ["active"] and roles = ["return"] on the two tips of a bipolar pair'
+        yield Fault("applicators", f"found {parts.applicator_count}", expected, hint)
 
 
 def _doubled(key: str, items: Sequence[MeshRegion | MeshSurface]) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rfablate.case.check_generator import KELVIN, generator_faults
 from rfablate.case.check_structures import kelvin_fault
+from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Generator, Replay, SurfaceTemperature, on_time
 from rfablate.case.parts import Parts
 from rfablate.case.schema import (
@@ -31,7 +32,14 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
     if parts.generator is not None:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
-        yield from _return_faults(parts.boundary, parts.generator, generated=_generated(parts))
+        between_tips = "return" in electrode_roles([applicator for _, applicator in parts.applicators]).values()
+        if _generated(parts) and not between_tips:
+            yield from _return_faults(parts.boundary, parts.generator)
+    if len(parts.applicators) > 1:
+        for where, applicator in parts.applicators:
+            if applicator.contact > 0.0:
+                found = f"found {applicator.contact * 1e6:g} with several applicators"
+                yield Fault(f"{where}.contact_ohm_mm2", found, "a layer on a single applicator", "drop contact_ohm_mm2")
     if isinstance(parts.generator, SurfaceTemperature):
         for where, applicator in parts.applicators:
             if applicator.contact > 0.0:
@@ -86,10 +94,11 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
                 yield kelvin_fault(f"body.{key}", value)
 
 
-def _return_faults(boundary: Boundary, generator: Generator, *, generated: bool) -> Iterator[Fault]:
-    if generated and boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
+def _return_faults(boundary: Boundary, generator: Generator) -> Iterator[Fault]:
+    if boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
         expected = '"return": a current needs a way out'
-        yield Fault("boundary.electric", 'found "insulated"', expected, 'electric = "return"')
+        hint = 'electric = "return", or electrode = "return" of a second applicator'
+        yield Fault("boundary.electric", 'found "insulated"', expected, hint)
 
 
 def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:

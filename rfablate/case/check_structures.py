@@ -67,7 +67,11 @@ def name_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) 
     first: dict[str, str] = {}
     if not isinstance(parts.domain, MeshDomain):
         first[DOMAIN_NAME] = "the tissue around all structures"
-        first.update({applicator.name: where for where, applicator in parts.applicators})
+        for where, applicator in parts.applicators:
+            if applicator.name in first:
+                found = f'found "{applicator.name}", already the name of {first[applicator.name]}'
+                yield Fault(f"{where}.name", found, "a name of its own", f'name = "{applicator.name}_2"')
+            first.setdefault(applicator.name, where)
     for where, each in bodies:
         if each.name in first:
             found = f'found "{each.name}", already the name of {first[each.name]}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rfablate.case.check_axisymmetric import axisymmetric_faults
+from rfablate.case.check_electrodes import electrode_faults
 from rfablate.case.check_generator import hot_warnings
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
 from rfablate.case.check_injectate import injectate_faults
@@ -33,6 +34,7 @@ def check_parts(parts: Parts) -> list[Fault]:
     faults += size_faults(parts)
     if parts.domain is not None:
         faults += geometry_faults(parts, parts.domain)
+        faults += electrode_faults(parts, parts.domain)
     if isinstance(parts.domain, AxisymmetricDomain):
         faults += axisymmetric_faults(parts, parts.domain)
     return faults

@@ -8,7 +8,9 @@ Along a bend of radius R, at the angle s / R, its centre line is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +26,12 @@ class DevicePart:
     """A part of an applicator as the mesh knows it."""
 
     kind: str
-    """`tines`, `tip`, `shaft`, `insulation` or `lumen`."""
+    """`tines`, `tip`, `gap`, `ring`, `shaft`, `insulation` or `lumen`."""
     region: str
     """Name of its region; parts of one material share it."""
     material: str
-    active: bool
-    """Whether its surface is the electrode."""
+    electrode: str = ""
+    """Name of the electrode its surface is part of; none: it is insulated."""
 
 
 def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
@@ -38,14 +40,17 @@ def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
     found = []
     if tines is not None:
         own = tines.metal or metal
-        found.append(DevicePart("tines", name if own == metal else f"{name}_tines", own, True))
-    found.append(DevicePart("tip", name, metal, True))
+        found.append(DevicePart("tines", name if own == metal else f"{name}_tines", own, name))
+    found.append(DevicePart("tip", name, metal, name))
+    if applicator.ring is not None:
+        found.append(DevicePart("gap", name, metal))
+        found.append(DevicePart("ring", f"{name}_ring", metal, f"{name}_ring"))
     shaft = applicator.shaft_material or metal
-    found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft, False))
+    found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft))
     if applicator.insulation is not None:
-        found.append(DevicePart("insulation", f"{name}_insulation", applicator.insulation_material, False))
+        found.append(DevicePart("insulation", f"{name}_insulation", applicator.insulation_material))
     if applicator.wall is not None:
-        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material, False))
+        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material))
     return tuple(found)
 
 
@@ -53,6 +58,35 @@ def device_materials(applicator: Applicator) -> dict[str, str]:
     """Return the material of each of an applicator's regions; a lumen with coolant is none, it is left out."""
     parts = [part for part in device_parts(applicator) if not (part.kind == "lumen" and applicator.coolant)]
     return {part.region: part.material for part in parts}
+
+
+def electrode_roles(applicators: Sequence[Applicator]) -> dict[str, Literal["active", "return"]]:
+    """Return the role of each electrode: the tips, and the rings, which have the other one than their tip."""
+    roles: dict[str, Literal["active", "return"]] = {}
+    for each in applicators:
+        roles[each.name] = each.electrode
+        if each.ring is not None:
+            roles[f"{each.name}_ring"] = "return" if each.electrode == "active" else "active"
+    return roles
+
+
+def bare_length(applicator: Applicator) -> float:
+    """Return where the insulated shaft begins: how far from the tip the active tip ends, or the ring [m]."""
+    ring = applicator.ring
+    return applicator.active_tip + (ring.gap + ring.length if ring is not None else 0.0)
+
+
+def lengths_of(applicator: Applicator, length: float) -> dict[str, tuple[float, float]]:
+    """Return from where to where [m from the tip] the parts behind the active tip of a needle of `length` [m] go."""
+    active, bare, ring = applicator.active_tip, bare_length(applicator), applicator.ring
+    if ring is None:
+        return {"shaft": (active, length)}
+    return {"gap": (active, active + ring.gap), "ring": (active + ring.gap, bare), "shaft": (bare, length)}
+
+
+def electrode_surface(name: str) -> str:
+    """Return what the bare surface of the electrode `name` is called in the mesh, where there are several."""
+    return f"electrode {name}"
 
 
 def point_length(applicator: Applicator) -> float:

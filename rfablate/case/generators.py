@@ -37,6 +37,8 @@ class Device(Table):
     max_current: Positive = Field(default=1.5, alias="max_current_A")
     min_impedance: Positive = Field(default=5.0, alias="min_impedance_ohm")
     max_impedance: Positive = Field(default=10000.0, alias="max_impedance_ohm")
+    reads: Literal["hottest", "mean", "first"] = "hottest"
+    """Which of several applicators' sensors the device follows: the hottest, their mean, or the first applicator's."""
     roll_off: RollOff | None = None
 
 

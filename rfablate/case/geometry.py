@@ -250,6 +250,13 @@ class Coolant(Table):
     """Heat transfer coefficient at the lumen's wall [W/(m2 K)]; None: the wall has the coolant's temperature."""
 
 
+class Ring(Table):
+    """A second bare part of a bipolar needle, behind an insulating gap, at the other potential than the tip."""
+
+    gap: MmPositive = Field(alias="gap_mm")
+    length: MmPositive = Field(alias="length_mm")
+
+
 class Applicator(Table):
     """A straight cannula: metal cylinder or tube, bare (active) at its tip, insulated above.
 
@@ -266,6 +273,9 @@ class Applicator(Table):
     bevel_angle: BevelAngle = Field(default=30.0, alias="bevel_angle_deg")
     """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
     bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
+    electrode: Literal["active", "return"] = "active"
+    """Potential of the bare tip: the generator's voltage, or 0 as on the return; a bipolar pair has one of each."""
+    ring: Ring | None = None
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
     direction: Direction = (0.0, 0.0, 1.0)
     shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")

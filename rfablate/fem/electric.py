@@ -1,11 +1,12 @@
-"""Electric problem for 1 V on the active tip.
+"""Electric problem for 1 V on the active tips.
 
-    div( sigma grad phi ) = 0   in tissue,     phi = 1 on the active tip,   phi = 0 on the return,
+    div( sigma grad phi ) = 0   in tissue,     phi = 1 on active tips,   phi = 0 on the return and on returning tips,
     sigma grad phi . n = 0      elsewhere (insulated shaft, symmetry axis)
 
 Quasi-static, RMS. With sigma frozen over a step phi is linear in the voltage: the potential is V phi, and
 
     G = integral sigma |grad phi|^2,    I = V G,    P = V^2 G,    q = V^2 sigma |grad phi|^2   [W/m3]
+    I_k = V integral over electrode k of sigma grad phi . n,      n out of the tissue: out of an active tip I_k > 0
 
 A thin layer between tip and tissue of `contact` rho_c [ohm m2] makes the tip's surface one with a film,
 
@@ -47,8 +48,22 @@ class UnitField:
     """G [S]"""
     load: FloatArray
     """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
+    currents: tuple[float, ...] = ()
+    """Current out of each electrode, then out of the return's rest [S]; they sum to 0. Empty for a single electrode."""
     washed: float = 0.0
     """Joule power in liquid that flows, which goes to no node [W/V2]."""
+
+
+@dataclass(frozen=True)
+class Electrode:
+    """One of several electrodes."""
+
+    tip: npt.NDArray[np.bool_]
+    """This rank's nodes on its bare surface."""
+    metal: npt.NDArray[np.bool_]
+    """This rank's nodes of its metal."""
+    active: bool
+    """Whether it has the generator's potential, else that of the return."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ class PotentialMemory:
 
 
 class ElectricProblem:
-    """The potential of one electrode against the return."""
+    """The potential of the active electrodes against the return."""
 
     def __init__(
         self,
@@ -70,6 +85,7 @@ class ElectricProblem:
         pattern: Pattern,
         *,
         conducting: npt.NDArray[np.bool_],
+        electrodes: Sequence[Electrode] = (),
         rtol: float,
         max_iterations: int,
         consistent: bool = False,
@@ -79,6 +95,7 @@ class ElectricProblem:
     ) -> None:
         """Prepare the solve; `conducting` marks the stencil's cells of tissue. Collective.
 
+        `electrodes`: where there are several; their tips are on the surfaces `active` and `return`.
         Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
         That in the regions `flowing` goes off with what flows. `stiffness` is g_ij of the stencil where sigma has a
         direction (`fem.anisotropy`), the same that the pattern was told of. `contact` is the resistance of a layer on
@@ -94,6 +111,10 @@ class ElectricProblem:
         """Conductance of the layer at the owned nodes [S]."""
         self._fixed = (active & (contact == 0.0)) | returned | ~in_tissue
         self._value = np.where(active | ~in_tissue, 1.0, 0.0)
+        for each in electrodes:
+            self._value[each.metal & ~in_tissue] = float(each.active)
+        tips = [each.tip & in_tissue for each in electrodes]
+        self._groups = [*tips, returned & ~np.logical_or.reduce(tips)] if len(tips) > 1 else []
         self.matrix = Matrix(pattern)
         """Stiffness of sigma; `Pattern.assemble` fills it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
@@ -118,16 +139,19 @@ class ElectricProblem:
     def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
         """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""
         phi = np.where(self._fixed, self._value, self._value if guess is None else guess)
-        free = ~self._fixed[: self._domain.nodes.owned]
-        diagonal = self._operator.diagonal
-        diagonal[:] = self.matrix.diagonal + (0.0 if self._contact is None else self._contact)
-        inverse = np.divide(1.0, diagonal, out=np.zeros(len(free)), where=free & (diagonal > 0))
+        inverse = self._inverse_diagonal()
         unit = self._solve_from(phi, inverse, coefficients)
         if self._conductance == 0.0:  # the tolerance is one of G, which is known only now
             self._conductance = unit.conductance
             unit = self._solve_from(phi, inverse, coefficients)
         self._conductance = unit.conductance
         return unit
+
+    def _inverse_diagonal(self) -> FloatArray:
+        """Take the operator's diagonal; return its inverse at the free owned nodes, 0 at others."""
+        free, diagonal = ~self._fixed[: self._domain.nodes.owned], self._operator.diagonal
+        diagonal[:] = self.matrix.diagonal + (0.0 if self._contact is None else self._contact)
+        return np.divide(1.0, diagonal, out=np.zeros(len(free)), where=free & (diagonal > 0))
 
     def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients) -> UnitField:
         reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
@@ -145,10 +169,35 @@ class ElectricProblem:
                 f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
                 "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
             )
+        currents = self.currents(phi)
         if not np.nansum(self._flowing):
-            return UnitField(phi, conductance, load)
+            return UnitField(phi, conductance, load, currents)
         washed = self._load(phi, coefficients, self._flowing)
-        return UnitField(phi, conductance, load - washed, float(self._domain.nodes.sum(washed)[0]))
+        return UnitField(phi, conductance, load - washed, currents, float(self._domain.nodes.sum(washed)[0]))
+
+    def currents(self, phi: FloatArray) -> tuple[float, ...]:
+        """Return the current out of each of several electrodes, then out of the return's rest, at phi [A]. Collective.
+
+        What flows out of a node that is held is the row of the stiffness there: rows sum to 0, and so do currents.
+        """
+        if not self._groups:
+            return ()
+        flow, owned = self.matrix.times(phi), self._domain.nodes.owned
+        return tuple(self._domain.nodes.total_of(*(flow[each[:owned]].sum() for each in self._groups)).tolist())
+
+    def conductances(self) -> FloatArray:
+        """Return G_kl, the current out of electrode k with 1 V on l and 0 V on all else [S]. Collective.
+
+        The matrix is that of several electrodes as the stiffness was last assembled; it is symmetric (reciprocity).
+        """
+        inverse = self._inverse_diagonal()
+        columns = []
+        for tip in self._groups[:-1]:
+            phi = np.where(tip, 1.0, 0.0)
+            reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
+            self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
+            columns.append(self.currents(phi)[:-1])
+        return np.array(columns).T
 
     def _start_energy(self, phi: FloatArray) -> float:
         return float(phi[: self._domain.nodes.owned] @ self.matrix.times(phi))

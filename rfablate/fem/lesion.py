@@ -27,7 +27,7 @@ DIRECTIONS = 90
 
 @dataclass(frozen=True)
 class Axis:
-    """The first applicator: extents are measured along and across it."""
+    """The applicator's axis, or the one midway between several: extents are measured along and across it."""
 
     tip: FloatArray
     """Most distal point [m]."""

@@ -1,4 +1,4 @@
-"""Meshes of a cannula among structures by Gmsh, in 3-D and in the (r, z) half plane. Root only.
+"""Meshes of cannulae among structures by Gmsh, in 3-D and in the (r, z) half plane. Root only.
 
 All bodies are cut into pieces that share faces (boolean fragments); a piece belongs to the last body that holds it, the
 applicator last of all. Where the booleans or the mesher fail on the structures' surfaces (bodies that just touch), the
@@ -14,8 +14,8 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import device_parts, tines_of
-from rfablate.case.geometry import BoxDomain, MeshDomain
+from rfablate.case.device import bare_length, device_parts, electrode_roles, electrode_surface, tines_of
+from rfablate.case.geometry import Applicator, BoxDomain, MeshDomain
 from rfablate.case.schema import Case
 from rfablate.case.shapes import contains
 from rfablate.errors import MeshError
@@ -75,14 +75,14 @@ def generate_mesh(case: Case) -> MeshData:
 def _attempt(
     case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
 ) -> MeshData:
-    device = device_parts(case.applicators[0])
+    device = [part for applicator in case.applicators for part in device_parts(applicator)]
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
-    needle = _needle(case, dim)
+    needles = [_needle(case, applicator, dim) for applicator in case.applicators]
     with gmsh_session():
         pieces = _fragment(case, dim, conforming)
-        guides = add_guides(needle, tines_of(case.applicators[0]), sizes, _sharp_circles(case), dim)
+        guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
-        set_background(needle, tines_of(case.applicators[0]), guides, _interfaces(case, pieces, dim), sizes, dim)
+        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         gmsh.model.mesh.generate(dim)
@@ -95,8 +95,12 @@ def _attempt(
         notes += [f"the mesher's first answer: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
-    active_tags = [tag for tag, part in zip(device_tags, device, strict=True) if part.active]
-    active = facets_between(cells, np.isin(region, active_tags), region < device_tags[0])
+    bare_tags: dict[str, list[int]] = {}
+    for tag, part in zip(device_tags, device, strict=True):
+        if part.electrode:
+            bare_tags.setdefault(part.electrode, []).append(tag)
+    tissue = region < device_tags[0]
+    bare = {name: facets_between(cells, np.isin(region, tags), tissue) for name, tags in bare_tags.items()}
     outer = boundary_facets(cells)
     if dim == 2:
         outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
@@ -105,7 +109,7 @@ def _attempt(
     for tag, part in zip(device_tags, device, strict=True):
         region[region == tag] = first.setdefault(part.region, tag)
     names.update({tag: name for name, tag in first.items()})
-    data = MeshData(points, cells, region, names, _roles(case, active, outer), dim == 2, tuple(notes))
+    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
     hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
     return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
 
@@ -124,10 +128,15 @@ def _flushed(data: MeshData, lumen: int) -> MeshData:
     return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
 
 
-def _roles(case: Case, active: IntArray, outer: IntArray) -> dict[str, IntArray]:
-    surfaces = {"active": active, "outer": outer}
-    if case.boundary.electric == "return":
-        surfaces["return"] = outer
+def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
+    """Return the facets of each role; `bare` has those of each electrode."""
+    of_role: dict[str, list[IntArray]] = {"active": [], "return": [outer] if case.boundary.electric == "return" else []}
+    for name, role in electrode_roles(case.applicators).items():
+        of_role[role].append(bare[name])
+    surfaces = {role: np.concatenate(facets) for role, facets in of_role.items() if facets}
+    surfaces["outer"] = outer
+    if len(bare) > 1:
+        surfaces.update({electrode_surface(name): facets for name, facets in bare.items()})
     if case.boundary.thermal == "fixed_temperature":
         surfaces["body_temperature"] = outer
     return surfaces
@@ -141,14 +150,18 @@ def _extent(case: Case) -> float:
     return float(np.linalg.norm(size))
 
 
-def _needle(case: Case, dim: int) -> Needle:
-    applicator = case.applicators[0]
+def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     tip = np.array(applicator.tip)
     direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
     if dim == 2:  # the plane of the mesh is (r, z)
         tip, direction = np.array([0.0, tip[2], 0.0]), np.array([0.0, direction[2], 0.0])
     length = min(applicator.shaft_length or np.inf, _extent(case))
-    return Needle(tip, direction, applicator.outer_diameter / 2, applicator.active_tip, length)
+    # current crowds at the insulation's edges, and at a blunt tip's
+    edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
+    bare = bare_length(applicator)
+    if applicator.ring is not None:
+        edges += [bare - applicator.ring.length, bare]
+    return Needle(tip, direction, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
 def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
@@ -160,11 +173,11 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     if conforming:
         bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
         numbers += range(2, 2 + len(case.structures))
-    applicator = case.applicators[0]
-    made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
-    for number, part in enumerate(device_parts(applicator), start=len(case.structures) + 2):
-        bodies.append(made[part.kind])
-        numbers.append(number)
+    for applicator in case.applicators:
+        made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
+        for part in device_parts(applicator):
+            bodies.append(made[part.kind])
+            numbers.append(max(numbers[-1], len(case.structures) + 1) + 1)
     flat = [entity for body in bodies for entity in body]
     number_of = [number for number, body in zip(numbers, bodies, strict=True) for _ in body]
     everything, cut = gmsh.model.occ.fragment(flat[:1], flat[1:])
@@ -175,14 +188,6 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     gmsh.model.occ.remove([(d, tag) for d, tag in everything if tag not in pieces], recursive=True)
     gmsh.model.occ.synchronize()
     return pieces
-
-
-def _sharp_circles(case: Case) -> list[float]:
-    """Return where on the axis [m from the tip] current crowds: at the insulation's edge, at a blunt tip's."""
-    applicator = case.applicators[0]
-    if applicator.tip_shape == "blunt":
-        return [0.0, applicator.active_tip]
-    return [applicator.active_tip]
 
 
 def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:

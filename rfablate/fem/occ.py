@@ -5,7 +5,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
-from rfablate.case.device import Tine, lumen, tines_of
+from rfablate.case.device import Tine, lengths_of, lumen, tines_of
 from rfablate.case.geometry import (
     Applicator,
     Box,
@@ -121,18 +121,22 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
     occ = gmsh.model.occ
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     tip = _tip(applicator, radius, active)
-    shaft: Entities = []
-    if length > active:
-        shaft = [(3, occ.addCylinder(0, 0, active, 0, 0, length - active, radius))]
+    pieces: dict[str, Entities] = {}
+    for kind, (start, end) in lengths_of(applicator, length).items():
+        pieces[kind] = [(3, occ.addCylinder(0, 0, start, 0, 0, end - start, radius))] if end > start else []
     hollow: Entities = []
     if applicator.wall is not None:
         inner, start = lumen(applicator)
         hollow = [(3, occ.addCylinder(0, 0, start, 0, 0, length - start, inner))]
-    place(tip + shaft + hollow, applicator_frame(applicator), np.array(applicator.tip))
+    place(
+        tip + [body for piece in pieces.values() for body in piece] + hollow,
+        applicator_frame(applicator),
+        np.array(applicator.tip),
+    )
     tines = [body for tine in tines_of(applicator) for body in _add_tine(tine)]
     if applicator.tines is not None and applicator.tines.exit > 0.0:  # they overlap inside the cannula
         tines = [body for tine in tines for body in occ.cut([tine], tip, removeTool=False)[0]]
-    return {"tines": tines, "tip": tip, "shaft": shaft, "lumen": hollow}
+    return {"tines": tines, "tip": tip, **pieces, "lumen": hollow}
 
 
 def _add_tine(tine: Tine) -> Entities:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
-from rfablate.case.device import lumen
+from rfablate.case.device import lengths_of, lumen
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -70,8 +70,9 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
             f"applicator '{applicator.name}': the cone is longer than the active tip; raise bevel_angle_deg"
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
-    shaft = _rectangle(radius, *sorted((z + up * active, z + up * length))) if length > active else []
-    bodies = {"tip": tip, "shaft": shaft}
+    bodies = {"tip": tip}
+    for kind, (start, end) in lengths_of(applicator, length).items():
+        bodies[kind] = _rectangle(radius, *sorted((z + up * start, z + up * end))) if end > start else []
     if applicator.insulation is not None:
         bodies["insulation"] = _band(
             radius, radius + applicator.insulation, *sorted((z + up * active, z + up * length))

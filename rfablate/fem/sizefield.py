@@ -17,13 +17,16 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Needle:
-    """The applicator's axis in the coordinates of the mesh [m]."""
+    """An applicator in the coordinates of the mesh [m]."""
 
     tip: FloatArray
     direction: FloatArray
     radius: float
     active: float
     length: float
+    edges: Sequence[float]
+    """Distances from the tip of its sharp circles [m]."""
+    tines: Sequence[Tine]
 
     def point(self, s: float) -> FloatArray:
         """Return the point on the axis at distance s [m] from the tip."""
@@ -51,13 +54,14 @@ class Guides:
     tine_ends: list[int]
 
 
-def add_guides(needle: Needle, tines: Sequence[Tine], sizes: Sizes, edges: Sequence[float], dim: int) -> Guides:
-    """Add the guiding points; call before `synchronize`. `edges`: distances from the tip of its sharp circles [m]."""
+def add_guides(needle: Needle, sizes: Sizes, dim: int) -> Guides:
+    """Add the guiding points of an applicator; call before `synchronize`."""
+    tines = needle.tines
     count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
     return Guides(
         _add_points(_along(needle, 0.0, needle.active, sizes.tip / 2)),
         _add_points(_along(needle, needle.active, needle.length, sizes.shaft / 2)),
-        _add_points([point for s in edges for point in needle.ring(s, count, dim)]),
+        _add_points([point for s in needle.edges for point in needle.ring(s, count, dim)]),
         _add_points([point for tine in tines for point in tine.at(_stations(0.0, tine.length, sizes.tine / 2))]),
         _add_points([point for tine in tines for point in tine.end_circle(8)]),
     )
@@ -75,37 +79,21 @@ def _add_points(points: list[FloatArray]) -> list[int]:
     return [gmsh.model.occ.addPoint(*point) for point in points]
 
 
-def set_background(  # noqa: PLR0913
-    needle: Needle,
-    tines: Sequence[Tine],
-    guides: Guides,
-    interfaces: Mapping[str, list[int]],
-    sizes: Sizes,
-    dim: int,
+def set_background(
+    needles: Sequence[Needle], guides: Sequence[Guides], interfaces: Mapping[str, list[int]], sizes: Sizes, dim: int
 ) -> None:
-    """Make the size the least of those from the active tip, the shaft and each structure's interface.
+    """Make the size the least of those from the active tips, the shafts and each structure's interface.
 
     Args:
-        needle: the applicator's axis.
-        tines: the applicator's tines.
-        guides: what `add_guides` returned.
+        needles: the applicators.
+        guides: what `add_guides` returned for each.
         interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
         sizes: the sizes wanted.
         dim: 3, or 2 for the half plane.
     """
     field = gmsh.model.mesh.field
-    active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
-    fields = [
-        _growing_from_tip(active, needle.radius, sizes.tip, sizes),
-        _growing(shaft, sizes.shaft, needle.radius, sizes),
-        _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
-    ]
-    if tines:
-        along = _distance("PointsList", guides.tines)
-        fields += [
-            _growing_from_tip(along, tines[0].radius, sizes.tine, sizes),
-            _growing(_distance("PointsList", guides.tine_ends), 0.5 * sizes.tine, 0.0, sizes),
-        ]
+    fields = [number for pair in zip(needles, guides, strict=True) for number in _of_needle(*pair, sizes)]
+    active = _distance("PointsList", [point for each in guides for point in each.active])
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
     for name, tags in interfaces.items():
         if name in sizes.structure and tags:
@@ -116,6 +104,23 @@ def set_background(  # noqa: PLR0913
     least = field.add("Min")
     field.setNumbers(least, "FieldsList", fields)
     field.setAsBackgroundMesh(least)
+
+
+def _of_needle(needle: Needle, guides: Guides, sizes: Sizes) -> list[int]:
+    """Add the sizes that an applicator asks for."""
+    active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
+    fields = [
+        _growing_from_tip(active, needle.radius, sizes.tip, sizes),
+        _growing(shaft, sizes.shaft, needle.radius, sizes),
+        _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
+    ]
+    if needle.tines:
+        along = _distance("PointsList", guides.tines)
+        fields += [
+            _growing_from_tip(along, needle.tines[0].radius, sizes.tine, sizes),
+            _growing(_distance("PointsList", guides.tine_ends), 0.5 * sizes.tine, 0.0, sizes),
+        ]
+    return fields
 
 
 def _distance(entities: str, tags: list[int]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rfablate.case.device import bare_length
 from rfablate.case.geometry import (
     Applicator,
     Box,
@@ -58,12 +59,15 @@ class Sizes:
 
 
 def choose_sizes(case: Case) -> Sizes:
-    """Return the sizes of a generated mesh: the case's own where given, else from its accuracy and the cannula."""
+    """Return the sizes of a generated mesh: the case's own where given, else from its accuracy and the cannulae."""
     if isinstance(case.domain, MeshDomain):
         raise ValueError("a user's mesh has its sizes already")
-    mesh, applicator, scale = case.mesh, case.applicators[0], case.mesh.scale
+    mesh, scale = case.mesh, case.mesh.scale
+    diameter = min(each.outer_diameter for each in case.applicators)
+    active_tip = max(bare_length(each) for each in case.applicators)
+    tines = [each.tines.diameter for each in case.applicators if each.tines is not None]
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
-    tip = scale * (mesh.size_tip or applicator.outer_diameter / across)
+    tip = scale * (mesh.size_tip or diameter / across)
     extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
     structure = {}
     for shape in case.structures:
@@ -73,14 +77,14 @@ def choose_sizes(case: Case) -> Sizes:
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
-        shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * applicator.outer_diameter)),
-        tine=0.0 if applicator.tines is None else min(tip, scale * 1.5 * applicator.tines.diameter / across),
+        shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * diameter)),
+        tine=min(tip, scale * 1.5 * min(tines) / across) if tines else 0.0,
         far=scale * (mesh.size_far or _FAR * min(extent)),
         growth=scale * (mesh.growth or growth),
         growth_outside=_GROWTH_OUTSIDE * scale * (mesh.growth or growth),
-        lesion=2e-3 + 0.45 * applicator.active_tip,
+        lesion=2e-3 + 0.45 * active_tip,
         structure=structure,
-        zone=5e-3 + 2.0 * applicator.active_tip,
+        zone=5e-3 + 2.0 * active_tip,
     )
 
 

@@ -161,7 +161,10 @@ def _slices(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> tuple[Slice,
     points, cells, region = fields.points_mm, fields.cells, fields.region
     if cells.shape[1] == 3:
         return (mirrored(points, cells, region),)
-    tip, direction = (cannulas[0].tip, cannulas[0].direction) if cannulas else (np.zeros(3), np.eye(3)[2])
+    tip, direction = np.zeros(3), np.eye(3)[2]
+    if cannulas:  # midway between several, where they lie in one of the planes across x, y or z
+        tip, direction = np.mean([c.tip for c in cannulas], axis=0), sum(c.direction for c in cannulas)
+        direction = direction if np.linalg.norm(direction) > 0.1 else cannulas[0].direction
     return tuple(cut(points, cells, region, plane) for plane in planes_through(tip.tolist(), direction.tolist()))
 
 
@@ -169,7 +172,8 @@ def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
     """Give half the side of a square window 2.4 times the lesion's size, and its centre in each slice."""
     boxes = [_lesion_box(view, piece) for piece in view.slices]
     cannula = view.cannulas[0] if view.cannulas else None
-    middle = cannula.tip + 0.5 * cannula.active_tip * cannula.direction if cannula else np.zeros(3)
+    middles = [each.tip + 0.5 * each.active_tip * each.direction for each in view.cannulas]
+    middle = np.mean(middles, axis=0) if middles else np.zeros(3)
     centres, size = [], 2.0 * (cannula.active_tip if cannula else 5.0)
     found = [float((box[1] - box[0]).max()) for box in boxes if box is not None]
     if found:

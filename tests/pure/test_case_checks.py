@@ -258,10 +258,35 @@ def test_a_sensor_behind_the_active_tip_is_a_warning() -> None:
     assert any("sensor_offset_mm" in warning for warning in case_warnings(case))
 
 
-def test_only_one_applicator_for_now() -> None:
-    data = copy.deepcopy(BASE)
-    data["applicators"].append({"name": "second", "model": "cannula-22g-5mm", "tip_mm": [10, 0, 0]})  # type: ignore[attr-defined]
-    told_once(data, "applicators", "one applicator; several are not supported yet")
+def with_second(base: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    data = copy.deepcopy(base)
+    second = {"name": "second", "model": "cannula-22g-5mm", "tip_mm": [10, 0, 0], "direction": [0, 0, 1], **keys}
+    data["applicators"].append(second)
+    return data
+
+
+def test_several_applicators_need_names_room_and_an_active_one() -> None:
+    insulated = with_keys(NO_STRUCTURES, boundary__electric="insulated")
+    assert faults_of(with_second(NO_STRUCTURES)) == []
+    assert faults_of(with_second(insulated, electrode="return")) == []
+    told_once(with_second(insulated), "boundary.electric", "a current needs a way out", "second applicator")
+    first = NO_STRUCTURES["applicators"][0].get("name", "cannula")
+    told_once(with_second(NO_STRUCTURES, name=first), f'applicators[1] "{first}".name', "already the name of")
+    ring = {"gap_mm": 4, "length_mm": 5}
+    assert faults_of(with_keys(insulated, applicators__0__ring=ring)) == [], "the current returns by the ring"
+    short = with_keys(insulated, applicators__0__ring=ring, applicators__0__shaft_length_mm=12)
+    told_once(short, "applicators[0].shaft_length_mm", "at least the bare parts, 14 [mm]")
+    held = {"kind": "surface_temperature", "target_degC": 80, "hold_s": 60}
+    told_once(with_second(NO_STRUCTURES, electrode="return") | {"generator": held}, "generator.kind", "returning")
+    returns = with_keys(NO_STRUCTURES, applicators__0__electrode="return")
+    told_once(returns, "applicators[0].electrode", '"active"')
+    place = 'applicators[1] "second"'
+    told_once(with_second(NO_STRUCTURES, tip_mm=[0.7, 0, 0]), f"{place}.tip_mm", "comes within 0.7 mm")
+    crossing = with_second(NO_STRUCTURES, tip_mm=[10, 0, 0], direction=[-1, 0, 1])
+    told_once(crossing, f"{place}.tip_mm", "comes within")
+    cooled = with_second(NO_STRUCTURES, wall_mm=0.1, coolant={"temperature_degC": 10})
+    assert f"{place}.coolant" in [fault.where for fault in faults_of(cooled)]
+    told_once(with_second(ROUND, tip_mm=[0, 0, 20], tip_shape="blunt"), "applicators", "one applicator on the axis")
 
 
 @pytest.mark.parametrize(

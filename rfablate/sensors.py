@@ -1,0 +1,84 @@
+"""Where the applicators measure temperature, and what the device makes of several sensors.
+
+A reading is linear in the field, so a step that is linear in V^2 is so at every sensor:  T_k = a_k + b_k V^2.
+A device that follows the hottest of them takes, of the voltages that each alone would get, the least.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.generators import Device
+from rfablate.case.geometry import Applicator, MeshDomain
+from rfablate.case.schema import Case
+from rfablate.fem.domain import Domain
+from rfablate.fem.locate import Probe, make_probe
+
+FloatArray = npt.NDArray[np.float64]
+
+SENSOR_RING = np.sqrt(7.0 / 12.0)
+"""Radius of six sensor points over the disc's: with the centre their plain mean is the disc's for a quadratic field."""
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """The applicators' sensors, and which of them the device follows."""
+
+    probe: Probe
+    """At the points of all sensors."""
+    weights: FloatArray
+    """Share of each point in each sensor, shape (n_sensors, n_points)."""
+    followed: FloatArray
+    """Share of each sensor in each number the device sees, the highest of which counts: (n_numbers, n_sensors)."""
+
+    def read(self, *fields: FloatArray) -> list[FloatArray]:
+        """Return what every sensor reads in each nodal field, shape (n_sensors,). Collective."""
+        mine = np.concatenate([self.weights @ self.probe.partial(field) for field in fields])
+        return np.split(self.probe.domain.nodes.total_of(*mine), len(fields))
+
+    def follow(self, *fields: FloatArray) -> list[FloatArray]:
+        """Return the numbers the device sees in each nodal field, shape (n_numbers,). Collective."""
+        return [np.asarray(self.followed @ readings) for readings in self.read(*fields)]
+
+    def hottest(self, field: FloatArray) -> float:
+        """Return the temperature the device follows in a nodal field [degC]. Collective."""
+        return float(self.follow(field)[0].max())
+
+
+def make_sensors(case: Case, domain: Domain) -> Sensors:
+    """Return the sensors of a case. Collective."""
+    groups = [sensor_points(case, applicator) for applicator in case.applicators]
+    weights = np.zeros((len(groups), sum(len(points) for points in groups)))
+    first = 0
+    for row, points in zip(weights, groups, strict=True):
+        row[first : first + len(points)] = 1.0 / len(points)
+        first += len(points)
+    every = np.eye(len(groups))
+    followed = {"hottest": every, "mean": every.mean(axis=0, keepdims=True), "first": every[:1]}
+    reads = case.generator.reads if isinstance(case.generator, Device) else "first"
+    return Sensors(make_probe(domain, np.concatenate(groups), "temperature sensor"), weights, followed[reads])
+
+
+def sensor_points(case: Case, applicator: Applicator) -> FloatArray:
+    """Return where an applicator measures [m]: one point or a disc of seven; (r, z, 0) when axisymmetric."""
+    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
+    centre: FloatArray = np.array(applicator.tip) + applicator.sensor_offset * direction
+    if is_axisymmetric(case):
+        radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
+        return np.array([[radius, centre[2], 0.0] for radius in radii])
+    if applicator.sensor_radius == 0.0:
+        return centre[None]
+    first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
+    first /= np.linalg.norm(first)
+    second = np.cross(direction, first)
+    angles = np.arange(6) * np.pi / 3.0
+    ring = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
+    return np.concatenate([centre[None], centre + SENSOR_RING * applicator.sensor_radius * ring])
+
+
+def is_axisymmetric(case: Case) -> bool:
+    """Return whether the case is solved in the (r, z) half plane."""
+    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)
