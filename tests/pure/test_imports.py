@@ -21,7 +21,7 @@ LAYERS = [
     "problem",
     "state",
     "step observe pulses misfit",
-    "results record",
+    "results record carry",
     "keeper",
     "errorbar",
     "run",
