@@ -47,6 +47,8 @@ FloatArray = npt.NDArray[np.float64]
 FIELDS = ("T", "peak", "omega", "cem43", "alive", "dead", "vapour")
 """Arrays of a State that describe the tissue."""
 MM3 = 1e9
+COARSE = 0.1
+"""Change in an earlier lesion's volume that is told, beyond the room of the cannula."""
 TINY = 1e-300
 """Damage below this has no logarithm."""
 
@@ -60,6 +62,8 @@ class Earlier:
     same_mesh: bool
     own: Mapping[str, float]
     """Volume of each of its rules as its own summary has it [mm3]."""
+    room: Mapping[str, float]
+    """Volume of its cannula inside each of these lesions [mm3]: tissue that counts once the cannula is drawn back."""
 
     def entry(self, before: Mapping[str, float], lesion: Mapping[str, Any]) -> dict[str, Any]:
         """Return the repeat's entry of summary.json from volumes at the start [m3] and the lesions at the end."""
@@ -75,6 +79,18 @@ class Earlier:
             "same_mesh": self.same_mesh,
             "volume_mm3": volumes,
         }
+
+    def warnings(self, entry: Mapping[str, Any]) -> list[str]:
+        """Return a warning for each rule whose earlier lesion the repeat's mesh does not resolve."""
+        found = []
+        for rule, own in self.own.items():
+            before = entry["volume_mm3"].get(rule, {}).get("before", own)
+            if abs(before - own) > COARSE * max(own, 10.0) + self.room[rule]:
+                found.append(
+                    f"{rule}: the earlier lesion has {before:.1f} mm3 on this mesh, {own:.1f} in its own run; "
+                    "try a smaller mesh.size_far_mm"
+                )
+        return found
 
 
 @dataclass(frozen=True)
@@ -135,8 +151,16 @@ def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _Left:
             old = interpolate(old, _weights(folder, domain.axisymmetric, mesh[0]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
+    return _Left(old, Earlier(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
+
+
+def _own_lesions(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return each rule's volume, and that of the cannula inside it [mm3], from a run's summary."""
+    cannula = summary["applicators"][0]
+    across = np.pi / 4.0 * cannula["outer_diameter_mm"] ** 2
     own = {rule: lesion["volume_mm3"] for rule, lesion in summary["lesion"].items()}
-    return _Left(old, Earlier(str(folder), case.cooled, bool(same), own))
+    depth = {rule: lesion["depth_proximal_mm"] for rule, lesion in summary["lesion"].items()}
+    return own, {rule: across * max(0.0, cannula["active_tip_mm"] + depth[rule]) if own[rule] else 0.0 for rule in own}
 
 
 def _unreadable(folder: Path, what: str) -> CaseError:

@@ -112,6 +112,7 @@ def _carry_out(  # noqa: PLR0913
         summary = record.close(state, fault, keeper.course)
         if earlier is not None:
             summary["repeat"] = earlier.entry(before, summary["lesion"])
+            summary["warnings"] += earlier.warnings(summary["repeat"])
         if fault is None and case.output.error_bar:
             with watch.stage("error bar"):
                 bars, reason = error_bars(case, comm, observer.last)
