@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,16 @@ def test_a_run_never_overwrites_the_one_it_starts_from(first: Path, comm: MPI.Co
     with pytest.raises(CaseError, match="another directory"):
         run(_case(first), first, comm, overwrite=True)
     assert (first / "checkpoint.h5").is_file()
+
+
+def test_a_damaged_checkpoint_is_a_fault_of_the_case(first: Path, comm: MPI.Comm, shared_tmp: Path) -> None:
+    folder = shared_tmp / f"damaged-{comm.size}"
+    if comm.rank == 0:
+        shutil.copytree(first, folder)
+        (folder / "checkpoint.h5").write_bytes((first / "checkpoint.h5").read_bytes()[:-1])
+    comm.Barrier()
+    with pytest.raises(CaseError, match="start_from.*checkpoint.h5 cannot be used"):
+        run(_case(folder), shared_tmp / f"again-{comm.size}", comm)
 
 
 def test_weights_give_linear_fields_back(comm: MPI.Comm) -> None:
