@@ -341,10 +341,11 @@ def _told(comm: MPI.Comm, outcome: Outcome) -> int:
 def _prepared(args: argparse.Namespace, directory: Path) -> Case:
     """Return the case, with a directory for its run that is free or may be overwritten. Root only."""
     from rfablate.case.load import load_case
-    from rfablate.output.directory import refuse_used
+    from rfablate.output.directory import refuse_own_start, refuse_used
 
     case = load_case(args.case, args.overrides)
     refuse_used(directory, overwrite=args.overwrite)
+    refuse_own_start(directory, case)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from rfablate.carry import begin
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
 from rfablate.errors import RfablateError
@@ -18,7 +19,7 @@ from rfablate.fem.meshing import build_domain
 from rfablate.observe import Observation, Observer
 from rfablate.problem import build_problem
 from rfablate.results import lesion_entry
-from rfablate.state import Frame, initial_state
+from rfablate.state import Frame
 from rfablate.timing import Stopwatch
 
 COARSER = 2.0
@@ -46,7 +47,8 @@ def _last_observation(case: Case, comm: MPI.Comm) -> Observation:
     from rfablate.run import steps
 
     problem = build_problem(case, build_domain(case, comm))
-    state, observer = initial_state(problem), Observer(case, problem)
+    problem, state, _ = begin(case, problem)
+    observer = Observer(case, problem)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):
         frame = step

@@ -120,6 +120,13 @@ class Observer:
     def _levels(self, frame: Frame) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
+    def measure(self, frame: Frame) -> dict[str, Lesion]:
+        """Return each rule's lesion and remember nothing. Collective."""
+        return {
+            rule.name: lesion
+            for rule, lesion in zip(self.rules, self._meter.measure(self._levels(frame))[0], strict=True)
+        }
+
     def look(self, frame: Frame) -> Observation:
         """Return the answers of a step and remember what is covered now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))

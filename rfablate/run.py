@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.carry import begin, volumes_at_start
 from rfablate.case.schema import Case
 from rfablate.errorbar import error_bars
 from rfablate.errors import Interrupted, SolveError, StepError
@@ -34,7 +35,7 @@ from rfablate.physics.damage import cem43_rate, integrate_rate
 from rfablate.problem import Problem, build_problem, describe, describe_mesh
 from rfablate.record import Course, Record
 from rfablate.signals import Requests
-from rfablate.state import Frame, State, Trial, accepted_frame, first_frame, initial_state
+from rfablate.state import Frame, State, Trial, accepted_frame, first_frame
 from rfablate.step import solve_step
 from rfablate.stepping import ROUNDING, far_from
 from rfablate.timing import Stopwatch
@@ -98,8 +99,9 @@ def _carry_out(  # noqa: PLR0913
             domain = build_domain(case, comm)
         with watch.stage("setup"):
             problem = build_problem(case, domain)
-            state = initial_state(problem)
+            problem, state, earlier = begin(case, problem)
             observer = Observer(case, problem)
+            before = volumes_at_start(problem, state, observer) if earlier is not None else {}
             record = Record(case, problem, observer, files, watch)
         log.info("%s", describe(problem))
         keeper = Keeper(case, problem, record, files, watch, Course(started))
@@ -108,6 +110,9 @@ def _carry_out(  # noqa: PLR0913
         fault = _advance(problem, state, record, keeper, watch)
         keeper.write(state)
         summary = record.close(state, fault, keeper.course)
+        if earlier is not None:
+            summary["repeat"] = earlier.entry(before, summary["lesion"])
+            summary["warnings"] += earlier.warnings(summary["repeat"])
         if fault is None and case.output.error_bar:
             with watch.stage("error bar"):
                 bars, reason = error_bars(case, comm, observer.last)

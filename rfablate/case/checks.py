@@ -10,6 +10,7 @@ from rfablate.case.check_injectate import injectate_faults
 from rfablate.case.check_mesh import mesh_faults
 from rfablate.case.check_plausible import plausible_faults, plausible_warnings
 from rfablate.case.check_protocol import cell_death_warnings, protocol_faults
+from rfablate.case.check_start import start_faults
 from rfablate.case.check_structures import limit_warnings, structure_faults
 from rfablate.case.geometry import AxisymmetricDomain, MeshDomain
 from rfablate.case.parts import Parts
@@ -26,7 +27,7 @@ def check_case(case: Case) -> list[Fault]:
 def check_parts(parts: Parts) -> list[Fault]:
     """Return everything wrong with the sound parts of a case."""
     faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
-    faults += [*structure_faults(parts), *protocol_faults(parts)]
+    faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
         return faults + list(mesh_faults(parts, parts.domain))
     degenerate = list(degenerate_faults(parts))

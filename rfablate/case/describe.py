@@ -34,6 +34,7 @@ def describe_case(case: Case) -> str:
     """Return a page that says what would be simulated, in clinic units."""
     pairs = [
         ("domain", _domain(case)),
+        *(("start", line) for line in _start(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
         *(("electrodes", line) for line in _electrodes(case)),
         *(("generator", line) for line in describe_generator(case.generator)),
@@ -60,6 +61,13 @@ def describe_case(case: Case) -> str:
     lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
     lines += ["", *_indent(tissue_sources(tissues))]
     return "\n".join(lines)
+
+
+def _start(case: Case) -> list[str]:
+    if case.start_from is None:
+        return []
+    how = "cooled to body temperature since" if case.cooled else "as warm as it was left"
+    return [f"from the tissue of {case.start_from}, {how}"]
 
 
 def format_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:

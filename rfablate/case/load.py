@@ -157,6 +157,8 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
+    if isinstance(data.get("start_from"), str):
+        data["start_from"] = str((base_dir / data["start_from"]).resolve())
 
 
 def dump_case(case: Case) -> str:

@@ -50,6 +50,8 @@ class Parts:
     unsound_tissues: Collection[str] = ()
     applicator_count: int = 1
     injectates: tuple[tuple[str, Injectate], ...] = ()
+    start_from: str | None = None
+    cooled: bool = True
 
     @classmethod
     def of(cls, case: Case) -> Parts:
@@ -69,6 +71,8 @@ class Parts:
             tissues=case.tissues,
             applicator_count=len(case.applicators),
             injectates=tuple((f"injectates[{number}]", each) for number, each in enumerate(case.injectates)),
+            start_from=case.start_from,
+            cooled=case.cooled,
         )
 
     @classmethod
@@ -106,6 +110,8 @@ class Parts:
                 for number, table in enumerate(_items(data.get("injectates")))
                 if (injectate := _sound(Injectate, table)) is not None
             ),
+            start_from=_sound(str | None, data.get("start_from")),
+            cooled=data.get("cooled") is not False,
         )
 
 

@@ -159,6 +159,10 @@ class Case(Table):
     """Everything that defines one run. Lengths in m, temperatures in degC, otherwise SI."""
 
     title: str = "untitled"
+    start_from: str | None = None
+    """Directory of a finished run that treated the same tissue before: its damage is carried over."""
+    cooled: bool = True
+    """Whether tissue has cooled to body temperature since that run; False: it starts as warm as it was left."""
     domain: Domain
     boundary: Boundary = Boundary()
     body: Body = Body()

@@ -45,7 +45,7 @@ class Settled:
     sensible: float
     """Heat that the correction took out of the temperature field, on all ranks [J]."""
     latent: float
-    """Latent heat held on all ranks [J]."""
+    """Latent heat gained on all ranks since the start [J]."""
 
 
 class Vapour:
@@ -60,6 +60,11 @@ class Vapour:
         self._nodes, self._capacity = domain.nodes, capacity
         heat = domain.stencil.to_nodes(latent[domain.stencil_region], domain.nodes.local)[:n]
         self._latent = np.where(fixed[:n], 0.0, heat)
+        self._held = 0.0
+
+    def begin(self, fraction: FloatArray) -> None:
+        """Take the vapour fractions at the start of a run: latent heat is counted from there. Collective."""
+        self._held = float(self._nodes.total_of(float(self._latent @ fraction[: self._nodes.owned]))[0])
 
     def boiling(self, fraction: FloatArray) -> BoolArray:
         """Return the local nodes that boil: held at 100 degC in the next step."""
@@ -115,4 +120,4 @@ class Vapour:
         sensible, latent = self._nodes.total_of(taken, float(self._latent @ f))
         self._nodes.update_ghosts(T)
         self._nodes.update_ghosts(fraction)
-        return Settled(T, fraction, float(sensible), float(latent))
+        return Settled(T, fraction, float(sensible), float(latent) - self._held)

@@ -23,6 +23,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time, files written."""
     lines = [f"{summary['title']}", f"{summary['status']}: {summary['reason']}", ""]
     lines += _lesion_table(summary)
+    lines += _repeat_lines(summary)
     lines += _structure_lines(summary)
     lines += [
         "",
@@ -59,6 +60,19 @@ def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
         + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
+
+
+def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what the treatment before had and what this one adds."""
+    repeat = summary.get("repeat")
+    if repeat is None:
+        return []
+    parts = [
+        f"{rule} {volume['before']:.1f} + {volume['added']:.1f} = {volume['after']:.1f}"
+        for rule, volume in repeat["volume_mm3"].items()
+        if volume["after"] > 0.0
+    ]
+    return [f"  repeat    volume before + added [mm3]: {', '.join(parts) or 'none'}"]
 
 
 def _structure_lines(summary: Mapping[str, Any]) -> list[str]:

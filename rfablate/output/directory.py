@@ -55,9 +55,10 @@ class RunDirectory:
         """Make the directory and write the resolved case into it.
 
         Raises:
-            CaseError: it holds something already and `overwrite` is False.
+            CaseError: it holds something already and `overwrite` is False, or is the run that the case starts from.
         """
         refuse_used(path, overwrite=overwrite)
+        refuse_own_start(path, case)
         path.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
             if name not in ("run.log", "case.toml"):  # the log is open by now
@@ -167,6 +168,13 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
             ],
             "output",
         )
+
+
+def refuse_own_start(path: Path, case: Case) -> None:
+    """Raise CaseError where a run would overwrite the one it starts from."""
+    if case.start_from is not None and path.resolve() == Path(case.start_from).resolve():
+        expected = "another directory than the one of the run that the case starts from"
+        raise CaseError([Fault(str(path), "the run of start_from", expected, "choose another -o")], "output")
 
 
 def ended(path: Path) -> str:

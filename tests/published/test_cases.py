@@ -22,13 +22,13 @@ from rfablate.case.device import in_metal
 from rfablate.case.load import load_case
 from rfablate.case.shapes import bounding_box, contains
 from rfablate.run import run
+from tests.shipped import CASES, EARLIER, load_shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-CASES = Path(__file__).parents[2] / "cases"
 NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
 QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")
 ANSWERS = {
@@ -43,25 +43,31 @@ ANSWERS = {
     "ex_vivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
+    "repeat_rhizotomy": {"gasserian_ganglion": "covered", "motor_root": "safe"},
+    "track_withdrawal": {"track": "partly covered"},
 }
 
 
 @pytest.fixture(scope="module")
 def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a function that runs a case on a draft mesh, once for each set of changes."""
+    """Return a function that runs a case, and those it starts from, on draft meshes, once for each set of changes."""
 
     @lru_cache
     def summary(name: str, *changes: str) -> dict[str, Any]:
-        case = load_case(CASES / name, [*QUICK, *changes])
-        return run(case, tmp_path_factory.mktemp(name) / "run", MPI.COMM_SELF).summary
+        folder, found, start = tmp_path_factory.mktemp(name), {}, []
+        for file in (*EARLIER.get(name, ()), "case.toml"):
+            case = load_case(CASES / name / file, [*QUICK, *changes, *start])
+            found = run(case, folder / Path(file).stem, MPI.COMM_SELF).summary
+            start = [f"start_from={folder / Path(file).stem}"]
+        return found
 
     return summary
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_case_has_no_fault_and_a_readme(name: str) -> None:
+def test_a_case_has_no_fault_and_a_readme(name: str, tmp_path: Path) -> None:
     """The README names the sources of the numbers and what to expect."""
-    case = load_case(CASES / name)
+    case = load_shipped(CASES / name / "case.toml", tmp_path)
     assert case_warnings(case) == []
     text = (CASES / name / "README.md").read_text(encoding="utf-8")
     assert "source" in text.lower()
@@ -80,12 +86,12 @@ def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "needle_benchmark"])
-def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: Any) -> None:
+def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: Any, tmp_path: Path) -> None:
     """No structure takes another's cells: volumes agree with points counted in the shapes.
 
     A coarse tube has six sides and 17 % less.
     """
-    case, summary = load_case(CASES / name), summary_of(name)
+    case, summary = load_shipped(CASES / name / "case.toml", tmp_path), summary_of(name)
     lower, upper = bounding_box(case.domain)
     for number, shape in enumerate(case.structures):
         box = np.clip(bounding_box(shape), lower, upper)
@@ -105,6 +111,19 @@ def test_a_case_gives_the_answer_of_its_readme(name: str, summary_of: Any) -> No
     structures = summary_of(name)["structures"]
     verdicts = {key: entry["verdict"] for key, entry in structures.items() if entry["role"] != "anatomy"}
     assert verdicts == ANSWERS[name]
+
+
+def test_a_repeat_adds_to_what_the_first_treatment_left(summary_of: Any) -> None:
+    """The tip moved by 3 mm: the lesions overlap, and all of the first stays."""
+    for rule, volume in summary_of("repeat_rhizotomy")["repeat"]["volume_mm3"].items():
+        assert 0.2 * volume["before"] < volume["added"] < 1.5 * volume["before"], rule
+        assert volume["before"] == pytest.approx(volume["in_its_own_run"], rel=0.15, abs=3.0), rule
+
+
+def test_the_withdrawn_tip_leaves_one_lesion_along_the_track(summary_of: Any) -> None:
+    """30 mm of withdrawal and 20 mm of tip: the union is longer than both, ahead of the last tip by at least 30 mm."""
+    lesion = summary_of("track_withdrawal")["lesion"]["isotherm_50C"]
+    assert lesion["length_mm"] > 50.0 and lesion["depth_distal_mm"] > 30.0
 
 
 def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path) -> None:
@@ -155,9 +174,9 @@ def test_a_readme_tells_the_expected_numbers(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_case_still_gives_the_numbers_of_its_readme(name: str, summary_of: Any) -> None:
+def test_a_case_still_gives_the_numbers_of_its_readme(name: str, summary_of: Any, tmp_path: Path) -> None:
     """At the case's own accuracy, on conforming interfaces, within expected.toml's tolerances."""
-    summary = summary_of(name, f"mesh.accuracy={load_case(CASES / name).mesh.accuracy}")
+    summary = summary_of(name, f"mesh.accuracy={load_shipped(CASES / name / 'case.toml', tmp_path).mesh.accuracy}")
     assert summary["warnings"] == []
     away = {}
     for entry in expected(name):

@@ -12,13 +12,14 @@ import pytest
 from rfablate.case.load import case_tissues, dump_case, load_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
+from tests.shipped import CASES, EARLIER, load_shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-CASES = Path(__file__).parents[2] / "cases"
+SHIPPED = sorted([*CASES.rglob("case.toml"), *(CASES / name / file for name in EARLIER for file in EARLIER[name])])
 TRIGEMINAL = Path(__file__).parent / "data" / "trigeminal.toml"
 
 
@@ -26,9 +27,9 @@ def data() -> dict[str, Any]:
     return tomllib.loads(TRIGEMINAL.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("file", sorted(CASES.rglob("case.toml")), ids=lambda file: file.parent.name + "/" + file.name)
-def test_every_shipped_case_is_valid_and_reads_back_equal(file: Path) -> None:
-    case = load_case(file)
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.parent.name + "/" + file.name)
+def test_every_shipped_case_is_valid_and_reads_back_equal(file: Path, tmp_path: Path) -> None:
+    case = load_shipped(file, tmp_path)
     assert parse_case(tomllib.loads(dump_case(case)), file.parent) == case
 
 

@@ -22,7 +22,7 @@ LAYERS = [
     "state",
     "step observe pulses misfit",
     "results electrodes",
-    "record",
+    "record carry",
     "keeper",
     "errorbar",
     "run",

@@ -1,0 +1,54 @@
+"""From one mesh to another: the weights that interpolate an old mesh's nodal fields at new points. Root only."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.spatial import cKDTree
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+NEAREST = (8, 64, 512)
+"""Cells looked at for a point, nearest centroids first: more where it is in none of the first."""
+ROOM = 1e-3
+"""How far below zero a barycentric coordinate may be inside a cell: fields files round points to single precision."""
+AT_ONCE = 400_000
+"""Pairs of point and cell that are looked at together."""
+
+
+def transfer_weights(x: FloatArray, cells: IntArray, points: FloatArray) -> sp.csr_matrix:
+    """Return the matrix that takes nodal values of a mesh to values at points, shape (n_points, n_nodes).
+
+    A point in no cell takes the value of the nearest node of the cells.
+
+    Args:
+        x: nodes [m], shape (n_nodes, 3), (r, z, 0) of triangles.
+        cells: node numbers of the cells that count, shape (n_cells, 4) or (n_cells, 3).
+        points: [m], shape (n_points, 3), in the coordinates of x.
+    """
+    corners = cells.shape[1]
+    dim = corners - 1
+    origin = x[cells[:, 0], :dim]
+    inverse = np.linalg.inv(np.swapaxes(x[cells[:, 1:], :dim] - origin[:, None], 1, 2))
+    centroids = cKDTree(x[cells].mean(axis=1)[:, :dim])
+    best, weights = np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
+    lost = np.arange(len(points))
+    for number in NEAREST:
+        count = min(number, len(cells))
+        for part in np.array_split(lost, max(1, len(lost) * count // AT_ONCE)):
+            near = np.asarray(centroids.query(points[part, :dim], count)[1]).reshape(len(part), count)
+            inner = np.einsum("nkij,nkj->nki", inverse[near], points[part, None, :dim] - origin[near])
+            found = np.concatenate([1.0 - inner.sum(axis=2, keepdims=True), inner], axis=2)
+            which = found.min(axis=2).argmax(axis=1)
+            row = np.arange(len(part))
+            best[part], weights[part] = near[row, which], found[row, which]
+        lost = lost[weights[lost].min(axis=1) < -ROOM]
+    columns = cells[best]
+    if len(lost):
+        nodes = np.unique(cells)
+        nearest = nodes[cKDTree(x[nodes, :dim]).query(points[lost, :dim])[1]]
+        columns[lost, 0], weights[lost] = nearest, np.eye(corners)[0]
+    rows = np.repeat(np.arange(len(points)), corners)
+    return sp.csr_matrix((weights.ravel(), (rows, columns.ravel())), shape=(len(points), len(x)))

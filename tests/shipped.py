@@ -1,0 +1,29 @@
+"""The shipped cases, and those of them that start from the run of another file in their folder. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rfablate.case.load import load_case, read_case_file
+from rfablate.case.schema import Case
+
+CASES = Path(__file__).parents[1] / "cases"
+EARLIER = {"repeat_rhizotomy": ("first.toml",), "track_withdrawal": ("stage1.toml", "stage2.toml")}
+"""Files that are to be run, in this order, before a folder's case.toml: each starts from the one before."""
+
+
+def stand_in(folder: Path, status: str = "completed") -> Path:
+    """Make what a finished run's directory looks like from outside; nothing can start from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("case.toml", "checkpoint.h5", "fields.vtkhdf"):
+        (folder / name).touch()
+    (folder / "summary.json").write_text(json.dumps({"status": status}), encoding="utf-8")
+    return folder
+
+
+def load_shipped(file: Path, folder: Path, changes: Sequence[str] = ()) -> Case:
+    """Return a shipped case as if the run that it starts from were in `folder`."""
+    starts = "start_from" in read_case_file(file)
+    return load_case(file, [*changes, f"start_from={stand_in(folder)}"] if starts else changes)
