@@ -18,6 +18,7 @@ from rfablate import __version__
 from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.study.command import add_study_arguments, study
 from rfablate.study.find_command import add_find_arguments, find
+from rfablate.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _listen() -> None:
     """Have signals end the command with its own exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _interrupt)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
 
@@ -97,10 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    add_slurm_arguments(run)
 
     again = _verb(verbs, "resume", _resume, "go on with a run that was stopped, killed or timed out; also under mpirun")
     again.add_argument("run", type=Path, metavar="RUN", help="run directory")
     again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    add_slurm_arguments(again)
 
     _case_arguments(_verb(verbs, "check", _check, "say what a case would do, and everything wrong with it"))
 
@@ -226,10 +229,16 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.slurm is not None:
+        return submit_new(args, args.output or Path("runs") / _case_name(args.case))
+    refuse_without_slurm(args)
     return _on_all_ranks(_run_collective, args)
 
 
 def _resume(args: argparse.Namespace) -> int:
+    if args.slurm is not None:
+        return submit_again(args, args.run)
+    refuse_without_slurm(args)
     return _on_all_ranks(_resume_collective, args)
 
 

@@ -1,4 +1,6 @@
-"""What signals ask of a run: SIGUSR1 a checkpoint, SIGTERM and SIGINT a checkpoint and the end.
+"""What signals ask of a run: SIGUSR1 a checkpoint, SIGUSR2, SIGTERM and SIGINT a checkpoint and the end.
+
+mpirun and srun hand SIGUSR1 and SIGUSR2 on to the ranks and wait; after SIGTERM mpirun may kill them a second later.
 
 A signal may reach one rank alone or each at another time; `Requests` only remembers it, and the ranks agree about it
 between two steps (see keeper.py).
@@ -21,7 +23,12 @@ class Wish(IntEnum):
     STOP = 2
 
 
-MEANING = {signal.SIGUSR1: Wish.CHECKPOINT, signal.SIGTERM: Wish.STOP, signal.SIGINT: Wish.STOP}
+MEANING = {
+    signal.SIGUSR1: Wish.CHECKPOINT,
+    signal.SIGUSR2: Wish.STOP,
+    signal.SIGTERM: Wish.STOP,
+    signal.SIGINT: Wish.STOP,
+}
 
 
 class Requests:

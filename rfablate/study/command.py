@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,14 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of every member"
     )
     parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the open members as a Slurm array job")
+    parser.add_argument("--follow", action="store_true", help="with --slurm: say what becomes of the jobs")
     parser.add_argument("--share", type=_share, metavar="K/N", help="run every N-th member from the K-th, no table")
+    parser.add_argument(
+        "--launcher",
+        default="mpirun -n {ranks} --oversubscribe",
+        metavar="TEXT",
+        help="what starts members of several ranks",
+    )
     parser.add_argument("--sensitivity", action="store_true", help="which axis matters how much (needs SALib)")
     parser.add_argument(
         "--predict",
@@ -73,15 +81,15 @@ def study(args: argparse.Namespace) -> int:
     directory = StudyDirectory(path)
     if args.slurm is not None:
         return submit(args, plan, directory)
+    start = start_run(plan.study.ranks, launcher=args.launcher)
     if args.share is not None:
         with directory.alone(shared=True):
-            stopped = run(plan, directory, start_run(plan.study.ranks), None, jobs=args.jobs or 1, share=args.share)
+            stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)
         return INTERRUPTED if stopped else 0
     with directory.alone() as lock:
         _keep_study_file(args.study, directory)
         interrupted = False
         if not args.collect:
-            start = start_run(plan.study.ranks)
             interrupted = run(plan, directory, start, lock, jobs=args.jobs, retry_failed=args.retry_failed)
         all_done = finish(plan, directory, sensitivity=args.sensitivity, predict=args.predict)
     return INTERRUPTED if interrupted else 0 if all_done else NOT_ALL
@@ -89,7 +97,8 @@ def study(args: argparse.Namespace) -> int:
 
 def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> int:
     """Submit what is still open as an array job, and the collecting behind it; return the exit code."""
-    from rfablate.study.slurm import load_site, submit_study
+    from rfablate.slurm import follow, load_site
+    from rfablate.study.slurm import submit_study
 
     site = load_site(args.slurm)
     with directory.alone():
@@ -105,7 +114,14 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
         return 0
     jobs = submit_study(args.study, args.overrides, directory.path, site, plan.study.ranks, states.count("open"))
     print(f"submitted: array job {jobs[0]}, collecting in job {jobs[1]}; scripts and logs in {directory.path}/slurm")
-    return 0
+    if not args.follow:
+        return 0
+
+    def done() -> Counter[str]:
+        return Counter(directory.state(member.name) for member in plan.members)
+
+    follow(jobs, lambda: "members: " + ", ".join(f"{number} {state}" for state, number in sorted(done().items())))
+    return 0 if done()["completed"] == len(plan.members) else NOT_ALL
 
 
 def run(

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from rfablate.case.load import dump_case
 from rfablate.errors import CaseError
+from rfablate.slurm import launched
 from rfablate.study.members import StudyDirectory
 from rfablate.study.plan import Member, Plan
 from rfablate.study.progress import StudyProgress
@@ -29,6 +30,7 @@ GRACE_S = 10.0
 EXCEEDED = 5
 """Exit code of a run that ended well with a protected structure over its limit."""
 CONSOLE = "console.txt"
+CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -38,8 +40,8 @@ class Job(Protocol):
     def poll(self) -> int | None:
         """Return the exit code, None while it runs."""
 
-    def terminate(self) -> None:
-        """Ask it to end."""
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; SIGUSR2 asks it to end."""
 
     def kill(self) -> None:
         """End it."""
@@ -52,15 +54,22 @@ Start = Callable[[Path, int], Job]
 """Starts the run of the case.toml in a directory; the number is the study's lock, to be inherited."""
 
 
-def start_run(ranks: int = 1, command: Sequence[str] = (sys.executable, "-m", "rfablate")) -> Start:
-    """Return what starts `rfablate run` on so many ranks."""
-    launcher = ("mpirun", "-n", str(ranks), "--oversubscribe") if ranks > 1 else ()
+def start_run(
+    ranks: int = 1,
+    command: Sequence[str] = (sys.executable, "-m", "rfablate"),
+    launcher: str = "mpirun -n {ranks} --oversubscribe",
+) -> Start:
+    """Return what starts `rfablate run` on so many ranks, or `rfablate resume` where there is a checkpoint."""
+    whole = launched(launcher, ranks, command)
 
     def start(directory: Path, lock: int) -> Job:
-        arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
+        if any((directory / name).is_file() for name in CHECKPOINTS):
+            arguments: tuple[str, ...] = ("resume", str(directory), "--quiet")
+        else:
+            arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
         with (directory / CONSOLE).open("wb") as console:
             return subprocess.Popen(
-                (*launcher, *command, *arguments),
+                (*whole, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -99,7 +108,7 @@ def run_members(
 
     lock: that of the whole study; None: others run members of it too, and each member is claimed before it is run.
 
-    KeyboardInterrupt ends the running members, which begin anew when the study is started again.
+    KeyboardInterrupt ends the running members, which go on from their checkpoints when the study is started again.
     """
     waiting, running = iter(members), list[_Running]()
     try:
@@ -177,7 +186,7 @@ def _last_words(console: Path, code: int | None) -> str:
 
 def _end(running: Sequence[_Running]) -> None:
     for each in running:
-        each.job.terminate()
+        each.job.send_signal(signal.SIGUSR2)  # which mpirun hands on, and waits
     end = time.monotonic() + GRACE_S
     for each in running:
         try:

@@ -26,12 +26,14 @@ LAYERS = [
     "keeper",
     "errorbar",
     "run",
-    "report doctor",
-    "study",
+    "report doctor slurm",
+    "study submit",
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = "physics case output report study stepping ledger errors timing log signals catalogue device".split()
+PURE = (
+    "physics case output report study stepping ledger errors timing log signals catalogue device slurm submit".split()
+)
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # What the package imports only when it is asked to, against the direction: (importer, imported) and why.
 LATE = {

@@ -183,10 +183,11 @@ class InstantJob:
         """Return its exit code."""
         return self.code
 
-    def terminate(self) -> None:
+    def send_signal(self, number: int) -> None:
         """Do nothing."""
 
-    kill = terminate
+    def kill(self) -> None:
+        """Do nothing."""
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ import pytest
 
 from rfablate.__main__ import main
 from rfablate.errors import CaseError
+from rfablate.slurm import Site, load_site
 from rfablate.study.members import StudyDirectory
-from rfablate.study.slurm import Site, array_script, collect_script, load_site
+from rfablate.study.slurm import array_script, collect_script
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,8 @@ def test_the_scripts_say_what_the_site_wants() -> None:
     assert lines[0] == "#!/bin/bash"
     wanted = ["partition=short", "time=00:30:00", "array=0-19%4", "ntasks=8", "exclusive", "output=/out/share-%a.log"]
     assert [line for line in wanted if f"#SBATCH --{line}" not in lines] == []
-    assert lines[-2:] == ["module load mpi", "exec rfablate study 'a b.toml' --share \"$SLURM_ARRAY_TASK_ID/20\""]
+    command = "rfablate study 'a b.toml' --launcher 'mpirun -n {ranks}' --share \"$SLURM_ARRAY_TASK_ID/20\" &"
+    assert lines.index("module load mpi") < lines.index(command)
     assert "--account" not in text
     assert collect_script(["rfablate"], site, Path("/out")).endswith("exec rfablate --collect\n")
 
