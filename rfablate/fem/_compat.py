@@ -12,13 +12,18 @@ from mpi4py import MPI
 DOLFINX_VERSION: str = dolfinx.__version__  # type: ignore[attr-defined]
 _VERSION = tuple(int(part) for part in DOLFINX_VERSION.split(".")[:2])
 
+TAG = 4711
+
 
 def make_index_map(
     comm: MPI.Comm, owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
 ) -> dolfinx.common.IndexMap:
     """Return DOLFINx's map of indices dealt to ranks, which exchanges the ghosts' values. Collective."""
     build: Any = dolfinx.common.IndexMap
-    return build(comm, owned, ghosts, owners)
+    try:
+        return build(comm, owned, ghosts, owners)
+    except TypeError:  # 0.11 asks for a tag of the messages by which ranks find each other
+        return build(comm, owned, ghosts, owners, TAG)
 
 
 def cell_nodes(mesh: dolfinx.mesh.Mesh) -> npt.NDArray[np.int32]:
