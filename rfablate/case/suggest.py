@@ -72,7 +72,8 @@ def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[
         if word in stem and (meant := stems.get(stem.replace(word, twin), "")):
             number = _converted(value, split_unit(meant)[1], unit)
             return meant, f"{_instead(meant, None if number is None else number * factor)} ({relation})"
-    meant = closest(key, candidates) or stems.get(closest(stem, stems), "")
+    near = [each for each, candidate in stems.items() if not unit or each != candidate]  # with a unit, like the key
+    meant = closest(key, candidates) or stems.get(closest(stem, near), "")
     if meant:
         return meant, _instead(meant, None)
     places = tuple(homes)
