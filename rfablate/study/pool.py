@@ -27,6 +27,8 @@ from rfablate.study.progress import StudyProgress
 POLL_S = 0.02
 GRACE_S = 10.0
 """Time a member has to end when the study is interrupted, before it is killed [s]."""
+STOPPED = (6, -signal.SIGTERM, -signal.SIGUSR2, 128 + signal.SIGTERM, 128 + signal.SIGUSR2)
+"""Exit codes of a run that was told to end, as when a batch system ends all processes of a job."""
 EXCEEDED = 5
 """Exit code of a run that ended well with a protected structure over its limit."""
 CONSOLE = "console.txt"
@@ -161,6 +163,8 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
 
 def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
+    if code in STOPPED:  # it stays open
+        return
     summary = directory.summary(name)
     if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
         progress.completed(name)

@@ -99,10 +99,12 @@ def test_a_run_killed_on_2_ranks_goes_on_on_any(unbroken: Unbroken, tmp_path: Pa
     assert max(worst.values()) <= (SAME if ranks == 2 else OTHER), worst
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_rank_told_to_stop_stops_all_with_a_checkpoint(unbroken: Unbroken, tmp_path: Path, rank: int) -> None:
+@pytest.mark.parametrize(("rank", "signal_name"), [(0, "SIGTERM"), (1, "SIGTERM"), (1, "SIGUSR2")])
+def test_a_rank_told_to_stop_stops_all_with_a_checkpoint(
+    unbroken: Unbroken, tmp_path: Path, rank: int, signal_name: str
+) -> None:
     folder = tmp_path / "run"
-    done = _stopped(folder, "axisymmetric", rank=rank, at=21, signal_name="SIGTERM")
+    done = _stopped(folder, "axisymmetric", rank=rank, at=21, signal_name=signal_name)
     assert done.code == 6
     assert len(done.errors) == 1 and f"`rfablate resume {folder}`" in done.errors[0]
     assert "Traceback" not in done.text and not (folder / "summary.json").exists()

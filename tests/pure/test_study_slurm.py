@@ -11,8 +11,9 @@ import pytest
 
 from rfablate.__main__ import main
 from rfablate.errors import CaseError
-from rfablate.slurm import Site, load_site
+from rfablate.slurm import Site, load_site, run_script
 from rfablate.study.members import StudyDirectory
+from rfablate.study.pool import start_run
 from rfablate.study.slurm import array_script, collect_script
 
 DATA = Path(__file__).parent / "data"
@@ -25,6 +26,7 @@ import sys
 from pathlib import Path
 from rfablate.study.command import run
 from rfablate.study.members import StudyDirectory
+from rfablate.study.pool import start_run
 from rfablate.study.plan import load_plan
 from rfablate.study.pool import start_run
 folder, number, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -51,6 +53,32 @@ def test_the_scripts_say_what_the_site_wants() -> None:
 def test_the_scripts_are_sound_shell(tmp_path: Path) -> None:
     (tmp_path / "array.sh").write_text(array_script(["true", "it's"], Site(), 1, 3, tmp_path))
     assert subprocess.run(["bash", "-n", tmp_path / "array.sh"], check=False).returncode == 0
+
+
+def test_a_runs_script_is_sound_and_resumes_where_it_can(tmp_path: Path) -> None:
+    site = Site(launcher="srun -n {ranks} --mpi=pmix", warn_s=120, requeues=3)
+    file = tmp_path / "run.sh"
+    file.write_text(run_script(tmp_path / "it's here", site, ranks=8, nodes=2))
+    assert subprocess.run(["bash", "-n", file], check=False).returncode == 0
+    text = file.read_text()
+    wanted = ["#SBATCH --ntasks=8", "#SBATCH --nodes=2", "#SBATCH --signal=B:USR1@120", "#SBATCH --requeue"]
+    assert [line for line in wanted if f"{line}\n" not in text] == []
+    assert f'\nsrun -n 8 --mpi=pmix {sys.executable} -m rfablate "${{verb[@]}}" &\n' in text
+    assert "srun" not in run_script(tmp_path, site, ranks=1, nodes=None)
+
+
+def test_ranks_without_slurm_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(DATA / "trigeminal.toml"), "--ranks", "4"]) == 2
+    assert "mpirun -n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left", ["", "checkpoint.h5", "checkpoint.older.h5"])
+def test_a_member_goes_on_from_its_checkpoint(tmp_path: Path, left: str) -> None:
+    if left:
+        (tmp_path / left).touch()
+    with (tmp_path / ".lock").open("w") as lock:
+        assert start_run(command=("echo",))(tmp_path, lock.fileno()).wait(10) == 0
+    assert (tmp_path / "console.txt").read_text().split()[0] == ("resume" if left else "run")
 
 
 def test_a_wrong_site_is_refused(tmp_path: Path) -> None:
