@@ -93,7 +93,9 @@ class StepControl:
             wish = max(dt * factor, memory.wish if factor >= 1.0 and dt < memory.wish else 0.0)
             return Verdict(True, StepMemory(min(self.maximum, wish), memory.accepted + 1, memory.rejected))
         shorter = max(self.minimum, dt * min(factor, 0.7))
-        return Verdict(False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum)
+        # a step is the difference of two times: the shortest one comes out longer by their rounding
+        too_small = dt <= self.minimum * (1.0 + 1e-6)
+        return Verdict(False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small)
 
 
 def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:

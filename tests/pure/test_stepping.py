@@ -95,6 +95,8 @@ def test_an_error_above_the_tolerance_refuses_the_step_and_asks_for_a_shorter_on
 
 def test_an_error_above_the_tolerance_at_the_shortest_step_is_said() -> None:
     assert CONTROL.judge(CONTROL.minimum, 1.0, 2, CONTROL.start()).too_small
+    for t in (0.04, 7.3, 1234.5):  # a step's length is the difference of two times, with their rounding
+        assert CONTROL.judge((t + CONTROL.minimum) - t, 1.0, 2, CONTROL.start()).too_small
     assert not CONTROL.judge(1.001 * CONTROL.minimum, 1.0, 2, CONTROL.start()).too_small
 
 
