@@ -59,7 +59,7 @@ class Memory:
     """V^2 the sampled law has set for the next step [V2]; None before the first."""
     stage: int = -1
     """Stage of the protocol the last step was in."""
-    origin: float = math.nan
+    origin: float = 0.0
     """What the sensor read when that stage began [degC]."""
     impedance: float | None = None
     """Impedance at the end of the last step [ohm]; None without voltage."""
