@@ -8,12 +8,16 @@ from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 
+FIRST = 64
+"""Points measured at first; each time after that four times as many."""
+
 
 def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> float | None:
     """Return the largest or the least distance of points from a lesion's surface [m]; None where there is no surface.
 
     No point of a triangle is farther from its nearest corner than its longest edge over the root of 3. So the distance
-    to the nearest corner bounds the distance from both sides, and only points that can decide are measured exactly.
+    to the nearest corner bounds the distance from both sides: the most promising points are measured exactly, until no
+    other can decide.
 
     Args:
         points: shape (n, 3) [m].
@@ -25,9 +29,15 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     upper, _ = cKDTree(surface.reshape(-1, 3)).query(points)
     edges = np.linalg.norm(surface - np.roll(surface, 1, axis=1), axis=2)
     lower = upper - edges.max() / np.sqrt(3.0)
-    able = upper >= lower.max() if largest else lower <= upper.min()
-    distance = _distance(points[able], surface)
-    return float(distance.max() if largest else distance.min())
+    order = np.argsort(-upper if largest else lower)
+    best, done, size = -np.inf if largest else np.inf, 0, FIRST
+    while done < len(order):
+        if (upper[order[done]] <= best) if largest else (lower[order[done]] >= best):
+            break  # no point from here on can decide
+        distance = _distance(points[order[done : done + size]], surface)
+        best = max(best, float(distance.max())) if largest else min(best, float(distance.min()))
+        done, size = done + size, 4 * size
+    return best
 
 
 def _distance(points: FloatArray, surface: FloatArray) -> FloatArray:
