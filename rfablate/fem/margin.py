@@ -15,9 +15,9 @@ FIRST = 64
 def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> float | None:
     """Return the largest or the least distance of points from a lesion's surface [m]; None where there is no surface.
 
-    No point of a triangle is farther from its nearest corner than its longest edge over the root of 3. So the distance
-    to the nearest corner bounds the distance from both sides: the most promising points are measured exactly, until no
-    other can decide.
+    No point of a triangle is farther from its centre than two thirds of its longest edge. So the distance to the
+    nearest centre bounds the distance from both sides: the most promising points are measured exactly, until no other
+    can decide.
 
     Args:
         points: shape (n, 3) [m].
@@ -26,9 +26,9 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     """
     if len(surface) == 0 or len(points) == 0:
         return None
-    upper, _ = cKDTree(surface.reshape(-1, 3)).query(points)
+    upper, _ = cKDTree(surface.mean(axis=1)).query(points)
     edges = np.linalg.norm(surface - np.roll(surface, 1, axis=1), axis=2)
-    lower = upper - edges.max() / np.sqrt(3.0)
+    lower = upper - edges.max() * 2.0 / 3.0
     order = np.argsort(-upper if largest else lower)
     best, done, size = -np.inf if largest else np.inf, 0, FIRST
     while done < len(order):
