@@ -8,42 +8,31 @@ import os
 import signal
 import sys
 import traceback
-import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rfablate import __version__
 from rfablate.errors import CaseError, Fault, RfablateError
+from rfablate.signals import listen
 from rfablate.study.command import add_study_arguments, study
 from rfablate.study.find_command import add_find_arguments, find
 from rfablate.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
+from rfablate.verbs import THREADS, case_name, mesh_case, resume_run, run_case, say_error
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.case.schema import Case
-    from rfablate.run import Outcome
 
 INTERRUPTED = 6
-_THREADS = "OMP_NUM_THREADS"
-
-
-class _Refused(RfablateError):
-    """A fault of rank 0, told to every rank as text."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (by default the process's own) and return the exit code."""
     args = _parser().parse_args(argv)
-    args.threads_unset = _THREADS not in os.environ
-    os.environ.setdefault(_THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
-    _listen()
+    args.threads_unset = THREADS not in os.environ
+    os.environ.setdefault(THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
+    listen()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
@@ -61,24 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr)
         return 1
-
-
-def _listen() -> None:
-    """Have signals end the command with its own exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
-        signal.signal(number, _interrupt)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt; a little later where Python would drop it: in a finaliser or a weak callback."""
-    inner = frame
-    while inner is not None:
-        if inner.f_code.co_name == "__del__" or inner.f_code.co_filename == weakref.__file__:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-            return
-        inner = inner.f_back
-    raise KeyboardInterrupt
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -230,20 +201,20 @@ def _new(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     if args.slurm is not None:
-        return submit_new(args, args.output or Path("runs") / _case_name(args.case))
+        return submit_new(args, args.output or Path("runs") / case_name(args.case))
     refuse_without_slurm(args)
-    return _on_all_ranks(_run_collective, args)
+    return _on_all_ranks(run_case, args)
 
 
 def _resume(args: argparse.Namespace) -> int:
     if args.slurm is not None:
         return submit_again(args, args.run)
     refuse_without_slurm(args)
-    return _on_all_ranks(_resume_collective, args)
+    return _on_all_ranks(resume_run, args)
 
 
 def _mesh(args: argparse.Namespace) -> int:
-    return _on_all_ranks(_mesh_collective, args)
+    return _on_all_ranks(mesh_case, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -261,10 +232,10 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     try:
         return work(comm, args)
     except RfablateError as error:
-        _say_error(comm, str(error))
+        say_error(comm, str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say_error(comm, "interrupted")
+        say_error(comm, "interrupted")
         code = INTERRUPTED
     except BaseException:
         traceback.print_exc()
@@ -274,113 +245,6 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     if comm.size > 1:
         comm.Abort(code)
     return code
-
-
-def _say_error(comm: MPI.Comm, text: str) -> None:
-    import logging
-
-    log = logging.getLogger("rfablate")
-    if comm.rank == 0:
-        if log.handlers:
-            log.error(text, extra={"file_only": True})
-        print(f"error: {text}", file=sys.stderr, flush=True)
-
-
-def _from_root(comm: MPI.Comm, work: Callable[[], Any]) -> Any:
-    """Return on every rank what `work` returns on rank 0; its fault is raised on every rank. Collective."""
-    told: tuple[Any, str, int] = (None, "", 0)
-    if comm.rank == 0:
-        try:
-            told = (work(), "", 0)
-        except RfablateError as error:
-            told = (None, str(error), error.exit_code)
-    value, text, code = comm.bcast(told)
-    if text:
-        raise _Refused(text, code)
-    return value
-
-
-def _run_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    from rfablate.case.checks import case_warnings
-    from rfablate.log import setup_log
-    from rfablate.run import run
-
-    _listen()  # once more: Open MPI 5 and PETSc may have taken the signals over when they were loaded
-    directory = args.output or Path("runs") / _case_name(args.case)
-    case: Case = _from_root(comm, lambda: _prepared(args, directory))
-    log = setup_log(comm.rank, directory / "run.log", quiet=args.quiet)
-    log.info("rfablate %s: %s", __version__, case.title)
-    log.info("%s -> %s, %d rank%s", args.case, directory, comm.size, "s" if comm.size > 1 else "")
-    if args.threads_unset:
-        log.info("%s is not set: every rank uses one thread", _THREADS)
-    for warning in case_warnings(case) if comm.rank == 0 else ():
-        log.warning(warning)
-    # The directory was found free, or given up, above; since then it holds the log.
-    return _told(comm, run(case, directory, comm, overwrite=True))
-
-
-def _resume_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    from rfablate.case.load import load_case
-    from rfablate.log import setup_log
-    from rfablate.output.directory import ended
-    from rfablate.run import resume
-
-    _listen()
-    reason = _from_root(comm, lambda: ended(args.run))
-    if reason:
-        if comm.rank == 0:
-            print(f"{args.run} has nothing left to do: {reason}", flush=True)
-        return 0
-    case: Case = _from_root(comm, lambda: load_case(args.run))
-    log = setup_log(comm.rank, args.run / "run.log", quiet=args.quiet, append=True)
-    log.info("rfablate %s resumes %s: %s", __version__, args.run, case.title)
-    return _told(comm, resume(case, args.run, comm))
-
-
-def _told(comm: MPI.Comm, outcome: Outcome) -> int:
-    """Print a run's card on rank 0; return the exit code."""
-    import logging
-
-    if comm.rank == 0:
-        logging.getLogger("rfablate").info(outcome.card, extra={"file_only": True})
-        print(outcome.card, flush=True)
-    return outcome.exit_code
-
-
-def _prepared(args: argparse.Namespace, directory: Path) -> Case:
-    """Return the case, with a directory for its run that is free or may be overwritten. Root only."""
-    from rfablate.case.load import load_case
-    from rfablate.output.directory import refuse_own_start, refuse_used
-
-    case = load_case(args.case, args.overrides)
-    refuse_used(directory, overwrite=args.overwrite)
-    refuse_own_start(directory, case)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fault = Fault(str(directory), error.strerror or str(error), "a place to write to", "choose another -o")
-        raise CaseError([fault], "output") from None
-    return case
-
-
-def _mesh_collective(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    from rfablate.case.load import load_case
-    from rfablate.log import setup_log
-
-    case: Case = _from_root(comm, lambda: load_case(args.case, args.overrides))
-    from rfablate.run import mesh_only
-
-    setup_log(comm.rank)
-    mesh_only(case, comm, args.output or Path("runs") / f"{_case_name(args.case)}-mesh.vtkhdf")
-    return 0
-
-
-def _case_name(case: Path) -> str:
-    """Return what a run of this case file is called: its folder's name for a case.toml, else the file's."""
-    path = case.resolve()
-    if path.is_dir():
-        return path.name
-    return path.parent.name if path.name == "case.toml" else path.stem
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import weakref
 from enum import IntEnum
 from types import FrameType, TracebackType
 from typing import Any
@@ -65,3 +66,21 @@ class Requests:
         """Return what this rank was asked since the last call."""
         wish, self._wish = self._wish, Wish.NOTHING
         return wish
+
+
+def listen() -> None:
+    """Have signals end the command with its own exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
+        signal.signal(number, _raise)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; a little later where Python would drop it: in a finaliser or a weak callback."""
+    inner = frame
+    while inner is not None:
+        if inner.f_code.co_name == "__del__" or inner.f_code.co_filename == weakref.__file__:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
+        inner = inner.f_back
+    raise KeyboardInterrupt

@@ -27,7 +27,7 @@ LAYERS = [
     "errorbar",
     "run",
     "report doctor slurm",
-    "study submit",
+    "study submit verbs",
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
