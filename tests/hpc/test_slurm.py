@@ -141,10 +141,10 @@ def _let_start() -> None:
     Not all: slurmd tells a job's earlier start from its later one by the second, and refuses what it takes for a start
     of the job that it has just ended.
     """
-    now = datetime.now()  # as Slurm tells times
-    for line in _slurm("squeue", "--noheader", "--states=PENDING", "--format=%i %S %r").splitlines():
-        job, start, reason = line.split(maxsplit=2)
-        if reason == "BeginTime" and datetime.fromisoformat(start) > now + timedelta(seconds=10):
+    soon = datetime.now() + timedelta(seconds=10)  # local, as Slurm tells times
+    for line in _slurm("squeue", "--noheader", "--states=PENDING", "--format=%i %r").splitlines():
+        job, reason = line.split(maxsplit=1)
+        if reason == "BeginTime" and datetime.fromisoformat(_about(job, "EligibleTime")) > soon:
             _slurm("scontrol", "update", f"JobId={job}", "StartTime=now+4seconds")
 
 
