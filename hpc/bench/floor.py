@@ -25,7 +25,7 @@ from rfablate.fem.meshing import build_domain
 from rfablate.problem import Problem, build_problem
 from rfablate.run import run
 
-DOUBLE, SINGLE, INDEX = 8, 4, 4
+DOUBLE, SINGLE, SHORT, INDEX = 8, 4, 2, 4
 PASSES = 24
 """Vectors read or written by guesses, damage, judging and the ledger in a step."""
 
@@ -34,19 +34,18 @@ def bytes_of_a_step(problem: Problem, heat_iterations: float, potential_iteratio
     """Return the bytes of each part of a step [B], by the sizes of this problem and its iterations."""
     pattern, domain, electric = problem.pattern, problem.domain, problem.electric
     assert electric is not None
-    n, entries, edges = pattern.n, len(pattern.column), len(pattern.near)
+    n, entries, edges = pattern.n, len(pattern.columns), len(pattern.near)
     cells, corners = domain.stencil.cells.shape
     pairs = len(pattern._edges[2])
     laws = len(problem.coefficients.factors)
-    product = entries * (DOUBLE + INDEX)
+    product = entries * DOUBLE + pattern.columns.nbytes
     free = electric.matrix.diagonal > 0.0
     cycle = electric.hierarchy.get(free)
-    smoothing = entries * (SINGLE + INDEX) + 5 * n * SINGLE
-    transfers = sum(len(layout[1]) * (SINGLE + INDEX) for layout in (cycle._transfer._up, cycle._transfer._down))
+    smoothing = entries * SHORT + pattern.columns.nbytes + 5 * n * SINGLE
+    transfers = sum(layout[0].nbytes + layout[1].nbytes for layout in (cycle._transfer._up, cycle._transfer._down))
     below = 0.0
     for level in cycle._coarse[:-1]:
-        _, column, _ = level._layout  # type: ignore[union-attr]
-        below += 4 * len(column) * (SINGLE + INDEX)
+        below += 4 * level.nbytes  # type: ignore[union-attr]
     v_cycle = 4 * smoothing + transfers + 2 * n * SINGLE + below + 2 * n * (2 * DOUBLE + 2 * SINGLE)
     return {
         "coefficients": laws * 2 * n * DOUBLE + cells * (corners * INDEX + INDEX + 2 * DOUBLE) + laws * n * DOUBLE,

@@ -41,7 +41,7 @@ def fine_rows(matrix: Matrix, root: FloatArray) -> sp.csr_matrix:
     places = pattern.joined()
     indptr = np.concatenate([[0], np.cumsum(pattern.length, dtype=np.int64)])
     rows = np.repeat(np.arange(pattern.n), pattern.length)
-    columns = pattern.column[places]
+    columns = pattern.columns.unpacked()[places]
     data = matrix.values[places] * root[rows] * root[columns]
     off = sp.csr_matrix((data, columns, indptr), shape=(pattern.n, pattern.local))
     unit = sp.csr_matrix(sp.diags((root[: pattern.n] > 0.0).astype(np.float64), shape=off.shape))

@@ -7,6 +7,8 @@
    Matrices lie in slices of SLICE rows ("sliced ELLPACK"): entry k of row i of slice s stands at start[s] + SLICE k + i,
    short rows are filled up with zeros. The inner loops then have a fixed length: twice the speed of compressed rows,
    whose row ends the processor cannot foresee. The diagonal stands apart.
+   Columns have 16 bits where they can: a slice's columns count from base[s]. Where they span more (ghosts, millions of
+   nodes) base[s] is negative and they have 32 bits, in `wide` from slice -1 - base[s] of it on (columns.py).
 
    EXPORT marks what kernels.py declares to cffi. */
 
@@ -20,6 +22,9 @@
 typedef const int32_t *restrict Ints;
 typedef const int64_t *restrict Longs;
 typedef const double *restrict Reals;
+typedef const float *restrict Floats;
+typedef const int16_t *restrict Shorts;
+typedef const uint16_t *restrict Columns;
 
 /* --- element numbers ---------------------------------------------------------------------------------------------- */
 
@@ -176,6 +181,45 @@ EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const doubl
             const int32_t j = far[e];
             place_ji[e] = j < n_rows ? (int32_t)(start[j / SLICE] + j % SLICE + SLICE * (int64_t)seen[j]++) : -1;
         }
+}
+
+/* Columns of a sliced matrix, packed; returns how many 32-bit ones there are, and writes them if `wide` is not NULL. */
+EXPORT int64_t pack_columns(int64_t n_slices, Longs start, Ints column, int32_t *restrict base, uint16_t *restrict packed,
+                            int32_t *restrict wide)
+{
+    int64_t n_wide = 0;
+    for (int64_t s = 0; s < n_slices; s++) {
+        int32_t least = INT32_MAX, most = 0;
+        for (int64_t k = start[s]; k < start[s + 1]; k++) {
+            least = column[k] < least ? column[k] : least;
+            most = column[k] > most ? column[k] : most;
+        }
+        if (start[s] == start[s + 1])
+            least = 0;
+        const int is_wide = most - least > UINT16_MAX;
+        base[s] = is_wide ? (int32_t)(-1 - n_wide / SLICE) : least;
+        for (int64_t k = start[s]; k < start[s + 1]; k++) {
+            packed[k] = is_wide ? 0 : (uint16_t)(column[k] - least);
+            if (is_wide && wide)
+                wide[n_wide + k - start[s]] = column[k];
+        }
+        n_wide += is_wide ? start[s + 1] - start[s] : 0;
+    }
+    return n_wide;
+}
+
+/* The column of place k, which is in slice s. */
+static inline int64_t column_at(Longs start, Ints base, Columns column, Ints wide, int64_t s, int64_t k)
+{
+    return base[s] >= 0 ? base[s] + column[k] : wide[SLICE * (int64_t)(-1 - base[s]) + k - start[s]];
+}
+
+/* Columns unpacked. */
+EXPORT void unpack_columns(int64_t n_slices, Longs start, Ints base, Columns packed, Ints wide, int32_t *restrict column)
+{
+    for (int64_t s = 0; s < n_slices; s++)
+        for (int64_t k = start[s]; k < start[s + 1]; k++)
+            column[k] = (int32_t)column_at(start, base, packed, wide, s, k);
 }
 
 /* --- assembling --------------------------------------------------------------------------------------------------- */
@@ -491,34 +535,63 @@ EXPORT void lesion(int64_t n_listed, Ints listed, int corners, Ints cells, int64
 
 #define ROWS_OF_SLICE(s, n) ((n) - SLICE * (s) < SLICE ? (int)((n) - SLICE * (s)) : SLICE)
 
-static inline void slice_product(Longs start, Ints column, Reals a, Reals x, int64_t s, double *restrict sum)
+#define SLICE_PRODUCT(NAME, VALUES, REAL) \
+    static inline void NAME(Longs start, Ints base, Columns column, Ints wide, VALUES a, const REAL *restrict x, \
+                            int64_t s, REAL *restrict sum) \
+    { \
+        for (int l = 0; l < SLICE; l++) \
+            sum[l] = 0; \
+        if (base[s] >= 0) { \
+            const REAL *restrict from = x + base[s]; \
+            for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) { \
+                SIMD for (int l = 0; l < SLICE; l++) sum[l] += (REAL)a[k + l] * from[column[k + l]]; \
+            } \
+        } \
+        else { \
+            Ints far = wide + SLICE * (int64_t)(-1 - base[s]); \
+            for (int64_t k = start[s]; k < start[s + 1]; k += SLICE, far += SLICE) { \
+                SIMD for (int l = 0; l < SLICE; l++) sum[l] += (REAL)a[k + l] * x[far[l]]; \
+            } \
+        } \
+    }
+
+/* sum = row s of slices times x: of a matrix, of one in single precision, of one in 16 bits (times SHORT_ONE). */
+SLICE_PRODUCT(slice_product, Reals, double)
+SLICE_PRODUCT(slice_product_f, Floats, float)
+SLICE_PRODUCT(slice_product_s, Shorts, float)
+
+/* A's rows `row`, times x */
+EXPORT void multiply_rows(int64_t n_rows, Longs row, Longs start, Ints base, Columns column, Ints wide, Reals a,
+                          Reals diagonal, Reals x, double *restrict y)
 {
-    for (int l = 0; l < SLICE; l++)
-        sum[l] = 0.0;
-    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
-        SIMD for (int l = 0; l < SLICE; l++) sum[l] += a[k + l] * x[column[k + l]];
+    for (int64_t q = 0; q < n_rows; q++) {
+        const int64_t i = row[q], s = i / SLICE;
+        double sum = diagonal[i] * x[i];
+        for (int64_t k = start[s] + i % SLICE; k < start[s + 1]; k += SLICE)
+            sum += a[k] * x[column_at(start, base, column, wide, s, k)];
+        y[q] = sum;
     }
 }
 
 /* y = A x */
-EXPORT void multiply(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals x, double *restrict y)
+EXPORT void multiply(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals x, double *restrict y)
 {
     for (int64_t s = 0; SLICE * s < n; s++) {
         double sum[SLICE];
-        slice_product(start, column, a, x, s, sum);
+        slice_product(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
             y[i] = diagonal[i] * x[i] + sum[l];
     }
 }
 
 /* w = A u and, over free rows, sums[0] = r.u, sums[1] = w.u; u is zero on fixed rows. */
-EXPORT void multiply_and_dot(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals u, Reals r,
+EXPORT void multiply_and_dot(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals u, Reals r,
                              double *restrict w, double *restrict sums)
 {
     double ru = 0.0, wu = 0.0;
     for (int64_t s = 0; SLICE * s < n; s++) {
         double sum[SLICE];
-        slice_product(start, column, a, u, s, sum);
+        slice_product(start, base, column, wide, a, u, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
             w[i] = diagonal[i] * u[i] + sum[l];
             ru += r[i] * u[i];
@@ -551,12 +624,12 @@ EXPORT void new_direction(int64_t n, Reals u, double *restrict p, double beta)
 }
 
 /* q = A p; returns p.q */
-EXPORT double curvature(int64_t n, Longs start, Ints column, Reals a, Reals diagonal, Reals p, double *restrict q)
+EXPORT double curvature(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals p, double *restrict q)
 {
     double pq = 0.0;
     for (int64_t s = 0; SLICE * s < n; s++) {
         double sum[SLICE];
-        slice_product(start, column, a, p, s, sum);
+        slice_product(start, base, column, wide, a, p, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
             q[i] = diagonal[i] * p[i] + sum[l];
             pq += p[i] * q[i];
@@ -580,29 +653,40 @@ EXPORT double descend(int64_t n, Reals inverse, Reals p, Reals q, double *restri
 
 /* --- the V-cycle, in single precision ----------------------------------------------------------------------------- */
 
-typedef const float *restrict Floats;
+/* Off-diagonal entries of a matrix with unit diagonal and positive eigenvalues are less than 1 in size. They are kept in
+   16 bits, as whole multiples of 1 / SHORT_ONE: half the bytes, and an error of 1.5e-5 that a preconditioner can bear. */
+#define SHORT_ONE 32767.0f
+#define ONE_SHORT (1.0f / SHORT_ONE)
 
-static inline void slice_product_f(Longs start, Ints column, Floats a, Floats x, int64_t s, float *restrict sum)
+static inline int16_t to_short(double value)
 {
-    for (int l = 0; l < SLICE; l++)
-        sum[l] = 0.0f;
-    for (int64_t k = start[s]; k < start[s + 1]; k += SLICE) {
-        SIMD for (int l = 0; l < SLICE; l++) sum[l] += a[k + l] * x[column[k + l]];
-    }
+    const double inside = value > 1.0 ? 1.0 : value < -1.0 ? -1.0 : value;
+    return (int16_t)(SHORT_ONE * inside + (inside < 0.0 ? -0.5 : 0.5));
+}
+
+/* out = D^-1/2 A D^-1/2 off the diagonal, root being D^-1/2 at the local nodes */
+EXPORT void scale_to_shorts(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals root,
+                            int16_t *restrict out)
+{
+    for (int64_t s = 0; SLICE * s < n; s++)
+        for (int64_t k = start[s]; k < start[s + 1]; k++) {
+            const int64_t i = SLICE * s + (k - start[s]) % SLICE;
+            out[k] = i < n ? to_short(a[k] * root[i] * root[column_at(start, base, column, wide, s, k)]) : 0;
+        }
 }
 
 /* These work on rows `first` to n - 1, `first` being a slice's first row.
 
    One step of the Chebyshev smoother, A scaled to a unit diagonal:
    d = c_old d + c_new (b - x - A' x) with b, x scaled too; x_new = x + d. Fixed rows have b = 0 and an empty row. */
-EXPORT void smooth(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict d,
+EXPORT void smooth(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Shorts a, Floats b, Floats x, float *restrict d,
                    float *restrict x_new, float c_old, float c_new)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
-        slice_product_f(start, column, a, x, s, sum);
+        slice_product_s(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
-            d[i] = c_old * d[i] + c_new * (b[i] - x[i] - sum[l]);
+            d[i] = c_old * d[i] + c_new * (b[i] - x[i] - ONE_SHORT * sum[l]);
             x_new[i] = x[i] + d[i];
         }
     }
@@ -615,22 +699,22 @@ EXPORT void smooth_from_zero(int64_t n, Floats b, float *restrict d, float *rest
 }
 
 /* r = b - x - A' x */
-EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats b, Floats x, float *restrict r)
+EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Shorts a, Floats b, Floats x, float *restrict r)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
-        slice_product_f(start, column, a, x, s, sum);
+        slice_product_s(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
-            r[i] = b[i] - x[i] - sum[l];
+            r[i] = b[i] - x[i] - ONE_SHORT * sum[l];
     }
 }
 
 /* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
-EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints column, Floats a, Floats x, float *restrict y, float keep)
+EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x, float *restrict y, float keep)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
-        slice_product_f(start, column, a, x, s, sum);
+        slice_product_f(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
             y[i] = keep * y[i] + sum[l];
     }

@@ -25,10 +25,15 @@ from rfablate.errors import RfablateError
 
 SLICE = 8
 """Rows of a slice of a sliced matrix, as in kernels.c."""
+SHORT_ONE = 32767
+"""What stands for 1 in 16 bits, as in kernels.c."""
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-std=c11", "-fPIC", "-shared")
 _ffi = cffi.FFI()
-_TYPES = {"float64": "double *", "float32": "float *", "int32": "int32_t *", "int64": "int64_t *"}
+_TYPES = {
+    "float64": "double *", "float32": "float *",
+    "int16": "int16_t *", "uint16": "uint16_t *", "int32": "int32_t *", "int64": "int64_t *",
+}  # fmt: skip
 _POINTER = {np.dtype(name): pointer for name, pointer in _TYPES.items()}
 
 
@@ -101,6 +106,8 @@ def _library() -> Any:
             ("Longs", "int64_t *"),
             ("Reals", "double *"),
             ("Floats", "float *"),
+            ("Shorts", "int16_t *"),
+            ("Columns", "uint16_t *"),
         ):
             plain = re.sub(rf"\b{name}\b", pointer, plain)
         _ffi.cdef(f"{plain};")

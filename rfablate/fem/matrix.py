@@ -16,10 +16,12 @@ them, and a row of a fixed node still gives the reaction there.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.fem.columns import Columns, padding_columns, slice_starts
 from rfablate.fem.domain import Domain
 from rfablate.fem.elements import Elements
 from rfablate.fem.kernels import SLICE, call
@@ -49,19 +51,20 @@ class Pattern:
         seen, found = np.full(nodes.local, -1, dtype=np.int32), np.empty(nodes.local, dtype=np.int32)
         self.length, upper = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
         call("row_lengths", n, corners, cells, where, members, seen, found, self.length, upper)
-        self.start = slice_starts(self.length)
+        start = slice_starts(self.length)
         first = np.concatenate([[0], np.cumsum(upper, dtype=np.int64)])
-        self.column = padding_columns(n, self.start)
+        column = padding_columns(n, start)
         far, cell_start = np.empty(first[-1], dtype=np.int32), np.empty(first[-1] + 1, dtype=np.int64)
         n_pairs = _owned_pairs(cells, n)
         cell, weight = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs)
         place_ij, place_ji = np.empty(first[-1], dtype=np.int32), np.empty(first[-1], dtype=np.int32)
         seen[:] = -1
         call(
-            "edges", n, corners, cells, stencil.stiffness, where, members, seen, found, self.length, self.start, first,
-            self.column, far, cell_start, cell, weight, place_ij, place_ji,
+            "edges", n, corners, cells, stencil.stiffness, where, members, seen, found, self.length, start, first,
+            column, far, cell_start, cell, weight, place_ij, place_ji,
         )  # fmt: skip
-        del where, members, seen, found
+        self.start, self.columns = start, Columns(start, column)
+        del where, members, seen, found, column
         near = np.repeat(np.arange(n, dtype=np.int32), np.diff(first))
         self._slice_edges(near, far, cell_start, cell, weight, place_ij, place_ji)
 
@@ -73,7 +76,7 @@ class Pattern:
         start = slice_starts(count[order])
         sliced_cell, sliced_weight = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1])
         call("slice_edges", len(order), order, cell_start, cell, weight, start, sliced_cell, sliced_weight)
-        n_slices, nowhere = len(start) - 1, len(self.column)
+        n_slices, nowhere = len(start) - 1, len(self.columns)
         self._count = np.zeros(SLICE * n_slices, dtype=np.int32)
         self._count[: len(order)] = count[order]
         places = np.full((2, SLICE * n_slices), nowhere, dtype=np.int32)
@@ -141,7 +144,7 @@ class Pattern:
     def _own_places(self) -> tuple[npt.NDArray[np.int64] | None, IntArray]:
         """Return which edges have both ends owned (None: all), and the places of their second entries."""
         places = self._place_ji[: len(self.near)]
-        here = np.flatnonzero(places < len(self.column))
+        here = np.flatnonzero(places < len(self.columns))
         return (None, places) if len(here) == len(places) else (here, places[here])
 
     def perfusion(self, alive: FloatArray, total: FloatArray, plain: FloatArray, matrix: Matrix) -> None:
@@ -162,7 +165,7 @@ class Matrix:
     def __init__(self, pattern: Pattern, off_diagonal: Matrix | None = None) -> None:
         """Start with zeros, or share the off-diagonal entries of another matrix."""
         self.pattern = pattern
-        self.room: FloatArray = np.zeros(len(pattern.column) + 1) if off_diagonal is None else off_diagonal.room
+        self.room: FloatArray = np.zeros(len(pattern.columns) + 1) if off_diagonal is None else off_diagonal.room
         """One number more than `values`: what no row of this rank wants is written there."""
         self.values = self.room[:-1]
         """Off-diagonal entries in slices, see kernels.c."""
@@ -171,9 +174,9 @@ class Matrix:
         """Nodal temperature [degC] its values were taken at, where `Problem.assemble` filled it."""
 
     @property
-    def layout(self) -> tuple[int, npt.NDArray[np.int64], IntArray, FloatArray, FloatArray]:
+    def layout(self) -> tuple[int | npt.NDArray[Any], ...]:
         """What the kernels take for a matrix."""
-        return (self.pattern.n, self.pattern.start, self.pattern.column, self.values, self.diagonal)
+        return (self.pattern.n, *self.pattern.columns.layout, self.values, self.diagonal)
 
     def times(self, x: FloatArray) -> FloatArray:
         """Return A x at the owned nodes for x at the local ones."""
@@ -183,27 +186,9 @@ class Matrix:
 
     def rows_times(self, rows: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:
         """Return (A x) at some owned nodes alone."""
-        pattern = self.pattern
-        out = self.diagonal[rows] * x[rows]
-        begin = pattern.start[rows // SLICE] + rows % SLICE
-        for k in range(int(pattern.length[rows].max(initial=0))):
-            inside = k < pattern.length[rows]
-            place = begin[inside] + SLICE * k
-            out[inside] += self.values[place] * x[pattern.column[place]]
-        return out
-
-
-def slice_starts(length: IntArray) -> npt.NDArray[np.int64]:
-    """Return where each slice of rows of these lengths starts, and where the last one ends."""
-    padded = np.zeros(-(-len(length) // SLICE) * SLICE, dtype=np.int64)
-    padded[: len(length)] = length
-    return np.concatenate([[0], np.cumsum(SLICE * padded.reshape(-1, SLICE).max(axis=1, initial=0))])
-
-
-def padding_columns(n: int, start: npt.NDArray[np.int64]) -> IntArray:
-    """Return columns for every place of a sliced matrix: each row's own number, which zeros may be multiplied with."""
-    lanes = np.minimum(np.arange(SLICE * (len(start) - 1), dtype=np.int32), max(n - 1, 0)).reshape(-1, SLICE)
-    return np.ascontiguousarray(np.repeat(lanes, np.diff(start) // SLICE, axis=0).ravel())
+        y = np.empty(len(rows))
+        call("multiply_rows", len(rows), rows, *self.layout[1:], x, y)
+        return y
 
 
 def _owned_pairs(cells: IntArray, n: int) -> int:

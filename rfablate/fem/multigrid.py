@@ -1,8 +1,9 @@
 """Smoothed aggregation: a V-cycle in single precision as preconditioner, on any number of ranks.
 
 Each level is scaled to a unit diagonal, A' = D^-1/2 A D^-1/2, which takes the fixed nodes out (their D^-1/2 is zero)
-and keeps single precision far from its limits. Nodes that are strongly coupled form aggregates; the constant over each
-aggregate, times D^1/2, smoothed by one Jacobi step, is a column of P, and the next level is P^T A' P:
+and keeps single precision far from its limits; the entries of A' then fit into 16 bits. Nodes that are strongly coupled
+form aggregates; the constant over each aggregate, times D^1/2, smoothed by one Jacobi step, is a column of P, and the
+next level is P^T A' P:
 
     P = (I - 4/(3 lambda) A') T,        lambda = largest eigenvalue of A'      (Vanek, Mandel, Brezina 1996)
 
@@ -36,8 +37,8 @@ from rfablate.fem.aggregation import (
     sum_over_ranks,
 )
 from rfablate.fem.domain import Nodes
-from rfablate.fem.kernels import call
-from rfablate.fem.matrix import Matrix, padding_columns
+from rfablate.fem.kernels import SHORT_ONE, call
+from rfablate.fem.matrix import Matrix
 from rfablate.fem.smoother import Rows, Smoother, Transfer, sliced
 
 FloatArray = npt.NDArray[np.float64]
@@ -81,9 +82,8 @@ class VCycle:
         P = sp.csr_matrix(sp.diags(root) @ scaled)[: nodes.owned]
         weight = sum_over_ranks(nodes, P.T @ sp.diags(self._mass) @ P)
         pattern = matrix.pattern
-        self._values = np.zeros(len(pattern.column), dtype=np.float32)
-        self._own = padding_columns(pattern.n, pattern.start)
-        self._fine = Smoother(pattern.n, pattern.start, pattern.column, self._values, largest, nodes=nodes)
+        self._values = np.zeros(len(pattern.columns), dtype=np.int16)
+        self._fine = Smoother(pattern.n, pattern.columns, self._values, largest, nodes=nodes)
         self._transfer = Transfer(P)
         self._factor = np.zeros(nodes.owned, dtype=np.float32)
         self._coarse = _levels_below(stiffness, weight, nodes.comm)
@@ -106,7 +106,8 @@ class VCycle:
             return
         self.w0, self.weighed_at = w0, self._matrix.at
         root = self._root(w0)
-        self._values[:] = self._matrix.values * root[self._own] * root[self._matrix.pattern.column]
+        pattern = self._matrix.pattern
+        call("scale_to_shorts", pattern.n, *pattern.columns.layout, self._matrix.values, root, self._values)
         owned = root[: self._nodes.owned]
         self._factor[:] = owned
         scale = _weigh_levels(self._coarse, w0)
@@ -140,9 +141,11 @@ class _Level:
         self._stiffness, self._mass = (np.asarray(A[rows, both.indices]).ravel() for A in (stiffness, mass))
         self._diagonals = stiffness.diagonal(), mass.diagonal()
         number = sp.csr_matrix((np.arange(1, both.nnz + 1), both.indices, both.indptr), shape=both.shape)
-        self._layout, self._number = sliced(number)
-        start, column, values = self._layout
-        self.smoother = Smoother(self.n, start, column, values, largest, rows=Rows(self.n, comm))
+        (columns, _), self._number = sliced(number)
+        self._values = np.zeros(len(columns), dtype=np.int16)
+        self.nbytes = columns.nbytes + self._values.nbytes
+        """Bytes that a product reads [B]."""
+        self.smoother = Smoother(self.n, columns, self._values, largest, rows=Rows(self.n, comm))
         self.transfer = Transfer(P)
         self.b = np.zeros(P.shape[1], dtype=np.float32)
 
@@ -150,7 +153,8 @@ class _Level:
         """Scale K + w0 C to a unit diagonal; return D^-1/2."""
         root = inverse_root(self._diagonals[0] + w0 * self._diagonals[1])
         data = (self._stiffness + w0 * self._mass) * root[self._rows] * root[self._columns]
-        self._layout[2][:] = np.concatenate([[0.0], data])[self._number]
+        shorts = np.rint(SHORT_ONE * np.clip(data, -1.0, 1.0)).astype(np.int16)
+        self._values[:] = np.concatenate([np.zeros(1, dtype=np.int16), shorts])[self._number]
         return root
 
 

@@ -9,12 +9,14 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from mpi4py import MPI
 
+from rfablate.fem.columns import Columns, slice_starts
 from rfablate.fem.domain import Nodes
 from rfablate.fem.kernels import SLICE, bind
-from rfablate.fem.matrix import slice_starts
 
 FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
+ShortArray = npt.NDArray[np.int16]
+"""Entries of a matrix with unit diagonal in 16 bits, see kernels.c."""
 
 DEGREE = 2
 """Chebyshev degree before and after the coarse levels."""
@@ -46,9 +48,8 @@ class Smoother:
     def __init__(  # noqa: PLR0913
         self,
         n: int,
-        start: npt.NDArray[np.int64],
-        column: npt.NDArray[np.int32],
-        values: SingleArray,
+        columns: Columns,
+        values: ShortArray,
         largest: float,
         *,
         nodes: Nodes | None = None,
@@ -64,7 +65,7 @@ class Smoother:
             self._x = [vector.array for vector in self._vectors]
         self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
         first, end = (0, n) if rows is None else (rows.first, rows.end)
-        layout = (first, end, start, column, values, self.b)
+        layout = (first, end, *columns.layout, values, self.b)
         self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
         self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
         self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
@@ -127,7 +128,7 @@ class Transfer:
         """Take P times a factor for each row and each column."""
         data = np.concatenate([[0.0], self._data * of_rows[self._rows] * of_columns[self._columns]])
         for layout, number in ((self._up, self._up_number), (self._down, self._down_number)):
-            layout[2][:] = data[number]
+            layout[1][:] = data[number]
 
     def down(self, x: SingleArray, y: SingleArray) -> None:
         """Write P^T x into y."""
@@ -140,23 +141,25 @@ class Transfer:
     def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
         pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
         if pair not in self._bound:
-            self._bound[pair] = bind("transfer", 0, n, *layout, x, y, keep)
+            self._bound[pair] = bind("transfer", 0, n, *layout[0].layout, layout[1], x, y, keep)
         self._bound[pair]()
 
 
 def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
-    """Return ((start, column, value), number): a matrix in slices, values zero, and whose entry stands at each place.
+    """Return ((columns, values), number): a matrix in slices, values zero, and whose entry stands at each place.
 
     The matrix holds the numbers 1, 2, ... of its entries; 0 stands where a short row is filled up.
     """
     length = np.diff(numbers.indptr).astype(np.int32)
     start = slice_starts(length)
-    column, number = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1], dtype=np.int32)
     rows = np.repeat(np.arange(numbers.shape[0], dtype=np.int64), length)
+    first = np.zeros(len(start) - 1, dtype=np.int32)
+    first[rows[::-1] // SLICE] = numbers.indices[::-1]
+    column, number = np.repeat(first, np.diff(start)), np.zeros(start[-1], dtype=np.int32)
     k = np.arange(len(rows)) - np.repeat(numbers.indptr[:-1].astype(np.int64), length)
     place = start[rows // SLICE] + rows % SLICE + SLICE * k
     column[place], number[place] = numbers.indices, numbers.data
-    return (start, column, np.zeros(start[-1], dtype=np.float32)), number
+    return (Columns(start, column), np.zeros(start[-1], dtype=np.float32)), number
 
 
 def _chebyshev(low: float, high: float, degree: int) -> tuple[float, list[tuple[float, float]]]:
