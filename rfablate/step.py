@@ -93,13 +93,10 @@ def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
     """Return the value at t [s] on the parabola through the last three solutions, or the line through the last two."""
     if len(past) < 3:
         return extrapolate(past, t)
-    times = [time for time, _ in past[:3]]
-    total = np.zeros_like(past[0][1])
-    for (time, value), others in zip(past, ([1, 2], [0, 2], [0, 1]), strict=False):
-        weight = 1.0
-        for other in others:
-            weight *= (t - times[other]) / (time - times[other])
-        total += weight * value
+    (t0, T0), (t1, T1), (t2, T2) = past[:3]
+    total = (t - t1) * (t - t2) / ((t0 - t1) * (t0 - t2)) * T0
+    total += (t - t0) * (t - t2) / ((t1 - t0) * (t1 - t2)) * T1
+    total += (t - t0) * (t - t1) / ((t2 - t0) * (t2 - t1)) * T2
     return total
 
 

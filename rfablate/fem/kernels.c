@@ -320,28 +320,31 @@ EXPORT void negative_row_sums(int64_t n, Longs start, Reals a, double *restrict 
     }
 }
 
-/* sums[e] = sum of `value` over the `count` cells of edge e; slices are filled up with cell 0. */
-EXPORT void edge_sums(int64_t n_slices, Longs start, Ints cell, Ints count, Reals value, double *restrict sums)
+/* Consistent mass of tetrahedra (mass.py) with weight q and a nodal field, added to the rows of a matrix:
+   a_ij += q (sum f + f_i + f_j), a_ii += 2 q (sum f + 2 f_i). Cells where the field is zero cost a look. */
+EXPORT void add_consistent_mass(int64_t n_cells, Ints cells, Reals q, Reals field, int64_t n, Longs start, Ints base,
+                                Columns column, Ints wide, double *restrict a, double *restrict diagonal)
 {
-    for (int64_t s = 0; s < n_slices; s++) {
-        double sum[SLICE] = {0};
-        for (int64_t k = start[s], layer = 0; k < start[s + 1]; k += SLICE, layer++) {
-            SIMD for (int l = 0; l < SLICE; l++) sum[l] +=
-                (layer < count[SLICE * s + l] ? 1.0 : 0.0) * value[cell[k + l]];
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + 4 * c;
+        const double f[4] = {field[node[0]], field[node[1]], field[node[2]], field[node[3]]};
+        if (f[0] == 0.0 && f[1] == 0.0 && f[2] == 0.0 && f[3] == 0.0)
+            continue;
+        const double sum = f[0] + f[1] + f[2] + f[3];
+        for (int i = 0; i < 4; i++) {
+            if (node[i] >= n)
+                continue;
+            const int64_t s = node[i] / SLICE, first = start[s] + node[i] % SLICE;
+            diagonal[node[i]] += 2.0 * q[c] * (sum + 2.0 * f[i]);
+            for (int j = 0; j < 4; j++) {
+                if (i == j)
+                    continue;
+                int64_t k = first;
+                while (column_at(start, base, column, wide, s, k) != node[j])
+                    k += SLICE;
+                a[k] += q[c] * (sum + f[i] + f[j]);
+            }
         }
-        for (int l = 0; l < SLICE; l++)
-            sums[SLICE * s + l] = sum[l];
-    }
-}
-
-/* Consistent perfusion (mass.py): w_ij = w_ji = sum over the edge's cells of total + (alive_i + alive_j) plain. */
-EXPORT void perfusion_of_edges(int64_t n_edges, Ints near, Ints far, Reals alive, Reals total, Reals plain, Ints place_ij,
-                               Ints place_ji, double *restrict w)
-{
-    for (int64_t e = 0; e < n_edges; e++) {
-        const double value = total[e] + (alive[near[e]] + alive[far[e]]) * plain[e];
-        w[place_ij[e]] = value;
-        w[place_ji[e]] = value;
     }
 }
 
@@ -349,14 +352,6 @@ EXPORT void perfusion_of_edges(int64_t n_edges, Ints near, Ints far, Reals alive
 EXPORT void weighted_sum(int64_t n, Reals a, double w0, Reals c, Reals w, double *restrict out)
 {
     SIMD for (int64_t i = 0; i < n; i++) out[i] = a[i] + w0 * c[i] + w[i];
-}
-
-/* total[node] += value[c] for every corner of every cell. */
-EXPORT void corner_sums(int64_t n_cells, int corners, Ints cells, Reals value, double *restrict total)
-{
-    for (int64_t c = 0; c < n_cells; c++)
-        for (int k = 0; k < corners; k++)
-            total[cells[corners * c + k]] += value[c];
 }
 
 /* --- Joule heat --------------------------------------------------------------------------------------------------- */

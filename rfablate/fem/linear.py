@@ -44,7 +44,7 @@ class ConjugateGradients:
         """Set up; `what` names the equation in messages and `rtol` is relative, in energy."""
         self.matrix, self.rtol = matrix, rtol
         self._nodes, self._what, self._limit = nodes, what, max_iterations
-        self.iterations, self.solves = 0, 0
+        self.iterations, self.solves, self.cycles = 0, 0, 0
         self.digits = 0.0
         """By how many powers of ten the last solve had to reduce the error's energy."""
         self._work = _Work(nodes, matrix)
@@ -80,6 +80,7 @@ class ConjugateGradients:
             used, energy, target = self._preconditioned(inverse, target, preconditioner, add_start)
         x[:] = work.x.array
         self.iterations += used
+        self.cycles += 0 if preconditioner is None else used
         self.solves += 1
         if used > self._limit:
             raise SolveError(

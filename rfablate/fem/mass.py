@@ -6,8 +6,9 @@ Lumped, each row's sum stands on the diagonal: temperatures stay monotone on sho
 step length changes the diagonal alone. Consistent (tetrahedra only) is what other codes do by default; with alive
 linear in the cell and q = V omega_b rho_b c_b / 120,
 
-    C_ij = V rho c / 20,  C_ii = V rho c / 10
     W_ij = q (sum alive + alive_i + alive_j),  W_ii = 2 q (sum alive + 2 alive_i)
+
+and C is the same with V rho c / 120 for q and 1 for alive.
 """
 
 from __future__ import annotations
@@ -77,42 +78,29 @@ class LumpedMass:
 
 
 class ConsistentMass:
-    """The integrals themselves; W is assembled anew only when `alive` changes."""
+    """The integrals themselves; of W only what a change of `alive` changes is worked out, in the cells it touches."""
 
     lumped = False
 
     def __init__(self, domain: Domain, pattern: Pattern, capacity: FloatArray, perfusion: FloatArray) -> None:
         """Take rho c [J/(m3 K)] and omega_b rho_b c_b [W/(m3 K)] of each cell of the stencil."""
-        stencil, n = domain.stencil, domain.nodes.owned
-        self._domain, self._pattern, self._n = domain, pattern, n
-        heat = stencil.volume * capacity
-        self.capacity = self._corner_sums(0.25 * heat)
-        self._C, self._W = Matrix(pattern), Matrix(pattern)
-        pattern.spread(pattern.edge_sums(heat / 20.0), self._C.values)
-        self._C.diagonal[:] = 0.4 * self.capacity
-        self._q = stencil.volume * perfusion / 120.0
-        self._plain, self._sums = pattern.edge_sums(self._q), self._corner_sums(self._q)
-        self._alive: FloatArray | None = None
+        self._domain, self._C, self._W = domain, Matrix(pattern), Matrix(pattern)
+        volume, local = domain.stencil.volume / 120.0, domain.nodes.local
+        self._add(self._C, volume * capacity, np.ones(local))
+        self.capacity = self._C.times(np.ones(local))
+        self._q, self._alive = volume * perfusion, np.zeros(local)
 
-    def _corner_sums(self, cell_value: FloatArray) -> FloatArray:
-        total, cells = np.zeros(self._domain.nodes.local), self._domain.stencil.cells
-        call("corner_sums", len(cells), cells.shape[1], cells, cell_value, total)
-        return total[: self._n]
-
-    def _assemble_perfusion(self, alive: FloatArray) -> None:
-        """Edges by the formula above; the diagonal is half their row sum + 3 alive_i (sum of q)."""
-        W = self._W
-        total = self._pattern.edge_sums(self._q * (4.0 * self._domain.stencil.mean(alive)))
-        self._pattern.perfusion(alive, total, self._plain, W)
-        call("negative_row_sums", self._n, self._pattern.start, W.values, W.diagonal)
-        W.diagonal *= -0.5
-        W.diagonal += 3.0 * alive[: self._n] * self._sums
-        self._alive = alive.copy()
+    def _add(self, matrix: Matrix, q: FloatArray, nodal: FloatArray) -> None:
+        """Add the integral of N_i N_j with weights q times a nodal field, in place."""
+        cells = self._domain.stencil.cells
+        call("add_consistent_mass", len(cells), cells, q, nodal, *matrix.layout)
 
     def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
         """See `Mass.add`."""
-        if self._alive is None or not np.array_equal(alive, self._alive):
-            self._assemble_perfusion(alive)
+        change = alive - self._alive
+        if change.any():
+            self._add(self._W, self._q, change)
+            self._alive = alive.copy()
         for name in ("values", "diagonal"):
             K, C, W, out = (getattr(matrix, name) for matrix in (stiffness, self._C, self._W, operator))
             call("weighted_sum", len(out), K, w0, C, W, out)

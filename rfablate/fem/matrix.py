@@ -15,7 +15,6 @@ them, and a row of a fixed node still gives the reaction there.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -126,31 +125,6 @@ class Pattern:
                 call("assemble_one", *edges, *places, which, matrix.room)
         for matrix in wanted:
             call("negative_row_sums", self.n, self.start, matrix.values, matrix.diagonal)
-
-    def edge_sums(self, values: FloatArray) -> FloatArray:
-        """Return the sum of a cell value over the cells of each edge."""
-        out = np.empty(len(self._place_ij))
-        n_slices, start, cell, _ = self._edges
-        call("edge_sums", n_slices, start, cell, self._count, values, out)
-        return out[: len(self.near)]
-
-    def spread(self, edge_values: FloatArray, values: FloatArray) -> None:
-        """Write a value of each edge into both its places in the off-diagonal `values` of a matrix."""
-        n, (own, other) = len(edge_values), self._own_places
-        values[self._place_ij[:n]] = edge_values
-        values[other] = edge_values if own is None else edge_values[own]
-
-    @cached_property
-    def _own_places(self) -> tuple[npt.NDArray[np.int64] | None, IntArray]:
-        """Return which edges have both ends owned (None: all), and the places of their second entries."""
-        places = self._place_ji[: len(self.near)]
-        here = np.flatnonzero(places < len(self.columns))
-        return (None, places) if len(here) == len(places) else (here, places[here])
-
-    def perfusion(self, alive: FloatArray, total: FloatArray, plain: FloatArray, matrix: Matrix) -> None:
-        """Write total + (alive_i + alive_j) plain of each edge into a matrix."""
-        places = (self._place_ij, self._place_ji)
-        call("perfusion_of_edges", len(self.near), self.near, self.far, alive, total, plain, *places, matrix.room)
 
     def joined(self) -> npt.NDArray[np.int64]:
         """Return the places of a sliced matrix that hold entries, row by row."""
