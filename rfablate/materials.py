@@ -62,13 +62,18 @@ def make_coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficient
 
 def make_directions(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> FloatArray | None:
     """Return g_ij of the stencil for the potential; None where sigma has no direction. Collective."""
+    directed = [
+        (each, each.sigma_along)
+        for each in case.structures
+        if isinstance(each, (Tube, Cylinder)) and each.sigma_along is not None and each.name in domain.tag_of
+    ]
+    if not directed:
+        return None
     x = domain.x[domain.stencil.cells].mean(axis=1)
     ratio, direction = np.ones(len(x)), np.zeros((len(x), 3))
-    for each in case.structures:
-        if not isinstance(each, (Tube, Cylinder)) or each.sigma_along is None or each.name not in domain.tag_of:
-            continue
+    for each, along in directed:
         own = np.flatnonzero(domain.stencil_region == domain.tag_of[each.name])
-        ratio[own] = each.sigma_along / tissues[each.name].sigma
+        ratio[own] = along / tissues[each.name].sigma
         direction[own] = np.array([0.0, 1.0, 0.0]) if domain.axisymmetric else axis_at(each, x[own])
     if domain.nodes.max_of(float(np.abs(ratio - 1.0).max(initial=0.0)))[0] == 0.0:
         return None

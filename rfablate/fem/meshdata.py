@@ -76,9 +76,9 @@ def _check(mesh: MeshData) -> None:
         raise MeshError("the mesh has no cells; expected tetrahedra (3-D) or triangles (axisymmetric)")
     if not np.isfinite(mesh.points).all():
         raise MeshError("the mesh has nodes with non-finite coordinates")
-    counts = dict(zip(*np.unique(mesh.region, return_counts=True), strict=True))
+    counts = np.bincount(mesh.region, minlength=1 + max(mesh.region_names))
     for tag, name in mesh.region_names.items():
-        if not counts.get(tag):
+        if not counts[tag]:
             raise MeshError(
                 f"region '{name}' has no cells: it lies outside the domain, inside the cannula, under a later "
                 "structure, or is smaller than the cells around it; move it, or set mesh.size_structure_mm smaller"

@@ -60,7 +60,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
             f"{path.name}: an axisymmetric mesh lies in the plane (x, y) = (r, z); this one has a third coordinate"
         )
     cells, region = _unique_cells(raw.cells, region)
-    used, packed = np.unique(cells, return_inverse=True)
+    used = np.flatnonzero(np.bincount(cells.ravel(), minlength=len(points)))
     number = np.full(len(points), -1, dtype=np.int64)
     number[used] = np.arange(len(used))
     for name, facets in surfaces.items():
@@ -68,7 +68,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
             raise MeshError(f"surface '{name}' has facets that no cell of the mesh touches")
     return MeshData(
         points[used],
-        packed.reshape(cells.shape).astype(np.int64),
+        number[cells],
         region.astype(np.int32),
         names,
         {name: number[facets] for name, facets in surfaces.items()},
@@ -114,14 +114,22 @@ def _map_regions(domain: MeshDomain, raw: RawMesh, dim: int) -> tuple[IntArray, 
 def _unique_cells(cells: TaggedSimplices, region: IntArray) -> tuple[IntArray, IntArray]:
     """Return the cells once each; a cell in two regions is a fault."""
     ordered = np.sort(cells.simplices, axis=1)
-    _, first, counts = np.unique(ordered, axis=0, return_index=True, return_counts=True)
+    if not _may_repeat(ordered):
+        return cells.simplices, region
+    counts = np.unique(ordered, axis=0, return_counts=True)[1]
     if (counts > 1).any():
         raise MeshError(
             f"{int((counts > 1).sum())} cells stand in the mesh twice (two physical groups, or doubled elements); "
             "each cell may belong to one region only"
         )
-    order = np.sort(first)
-    return cells.simplices[order], region[order]
+    return cells.simplices, region
+
+
+def _may_repeat(rows: IntArray) -> bool:
+    """Return False where no two rows are equal: their hashes differ. A sort of numbers is quick, one of rows is not."""
+    factors = np.random.default_rng(1).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
+    keys = np.sort((rows.astype(np.uint64) * factors).sum(axis=1, dtype=np.uint64))
+    return bool((keys[1:] == keys[:-1]).any())
 
 
 def _map_surfaces(domain: MeshDomain, raw: RawMesh, dim: int) -> dict[str, IntArray]:
