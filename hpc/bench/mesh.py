@@ -31,12 +31,13 @@ SHAFT_SIZE, SHAFT_GROWTH = 0.00035, 0.3
 
 
 def write_mesh(size: str, path: Path) -> None:
-    """Write the mesh of that size as MSH 4.1."""
+    """Write the mesh of that size as MSH 4.1, binary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with gmsh_session():
         active, shaft = _geometry()
         _sizes(active, shaft, *SIZES[size])
         gmsh.option.setNumber("Mesh.Algorithm3D", 10)
+        gmsh.option.setNumber("Mesh.Binary", 1)
         gmsh.model.mesh.generate(3)
         part = path.with_name(f"part-{path.name}")
         gmsh.write(str(part))
