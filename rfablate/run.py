@@ -213,7 +213,6 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
     state.hot = problem.vapour is not None and trial.max_T >= HOT
     state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor
-    state.response = trial.response
     state.heating = [(trial.t, trial.command.voltage**2), *state.heating[:1]]
     if trial.unit is not None and trial.solved_at is not None:
         state.solved_at = trial.solved_at

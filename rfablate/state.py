@@ -43,8 +43,6 @@ class State:
     """The last three unit fields that were solved, newest first: they start the next solve."""
     solved_at: FloatArray | None = None
     """Temperature [degC] of the sigma of the newest."""
-    response: tuple[float, FloatArray] | None = None
-    """Leading weight of the last step [1/s] and its response to 1 V."""
     heating: list[tuple[float, float]] = field(default_factory=list)
     """(time, V^2) of the last two steps since the last switch, newest first."""
     rates: tuple[FloatArray, FloatArray] | None = None
@@ -67,7 +65,6 @@ class Trial:
     unit: UnitField | None
     solved_at: FloatArray | None
     """Temperature [degC] of the sigma that the unit field was solved for; None where it was extrapolated."""
-    response: tuple[float, FloatArray] | None
     command: Command
     memory: Memory
     order: int

@@ -56,14 +56,14 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
         operator = _Operator(problem, state, unit, alive, T_star, problem.metabolic, boiling)
-        T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
+        T, command, memory, sensor = _bioheat(operator, w0, past, t)
         for _ in range(RELEASES if water is not None else 0):
             assert water is not None and operator.boiling is not None
             freed = water.release(vapour, operator.gained(T, w0, past, command, dt), operator.boiling, dt)
             if freed is None:
                 break
             vapour, operator = freed[0], replace(operator, source=operator.source + freed[1], boiling=freed[2])
-            T, response, command, memory, sensor = _bioheat(operator, w0, past, t)
+            T, command, memory, sensor = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
         flows = problem.heat.flows(T, w0 * T - past, operator.load(command), problem.initial, operator.boiling)
         stored, latent = flows.stored, 0.0
@@ -78,7 +78,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         joule, washed = (heating * unit.conductance, heating * unit.washed) if unit is not None else (0.0, 0.0)
         powers = Powers(joule, flows.perfused, flows.boundary + washed, problem.metabolic_power)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    return Trial(t, dt, T, vapour, unit, solved_at, response, command, memory, order, error, max_T, sensor, ledger)
+    return Trial(t, dt, T, vapour, unit, solved_at, command, memory, order, error, max_T, sensor, ledger)
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
@@ -144,7 +144,6 @@ def coarser_response(heating: float, miss: float) -> float:
 class Split:
     """A bioheat step as a function of the voltage, solved near the voltage to come, where T is nearly known."""
 
-    w0: float
     near: float
     """V^2 that T_near was solved for."""
     T_near: FloatArray
@@ -199,12 +198,11 @@ class _Operator:
         """Return the step that ends at t [s] as a function of the voltage. Collective."""
         assert self.unit is not None
         value, state, heat, load = self.prepare(w0, t), self.state, self.problem.heat, self.unit.load
-        guess = np.zeros_like(self.T_star) if state.response is None else state.response[1] * (state.response[0] / w0)
         near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
         T_near = heat.step(past, value, parabola(state.past, t), near * load + self.source)
         likely = abs(near - state.heating[0][1]) if state.heating else np.inf
         coarser = coarser_response(near, likely)
-        return Split(w0, near, T_near, heat.response(load, guess, coarser), coarser)
+        return Split(near, T_near, heat.response(load, coarser), coarser)
 
     def sharpen(self, split: Split, heating: float) -> Split | None:
         """Return the split with a response accurate enough for this V^2, None if it is already. Collective."""
@@ -212,8 +210,8 @@ class _Operator:
         needed = coarser_response(max(heating, split.near), abs(heating - split.near))
         if 2.0 * needed >= split.coarser:
             return None
-        T_b = self.problem.heat.response(self.unit.load, split.T_b, needed)
-        return Split(split.w0, split.near, split.T_near, T_b, needed)
+        T_b = self.problem.heat.response(self.unit.load, needed)
+        return Split(split.near, split.T_near, T_b, needed)
 
 
 def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Memory) -> tuple[Command, Memory]:
@@ -227,10 +225,8 @@ def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Mem
     return decisions[min(range(len(offers)), key=restraint)]
 
 
-def _bioheat(
-    operator: _Operator, w0: float, past: FloatArray, t: float
-) -> tuple[FloatArray, tuple[float, FloatArray] | None, Command, Memory, float]:
-    """Return (T, (w0, T_b), command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
+def _bioheat(operator: _Operator, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, Command, Memory, float]:
+    """Return (T, command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
     generator, state = operator.problem.generator, operator.state
     dt = t - state.t
     needs = generator.needs(state.t, t, state.memory)
@@ -253,13 +249,12 @@ def _bioheat(
         if sharper is None:
             break
         split = sharper
-    response = (split.w0, split.T_b) if split is not None else None
     if split is not None and reach == t:
-        return split.at(heating), response, command, memory, float((a + heating * b).max())
+        return split.at(heating), command, memory, float((a + heating * b).max())
     value = operator.prepare(w0, t)
     load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
     T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.source)
-    return T, response, command, memory, operator.problem.sensors.hottest(T)
+    return T, command, memory, operator.problem.sensors.hottest(T)
 
 
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:

@@ -63,7 +63,7 @@ def _state(folder: Path) -> dict[str, Any]:
 def _kept(folder: Path) -> dict[str, Any]:
     """Return what the physics goes on from: temperatures, damage, potentials."""
     arrays = read_checkpoint(folder / "checkpoint.h5").arrays
-    return {name: values for name, values in arrays.items() if name.startswith("state/") and "response" not in name}
+    return {name: values for name, values in arrays.items() if name.startswith("state/")}
 
 
 def _fields(folder: Path) -> dict[str, Any]:
