@@ -113,8 +113,8 @@ class Solver(Table):
     more than the part `potential_change` since it was last, and extrapolated in time until then; 0: every step.
     """
 
-    heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-9
-    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-9
+    heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
     potential_change: Annotated[float, Field(strict=True, ge=0, le=0.2)] = 0.0
     mass: Literal["lumped", "consistent"] = "lumped"
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
