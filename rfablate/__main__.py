@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
@@ -173,11 +174,26 @@ def _report(args: argparse.Namespace) -> int:
     if not (args.run / "summary.json").is_file():
         hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
         raise CaseError([Fault(str(args.run), "no summary.json in it", "a finished run's directory", hint)], "report")
+    if args.picture is not None:
+        print(_plate(args.run, args.picture))
+        return 0
     from rfablate.report import write_report
 
     write_report(args.run)
     print(args.run / "report.html")
     return 0
+
+
+def _plate(run: Path, target: Path) -> Path:
+    """Write a run's picture; return its path."""
+    from rfablate.report.plate import write_plate
+
+    try:
+        return write_plate(run, target)
+    except (OSError, ValueError) as error:
+        raise CaseError(
+            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
+        ) from None
 
 
 def _new(args: argparse.Namespace) -> int:

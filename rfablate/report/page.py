@@ -16,7 +16,7 @@ from rfablate.report.maps import damage_figure, temperature_figure
 from rfablate.report.outline import dimension_drawing
 from rfablate.report.replay import misfit
 from rfablate.report.run_data import FIELDS, RunData, load_run
-from rfablate.report.scene import Picture, SceneJob
+from rfablate.report.scene import LESION, Picture, SceneJob
 from rfablate.report.view import View, load_view
 from rfablate.report.wording import answer, duration, rule_label
 
@@ -190,13 +190,13 @@ def _scene(run: RunData, picture: Picture) -> str:
         return note(f"No 3-D picture: {picture.reason}.")
     colours, structures = style.structure_colours(run), run.table("structures")
     rules = run.rules()
-    keys = [("#e8873a", f"lesion, {rule_label(rules[0])}")] if rules else []
+    keys = [(LESION, f"lesion, {rule_label(rules[0])}")] if rules else []
     keys += [(colours[n], f"{n} ({structures[n].get('role', 'anatomy')})") for n in picture.shown]
     keys += [(style.METAL_ACTIVE, "active tip"), (style.METAL_SHAFT, "insulated shaft")]
     items = "".join(
         f'<li><i class="swatch" style="background:{colour}"></i>{escape(label)}</li>' for colour, label in keys
     )
-    length = next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * picture.width_mm or n == 100)
+    length = picture.scale_mm
     scale = f'<span class="scale" style="width:{100 * length / picture.width_mm:.2f}%">{length} mm</span>'
     return (
         '<figure class="scene"><div class="stage">'

@@ -26,6 +26,8 @@ PIXELS = (1524, 1066)
 """Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
 BOX_POINTS = 56
 """Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
+LESION = "#e8873a"
+"""Colour of the lesion."""
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
 
@@ -38,6 +40,11 @@ class Picture:
     width_mm: float = 0.0
     shown: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def scale_mm(self) -> int:
+        """Length of a scale bar that suits the picture."""
+        return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
 
 
 class SceneJob:
@@ -120,7 +127,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
             _add(plotter, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
-        _add(plotter, lesion, "#e8873a", 0.5, 0.25)
+        _add(plotter, lesion, LESION, 0.5, 0.25)
     for cannula in cannulas:
         _add_cannula(plotter, cannula, 2.2 * size)
     return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
+from rfablate.__main__ import main
 from rfablate.output.fields import FieldsFile
-from rfablate.report import slices, write_report
+from rfablate.report import slices, style, write_report
+from rfablate.report.maps import draw_metal
 from rfablate.report.run_data import load_run
 from rfablate.report.scene import Picture
 from rfablate.report.view import load_view
@@ -531,6 +535,43 @@ def test_a_case_names_the_rule_that_decides(run_3d: Path, tmp_path: Path) -> Non
     (run / "summary.json").write_text((run_3d / "summary.json").read_text(encoding="utf-8"), encoding="utf-8")
     (run / "case.toml").write_text(CASE + 'verdict_rule = "arrhenius"\n', encoding="utf-8")
     assert answer(load_run(run)).startswith("The Arrhenius Ω ≥ 1 lesion is 7.0 × 9.7 mm")
+
+
+@pytest.mark.parametrize("name", ["run_3d", "run_axisymmetric"])
+def test_a_run_has_one_picture_with_its_title_and_its_slice(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run, file = request.getfixturevalue(name), tmp_path / "plate.png"
+    assert main(["report", str(run), "--picture", str(file)]) == 0
+    pixels = imread(file)
+    assert pixels.shape[:2] == (495, 1040)
+    lesion, heat = pixels[50:430, :500, :3], pixels[50:430, 575:920, :3]
+    for half in (lesion, heat):
+        assert len(np.unique((half * 255).astype(int).reshape(-1, 3), axis=0)) > 200
+
+
+def test_a_picture_that_cannot_be_made_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    assert main(["report", str(tmp_path), "--picture", str(tmp_path / "plate.png")]) == 2
+    assert "fields.vtkhdf" in capsys.readouterr().err
+
+
+def test_a_cannula_beside_a_slice_is_not_drawn_on_it(run_3d: Path, tmp_path: Path) -> None:
+    """A mesh without metal, as of a pair 10 mm apart cut midway: its outline would stand where it is not."""
+    run = tmp_path / "run"
+    shutil.copytree(run_3d, run)
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    for name, x in (("left", -5.0), ("right", 5.0)):
+        summary["applicators"].append({**summary["applicators"][0], "name": name, "tip_mm": [x, 0, 0]})
+    del summary["applicators"][0]
+    (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    view = load_view(load_run(run))
+    drawn = {}
+    for number, piece in enumerate(view.slices):
+        ax = style.figure(4, 4).add_subplot()
+        draw_metal(ax, view, view.windowed(number))
+        drawn[piece.plane.title] = len(ax.patches)
+    assert drawn == {"Plane y–z at x = 0 mm": 0, "Plane x–z at y = 0 mm": 4}
 
 
 def test_the_page_needs_no_display_and_no_dolfinx(run_3d: Path) -> None:
