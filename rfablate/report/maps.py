@@ -17,6 +17,8 @@ ISOTHERMS = (45.0, 50.0, 60.0, 80.0)
 """Labelled isotherms [degC]: nerve injury, the ex vivo lesion, instant coagulation, near the set point."""
 MILD = (38.0, 40.0, 42.0)
 """Labelled isotherms of a run that stays below all of these [degC]."""
+EARLIER: dict[str, Any] = {"color": style.LESION, "linewidth": 1.1, "linestyle": (0, (4, 2.5))}
+"""Line around the lesion of an earlier treatment."""
 KILLED_99 = float(-np.log(0.01))
 """Omega at which 99 % of the tissue is dead."""
 
@@ -129,6 +131,7 @@ def _finish(ax: Any, view: View, number: int, placer: Placer, rules: Sequence[st
         _lines(ax, lines, color="white", linewidth=3.2, alpha=0.75, zorder=5)
         _lines(ax, lines, color=colour, linewidth=1.8, linestyle=dashes, zorder=5.5)
         placer.block(lines)
+    _lines(ax, view.earlier(piece), zorder=5.6, **EARLIER)
     placer.block(draw_metal(ax, view, piece))
     colours = style.structure_colours(view.run)
     for tag, name in view.structures(piece):
@@ -178,7 +181,18 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
             outlines += lines
         elif np.linalg.norm(along) > 0.99:
             _draw_rectangle(ax, cannula.diameter, cannula.active_tip, origin, along)
+    _draw_rings(ax, view, piece)
     return outlines
+
+
+def _draw_rings(ax: Any, view: View, piece: Slice) -> None:
+    """Fill the ring electrodes as meshed."""
+    from matplotlib.patches import Polygon
+
+    for name in view.run.rings():
+        tags = [tag for tag, region in view.names.items() if region == f"{name}_ring"]
+        for line in outline(piece.points, piece.triangles, np.isin(piece.region, tags)):
+            ax.add_patch(Polygon(line, facecolor=style.RING, edgecolor="#3c4552", linewidth=0.6, zorder=7.2))
 
 
 def _draw_rectangle(ax: Any, diameter: float, active: float, origin: FloatArray, along: FloatArray) -> None:
@@ -217,7 +231,11 @@ def draw_key(
         Line2D([], [], color=styles[rule][0], linestyle=styles[rule][1], linewidth=1.8, label=rule_label(rule))
         for rule in rules
     ]
+    if view.before is not None:
+        handles.append(Line2D([], [], **EARLIER, label="before this treatment"))
     handles.append(Patch(facecolor=style.METAL_ACTIVE, edgecolor="#3c4552", linewidth=0.6, label="active tip"))
+    if view.run.rings():
+        handles.append(Patch(facecolor=style.RING, edgecolor="#3c4552", linewidth=0.6, label="ring electrode"))
     handles.append(Patch(facecolor=style.METAL_SHAFT, edgecolor="#3c4552", linewidth=0.6, label="insulated shaft"))
     fig.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(left, bottom), handlelength=2.2,
