@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
     library = _verb(verbs, "library", _library, "list tissues, applicators or damage sets, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", help="one entry")
+    library.add_argument("name", nargs="?", metavar="NAME", help="one entry")
     library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
 
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
-    new.add_argument("name", help="NAME or NAME.toml")
+    new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
 
     _verb(verbs, "doctor", _doctor, "say what is missing or wrong on this machine")
     return parser
@@ -139,6 +139,9 @@ def _check(args: argparse.Namespace) -> int:
 def _library(args: argparse.Namespace) -> int:
     from rfablate import catalogue
 
+    if args.pictures is not None and args.table != "applicators":
+        hint = f"rfablate library applicators --pictures {args.pictures}"
+        raise CaseError([Fault("--pictures", f"{args.table} have none", "applicators", hint)], "library")
     match args.table:
         case "tissues":
             print(catalogue.tissues_text(args.name))
@@ -147,7 +150,7 @@ def _library(args: argparse.Namespace) -> int:
             if args.pictures is not None:
                 print(_pictures(args.name, args.pictures))
         case _:
-            print(catalogue.damage_text())
+            print(catalogue.damage_text(args.name))
     return 0
 
 
