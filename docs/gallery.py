@@ -17,12 +17,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageColor
+from scipy.spatial import cKDTree
 
 from docs.applicators import write_applicators
 from docs.pages import HERE, gallery_page
+from rfablate.report import style
 from rfablate.report.plate import write_plate
 from rfablate.report.run_data import load_run
+from rfablate.report.scene import LESION
 from rfablate.report.wording import answer
 from tests.shipped import CASES, EARLIER
 
@@ -129,12 +133,17 @@ def _study(name: str, kept: bool) -> dict[str, Any]:
 
 
 def store(picture: Path, target: Path) -> None:
-    """Write a picture with 256 colours, a third of its size: three in four the most frequent, the rest cover all."""
+    """Write a picture with 256 colours, a third of its size: those of keys exactly, the frequent, the rest covered."""
+    exact = ["#ffffff", style.INK, style.MUTED, style.METAL_ACTIVE, style.METAL_SHAFT, style.RING, LESION]
+    exact += [*style.RULE_COLOURS, *(colour for colours in style.ROLE_COLOURS.values() for colour in colours)]
     image = Image.open(picture).convert("RGB")
-    palette = Image.new("P", (1, 1))
-    parts = (image.quantize(192, Image.Quantize.MEDIANCUT), image.quantize(64, Image.Quantize.MAXCOVERAGE))
-    palette.putpalette([value for part in parts for value in part.getpalette() or ()])
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(target, optimize=True)
+    rare = image.quantize(40, Image.Quantize.MAXCOVERAGE).getpalette() or []
+    often = image.quantize(216 - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
+    palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
+    nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
+    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's own search is not exact
+    small.putpalette(palette.tolist())
+    small.save(target, optimize=True)
 
 
 if __name__ == "__main__":
