@@ -49,7 +49,7 @@ mpi: install ## the tests of several ranks, on 2 and on 3
 bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")
 	$(BIN)/python -m hpc.bench $(ARGS)
 
-gallery: install ## run every case and make docs/gallery.md again (half an hour; ARGS="trigeminal", ARGS=--kept)
+gallery: install ## run every case and make docs/gallery.md again (some 15 min; ARGS="trigeminal", ARGS=--kept)
 	$(BIN)/python -m docs.gallery $(ARGS)
 
 scaling: install ## time, memory and messages of a step here, and the model to 1,024 ranks (half an hour, quiet machine)
