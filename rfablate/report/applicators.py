@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +119,7 @@ def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, floa
         dimension(ax, (-wide, below), (wide, below), f"{2 * wide:.3g} mm across", side="below")
 
 
-def write_sheet(title: str, names: Sequence[str], file: Path) -> Path:
+def write_sheet(title: str, names: list[str], file: Path) -> Path:
     """Write cannulae `names` side by side and to one scale, a group a gauge; tubes cut along their axis.
 
     Raises:
@@ -141,7 +140,7 @@ def write_sheet(title: str, names: Sequence[str], file: Path) -> Path:
     return file
 
 
-def _group(ax: Any, gauge: str, members: Sequence[Applicator]) -> None:
+def _group(ax: Any, gauge: str, members: list[Applicator]) -> None:
     ax.set_aspect("equal")
     ax.set_axis_off()
     for number, applicator in enumerate(members):

@@ -156,6 +156,7 @@ def _names(view: View, piece: Slice, placer: Placer) -> None:
 
 def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
     """Draw the cannulas as meshed, else from their sizes, active tip light, shaft dark; return the outlines."""
+    _draw_rings(ax, view, piece)
     outlines: list[FloatArray] = []
     for cannula in view.cannulas:
         tags = [tag for tag, name in view.names.items() if name in cannula.regions]
@@ -181,7 +182,6 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
             outlines += lines
         elif np.linalg.norm(along) > 0.99:
             _draw_rectangle(ax, cannula.diameter, cannula.active_tip, origin, along)
-    _draw_rings(ax, view, piece)
     return outlines
 
 
