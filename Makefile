@@ -19,7 +19,7 @@ mpi: export OMPI_MCA_mpi_yield_when_idle = 1
 # ended by the timeout's thread (a signal would not be seen there).
 MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeout-method=thread
 
-.PHONY: help bench scaling install run test lint types suite mpi doctor test-matrix clean
+.PHONY: help bench gallery scaling install run test lint types suite mpi doctor test-matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ mpi: install ## the tests of several ranks, on 2 and on 3
 
 bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")
 	$(BIN)/python -m hpc.bench $(ARGS)
+
+gallery: install ## run every case and make docs/gallery.md again (some 15 min; ARGS="trigeminal", ARGS=--kept)
+	$(BIN)/python -m docs.gallery $(ARGS)
 
 scaling: install ## time, memory and messages of a step here, and the model to 1,024 ranks (half an hour, quiet machine)
 	$(BIN)/python -m hpc.scaling growth

@@ -86,17 +86,18 @@ def _parser() -> argparse.ArgumentParser:
 
     library = _verb(verbs, "library", _library, "list tissues, applicators or damage sets, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", help="one entry")
+    library.add_argument("name", nargs="?", metavar="NAME", help="one entry")
     library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
 
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
-    new.add_argument("name", help="NAME or NAME.toml")
+    new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
 
     _verb(verbs, "doctor", _doctor, "say what is missing or wrong on this machine")
     return parser
@@ -138,6 +139,9 @@ def _check(args: argparse.Namespace) -> int:
 def _library(args: argparse.Namespace) -> int:
     from rfablate import catalogue
 
+    if args.pictures is not None and args.table != "applicators":
+        hint = f"rfablate library applicators --pictures {args.pictures}"
+        raise CaseError([Fault("--pictures", f"{args.table} have none", "applicators", hint)], "library")
     match args.table:
         case "tissues":
             print(catalogue.tissues_text(args.name))
@@ -146,7 +150,7 @@ def _library(args: argparse.Namespace) -> int:
             if args.pictures is not None:
                 print(_pictures(args.name, args.pictures))
         case _:
-            print(catalogue.damage_text())
+            print(catalogue.damage_text(args.name))
     return 0
 
 
@@ -173,11 +177,26 @@ def _report(args: argparse.Namespace) -> int:
     if not (args.run / "summary.json").is_file():
         hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
         raise CaseError([Fault(str(args.run), "no summary.json in it", "a finished run's directory", hint)], "report")
+    if args.picture is not None:
+        print(_plate(args.run, args.picture))
+        return 0
     from rfablate.report import write_report
 
     write_report(args.run)
     print(args.run / "report.html")
     return 0
+
+
+def _plate(run: Path, target: Path) -> Path:
+    """Write a run's picture; return its path."""
+    from rfablate.report.plate import write_plate
+
+    try:
+        return write_plate(run, target)
+    except (OSError, ValueError) as error:
+        raise CaseError(
+            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
+        ) from None
 
 
 def _new(args: argparse.Namespace) -> int:

@@ -58,7 +58,7 @@ def _tissue_text(name: str) -> str:
         spread = f"{span.low * scale:.5g} to {span.high * scale:.5g}{' *' if span.assumed else ''}" if span else ""
         source = entry.sigma_source if field == "sigma" else entry.thermal_source
         rows.append([label, f"{value * scale:.4g}", unit, spread, checked, source])
-    lines = [f"{name} ({entry.kind}), at 37 degC, sigma near 500 kHz", ""]
+    lines = [f"{name} ({entry.kind}), at 37 degC{', sigma near 500 kHz' if entry.kind == 'tissue' else ''}", ""]
     lines += format_table(rows, ["quantity", "value", "unit", "range", "checked", "source"])
     if any(span.assumed for span in entry.ranges.values()):
         lines += ["", f"* {range_note()}"]
@@ -113,12 +113,14 @@ def _more(model: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def damage_text() -> str:
-    """Return all Arrhenius damage sets."""
-    sets = {name: damage_set(name) for name in damage_set_names()}
-    rows = [[name, f"{A:.4g}", f"{Ea:.4g}", source] for name, (A, Ea, source) in sets.items()]
+def damage_text(name: str | None = None) -> str:
+    """Return all Arrhenius damage sets, or the one called `name`; raises CaseError where there is none."""
+    names = damage_set_names() if name is None else (_known(name, damage_set_names(), "damage"),)
+    sets = {each: damage_set(each) for each in names}
+    rows = [[each, f"{A:.4g}", f"{Ea:.4g}", source] for each, (A, Ea, source) in sets.items()]
     trap = "Trap: the liver set reaches Omega = 1 in 12 min at 41.9 degC; long protocols overstate lesions."
-    return "\n".join([*format_table(rows, ["set", "A 1/s", "Ea J/mol", "source"]), "", trap])
+    told = ["", trap] if "liver" in sets else []
+    return "\n".join([*format_table(rows, ["set", "A 1/s", "Ea J/mol", "source"]), *told])
 
 
 def _known(name: str, names: tuple[str, ...], table: str) -> str:

@@ -49,6 +49,8 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     file = Path(path)
     file = file / "case.toml" if file.is_dir() else file
     data = read_case_file(file)
+    if "base" in data and "domain" not in data:
+        raise CaseError([Fault(str(file), "a study, of a base case", "a case", f"rfablate study {file}")], str(file))
     faults = apply_overrides(data, tuple(overrides))
     try:
         case = parse_case(data, file.parent, str(file))
@@ -90,7 +92,10 @@ def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
     if place == "end of document":
         place = f"line {number} (end of file)"
     hint = "text goes in quotes, lists in brackets, and every key has one = and one value"
-    return Fault(place, f"found {line}" if line else "found nothing", message[:1].lower() + message[1:], hint)
+    found, said = f"found {line}" if line else "found nothing", message[:1].lower() + message[1:]
+    if said.startswith("expected "):
+        return Fault(place, found, said.removeprefix("expected "), hint)
+    return Fault(place, f"{found}: {said}", "a line of TOML", hint)
 
 
 def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "case", *, check: bool = True) -> Case:

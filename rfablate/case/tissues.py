@@ -230,7 +230,11 @@ def _perfusion_faults(where: str, own: TissueOverride, made: Tissue | None) -> I
         slip = "per minute for per second" if given[0] in ("perfusion", "perfusion_mass") else "per kg for per 100 g"
         meant = value / 60.0 if slip.startswith("per minute") else value / 10.0
         expected = f"at most {_HIGHEST_PERFUSION:g} [1/s]"
-        yield Fault(f"{where}.{key}", f"found {value:g}{shown}", expected, f"{slip}? {meant:.3g} {unit}")
+        hint = f"{slip}? {meant:.3g} {unit}"
+        if made.perfusion * meant / value > _HIGHEST_PERFUSION:  # that slip does not explain it
+            by_mass = given[0] == "perfusion" and rate_of_mass(value, made.density) <= _HIGHEST_PERFUSION
+            hint = f"mL/min/kg for 1/s? perfusion_mL_per_min_per_kg = {value:g}" if by_mass else ""
+        yield Fault(f"{where}.{key}", f"found {value:g}{shown}", expected, hint)
 
 
 def _alias(field: str) -> str:

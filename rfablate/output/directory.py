@@ -146,6 +146,7 @@ class RunDirectory:
         """Write report.html; a page that cannot be drawn is a warning, for the run itself is done."""
         from rfablate.report import write_report
 
+        log.info("drawing report.html")
         try:
             write_report(self.path)
         except Exception as error:  # whatever a plotting library may raise

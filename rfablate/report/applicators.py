@@ -17,6 +17,10 @@ from rfablate.report.labels import dimension
 FloatArray = npt.NDArray[np.float64]
 
 SIZE_IN = (6.0, 6.0)
+SHEET_IN = (10.4, 6.2)
+SHEET_COLUMNS = 4
+SHAFT_MM, STEP_MM = 4.0, 3.4
+"""Shaft drawn on a sheet, and distance of its cannulae [mm]."""
 COOLANT = "#8cc6dd"
 MM = 1e3
 EDGE: dict[str, Any] = {"edgecolor": "#3c4552", "linewidth": 0.8}
@@ -59,6 +63,7 @@ def _draw(name: str, applicator: Applicator) -> Any:
     ax.set_xlim(middle[0] - reach, middle[0] + reach)
     ax.set_ylim(middle[1] - reach, middle[1] + reach)
     ax.set_xlabel("mm")
+    ax.set_ylabel("mm from the tip")
     ax.set_title(f"{name}    (light: bare and active; dot: sensor)", loc="left")
     return fig
 
@@ -99,7 +104,8 @@ def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
     ax.add_patch(Rectangle((x - inner, start), 2 * inner, top - start, facecolor=colour, zorder=4, **EDGE))
     if applicator.coolant is not None:
         words = f"coolant\n{applicator.coolant.temperature:g} °C"
-        ax.text(x + 1.5 * inner + 0.02 * top, 0.5 * (start + top), f"  {words}", va="center", color=style.MUTED)
+        ax.annotate(words, (x + 0.5 * applicator.outer_diameter * MM, 0.5 * (start + top)), (6, 0),
+                    textcoords="offset points", va="center", color=style.MUTED)  # fmt: skip
 
 
 def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, float]) -> None:
@@ -111,3 +117,42 @@ def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, floa
     if applicator.tines is not None:
         below = low - 0.06 * (top - low)
         dimension(ax, (-wide, below), (wide, below), f"{2 * wide:.3g} mm across", side="below")
+
+
+def write_sheet(title: str, names: list[str], file: Path) -> Path:
+    """Write cannulae `names` side by side and to one scale, a group a gauge; tubes cut along their axis.
+
+    Raises:
+        KeyError: the library has no such model. OSError: the file cannot be written.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.split("-")[1], []).append(name)
+    rows = -(-len(groups) // SHEET_COLUMNS)
+    fig = style.figure(*SHEET_IN)
+    for number, (gauge, members) in enumerate(groups.items()):
+        row, column = divmod(number, SHEET_COLUMNS)
+        wide, tall = 1.0 / SHEET_COLUMNS, 0.93 / rows
+        ax = fig.add_axes((column * wide + 0.005, 0.93 - (row + 1) * tall, wide - 0.01, 0.96 * tall))
+        _group(ax, gauge, [Applicator.model_validate(applicator_model(name)) for name in members])
+    fig.text(0.01, 0.975, f"{title}    (light: bare and active; dot: sensor; all to one scale)", va="center")
+    fig.savefig(file, dpi=100)
+    return file
+
+
+def _group(ax: Any, gauge: str, members: list[Applicator]) -> None:
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    for number, applicator in enumerate(members):
+        x, active = number * STEP_MM, applicator.active_tip * MM
+        _cannula(ax, applicator, x, active + SHAFT_MM)
+        if applicator.wall is not None:
+            _lumen(ax, applicator, x, active + SHAFT_MM)
+        ax.plot([x], [applicator.sensor_offset * MM], marker="o", markersize=2.5, color="#b5307a", zorder=6)
+        ax.text(x, -0.7, f"{active:g}", ha="center", va="top", color=style.MUTED, fontsize=8)
+    for patch in ax.patches:
+        patch.set_linewidth(0.4)
+    ax.text(-0.5 * STEP_MM, 20.6, f"{gauge.upper()}, {members[0].outer_diameter * MM:g} mm", va="bottom")
+    ax.text(5 * STEP_MM, -2.2, "active tip (mm)", ha="right", va="top", color=style.MUTED, fontsize=8)
+    ax.set_xlim(-0.7 * STEP_MM, 5.7 * STEP_MM)
+    ax.set_ylim(-3.6, 22.4)

@@ -15,34 +15,49 @@ from rfablate.report.wording import duration, rule_label
 
 ISOTHERMS = (45.0, 50.0, 60.0, 80.0)
 """Labelled isotherms [degC]: nerve injury, the ex vivo lesion, instant coagulation, near the set point."""
+MILD = (38.0, 40.0, 42.0)
+"""Labelled isotherms of a run that stays below all of these [degC]."""
+EARLIER: dict[str, Any] = {"color": style.LESION, "linewidth": 1.1, "linestyle": (0, (4, 2.5))}
+"""Line around the lesion of an earlier treatment."""
 KILLED_99 = float(-np.log(0.01))
 """Omega at which 99 % of the tissue is dead."""
 
 
 def temperature_figure(view: View) -> str:
     """Draw the temperature at the end of heating with isotherms and the deciding lesion's outline, as SVG."""
+    fig, axes, bar = _canvas(len(view.slices))
+    for number, ax in enumerate(axes):
+        filled = heat_panel(ax, view, number)
+    heat_bar(fig, bar, filled)
+    draw_key(fig, view, list(view.levels)[:1], columns=None if len(axes) > 1 else 3)
+    return style.svg(fig, f"Temperature at {duration(view.time_s)} on slices through the applicator")
+
+
+def heat_panel(ax: Any, view: View, number: int) -> Any:
+    """Draw the temperature on slice `number` with all that belongs to it; return the filled contours."""
     top = max(5 * np.ceil(float(view.temperature.max()) / 5), 40.0)
     levels = np.linspace(min(float(np.floor(view.temperature.min())), top - 5), top, 61)
-    fig, axes, bar = _canvas(len(view.slices))
-    colours = style.colour_map("heat", style.TEMPERATURE_MAP)
-    rules = list(view.levels)[:1]
-    for number, ax in enumerate(axes):
-        piece = view.windowed(number)
-        values = piece.at(view.temperature)
-        filled = _fill(ax, piece, piece.triangles, values, levels, colours)
-        placer = _frame(ax, view, number)
-        _finish(ax, view, number, placer, rules)
-        tissue = piece.triangles[view.tissue(piece)]
-        isotherms = {level: isolines(piece.points, tissue, values, level) for level in ISOTHERMS}
-        for level, lines in isotherms.items():
-            _lines(ax, lines, color="#3a2430", linewidth=0.7, zorder=4)
-            placer.isotherm(lines, f"{level:g}")
-        placer.block([line for lines in isotherms.values() for line in lines])
-        _names(view, piece, placer)
-    ticks = [level for level in np.arange(0, top + 1, 10) if levels[0] <= level]
-    _bar(fig, bar, filled, "°C", ticks)
-    _key(fig, axes, view, rules)
-    return style.svg(fig, f"Temperature at {duration(view.time_s)} on slices through the applicator")
+    piece = view.windowed(number)
+    values = piece.at(view.temperature)
+    filled = _fill(ax, piece, piece.triangles, values, levels, style.colour_map("heat", style.TEMPERATURE_MAP))
+    placer = _frame(ax, view, number)
+    _finish(ax, view, number, placer, list(view.levels)[:1])
+    tissue = piece.triangles[view.tissue(piece)]
+    told = ISOTHERMS if view.temperature.max() > ISOTHERMS[0] else MILD
+    isotherms = {level: isolines(piece.points, tissue, values, level) for level in told}
+    for level, lines in isotherms.items():
+        _lines(ax, lines, color="#3a2430", linewidth=0.7, zorder=4)
+        placer.isotherm(lines, f"{level:g}")
+    placer.block([line for lines in isotherms.values() for line in lines])
+    _names(view, piece, placer)
+    return filled
+
+
+def heat_bar(fig: Any, bar: Any, filled: Any) -> None:
+    """Draw the colour bar of `heat_panel` into the axes `bar`."""
+    low, high = filled.levels[0], filled.levels[-1]
+    step = 10 if high - low > 25 else 2
+    _bar(fig, bar, filled, "°C", [level for level in np.arange(0, high + 0.1 * step, step) if level >= low])
 
 
 def damage_figure(view: View) -> str:
@@ -63,7 +78,7 @@ def damage_figure(view: View) -> str:
         _finish(ax, view, number, placer, rules)
         _names(view, piece, placer)
     _bar(fig, bar, filled, "% dead", [0, 20, 40, 60, 80, 100])
-    _key(fig, axes, view, rules)
+    draw_key(fig, view, rules, columns=None if len(axes) > 1 else 3)
     return style.svg(fig, f"Dead tissue at {duration(view.end_s)} on slices through the applicator")
 
 
@@ -116,6 +131,7 @@ def _finish(ax: Any, view: View, number: int, placer: Placer, rules: Sequence[st
         _lines(ax, lines, color="white", linewidth=3.2, alpha=0.75, zorder=5)
         _lines(ax, lines, color=colour, linewidth=1.8, linestyle=dashes, zorder=5.5)
         placer.block(lines)
+    _lines(ax, view.earlier(piece), zorder=5.6, **EARLIER)
     placer.block(draw_metal(ax, view, piece))
     colours = style.structure_colours(view.run)
     for tag, name in view.structures(piece):
@@ -140,10 +156,13 @@ def _names(view: View, piece: Slice, placer: Placer) -> None:
 
 def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
     """Draw the cannulas as meshed, else from their sizes, active tip light, shaft dark; return the outlines."""
+    _draw_rings(ax, view, piece)
     outlines: list[FloatArray] = []
     for cannula in view.cannulas:
         tags = [tag for tag, name in view.names.items() if name in cannula.regions]
         metal = np.isin(piece.region, tags)
+        if not np.any(metal) and piece.plane.distance(cannula.tip) > 0.5 * cannula.diameter:
+            continue  # beside the slice
         plane = piece.plane
         origin = plane.coordinates(cannula.tip[None])[0]
         along = np.array([cannula.direction @ plane.across, cannula.direction @ plane.along])
@@ -164,6 +183,16 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
         elif np.linalg.norm(along) > 0.99:
             _draw_rectangle(ax, cannula.diameter, cannula.active_tip, origin, along)
     return outlines
+
+
+def _draw_rings(ax: Any, view: View, piece: Slice) -> None:
+    """Fill the ring electrodes as meshed."""
+    from matplotlib.patches import Polygon
+
+    for name in view.run.rings():
+        tags = [tag for tag, region in view.names.items() if region == f"{name}_ring"]
+        for line in outline(piece.points, piece.triangles, np.isin(piece.region, tags)):
+            ax.add_patch(Polygon(line, facecolor=style.RING, edgecolor="#3c4552", linewidth=0.6, zorder=7.2))
 
 
 def _draw_rectangle(ax: Any, diameter: float, active: float, origin: FloatArray, along: FloatArray) -> None:
@@ -190,8 +219,10 @@ def _bar(fig: Any, bar: Any, filled: Any, title: str, ticks: Sequence[float]) ->
     bar.set_title(title, loc="left", color=style.MUTED, pad=8)
 
 
-def _key(fig: Any, axes: Sequence[Any], view: View, rules: Sequence[str]) -> None:
-    """Explain lines and fills under the panels."""
+def draw_key(
+    fig: Any, view: View, rules: Sequence[str], *, columns: int | None = None, left: float = 0.0, bottom: float = 0.0
+) -> None:
+    """Explain lines and fills under the panels, in at most `columns` columns; its corner is in figure fractions."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -200,7 +231,13 @@ def _key(fig: Any, axes: Sequence[Any], view: View, rules: Sequence[str]) -> Non
         Line2D([], [], color=styles[rule][0], linestyle=styles[rule][1], linewidth=1.8, label=rule_label(rule))
         for rule in rules
     ]
+    if view.before is not None:
+        handles.append(Line2D([], [], **EARLIER, label="before this treatment"))
     handles.append(Patch(facecolor=style.METAL_ACTIVE, edgecolor="#3c4552", linewidth=0.6, label="active tip"))
+    if view.run.rings():
+        handles.append(Patch(facecolor=style.RING, edgecolor="#3c4552", linewidth=0.6, label="ring electrode"))
     handles.append(Patch(facecolor=style.METAL_SHAFT, edgecolor="#3c4552", linewidth=0.6, label="insulated shaft"))
-    columns = len(handles) if len(axes) > 1 else min(len(handles), 3)
-    fig.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=columns, handlelength=2.2)
+    fig.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(left, bottom), handlelength=2.2,
+        ncols=min(len(handles), columns or len(handles)),
+    )  # fmt: skip

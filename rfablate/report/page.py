@@ -10,13 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from rfablate.report import style, tables
+from rfablate.report.electrodes import electrodes
 from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
 from rfablate.report.maps import damage_figure, temperature_figure
 from rfablate.report.outline import dimension_drawing
+from rfablate.report.repeat import added
 from rfablate.report.replay import misfit
 from rfablate.report.run_data import FIELDS, RunData, load_run
-from rfablate.report.scene import Picture, SceneJob
+from rfablate.report.scene import LESION, Picture, SceneJob
 from rfablate.report.view import View, load_view
 from rfablate.report.wording import answer, duration, rule_label
 
@@ -58,12 +60,14 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         _header(run, title),
         _warnings(run),
         section("Lesion", _lesion(run, view), "lesion"),
+        section("What this treatment adds", _attempt(added, run)),
         section("Targets and protected structures", _attempt(tables.verdicts, run)),
         section("Temperature and damage on slices through the applicator", picture[0], "slices"),
         section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
         section("Over time", picture[1]),
         section(
-            "Energy and generator", _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, misfit)))
+            "Energy and generator",
+            _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, electrodes, misfit))),
         ),
         section("Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))),
         section("Tissue values and their sources", _attempt(tables.tissues, run)),
@@ -190,13 +194,14 @@ def _scene(run: RunData, picture: Picture) -> str:
         return note(f"No 3-D picture: {picture.reason}.")
     colours, structures = style.structure_colours(run), run.table("structures")
     rules = run.rules()
-    keys = [("#e8873a", f"lesion, {rule_label(rules[0])}")] if rules else []
+    keys = [(LESION, f"lesion, {rule_label(rules[0])}")] if rules else []
     keys += [(colours[n], f"{n} ({structures[n].get('role', 'anatomy')})") for n in picture.shown]
     keys += [(style.METAL_ACTIVE, "active tip"), (style.METAL_SHAFT, "insulated shaft")]
+    keys += [(style.RING, "ring electrode")] if run.rings() else []
     items = "".join(
         f'<li><i class="swatch" style="background:{colour}"></i>{escape(label)}</li>' for colour, label in keys
     )
-    length = next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * picture.width_mm or n == 100)
+    length = picture.scale_mm
     scale = f'<span class="scale" style="width:{100 * length / picture.width_mm:.2f}%">{length} mm</span>'
     return (
         '<figure class="scene"><div class="stage">'

@@ -66,6 +66,16 @@ class RunData:
         found = self.summary.get("applicators") or self.case.get("applicators") or ()
         return tuple(found)
 
+    def rings(self) -> dict[str, tuple[float, float]]:
+        """Name of each applicator with a ring electrode -> from where to where it goes, from the tip [mm]."""
+        found = {}
+        for number, item in enumerate(self.case.get("applicators", ())):
+            if ring := item.get("ring"):
+                start = float(item["active_tip_mm"]) + float(ring["gap_mm"])
+                name = str(item.get("name", f"applicator {number + 1}"))
+                found[name] = (start, start + float(ring["length_mm"]))
+        return found
+
 
 def load_run(directory: Path) -> RunData:
     """Read summary.json, history.csv and case.toml of a run directory; note what is missing."""

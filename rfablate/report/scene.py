@@ -26,6 +26,8 @@ PIXELS = (1524, 1066)
 """Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
 BOX_POINTS = 56
 """Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
+LESION = "#e8873a"
+"""Colour of the lesion."""
 LIMIT_S = 60.0
 """Longest time the picture may take [s]."""
 
@@ -38,6 +40,11 @@ class Picture:
     width_mm: float = 0.0
     shown: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def scale_mm(self) -> int:
+        """Length of a scale bar that suits the picture."""
+        return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
 
 
 class SceneJob:
@@ -120,9 +127,11 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
             _add(plotter, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
-        _add(plotter, lesion, "#e8873a", 0.5, 0.25)
+        _add(plotter, lesion, LESION, 0.5, 0.25)
     for cannula in cannulas:
         _add_cannula(plotter, cannula, 2.2 * size)
+        if cannula.name in run.rings():
+            _add_ring(plotter, cannula, *run.rings()[cannula.name])
     return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
 
 
@@ -232,6 +241,19 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
     for path, diameter in cannula.tines:
         tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
         plotter.add_mesh(tine, color=style.METAL_ACTIVE, specular=0.5, ambient=0.2, smooth_shading=True)
+
+
+def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
+    """Add a ring electrode: a sleeve, a little wider than the shaft, so that it hides that."""
+    import pyvista as pv
+
+    from rfablate.report import style
+
+    centre = cannula.tip + 0.5 * (start + end) * cannula.direction
+    sleeve = pv.Cylinder(
+        center=centre, direction=cannula.direction, radius=0.52 * cannula.diameter, height=end - start, resolution=48
+    )
+    plotter.add_mesh(sleeve, color=style.RING, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
 
 
 def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:

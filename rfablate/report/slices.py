@@ -37,6 +37,10 @@ class Plane:
         local = (points - self.origin) @ np.column_stack([self.across, self.along])
         return np.asarray(local + self.offset)
 
+    def distance(self, point: FloatArray) -> float:
+        """How far `point` (3,) lies from the plane [mm]."""
+        return float(abs((point - self.origin) @ np.cross(self.across, self.along)))
+
     def positions(self, local: FloatArray) -> FloatArray:
         """Points (n, 3) [mm] at in-plane coordinates `local` (n, 2) [mm]."""
         return np.asarray(self.origin + (local - self.offset) @ np.stack([self.across, self.along]))

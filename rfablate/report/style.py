@@ -22,6 +22,7 @@ RULE_COLOURS = (LESION, "#0079a9", "#b3541e", "#6b4e9b")
 RULE_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 METAL_ACTIVE = "#c9ced6"
 METAL_SHAFT = "#6f7987"
+RING = "#8fc1ea"
 
 # Colour says the role, and the line says it again: solid targets, dashed protected structures, thin anatomy.
 ROLE_COLOURS = {

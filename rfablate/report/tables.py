@@ -256,6 +256,8 @@ def provenance(run: RunData) -> str:
 
 def _in_words(value: Any) -> str:
     """Return a value of the provenance as text; the list of resumptions with each one's when, where from and ranks."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if not isinstance(value, list):
         return str(value)
     return "; ".join(", ".join(f"{key} {part}" for key, part in each.items()) for each in value)

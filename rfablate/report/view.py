@@ -57,6 +57,8 @@ class View:
     """Half the side of the square window [mm]."""
     centres: tuple[tuple[float, float], ...]
     """Centre of the window in each slice [mm]."""
+    before: FloatArray | None = None
+    """Level of the deciding rule when a repeated treatment began."""
 
     def tissue(self, piece: Slice) -> BoolArray:
         """Which triangles of a slice are tissue, not metal."""
@@ -65,7 +67,14 @@ class View:
 
     def lesion(self, piece: Slice, rule: str) -> list[FloatArray]:
         """Outline of the lesion of `rule` in the tissue of a slice."""
-        return isolines(piece.points, piece.triangles[self.tissue(piece)], piece.at(self.levels[rule]), 0.0)
+        return self._outline(piece, self.levels[rule])
+
+    def earlier(self, piece: Slice) -> list[FloatArray]:
+        """Outline of the deciding rule's lesion before a repeated treatment; none of a first one."""
+        return [] if self.before is None else self._outline(piece, self.before)
+
+    def _outline(self, piece: Slice, level: FloatArray) -> list[FloatArray]:
+        return isolines(piece.points, piece.triangles[self.tissue(piece)], piece.at(level), 0.0)
 
     def structures(self, piece: Slice) -> list[tuple[int, str]]:
         """Tag and name of the case's structures that a slice cuts."""
@@ -109,9 +118,9 @@ def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
     return tuple(found)
 
 
-def rule_levels(run: RunData, fields: FieldsReader) -> dict[str, FloatArray]:
-    """Give the last frame's level field of each lesion rule, the deciding first; leave out unknown rules."""
-    peak, omega, cem43 = (fields.point_data(name) for name in ("peak_temperature_degC", "omega", "cem43_min"))
+def rule_levels(run: RunData, fields: FieldsReader, frame: int = -1) -> dict[str, FloatArray]:
+    """Give a frame's level field of each lesion rule, the deciding first; leave out unknown rules."""
+    peak, omega, cem43 = (fields.point_data(name, frame) for name in ("peak_temperature_degC", "omega", "cem43_min"))
     rules: list[Rule] = []
     for name in run.rules():
         try:
@@ -119,7 +128,7 @@ def rule_levels(run: RunData, fields: FieldsReader) -> dict[str, FloatArray]:
         except ValueError:
             continue
     counted = any(rule.kind == "cell_death" for rule in rules)
-    dead = fields.point_data("dead_fraction") if counted else np.zeros_like(peak)
+    dead = fields.point_data("dead_fraction", frame) if counted else np.zeros_like(peak)
     return {rule.name: rule.level(peak, omega, cem43, dead) for rule in rules}
 
 
@@ -147,12 +156,13 @@ def load_view(run: RunData) -> View:
         frame = int(hot[-1]) if len(hot) else len(fields.times_s) - 1
         temperature = fields.point_data("temperature_degC", frame)
         omega, levels = fields.point_data("omega"), rule_levels(run, fields)
+        before = next(iter(rule_levels(run, fields, 0).values()), None) if run.table("repeat") else None
         cannulas = read_cannulas(run)
         slices = _slices(fields, cannulas)
         names = dict(fields.region_names)
         times = fields.times_s
     times_s = (float(times[frame]), float(times[-1]))
-    bare = View(run, slices, names, temperature, omega, levels, *times_s, cannulas, placed_shapes(run), 1.0, ())
+    bare = View(run, slices, names, temperature, omega, levels, *times_s, cannulas, placed_shapes(run), 1.0, (), before)
     half_size, centres = _window(bare)
     return replace(bare, half_size=half_size, centres=centres)
 

@@ -77,6 +77,7 @@ def answer(run: RunData) -> str:
     """Give the result in one sentence: the lesion's size, and each target and protected structure."""
     parts = [
         _lesion_answer(run),
+        _repeat_answer(run),
         *(_structure_answer(run, *item) for item in _judged(run.table("structures"))),
     ]
     said = [part for part in parts if part]
@@ -93,6 +94,13 @@ def _lesion_answer(run: RunData) -> str:
     if not card.get("volume_mm3"):
         return f"No {name} forms"
     return f"The {name} is {number(card.get('width_mm'))} × {number(card.get('length_mm'))} mm (width × length)"
+
+
+def _repeat_answer(run: RunData) -> str:
+    volume = run.table("repeat").get("volume_mm3", {}).get(next(iter(run.rules()), ""), {})
+    if not is_number(volume.get("added")):
+        return ""
+    return f"this treatment adds {number(volume['added'])} mm³ to the {number(volume.get('before'))} mm³ of before"
 
 
 def _judged(structures: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,9 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
+from rfablate.__main__ import main
 from rfablate.output.fields import FieldsFile
-from rfablate.report import slices, write_report
+from rfablate.output.reader import FieldsReader
+from rfablate.report import slices, style, write_report
+from rfablate.report.maps import draw_metal
 from rfablate.report.run_data import load_run
 from rfablate.report.scene import Picture
 from rfablate.report.view import load_view
@@ -531,6 +536,101 @@ def test_a_case_names_the_rule_that_decides(run_3d: Path, tmp_path: Path) -> Non
     (run / "summary.json").write_text((run_3d / "summary.json").read_text(encoding="utf-8"), encoding="utf-8")
     (run / "case.toml").write_text(CASE + 'verdict_rule = "arrhenius"\n', encoding="utf-8")
     assert answer(load_run(run)).startswith("The Arrhenius Ω ≥ 1 lesion is 7.0 × 9.7 mm")
+
+
+@pytest.mark.parametrize("name", ["run_3d", "run_axisymmetric"])
+def test_a_run_has_one_picture_with_its_title_and_its_slice(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run, file = request.getfixturevalue(name), tmp_path / "plate.png"
+    assert main(["report", str(run), "--picture", str(file)]) == 0
+    pixels = imread(file)
+    assert pixels.shape[:2] == (495, 1040)
+    lesion, heat = pixels[50:430, :500, :3], pixels[50:430, 575:920, :3]
+    for half in (lesion, heat):
+        assert len(np.unique((half * 255).astype(int).reshape(-1, 3), axis=0)) > 200
+
+
+def test_a_picture_that_cannot_be_made_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    assert main(["report", str(tmp_path), "--picture", str(tmp_path / "plate.png")]) == 2
+    assert "fields.vtkhdf" in capsys.readouterr().err
+
+
+def test_a_cannula_beside_a_slice_is_not_drawn_on_it(run_3d: Path, tmp_path: Path) -> None:
+    """A mesh without metal, as of a pair 10 mm apart cut midway: its outline would stand where it is not."""
+    run = tmp_path / "run"
+    shutil.copytree(run_3d, run)
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    for name, x in (("left", -5.0), ("right", 5.0)):
+        summary["applicators"].append({**summary["applicators"][0], "name": name, "tip_mm": [x, 0, 0]})
+    del summary["applicators"][0]
+    (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    view = load_view(load_run(run))
+    drawn = {}
+    for number, piece in enumerate(view.slices):
+        ax = style.figure(4, 4).add_subplot()
+        draw_metal(ax, view, view.windowed(number))
+        drawn[piece.plane.title] = len(ax.patches)
+    assert drawn == {"Plane y–z at x = 0 mm": 0, "Plane x–z at y = 0 mm": 4}
+
+
+def _repeated(run: Path) -> None:
+    """Make a run the repeat of another one: its lesion in the first frame is the other's."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    volumes = {"isotherm_50C": {"before": 82.5, "added": 65.0, "after": 147.5, "in_its_own_run": 80.7}}
+    start = {"start_from": "/somewhere/runs/first", "cooled": True, "same_mesh": False}
+    summary["repeat"] = {**start, "volume_mm3": volumes}
+    (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_scene")
+def test_a_repeat_says_what_it_adds(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", axisymmetric=True, n=9, frames=3)
+    assert "What this treatment adds" not in write_report(run).read_text(encoding="utf-8")
+    _repeated(run)
+    text = write_report(run).read_text(encoding="utf-8")
+    words = " ".join(Page(without_pictures(text)).words).replace("\u00a0", " ")
+    assert "this treatment adds 65.0 mm³ to the 82.5 mm³ of before" in words
+    assert "82.5 65.0 147.5 +79 % 80.7" in words
+    assert "before this treatment" in words and "/somewhere" not in words
+
+
+def test_the_lesion_before_a_repeat_is_outlined(tmp_path: Path) -> None:
+    """A first treatment has none; that of a repeat is the first frame's, and lies within the last frame's."""
+    run = make_run(tmp_path / "run", axisymmetric=True, n=15, frames=3)
+    assert load_view(load_run(run)).before is None
+    with FieldsReader(run / "fields.vtkhdf") as fields:
+        shown = fields.point_data("peak_temperature_degC", 0) - 50.0
+    _repeated(run)
+    view = load_view(load_run(run))
+    assert view.before is not None and np.sign(view.before) == pytest.approx(np.sign(shown))
+
+
+def test_rings_are_where_the_case_has_them(run_3d: Path, tmp_path: Path) -> None:
+    """From the active tip's end over the gap; drawn as meshed, named in the key."""
+    run = tmp_path / "run"
+    shutil.copytree(run_3d, run)
+    ring = CASE.replace("active_tip_mm = 5.0\n", "active_tip_mm = 5.0\nring = { gap_mm = 1.5, length_mm = 2.0 }\n")
+    (run / "case.toml").write_text(ring, encoding="utf-8")
+    assert load_run(run_3d).rings() == {}
+    assert load_run(run).rings() == {"cannula": (6.5, 8.5)}
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "ring electrode" in text and "ring electrode" not in write_report(run_3d).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_scene")
+def test_several_electrodes_tell_their_currents(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", axisymmetric=True, n=9, frames=2)
+    summary = _summary(True)
+    tips = {
+        "cannula": {"electrode": "active", "current_A": 0.1081, "sensor_degC": 70.04},
+        "cannula_ring": {"electrode": "return", "current_A": -0.0912},
+    }
+    summary["electrodes"] = {"tips": tips, "return_current_A": -0.0169}
+    (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    words = " ".join(Page(without_pictures(write_report(run).read_text(encoding="utf-8"))).words)
+    assert "cannula active 108.1 70.0 cannula_ring return −91.2 – outer boundary return −16.9 –" in words
 
 
 def test_the_page_needs_no_display_and_no_dolfinx(run_3d: Path) -> None:

@@ -1,0 +1,64 @@
+"""The page of the library's applicators: sheets of the cannulae, a picture of each other electrode."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rfablate.catalogue import applicators_text
+from rfablate.physics.library import applicator_names
+from rfablate.report.applicators import write_picture, write_sheet
+
+HERE = Path(__file__).parent
+FAMILIES = {
+    "sharp": ("Sharp cannulae, solid", ""),
+    "sharp-tube": ("Sharp cannulae as tubes, cut", "-tube"),
+    "blunt": ("Blunt cannulae, solid", "-blunt"),
+    "blunt-tube": ("Blunt cannulae as tubes, cut", "-blunt-tube"),
+}
+"""File of each sheet -> its title and the end of its models' names, after gauge and tip."""
+HEAD = """# Applicators
+
+All models of the library, drawn by the functions behind `rfablate library applicators --pictures DIR`, which writes a
+larger picture of each. Light: bare and active; dark: insulated; dot: temperature sensor.
+Made by `make gallery`.
+
+## Cannulae
+
+`cannula-<gauge>g-<tip>mm`, sharp as it is, `-blunt`, `-tube` or `-blunt-tube`.
+Tips shorter than their bevel are left out.
+"""
+
+
+def families() -> tuple[dict[str, list[str]], list[str]]:
+    """Return the names on each sheet, and those that have a picture of their own."""
+    names = applicator_names()
+    sheets: dict[str, list[str]] = {file: [] for file in FAMILIES}
+    alone = []
+    for name in names:
+        end = "-" + "-".join(name.split("-")[3:]) if name.count("-") > 2 else ""
+        found = [file for file, (_, suffix) in FAMILIES.items() if name.startswith("cannula-") and end == suffix]
+        if found:
+            sheets[found[0]].append(name)
+        else:
+            alone.append(name)
+    return sheets, alone
+
+
+def write_applicators() -> None:
+    """Write docs/applicators.md and its pictures."""
+    from docs.gallery import PICTURES, store
+
+    sheets, alone = families()
+    lines = [HEAD]
+    with tempfile.TemporaryDirectory() as folder:
+        for file, names in sheets.items():
+            title, suffix = FAMILIES[file]
+            store(write_sheet(title, names, Path(folder) / f"{file}.png"), PICTURES / f"applicators-{file}.png")
+            lines += [f"![{title}](pictures/applicators-{file}.png)", f"\n{len(names)} models `cannula-…{suffix}`\n"]
+        lines.append("## Other electrodes\n")
+        for name in alone:
+            store(write_picture(name, Path(folder)), PICTURES / f"{name}.png")
+            model = "\n".join(applicators_text(name).splitlines()[1:])
+            lines += [f"### {name}\n", f"![{name}](pictures/{name}.png)\n", f"```toml\n{model}\n```\n"]
+    (HERE / "applicators.md").write_text("\n".join(lines), encoding="utf-8")

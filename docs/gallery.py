@@ -1,0 +1,160 @@
+"""Runs the shipped cases and makes the gallery: docs/gallery.md, docs/applicators.md and their pictures.
+
+    python -m docs.gallery [CASE ...] [--kept]
+
+Runs are written to `runs/gallery`; with --kept those that are there serve again. What the runs gave stands in
+docs/gallery.json, one entry a case; the pages are made from it, so that single cases can be brought up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import runpy
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageColor
+from scipy.spatial import cKDTree
+
+from docs.applicators import write_applicators
+from docs.pages import HERE, gallery_page
+from rfablate.report import style
+from rfablate.report.plate import write_plate
+from rfablate.report.run_data import load_run
+from rfablate.report.scene import LESION
+from rfablate.report.wording import answer
+from tests.shipped import CASES, EARLIER
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RUNS = HERE.parent / "runs" / "gallery"
+PICTURES = HERE / "pictures"
+RECORD = HERE / "gallery.json"
+APPLICATORS = "applicators"
+"""Asked for like a case: the page of the library's applicators."""
+NUMBERS = 3
+"""Numbers a case shows: the first of its expected.toml."""
+
+
+def main() -> None:
+    """Bring the entries and pictures of the asked cases up to date, and the page of the applicators."""
+    names = sorted(folder.name for folder in CASES.iterdir() if folder.is_dir())
+    parser = argparse.ArgumentParser(prog="python -m docs.gallery", description="Make docs/gallery.md.")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="only these (default: all)")
+    parser.add_argument("--kept", action="store_true", help="show the runs in runs/gallery instead of new ones")
+    args = parser.parse_args()
+    if unknown := sorted({*args.cases} - {*names, APPLICATORS}):
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join([*names, APPLICATORS])}")
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    PICTURES.mkdir(exist_ok=True)
+    asked = args.cases or [*names, APPLICATORS]
+    for name in [name for name in asked if name != APPLICATORS]:
+        study = (CASES / name / "study.toml").exists() and not (CASES / name / "case.toml").exists()
+        record[name] = (_study if study else _case)(name, args.kept)
+        print(f"{name}: {record[name]['wall_s']:.0f} s", flush=True)
+        _write({each: record[each] for each in names if each in record})
+    if APPLICATORS in asked:
+        write_applicators()
+
+
+def _write(record: dict[str, Any]) -> None:
+    """Write the record and the page of it: after every case, so that a run that is stopped loses one."""
+    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (HERE / "gallery.md").write_text(gallery_page(record), encoding="utf-8")
+
+
+def _rfablate(*arguments: str) -> None:
+    command = [sys.executable, "-m", "rfablate", *arguments]
+    if subprocess.run(command, cwd=HERE.parent).returncode not in (0, 5):  # 5: a structure over its limit, a result
+        raise SystemExit(f"failed: {' '.join(command)}")
+
+
+def _case(name: str, kept: bool) -> dict[str, Any]:
+    """Run a case, and before it those it starts from; draw it and return its entry."""
+    files = {name: CASES / name / "case.toml"}
+    files = {f"{name}_{Path(file).stem}": CASES / name / file for file in EARLIER.get(name, ())} | files
+    start: list[str] = []
+    for run, file in files.items():
+        if not kept:
+            _rfablate("run", str(file), "-o", str(RUNS / run), "--overwrite", "--quiet", *start)
+        start = ["--set", f"start_from={RUNS / run}"]
+    with tempfile.TemporaryDirectory() as folder:
+        store(write_plate(RUNS / name, Path(folder) / "plate.png"), PICTURES / f"{name}.png")
+    data = load_run(RUNS / name)
+    summary, numerics = data.summary, data.table("numerics")
+    expected = tomllib.loads((CASES / name / "expected.toml").read_text(encoding="utf-8"))["number"]
+    walls = [float(load_run(RUNS / run).table("timing_s")["total"]) for run in files]
+    return {
+        "title": summary["title"],
+        "answer": answer(data),
+        "numbers": [_number(entry["key"], summary) for entry in expected[:NUMBERS]],
+        "axisymmetric": summary["case"]["axisymmetric"],
+        "accuracy": data.case["mesh"]["accuracy"],
+        "nodes": numerics["nodes"],
+        "ranks": numerics["ranks"],
+        "simulated_s": summary["simulated_s"],
+        "wall_s": round(sum(walls), 1),
+        "day": summary["provenance"]["started"][:10],
+        "versions": f"rfablate {summary['provenance']['rfablate']}, DOLFINx {summary['provenance']['dolfinx']}",
+    }
+
+
+def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return a number of a summary with its error bar, None where the run tells none."""
+    value: Any = summary
+    for part in key.split("."):
+        value = value[part]
+    bar = summary["numerics"].get("error_bar", {}).get(key.partition(".")[2])
+    return {"key": key, "value": value, "error": bar}
+
+
+def _study(name: str, kept: bool) -> dict[str, Any]:
+    """Run a study that has a trends.py; draw that and return its entry."""
+    folder = RUNS / name
+    if not kept:
+        _rfablate("study", str(CASES / name), "-o", str(folder))
+    trends = runpy.run_path(str(CASES / name / "trends.py"))
+    found = trends["trends"](trends["Table"](folder / "table.csv"))
+    with tempfile.TemporaryDirectory() as temporary:
+        trends["draw"](found, Path(temporary) / "trends.png")
+        store(Path(temporary) / "trends.png", PICTURES / f"{name}.png")
+    members = [load_run(file.parent) for file in sorted(folder.rglob("summary.json"))]
+    shown = [(trend, [number for each in trend.seen.values() for number in each]) for trend in found]
+    return {
+        "title": tomllib.loads((CASES / name / "study.toml").read_text(encoding="utf-8"))["title"],
+        "trends": [
+            {"title": t.title, "unit": t.unit, "published": t.published, "seen": [min(seen), max(seen)]}
+            for t, seen in shown
+        ],
+        "members": len(members),
+        "wall_s": round(sum(float(member.table("timing_s")["total"]) for member in members), 1),
+        "day": members[0].table("provenance")["started"][:10],
+        "versions": f"rfablate {members[0].table('provenance')['rfablate']}, "
+        f"DOLFINx {members[0].table('provenance')['dolfinx']}",
+    }
+
+
+def store(picture: Path, target: Path) -> None:
+    """Write a picture with 256 colours, a third of its size: those of keys exactly, the frequent, the rest covered."""
+    exact = ["#ffffff", style.INK, style.MUTED, style.METAL_ACTIVE, style.METAL_SHAFT, style.RING, LESION]
+    exact += [*style.RULE_COLOURS, *(colour for colours in style.ROLE_COLOURS.values() for colour in colours)]
+    image = Image.open(picture).convert("RGB")
+    rare = image.quantize(40, Image.Quantize.MAXCOVERAGE).getpalette() or []
+    often = image.quantize(216 - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
+    palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
+    nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
+    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's own search is not exact
+    small.putpalette(palette.tolist())
+    small.save(target, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
