@@ -33,7 +33,7 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
         between_tips = "return" in electrode_roles([applicator for _, applicator in parts.applicators]).values()
-        if _generated(parts) and not between_tips:
+        if _generated(parts) and not between_tips and not parts.channel_count:
             yield from _return_faults(parts.boundary, parts.generator)
     if len(parts.applicators) > 1:
         for where, applicator in parts.applicators:
