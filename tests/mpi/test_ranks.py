@@ -24,7 +24,7 @@ from rfablate.output.checkpoint import read_checkpoint
 from tests.mpi.launch import launch, rfablate
 
 CASES = Path(__file__).parent / "cases"
-NAMES = ("structures", "axisymmetric")
+NAMES = ("structures", "axisymmetric", "channels")
 SKIPPED = ("timing_s", "provenance", "numerics.ranks", "numerics.heat_iterations", "numerics.potential_iterations")
 Runs = dict[tuple[str, int], Path]
 

@@ -104,6 +104,18 @@ def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
         assert max(worst.values()) <= SAME, (part, worst)
 
 
+@pytest.mark.parametrize("sharing", ["mode='simultaneous'", "mode='switching', dwell_s=0.8"])
+def test_channels_go_on_with_their_voltages_and_turns(comm: MPI.Comm, shared_tmp: Path, sharing: str) -> None:
+    """A pair and a single channel with set points of their own, one ideal and one PI."""
+    folder = shared_tmp / f"channels-{sharing[6:10]}-{comm.size}"
+    changes = (f"sharing={{{sharing}}}",)
+    trials = _trials(_case("channels", *changes), folder / "whole", comm)
+    _broken(_case("channels", *changes, OFTEN), folder / "broken", comm, round(0.7 * trials))
+    _resume(folder / "broken", comm)
+    worst = apart(folder / "whole", folder / "broken")
+    assert max(worst.values()) <= SAME, worst
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mass", ["lumped", "consistent"])
 def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_tmp: Path, mass: str) -> None:
