@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rfablate.report import style, tables
+from rfablate.report.channels import channels
 from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
 from rfablate.report.maps import damage_figure, temperature_figure
@@ -63,7 +64,8 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
         section("Over time", picture[1]),
         section(
-            "Energy and generator", _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, misfit)))
+            "Energy and generator",
+            _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, channels, misfit))),
         ),
         section("Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))),
         section("Tissue values and their sources", _attempt(tables.tissues, run)),
