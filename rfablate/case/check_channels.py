@@ -8,7 +8,7 @@ from dataclasses import replace
 from rfablate.case.channels import Channel, Sharing, sensors_of
 from rfablate.case.check_generator import generator_faults
 from rfablate.case.device import electrode_roles
-from rfablate.case.generators import Pulsed, Replay, SurfaceTemperature
+from rfablate.case.generators import Pulsed, Replay, Staged, SurfaceTemperature, TemperatureControl
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.parts import Parts
 from rfablate.case.suggest import did_you_mean
@@ -41,6 +41,8 @@ def channel_faults(parts: Parts) -> Iterator[Fault]:
             yield Fault(f"{where}.name", f'found "{channel.name}" a second time', "every name once")
         yield from _electrode_faults(where, channel, electrodes, parts)
         yield from _protocol_faults(where, channel, parts)
+    if parts.sharing is not None and parts.sharing.mode == "simultaneous":
+        yield from _shared_sensor_faults(parts)
     if len(channels) == parts.channel_count and len(parts.applicators) == parts.applicator_count:
         used = {name for channel in channels for name in (*channel.active, *channel.returns)}
         for name in electrodes:
@@ -60,6 +62,23 @@ def _sharing_faults(sharing: Sharing | None, count: int) -> Iterator[Fault]:
         yield Fault("sharing.dwell_s", found, 'no such key: it is for mode = "switching"', "drop dwell_s")
     if sharing != Sharing() and count == 0:
         yield Fault("sharing", "found a table", "[[channels]] that share the device", "drop [sharing]")
+
+
+def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield channels that follow one sensor at once: which of them heats it would be their order's choice."""
+    followed: dict[tuple[str, ...], str] = {}
+    for where, channel in parts.channels:
+        generator = channel.generator or parts.generator
+        if not isinstance(generator, TemperatureControl | Staged):
+            continue
+        sensors = sensors_of(channel)
+        numbers = [(name,) for name in sensors] if generator.reads == "hottest" else [tuple(sorted(sensors))]
+        for number in [sensors[:1]] if generator.reads == "first" else numbers:
+            if number in followed:
+                found = f"it follows {' and '.join(number)}, as channel {followed[number]} does at the same time"
+                expected = "a sensor of its own, so that each can hold its set point"
+                yield Fault(f"{where}.sensors", found, expected, f'sensors = ["{channel.active[0]}"]')
+            followed.setdefault(number, channel.name)
 
 
 def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], parts: Parts) -> Iterator[Fault]:

@@ -28,6 +28,7 @@ from rfablate.fem.electric import UnitField
 from rfablate.fem.meshing import make_mesh
 from rfablate.fem.parallel import on_root
 from rfablate.problem import Problem, build_problem
+from rfablate.results import Delivered, electric_entry
 from rfablate.run import steps
 from rfablate.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
@@ -266,3 +267,10 @@ def test_switching_hands_over_where_the_impedance_has_risen(comm: MPI.Comm) -> N
         assert at.outputs[number].power > 0.0 and after.outputs[number].power == 0.0
     first = events[0][0]
     assert first < 5.0 and next(f for f in seen if f.t > first).outputs[1].power == pytest.approx(3.0)
+
+
+def test_several_channels_have_a_power_in_common_and_no_voltage() -> None:
+    last = Delivered(20.0, 0.01, 7.0, 9.0, 0.0)
+    assert electric_entry(last)["impedance_ohm"] == pytest.approx(100.0)
+    several = electric_entry(last, 2)
+    assert several["power_W"] == 7.0 and several["voltage_V"] is None and several["impedance_ohm"] is None

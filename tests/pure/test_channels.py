@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from rfablate.case.schema import Case
 from rfablate.device import case_channels
 from rfablate.errors import CaseError
 from rfablate.fem.patterns import electrode_groups, group_potentials
+from rfablate.ledger import Ledger, Powers
+from rfablate.output.card import _channel_lines, _generator_line
 from rfablate.physics.generator import (
     Channels,
     Command,
@@ -31,6 +34,8 @@ from rfablate.physics.generator import (
     Window,
     settle,
 )
+from rfablate.report.channels import channels as channel_table
+from rfablate.report.run_data import RunData
 from rfablate.stepping import ROUNDING, StepControl, far_from
 
 if sys.version_info >= (3, 11):
@@ -267,6 +272,12 @@ WRONG: dict[str, tuple[list[Table], Table, str, str]] = {
     "sensor": ([A, B, {**C, "sensors": ["a"]}], {}, 'channels[2] "on_c".sensors[0]', "of an electrode it drives: c"),
     "no sensor": ([A, B, {**C, "sensors": []}], {}, 'channels[2] "on_c".sensors', "at least one applicator"),
     "twice": ([A, B, C, A], {}, 'channels[3] "on_a".name', "every name once"),
+    "one sensor of two": (
+        [{**A, "return": ["b"]}, {**C, "return": ["b"]}],
+        {},
+        'channels[1] "on_c".sensors',
+        "it follows b, as channel on_a does at the same time",
+    ),
     "no dwell": ([A, B, C], {"sharing": {"mode": "switching"}}, "sharing.dwell_s", "dwell_s = 30"),
     "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "drop dwell_s"),
     "nothing shared": ([], {"sharing": {"mode": "sequential"}}, "sharing", "[[channels]]"),
@@ -301,8 +312,39 @@ def test_a_wrong_case_is_told_where_and_what(name: str) -> None:
     assert said in str(faults[0])
 
 
+def test_channels_may_read_one_sensor_in_turn_or_in_different_means() -> None:
+    first, second = {**A, "return": ["b"]}, {**C, "return": ["b"]}
+    case_of(first, second, sharing={"mode": "sequential"})
+    case_of(*({**each, "generator": {"reads": "mean"}} for each in (first, second)))
+    case_of(first, {**second, "sensors": ["c"]})
+
+
 def test_an_electrodes_own_role_and_channels_contradict() -> None:
     wrong = tables(A, B, C)
     wrong["applicators"][2]["electrode"] = "return"
     with pytest.raises(CaseError, match=r"which say what is active and what returns"):
         parse_case(wrong)
+
+
+# --- what is told of them -------------------------------------------------------------------------
+
+DID = {"power_W": 3.0, "voltage_V": 17.3, "current_A": 0.173, "impedance_ohm": 100.0, "sensor_degC": 60.8}
+IDLE = dict.fromkeys((*DID, "peak_power_W"))
+
+
+def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
+    channels = {"tip": {**DID, "energy_J": 18.0, "on_s": 6.0}, "ring": {**IDLE, "energy_J": 0.0, "on_s": 0.0}}
+    electric = {**IDLE, "power_W": 3.0, "peak_power_W": 4.0, "sharing": "switching", "dwell_s": 3.0}
+    lines = [_generator_line({"electric": electric, "channels": channels}), *_channel_lines({"channels": channels})]
+    assert "2 channels, switching in turns of 3 s: 3.00 W at the end of heating; at most 4.00 W" in lines[0]
+    assert "tip: 3.00 W, 17.3 V, 173 mA, 100 ohm, sensor 60.8 degC; 18.0 J in 6.0 s" in lines[1]
+    assert "ring: no voltage was applied" in lines[2]
+    html = channel_table(RunData(tmp_path, {"channels": channels}, {}, {}, "", ()))
+    assert "tip" in html and "173" in html and "17.3" in html and "–" in html
+
+
+def test_the_ledger_keeps_each_channels_energy() -> None:
+    """The first flows of a step after a switch are its last ones, as for the sum."""
+    ledger = Ledger().advance(2.0, Powers(5.0, channels=(3.0, 2.0)), 10.0, after_switch=True)
+    ledger = ledger.advance(1.0, Powers(4.0, channels=(4.0, 0.0)), 14.5, after_switch=False)
+    assert ledger.channels == (9.5, 5.0) and sum(ledger.channels) == ledger.joule
