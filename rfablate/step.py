@@ -1,9 +1,9 @@
 """One step, solved and measured but not yet accepted.
 
 sigma, k, alive   at the extrapolated temperature of the step's end (order 1: at the last temperature)
-phi_1, G          unit potential
-T_a, T_b          passive part and response to 1 V of the bioheat step:  T = T_a + V^2 T_b
-V                 from the generator, which knows G and what the sensor would read
+phi_1, G          unit potential of each channel; there is one as a rule
+T_a, T_b          passive part and responses to 1 V of the bioheat step:  T = T_a + sum over channels of V^2 T_b
+V                 from each channel's generator, which knows G and what the sensor would read
 error             local error of the step, by which the loop accepts it or tries a shorter one
 """
 

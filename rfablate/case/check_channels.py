@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rfablate.case.channels import Channel, Sharing, sensors_of
-from rfablate.case.check_generator import generator_faults
+from rfablate.case.check_generator import generator_faults, hot_warnings
 from rfablate.case.device import electrode_roles
-from rfablate.case.generators import Pulsed, Replay, Staged, SurfaceTemperature, TemperatureControl
+from rfablate.case.generators import Generator, Pulsed, Replay, Staged, SurfaceTemperature, TemperatureControl
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.parts import Parts
 from rfablate.case.suggest import did_you_mean
@@ -30,11 +30,15 @@ def channel_faults(parts: Parts) -> Iterator[Fault]:
         yield Fault("channels", f"found {len(channels)} with a single electrode", expected, "drop [[channels]]")
         return
     for where, applicator in parts.applicators:
+        if applicator.contact > 0.0:
+            found = f"found {applicator.contact * 1e6:g} beside [[channels]]"
+            yield Fault(f"{where}.contact_ohm_mm2", found, "a layer on the only active tip", "drop contact_ohm_mm2")
         if applicator.electrode == "return":
             expected = "no such key beside [[channels]], which say what is active and what returns"
             yield Fault(
                 f"{where}.electrode", 'found "return"', expected, f'return = ["{applicator.name}"] in a channel'
             )
+    yield from _kind_faults("generator", parts.generator)
     names = [channel.name for channel in channels]
     for number, (where, channel) in enumerate(parts.channels):
         if channel.name in names[:number]:
@@ -110,11 +114,22 @@ def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], p
 
 
 def _protocol_faults(where: str, channel: Channel, parts: Parts) -> Iterator[Fault]:
-    place = f"{where}.generator" if channel.generator is not None else "generator"
-    generator = channel.generator or parts.generator
-    if isinstance(generator, SurfaceTemperature | Pulsed | Replay):
-        expected = "temperature, power, voltage, current or staged, as there are [[channels]]"
-        yield Fault(f"{place}.kind", f'found "{generator.kind}"', expected)
+    place = f"{where}.generator"
     if channel.generator is not None:
+        yield from _kind_faults(place, channel.generator)
         for fault in generator_faults(channel.generator, parts):
             yield replace(fault, where=fault.where.replace("generator", place, 1))
+
+
+def _kind_faults(where: str, generator: Generator | None) -> Iterator[Fault]:
+    if isinstance(generator, SurfaceTemperature | Pulsed | Replay):
+        expected = "temperature, power, voltage, current or staged, as there are [[channels]]"
+        yield Fault(f"{where}.kind", f'found "{generator.kind}"', expected)
+
+
+def channel_warnings(parts: Parts) -> Iterator[str]:
+    """Yield what looks odd in the channels' own protocols."""
+    for where, channel in parts.channels:
+        if channel.generator is not None:
+            for warning in hot_warnings(replace(parts, generator=channel.generator)):
+                yield warning.replace("generator", f"{where}.generator", 1)

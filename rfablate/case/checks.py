@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rfablate.case.check_axisymmetric import axisymmetric_faults
-from rfablate.case.check_channels import channel_faults
+from rfablate.case.check_channels import channel_faults, channel_warnings
 from rfablate.case.check_electrodes import electrode_faults
 from rfablate.case.check_generator import hot_warnings
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
@@ -46,6 +46,7 @@ def case_warnings(case: Case) -> list[str]:
     """Return what looks odd in a valid case, one line each."""
     parts = Parts.of(case)
     warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
+    warnings += channel_warnings(parts)
     for name in unused_tissues(parts):
         warnings.append(f"tissues.{name}: nothing in the case is made of it")
     tissues = known_tissues(parts)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rfablate.case.channels import outputs_of
+from rfablate.case.checks import case_warnings
 from rfablate.case.describe import describe_case
 from rfablate.case.load import dump_case, parse_case
 from rfablate.case.schema import Case
@@ -293,6 +294,12 @@ WRONG: dict[str, tuple[list[Table], Table, str, str]] = {
         'channels[2] "on_c".generator.target',
         "target_degC",
     ),
+    "surface of its own": (
+        [A, B, {**C, "generator": {"kind": "surface_temperature", "target_degC": 80, "hold_s": 60}}],
+        {},
+        'channels[2] "on_c".generator.kind',
+        "temperature, power, voltage, current or staged",
+    ),
     "pulsed": (
         [A, B, C],
         {"generator": {"kind": "pulsed", "voltage_V": 45, "pulse_ms": 20, "rate_Hz": 2, "duration_s": 60}},
@@ -317,6 +324,18 @@ def test_channels_may_read_one_sensor_in_turn_or_in_different_means() -> None:
     case_of(first, second, sharing={"mode": "sequential"})
     case_of(*({**each, "generator": {"reads": "mean"}} for each in (first, second)))
     case_of(first, {**second, "sensors": ["c"]})
+
+
+def test_a_channels_own_target_is_looked_at_as_the_cases_is() -> None:
+    (warning,) = case_warnings(case_of(A, B, {**C, "generator": {"target_degC": 105}}))
+    assert warning.startswith('channels[2] "on_c".generator.target_degC: at 105 degC')
+
+
+def test_a_layer_on_one_of_several_tips_is_refused() -> None:
+    wrong = tables({**A, "return": ["a_ring"]}, {"name": "ring", "active": ["a_ring"]})
+    wrong["applicators"] = [{**wrong["applicators"][0], "ring": {"gap_mm": 4, "length_mm": 4}, "contact_ohm_mm2": 50}]
+    with pytest.raises(CaseError, match="a layer on the only active tip"):
+        parse_case(wrong)
 
 
 def test_an_electrodes_own_role_and_channels_contradict() -> None:

@@ -7,6 +7,7 @@ conductance G, the sensor's temperature without voltage, a, and the sensor's gai
 
 so every control law is arithmetic in V^2. A generator is a frozen value; its memory is passed in and returned. A new
 mode is a file here that answers what `Generator` asks, a table in the case's schema, and a line in `rfablate.device`.
+A device has one channel or several, each with its generator: `Channels`.
 """
 
 from rfablate.physics.generator.channels import Channels, Delayed, Turn, settle
