@@ -47,6 +47,7 @@ def channel_faults(parts: Parts) -> Iterator[Fault]:
         yield from _protocol_faults(where, channel, parts)
     if parts.sharing is not None and parts.sharing.mode == "simultaneous":
         yield from _shared_sensor_faults(parts)
+        yield from _mixed_control_faults(parts)
     if len(channels) == parts.channel_count and len(parts.applicators) == parts.applicator_count:
         used = {name for channel in channels for name in (*channel.active, *channel.returns)}
         for name in electrodes:
@@ -83,6 +84,20 @@ def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
                 expected = "a sensor of its own, so that each can hold its set point"
                 yield Fault(f"{where}.sensors", found, expected, f'sensors = ["{channel.active[0]}"]')
             followed.setdefault(number, channel.name)
+
+
+def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield channels at once whose controllers look ahead differently: a step's sensors are foreseen at one time."""
+    controls: dict[str, str] = {}
+    for where, channel in parts.channels:
+        generator = channel.generator or parts.generator
+        if isinstance(generator, TemperatureControl | Staged):
+            controls.setdefault(generator.control, channel.name)
+            if len(controls) > 1:
+                first, other = next(iter(controls.items()))
+                expected = f'"{first}", as in channel {other}: channels at once share one kind of control'
+                yield Fault(f"{where}.generator.control", f'found "{generator.control}"', expected)
+                return
 
 
 def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], parts: Parts) -> Iterator[Fault]:

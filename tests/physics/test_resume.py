@@ -104,11 +104,15 @@ def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
         assert max(worst.values()) <= SAME, (part, worst)
 
 
-@pytest.mark.parametrize("sharing", ["mode='simultaneous'", "mode='switching', dwell_s=0.8"])
-def test_channels_go_on_with_their_voltages_and_turns(comm: MPI.Comm, shared_tmp: Path, sharing: str) -> None:
-    """A pair and a single channel with set points of their own, one ideal and one PI."""
-    folder = shared_tmp / f"channels-{sharing[6:10]}-{comm.size}"
-    changes = (f"sharing={{{sharing}}}",)
+@pytest.mark.parametrize(
+    ("sharing", "control"), [("mode='simultaneous'", "ideal"), ("mode='switching', dwell_s=0.8", "pi")]
+)
+def test_channels_go_on_with_their_voltages_and_turns(
+    comm: MPI.Comm, shared_tmp: Path, sharing: str, control: str
+) -> None:
+    """A pair and a single channel with set points of their own."""
+    folder = shared_tmp / f"channels-{control}-{comm.size}"
+    changes = (f"sharing={{{sharing}}}", f"generator.control={control}")
     trials = _trials(_case("channels", *changes), folder / "whole", comm)
     _broken(_case("channels", *changes, OFTEN), folder / "broken", comm, round(0.7 * trials))
     _resume(folder / "broken", comm)

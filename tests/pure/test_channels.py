@@ -279,6 +279,12 @@ WRONG: dict[str, tuple[list[Table], Table, str, str]] = {
         'channels[1] "on_c".sensors',
         "it follows b, as channel on_a does at the same time",
     ),
+    "mixed": (
+        [A, {**B, "generator": {"control": "pi"}}, C],
+        {},
+        'channels[1] "on_b".generator.control',
+        "share one kind of control",
+    ),
     "no dwell": ([A, B, C], {"sharing": {"mode": "switching"}}, "sharing.dwell_s", "dwell_s = 30"),
     "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "drop dwell_s"),
     "nothing shared": ([], {"sharing": {"mode": "sequential"}}, "sharing", "[[channels]]"),
