@@ -1,4 +1,4 @@
-"""What each of several channels did: columns of history.csv, and what summary.json and the card say of it. Pure."""
+"""What each of several channels did: columns of history.csv, and what summary.json and the card say of it."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class Sharing(Table):
     """How [[channels]] share the device.
 
     `mode`: "simultaneous" serves all in slices of time too short for tissue to notice, "sequential" one whole protocol
-    after the other, "switching" each for `dwell` in a cycle, and the next one at once where a channel pauses by its
-    roll_off.
+    after the other, "switching" each for `dwell` in a cycle. Where its roll_off pauses a channel, its turn ends at once
+    and it is left out for its `wait`. Who hands over starts its controller afresh in its next turn.
     """
 
     mode: Literal["simultaneous", "sequential", "switching"] = "simultaneous"

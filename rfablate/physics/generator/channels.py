@@ -1,5 +1,4 @@
-"""A device with several channels: each has its own generator and electrodes, and they share the device in one of three
-ways.
+"""Several channels of one device: each has its own generator and electrodes; they share it in one of three ways.
 
 simultaneous   One oscillator serves the channels in slices of time far shorter than any of tissue's own, so that tissue
                sees the mean of V^2 of each, and their heat adds up:  T = T_a + sum_k V_k^2 T_b,k.
