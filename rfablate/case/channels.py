@@ -40,6 +40,7 @@ class Sharing(Table):
     `mode`: "simultaneous" serves all in slices of time too short for tissue to notice, "sequential" one whole protocol
     after the other, "switching" each for `dwell` in a cycle. Where its roll_off pauses a channel, its turn ends at once
     and it is left out for its `wait`. Who hands over starts its controller afresh in its next turn.
+    Of channels at once, voltages and currents are RMS over all the time; the limits on them hold within their slices.
     """
 
     mode: Literal["simultaneous", "sequential", "switching"] = "simultaneous"
