@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from rfablate.case import generators as tables
+from rfablate.case.channels import outputs_of
 from rfablate.case.device_log import DRIVERS
 from rfablate.case.schema import Case
 from rfablate.physics import generator as device
-from rfablate.physics.generator import Generator, Limits, Ramp
+from rfablate.physics.generator import Channels, Generator, Limits, Ramp
 
 LOCATED = 0.05
 """Shortest step that is made to find when the impedance passed a threshold, as a fraction of the first step."""
 
 
-def case_generator(case: Case) -> Generator:
-    """Return the generator of the case, with its limits and its guard on the impedance."""
-    table = case.generator
+def case_channels(case: Case) -> Channels:
+    """Return the channels of the case's generator, with the times at which each has the output."""
+    outputs, mode = outputs_of(case.applicators, case.channels, case.generator), case.sharing.mode
+    if mode == "sequential":
+        lengths = [case_generator(case, each.generator).switch_times[-1] for each in outputs]
+        starts = list(accumulate(lengths, initial=0.0))[:-1]
+        pairs = zip(outputs, starts, strict=True)
+        return Channels(tuple(case_generator(case, each.generator, delay=start) for each, start in pairs))
+    share = 1.0 / len(outputs) if mode == "simultaneous" else 1.0
+    generators = tuple(case_generator(case, each.generator, share=share) for each in outputs)
+    return Channels(generators, case.sharing.dwell if mode == "switching" else None)
+
+
+def case_generator(
+    case: Case, table: tables.Generator | None = None, *, delay: float = 0.0, share: float = 1.0
+) -> Generator:
+    """Return the generator of a table, the case's own by default, with its limits and its guard on the impedance.
+
+    Args:
+        case: for what is not in the table.
+        table: a channel's.
+        delay: when its time begins [s].
+        share: part of the time the channel has the output, in slices that tissue does not notice. Voltage and current
+            are its means over all the time (RMS); the limits on them hold within the slices.
+    """
+    table = table or case.generator
     start = case.body.temperature
     if isinstance(table, tables.SurfaceTemperature):
         return device.Off(table.ramp, table.ramp + table.hold, table.cooldown)
-    limits = Limits(table.max_power, table.max_voltage, table.max_current)
+    limits = Limits(table.max_power, table.max_voltage * share**0.5, table.max_current * share**0.5)
+    inner = _unguarded(table, limits, start)
     return device.Guard(
-        _unguarded(table, limits, start),
+        device.Delayed(inner, delay) if delay else inner,
         device.Window(table.min_impedance, table.max_impedance),
         _roll_off(table.roll_off),
         resolution=LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step,

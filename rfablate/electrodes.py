@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from rfablate.case.channels import role_in
 from rfablate.case.device import electrode_roles
 from rfablate.case.schema import Case
 from rfablate.problem import Problem
@@ -12,6 +14,15 @@ from rfablate.state import Frame
 
 PAD = "return"
 """Name of what returns the current beside the tips: the outer surface."""
+
+
+def parts_of(case: Case) -> dict[str, str]:
+    """Return what each electrode is: active or return, or which of them in which channel."""
+    roles = electrode_roles(case.applicators)
+    if not case.channels:
+        return dict(roles)
+    words = {"active": "active", "return": "return", "float": "floating"}
+    return {name: ", ".join(f"{words[role_in(each, name)]} in {each.name}" for each in case.channels) for name in roles}
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class ElectrodesRecord:
     def __init__(self, case: Case, problem: Problem) -> None:
         """Start with no current."""
         self._problem = problem
-        self._roles = electrode_roles(case.applicators)
+        self._parts = parts_of(case)
         self._sensors = [each.name for each in case.applicators]
         self._pad = case.boundary.electric == "return"
         self.memory = ElectrodesMemory()
@@ -36,22 +47,29 @@ class ElectrodesRecord:
     def see(self, frame: Frame) -> dict[str, float | None]:
         """Take note of a step and return its columns of history.csv. Collective."""
         readings = tuple(self._problem.sensors.read(frame.T)[0].tolist())
-        unit = frame.unit.currents if frame.unit is not None else (0.0,) * (len(self._roles) + 1)
-        currents = tuple(frame.voltage * each for each in unit)
+        currents = self._currents(frame)
         if frame.voltage > 0.0:
             self.memory = ElectrodesMemory(currents, readings)
-        names = [*self._roles, *([PAD] if self._pad else [])]
+        names = [*self._parts, *([PAD] if self._pad else [])]
         columns: dict[str, float | None] = {f"{name}_current_A": A for name, A in zip(names, currents, strict=False)}
         columns.update({f"{name}_sensor_degC": T for name, T in zip(self._sensors, readings, strict=True)})
         return columns
+
+    def _currents(self, frame: Frame) -> tuple[float, ...]:
+        """Return the current out of each electrode and the return's rest [A]; of channels in slices of time its RMS."""
+        unit = frame.unit.currents if frame.unit is not None else (0.0,) * (len(self._parts) + 1)
+        if frame.alone:
+            return tuple(frame.voltage * each for each in unit)
+        parts = [[out.voltage * each for each in out.unit.currents] for out in frame.outputs if out.unit is not None]
+        return tuple(math.hypot(*each) for each in zip(*parts, strict=True))
 
     def entry(self) -> dict[str, Any]:
         """Return what summary.json says of the electrodes, as of the last step with voltage. Collective."""
         electric, memory = self._problem.electric, self.memory
         found: dict[str, Any] = {}
-        for number, (name, role) in enumerate(self._roles.items()):
+        for number, (name, part) in enumerate(self._parts.items()):
             current = memory.currents[number] if memory.currents else None
-            found[name] = {"electrode": role, "current_A": current}
+            found[name] = {"electrode": part, "current_A": current}
             if name in self._sensors:
                 found[name]["sensor_degC"] = dict(zip(self._sensors, memory.readings, strict=False)).get(name)
         matrix = electric.conductances().tolist() if electric is not None else []

@@ -16,6 +16,8 @@ class Powers:
     """Out through surfaces and structures of fixed temperature, and with liquids that flow."""
     metabolic: float = 0.0
     """From the tissue itself."""
+    channels: tuple[float, ...] = ()
+    """Joule heat of each of the generator's channels."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Ledger:
     stored: float = 0.0
     latent: float = 0.0
     metabolic: float = 0.0
+    channels: tuple[float, ...] = ()
+    """Joule heat of each of the generator's channels."""
     last: Powers = Powers()
 
     @property
@@ -54,8 +58,11 @@ class Ledger:
         """
         start = now if after_switch else self.last
         half = 0.5 * dt
+        so_far = self.channels or (0.0,) * len(now.channels)
+        powers = zip(so_far, start.channels, now.channels, strict=True)
         return replace(
             self,
+            channels=tuple(energy + half * (first + last) for energy, first, last in powers),
             joule=self.joule + half * (start.joule + now.joule),
             perfused=self.perfused + half * (start.perfused + now.perfused),
             boundary=self.boundary + half * (start.boundary + now.boundary),

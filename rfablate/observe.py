@@ -201,6 +201,8 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
     """Return the nodal fields of a step on rank 0, named as in fields.vtkhdf; None elsewhere. Collective."""
     domain = problem.domain
     phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
+    if not frame.alone:  # RMS over the slices of time that the channels have
+        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
     fields = {
         "temperature_degC": frame.T,
         "peak_temperature_degC": frame.peak,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.channels import outputs_of
 from rfablate.case.device import device_materials, electrode_roles, electrode_surface
 from rfablate.case.flow import held_structures
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
-from rfablate.device import case_generator
+from rfablate.device import case_channels
 from rfablate.errors import MeshError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.domain import Domain
@@ -78,7 +79,7 @@ class Problem:
     """Nodes whose temperature is given throughout."""
     fixed_value: FloatArray
     sensors: Sensors
-    generator: device.Generator
+    generator: device.Channels
     surface: Surface | None
     arrhenius: Arrhenius | Mixed
     cell_death: ThreeState | None
@@ -140,7 +141,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
     )
     fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
-    generator, surface = case_generator(case), _surface(case, domain)
+    generator, surface = case_channels(case), _surface(case, domain)
     electric = None
     if surface is None:
         directed = make_directions(case, domain, tissues)
@@ -219,14 +220,15 @@ def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
     roles = electrode_roles(case.applicators)
     if len(roles) == 1:
         return []
+    outputs = outputs_of(case.applicators, case.channels, case.generator)
     regions: dict[str, Collection[str]] = {each.name: device_materials(each) for each in case.applicators}
     return [
         Electrode(
             domain.surface_nodes[electrode_surface(name)],
             domain.nodes_of_cells(domain.cells_of(*regions.get(name, [name]))),
-            role == "active",
+            tuple(each.roles[number] for each in outputs),
         )
-        for name, role in roles.items()
+        for number, name in enumerate(roles)
     ]
 
 
@@ -247,8 +249,9 @@ def _surface(case: Case, domain: Domain) -> Surface | None:
 
 
 def unguarded(problem: Problem) -> device.Generator:
-    """Return the generator without the guard on its impedance."""
-    return problem.generator.generator if isinstance(problem.generator, device.Guard) else problem.generator
+    """Return the first channel's generator without the guard on its impedance."""
+    first = problem.generator.generators[0]
+    return first.generator if isinstance(first, device.Guard) else first
 
 
 def describe_mesh(domain: Domain) -> str:
@@ -265,7 +268,8 @@ def describe_mesh(domain: Domain) -> str:
 def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
-    inner = unguarded(problem)
+    inner, count = unguarded(problem), len(problem.generator.generators)
     directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
+    channels = "" if count == 1 else f", {count} channels"
     lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
-    return "\n".join([*lines, f"{type(inner).__name__} for {inner.end:g} s"])
+    return "\n".join([*lines, f"{type(inner).__name__} for {problem.generator.end:g} s{channels}"])

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from rfablate.case.channels import outputs_of
 from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Replay, replay_driver, replay_log
 from rfablate.case.schema import Case
+from rfablate.channels import ChannelMemory, ChannelsRecord
 from rfablate.electrodes import ElectrodesMemory, ElectrodesRecord
 from rfablate.errors import RfablateError
 from rfablate.fem.gather import gather_cells, gather_mesh
@@ -21,13 +23,14 @@ from rfablate.misfit import Misfit, MisfitMemory
 from rfablate.observe import Observer, nodal_fields
 from rfablate.output.checkpoint import mesh_digest
 from rfablate.output.directory import RunDirectory
-from rfablate.physics.generator import Generator, Pulsed
+from rfablate.physics.generator import Channels, Pulsed
 from rfablate.problem import Problem, unguarded
 from rfablate.pulses import PulseMemory, PulseRecord
 from rfablate.results import (
     Delivered,
     ElectricRecord,
     case_entries,
+    electric_entry,
     energy_entry,
     events_entry,
     history_row,
@@ -74,6 +77,7 @@ class RecordMemory:
     pulses: PulseMemory | None = None
     misfit: MisfitMemory | None = None
     electrodes: ElectrodesMemory | None = None
+    channels: tuple[ChannelMemory, ...] | None = None
 
 
 class Record:
@@ -89,6 +93,8 @@ class Record:
         self._frame: Frame | None = None
         self.mesh = ""
         """Hash of the mesh, on rank 0."""
+        self._channels = [each.name for each in outputs_of(case.applicators, case.channels, case.generator)]
+        self._outputs = ChannelsRecord(self._channels) if case.channels else None
         generator = unguarded(problem)
         self._pulses = PulseRecord(problem, generator) if isinstance(generator, Pulsed) else None
         replay = case.generator if isinstance(case.generator, Replay) else None
@@ -116,7 +122,9 @@ class Record:
         pulses = self._pulses.memory if self._pulses is not None else None
         misfit = self._misfit.memory if self._misfit is not None else None
         tips = self._electrodes.memory if self._electrodes is not None else None
-        return RecordMemory(self._electric.delivered, dict(self._observer.covered_at), size, pulses, misfit, tips)
+        channels = self._outputs.memory if self._outputs is not None else None
+        covered = dict(self._observer.covered_at)
+        return RecordMemory(self._electric.delivered, covered, size, pulses, misfit, tips, channels)
 
     def take_up(self, memory: RecordMemory, frame: Frame, times: Collection[float]) -> None:
         """Be as after `frame`, the last one of an earlier part of the run that wrote fields at `times`. Collective."""
@@ -129,6 +137,8 @@ class Record:
             self._misfit.memory = memory.misfit
         if self._electrodes is not None and memory.electrodes is not None:
             self._electrodes.memory = memory.electrodes
+        if self._outputs is not None and memory.channels is not None:
+            self._outputs.memory = memory.channels
         self._progress = Progress(self._problem.generator.end, enabled=self._files is not None, begun_s=frame.t)
         with self._watch.stage("measure"):
             self._observer.look(frame)
@@ -146,23 +156,24 @@ class Record:
                 self._pulses.see(frame)
             measured = self._misfit.see(frame) if self._misfit is not None else {}
             tips = self._electrodes.see(frame) if self._electrodes is not None else {}
+            channels = self._outputs.see(frame) if self._outputs is not None else {}
         with self._watch.stage("write"):
             if self._files is not None:
                 pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
-                self._files.history_row({**history_row(frame, seen), **tips, **pulse, **measured})
+                self._files.history_row({**history_row(frame, seen), **channels, **tips, **pulse, **measured})
             if frame.t == 0.0 or frame.t in self.output_times:
                 self._write_fields(frame)
-        impedance = 1.0 / frame.conductance if frame.conductance else float("nan")
+        impedance = 1.0 / frame.conductance if frame.conductance and frame.alone else float("nan")
         self._progress.update(frame.t, frame.sensor, frame.power, impedance, frame.dt)
 
     def _write_fields(self, frame: Frame) -> None:
         domain = self._problem.domain
         nodal = nodal_fields(self._problem, frame)
         joule = np.zeros(len(domain.region))
-        if frame.unit is not None:
-            assert self._problem.electric is not None
-            heating = self._problem.electric.heating(frame.unit.phi, self._problem.coefficients)
-            joule = frame.voltage**2 * heating / domain.elements.volume
+        for each in frame.outputs:
+            if each.unit is not None and self._problem.electric is not None:
+                heating = self._problem.electric.heating(each.unit.phi, self._problem.coefficients)
+                joule += each.voltage**2 * heating / domain.elements.volume
         cells = gather_cells(domain, joule)
         if self._files is not None and nodal is not None and cells is not None:
             self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
@@ -177,7 +188,8 @@ class Record:
             seen = self._observer.look(frame)
             structures = self._observer.conclude(frame)
         problem, case, rule = self._problem, self._case, self._observer.deciding_rule
-        electric = self._electric.entry()
+        electric = electric_entry(self._electric.delivered, len(self._channels))
+        memories = dict(zip(self._channels, state.memories, strict=True))
         return {
             **case_entries(case, problem.tissue_of_region),
             "status": "completed" if fault is None else "failed",
@@ -186,18 +198,24 @@ class Record:
             "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
-            "electric": {**electric, "events": events_entry(state.memory)},
+            "electric": {**electric, **self._sharing(), "events": events_entry(memories)},
             **({"replay": self._misfit.entry()} if self._misfit is not None else {}),
             **({"electrodes": self._electrodes.entry()} if self._electrodes is not None else {}),
+            **({"channels": self._outputs.entry(state.ledger.channels)} if self._outputs is not None else {}),
             **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
-            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), state.memory),
+            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), memories),
             "provenance": {
                 **provenance(case, problem.domain.comm.size, course.started),
                 "resumed": [asdict(each) for each in course.resumed],
                 "peak_MiB": self._peak_memory(),
             },
         }
+
+    def _sharing(self) -> dict[str, Any]:
+        """Return how named channels share the device."""
+        sharing = self._case.sharing
+        return {"sharing": sharing.mode, "dwell_s": sharing.dwell} if self._outputs is not None else {}
 
     def _peak_memory(self) -> float:
         """Return the largest resident memory so far, summed over ranks [MiB]. Collective."""
@@ -225,7 +243,7 @@ class Record:
         }
 
 
-def output_times(generator: Generator, interval: float) -> tuple[float, ...]:
+def output_times(generator: Channels, interval: float) -> tuple[float, ...]:
     """Return the times of the frames [s]: every `interval` and the end.
 
     A time that is one of the generator's own but for rounding (3 * 0.1 is not 0.3) is that one: a step of 1e-17 s

@@ -21,20 +21,20 @@ from rfablate.ledger import Ledger
 from rfablate.observe import Observation, StructureResult
 from rfablate.physics.generator import Memory
 from rfablate.physics.tissue import Tissue
-from rfablate.state import Frame
+from rfablate.state import Frame, Output
 
 MM = 1e3
 MM3 = 1e9
 
 
 def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
-    """Return one row of history.csv."""
-    on = frame.voltage > 0.0 and frame.conductance > 0.0
+    """Return one row of history.csv; voltage, current, impedance are those of the channel that has output alone."""
+    on = frame.voltage > 0.0 and frame.conductance > 0.0 and frame.alone
     row: dict[str, float | None] = {
         "time_s": frame.t,
         "dt_s": frame.dt,
-        "voltage_V": frame.voltage,
-        "current_A": frame.voltage * frame.conductance,
+        "voltage_V": frame.voltage if frame.alone else None,
+        "current_A": frame.voltage * frame.conductance if frame.alone else None,
         "power_W": frame.power,
         "impedance_ohm": 1.0 / frame.conductance if on else None,
         "sensor_degC": frame.sensor,
@@ -127,29 +127,38 @@ class ElectricRecord:
     def see(self, frame: Frame) -> None:
         """Take note of a step."""
         if frame.voltage > 0.0:
-            so_far = self.delivered
-            limited = so_far.limited + (frame.dt if frame.limited_by else 0.0)
-            peak = max(so_far.peak_power, frame.power)
-            self.delivered = Delivered(frame.voltage, frame.conductance, frame.power, peak, limited)
-
-    def entry(self) -> dict[str, float | None]:
-        """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit."""
-        last = self.delivered
-        if last.voltage == 0.0:
-            return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
-        return {
-            "voltage_V": last.voltage,
-            "current_A": last.voltage * last.conductance,
-            "power_W": last.power,
-            "impedance_ohm": 1.0 / last.conductance,
-            "peak_power_W": last.peak_power,
-            "limited_s": last.limited,
-        }
+            limited = any(each.limited_by for each in frame.outputs)
+            self.delivered = delivered_after(self.delivered, frame.main, frame.power, limited, frame.dt)
 
 
-def events_entry(memory: Memory) -> list[dict[str, Any]]:
-    """Return when the device switched by itself, and why."""
-    return [{"time_s": t, "what": said} for t, said in memory.events]
+def delivered_after(so_far: Delivered, output: Output, power: float, limited: bool, dt: float) -> Delivered:
+    """Return what was delivered after a step of dt [s] with output."""
+    peak, at_limit = max(so_far.peak_power, power), so_far.limited + (dt if limited else 0.0)
+    return Delivered(output.voltage, output.conductance, power, peak, at_limit)
+
+
+def electric_entry(last: Delivered, channels: int = 1) -> dict[str, float | None]:
+    """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit.
+
+    Several channels have powers in common, and no voltage, current or impedance.
+    """
+    if last.voltage == 0.0:
+        return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
+    alone = channels == 1
+    return {
+        "voltage_V": last.voltage if alone else None,
+        "current_A": last.voltage * last.conductance if alone else None,
+        "power_W": last.power,
+        "impedance_ohm": 1.0 / last.conductance if alone else None,
+        "peak_power_W": last.peak_power,
+        "limited_s": last.limited,
+    }
+
+
+def events_entry(memories: Mapping[str, Memory]) -> list[dict[str, Any]]:
+    """Return when the device switched by itself, and why, from the memory of each channel by its name."""
+    found = [(t, f"{name}: {said}" if name else said) for name, memory in memories.items() for t, said in memory.events]
+    return [{"time_s": t, "what": said} for t, said in sorted(found, key=lambda event: event[0])]
 
 
 def tissue_entry(tissue: Tissue) -> dict[str, Any]:
@@ -230,7 +239,9 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     }
 
 
-def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None, memory: Memory) -> list[str]:
+def warnings_of(
+    ledger: Ledger, notes: Sequence[str], limited_s: float | None, memories: Mapping[str, Memory]
+) -> list[str]:
     """Return what the user must know beside the numbers."""
     found = list(notes)
     if ledger.residual_fraction > 0.01:
@@ -240,7 +251,9 @@ def warnings_of(ledger: Ledger, notes: Sequence[str], limited_s: float | None, m
         )
     if limited_s:
         found.append(f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there")
-    if memory.off:
-        t, said = memory.events[-1]
-        found.append(f"the generator switched itself {said}, at {t:.3f} s: no heat from then on")
+    for name, memory in memories.items():
+        if memory.off:
+            t, said = memory.events[-1]
+            what = f"channel {name}" if name else "the generator"
+            found.append(f"{what} switched itself {said}, at {t:.3f} s: no heat from then on")
     return found

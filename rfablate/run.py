@@ -181,7 +181,7 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         yield first_frame(problem, state)
     cut: float | None = None
     while state.t < generator.end:
-        planned = far_from(landings, generator.planned(state.memory), ROUNDING * generator.end)
+        planned = far_from(landings, generator.planned(state.memories, state.turn), ROUNDING * generator.end)
         t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
@@ -190,7 +190,7 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
                 f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
                 f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
-        cut = trial.command.cut if verdict.accepted else None
+        cut = trial.cut if verdict.accepted else None
         state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
         if verdict.accepted and cut is None:
             with watch.stage("damage"):
@@ -212,13 +212,14 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
     state.hot = problem.vapour is not None and trial.max_T >= HOT
-    state.memory, state.ledger, state.sensor = trial.memory, trial.ledger, trial.sensor
-    state.heating = [(trial.t, trial.command.voltage**2), *state.heating[:1]]
-    if trial.unit is not None and trial.solved_at is not None:
+    state.memories, state.turn, state.ledger = trial.memories, trial.turn, trial.ledger
+    state.sensors = tuple(each.sensor for each in trial.outputs)
+    state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
+    if trial.solved_at is not None:
         state.solved_at = trial.solved_at
-        state.units = [(trial.t, trial.unit), *state.units[:2]]
+        state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
     state.past = [(trial.t, trial.T), *state.past[:2]]
-    state.after_switch = trial.command.jumps or trial.t in problem.generator.switch_times
+    state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
     if state.after_switch:
-        state.past, state.heating, state.units = state.past[:1], [], state.units[:1]
+        state.past, state.heating, state.potentials = state.past[:1], [], state.potentials[:1]
         state.step_memory = problem.control.restart(state.step_memory)

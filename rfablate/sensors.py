@@ -1,7 +1,7 @@
 """Where the applicators measure temperature, and what the device makes of several sensors.
 
 A reading is linear in the field, so a step that is linear in V^2 is so at every sensor:  T_k = a_k + b_k V^2.
-A device that follows the hottest of them takes, of the voltages that each alone would get, the least.
+A channel that follows the hottest of its sensors takes, of the voltages that each alone would get, the least.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.channels import Output, outputs_of
 from rfablate.case.generators import Device
 from rfablate.case.geometry import Applicator, MeshDomain
 from rfablate.case.schema import Case
@@ -25,27 +26,29 @@ SENSOR_RING = np.sqrt(7.0 / 12.0)
 
 @dataclass(frozen=True)
 class Sensors:
-    """The applicators' sensors, and which of them the device follows."""
+    """The applicators' sensors, and which of them each channel follows."""
 
     probe: Probe
     """At the points of all sensors."""
     weights: FloatArray
     """Share of each point in each sensor, shape (n_sensors, n_points)."""
-    followed: FloatArray
-    """Share of each sensor in each number the device sees, the highest of which counts: (n_numbers, n_sensors)."""
+    followed: tuple[FloatArray, ...]
+    """For each channel, the share of each sensor in each number it sees, the highest of which counts: shape
+    (n_numbers, n_sensors)."""
 
     def read(self, *fields: FloatArray) -> list[FloatArray]:
         """Return what every sensor reads in each nodal field, shape (n_sensors,). Collective."""
         mine = np.concatenate([self.weights @ self.probe.partial(field) for field in fields])
         return np.split(self.probe.domain.nodes.total_of(*mine), len(fields))
 
-    def follow(self, *fields: FloatArray) -> list[FloatArray]:
-        """Return the numbers the device sees in each nodal field, shape (n_numbers,). Collective."""
-        return [np.asarray(self.followed @ readings) for readings in self.read(*fields)]
+    def follow(self, *fields: FloatArray) -> list[list[FloatArray]]:
+        """Return the numbers that each channel sees in each nodal field, shape (n_numbers,). Collective."""
+        readings = self.read(*fields)
+        return [[np.asarray(followed @ each) for each in readings] for followed in self.followed]
 
-    def hottest(self, field: FloatArray) -> float:
-        """Return the temperature the device follows in a nodal field [degC]. Collective."""
-        return float(self.follow(field)[0].max())
+    def hottest(self, field: FloatArray) -> tuple[float, ...]:
+        """Return the temperature that each channel follows in a nodal field [degC]. Collective."""
+        return tuple(float(seen.max()) for (seen,) in self.follow(field))
 
 
 def make_sensors(case: Case, domain: Domain) -> Sensors:
@@ -56,10 +59,17 @@ def make_sensors(case: Case, domain: Domain) -> Sensors:
     for row, points in zip(weights, groups, strict=True):
         row[first : first + len(points)] = 1.0 / len(points)
         first += len(points)
-    every = np.eye(len(groups))
-    followed = {"hottest": every, "mean": every.mean(axis=0, keepdims=True), "first": every[:1]}
-    reads = case.generator.reads if isinstance(case.generator, Device) else "first"
-    return Sensors(make_probe(domain, np.concatenate(groups), "temperature sensor"), weights, followed[reads])
+    outputs = outputs_of(case.applicators, case.channels, case.generator)
+    followed = tuple(_followed(each, len(groups)) for each in outputs)
+    return Sensors(make_probe(domain, np.concatenate(groups), "temperature sensor"), weights, followed)
+
+
+def _followed(channel: Output, count: int) -> FloatArray:
+    """Return the share of each of `count` sensors in each number that a channel sees."""
+    own = np.eye(count)[list(channel.sensors)]
+    reads = channel.generator.reads if isinstance(channel.generator, Device) else "first"
+    followed = {"hottest": own, "mean": own.mean(axis=0, keepdims=True), "first": own[:1]}
+    return np.asarray(followed[reads])
 
 
 def sensor_points(case: Case, applicator: Applicator) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rfablate.fem.electric import UnitField
 from rfablate.ledger import Ledger
 from rfablate.physics.cell_death import ALIVE_AT_START
-from rfablate.physics.generator import Command, Memory
+from rfablate.physics.generator import Memory, Turn
 from rfablate.problem import Problem
 from rfablate.stepping import StepMemory
 
@@ -34,24 +34,52 @@ class State:
     """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
     vapour: FloatArray
     """Fraction of each node's water that has boiled."""
-    memory: Memory
+    memories: tuple[Memory, ...]
+    """Of each channel's generator."""
+    turn: Turn
     step_memory: StepMemory
     ledger: Ledger = Ledger()
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
     """(time, temperature) since the last switch, newest first, at most three."""
-    units: list[tuple[float, UnitField]] = field(default_factory=list)
-    """The last three unit fields that were solved, newest first: they start the next solve."""
+    potentials: list[tuple[float, tuple[FloatArray, ...]]] = field(default_factory=list)
+    """(time, each group's potential) of the last three that were solved, newest first: they start the next solve."""
     solved_at: FloatArray | None = None
     """Temperature [degC] of the sigma of the newest."""
-    heating: list[tuple[float, float]] = field(default_factory=list)
-    """(time, V^2) of the last two steps since the last switch, newest first."""
+    heating: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
+    """(time, V^2 of each channel) of the last two steps since the last switch, newest first."""
     rates: tuple[FloatArray, FloatArray] | None = None
     """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
-    sensor: float = 0.0
-    """What the sensor reads, of several what the device makes of them [degC]."""
+    sensors: tuple[float, ...] = ()
+    """What each channel's sensor reads, of several what it makes of them [degC]."""
     after_switch: bool = True
     hot: bool = False
     """Whether water boils or is about to: the next step is backward Euler."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a channel does in a step."""
+
+    unit: UnitField | None
+    """None without an electric problem, and after the treatment."""
+    voltage: float
+    """[V RMS]"""
+    sensor: float
+    """[degC]"""
+    setpoint: float | None = None
+    limited_by: str = ""
+    pulse: float | None = None
+    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
+
+    @property
+    def conductance(self) -> float:
+        """G of the electrodes [S]; 0 without an electric problem."""
+        return self.unit.conductance if self.unit is not None else 0.0
+
+    @property
+    def power(self) -> float:
+        """[W]"""
+        return self.voltage**2 * self.conductance
 
 
 @dataclass(frozen=True)
@@ -62,16 +90,21 @@ class Trial:
     dt: float
     T: FloatArray
     vapour: FloatArray
-    unit: UnitField | None
+    outputs: tuple[Output, ...]
+    potentials: tuple[FloatArray, ...]
+    """Of 1 V on each group of electrodes."""
     solved_at: FloatArray | None
-    """Temperature [degC] of the sigma that the unit field was solved for; None where it was extrapolated."""
-    command: Command
-    memory: Memory
+    """Temperature [degC] of the sigma that they were solved for; None where they were extrapolated."""
+    memories: tuple[Memory, ...]
+    turn: Turn
+    cut: float | None
+    """The device switches within the step: it is to be made again and end at this time [s]."""
+    jumps: bool
+    """Whether a voltage may jump when the step ends."""
     order: int
     error: float | None
     """Largest local error of the step [K]; None while too little history is there."""
     max_T: float
-    sensor: float
     """[degC]"""
     ledger: Ledger
 
@@ -88,27 +121,61 @@ class Frame:
     cem43: FloatArray
     dead: FloatArray
     vapour: FloatArray
-    unit: UnitField | None
-    voltage: float
-    """[V RMS]"""
-    setpoint: float | None
-    limited_by: str
-    sensor: float
+    outputs: tuple[Output, ...]
+    """Of each channel."""
     max_T: float
     """[degC]"""
     ledger: Ledger
-    pulse: float | None = None
-    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
+
+    @property
+    def main(self) -> Output:
+        """The channel with the most power: the only one, that whose turn it is, or the first while all are off."""
+        return max(self.outputs, key=lambda each: each.power)
+
+    @property
+    def alone(self) -> bool:
+        """Whether at most one channel has output."""
+        return sum(each.power > 0.0 for each in self.outputs) < 2
+
+    @property
+    def unit(self) -> UnitField | None:
+        """The main channel's unit field."""
+        return self.main.unit
+
+    @property
+    def voltage(self) -> float:
+        """The main channel's [V RMS]."""
+        return self.main.voltage
 
     @property
     def conductance(self) -> float:
-        """G of the electrode [S]; 0 without an electric problem."""
-        return self.unit.conductance if self.unit is not None else 0.0
+        """The main channel's [S]."""
+        return self.main.conductance
+
+    @property
+    def setpoint(self) -> float | None:
+        """The main channel's [degC]."""
+        return self.main.setpoint
+
+    @property
+    def limited_by(self) -> str:
+        """Which limit holds the main channel down."""
+        return self.main.limited_by
+
+    @property
+    def pulse(self) -> float | None:
+        """The main channel's voltage within a pulse [V RMS]."""
+        return self.main.pulse
 
     @property
     def power(self) -> float:
-        """[W]"""
-        return self.voltage**2 * self.conductance
+        """Power of all channels [W]."""
+        return sum(each.power for each in self.outputs)
+
+    @property
+    def sensor(self) -> float:
+        """The hottest of what the channels follow [degC]."""
+        return max(each.sensor for each in self.outputs)
 
 
 def initial_state(problem: Problem) -> State:
@@ -123,10 +190,11 @@ def initial_state(problem: Problem) -> State:
         alive=np.full_like(T, ALIVE_AT_START),
         dead=np.zeros_like(T),
         vapour=np.zeros_like(T),
-        memory=Memory(),
+        memories=tuple(Memory() for _ in problem.generator.generators),
+        turn=problem.generator.start(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
-        sensor=problem.sensors.hottest(T),
+        sensors=problem.sensors.hottest(T),
     )
 
 
@@ -142,11 +210,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
         state.cem43,
         state.dead,
         state.vapour,
-        None,
-        0.0,
-        None,
-        "",
-        state.sensor,
+        tuple(Output(None, 0.0, sensor) for sensor in state.sensors),
         max_T,
         state.ledger,
     )
@@ -163,12 +227,7 @@ def accepted_frame(state: State, trial: Trial) -> Frame:
         cem43=state.cem43,
         dead=state.dead,
         vapour=state.vapour,
-        unit=trial.unit,
-        voltage=trial.command.voltage,
-        setpoint=trial.command.setpoint,
-        limited_by=trial.command.limited_by,
-        sensor=trial.sensor,
+        outputs=trial.outputs,
         max_T=trial.max_T,
         ledger=state.ledger,
-        pulse=trial.command.pulse,
     )

@@ -1,9 +1,9 @@
 """One step, solved and measured but not yet accepted.
 
 sigma, k, alive   at the extrapolated temperature of the step's end (order 1: at the last temperature)
-phi_1, G          unit potential
-T_a, T_b          passive part and response to 1 V of the bioheat step:  T = T_a + V^2 T_b
-V                 from the generator, which knows G and what the sensor would read
+phi_1, G          unit potential of each channel; there is one as a rule
+T_a, T_b          passive part and responses to 1 V of the bioheat step:  T = T_a + sum over channels of V^2 T_b
+V                 from each channel's generator, which knows G and what the sensor would read
 error             local error of the step, by which the loop accepts it or tries a shorter one
 """
 
@@ -16,11 +16,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.decide import Decisions, decide, foresee, unforeseen
 from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
 from rfablate.fem.vapour import BOILING, RELEASES
 from rfablate.ledger import Powers
-from rfablate.physics.generator import Command, Generator, Memory, Offer
 from rfablate.problem import Problem
 from rfablate.state import State, Trial
 from rfablate.stepping import bdf2_error_factor, bdf_weights, euler_error_factor
@@ -51,34 +51,40 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
 
     with watch.stage("potential"):
-        unit, solved_at = _unit_field(problem, state, T_star, t)
+        units, potentials, solved_at = _unit_fields(problem, state, T_star, t)
     with watch.stage("heat"):
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
-        operator = _Operator(problem, state, unit, alive, T_star, problem.metabolic, boiling)
-        T, command, memory, sensor = _bioheat(operator, w0, past, t)
+        operator = _Operator(problem, state, units, alive, T_star, problem.metabolic, boiling)
+        T, decided, sensors = _bioheat(operator, w0, past, t)
         for _ in range(RELEASES if water is not None else 0):
             assert water is not None and operator.boiling is not None
-            freed = water.release(vapour, operator.gained(T, w0, past, command, dt), operator.boiling, dt)
+            freed = water.release(vapour, operator.gained(T, w0, past, decided.heating, dt), operator.boiling, dt)
             if freed is None:
                 break
             vapour, operator = freed[0], replace(operator, source=operator.source + freed[1], boiling=freed[2])
-            T, command, memory, sensor = _bioheat(operator, w0, past, t)
+            T, decided, sensors = _bioheat(operator, w0, past, t)
     with watch.stage("judge"):
-        flows = problem.heat.flows(T, w0 * T - past, operator.load(command), problem.initial, operator.boiling)
+        load = operator.load(decided.heating)
+        flows = problem.heat.flows(T, w0 * T - past, load, problem.initial, operator.boiling)
         stored, latent = flows.stored, 0.0
         if water is not None and operator.boiling is not None:
-            gained = operator.gained(T, w0, past, command, dt)
+            gained = operator.gained(T, w0, past, decided.heating, dt)
             settled = water.settle(T, vapour, gained, operator.boiling, w0 * dt)
             T, vapour, latent = settled.T, settled.fraction, settled.latent
             stored -= settled.sensible
-            sensor = problem.sensors.hottest(T)
+            sensors = problem.sensors.hottest(T)
         error, max_T = _inspect(problem, state, T, t, order)
-        heating = command.voltage**2
-        joule, washed = (heating * unit.conductance, heating * unit.washed) if unit is not None else (0.0, 0.0)
-        powers = Powers(joule, flows.perfused, flows.boundary + washed, problem.metabolic_power)
+        outputs = decided.outputs(units, sensors)
+        joule = tuple(each.power for each in outputs)
+        washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
+        powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    return Trial(t, dt, T, vapour, unit, solved_at, command, memory, order, error, max_T, sensor, ledger)
+    turn, memories = problem.generator.pass_on(t, decided.memories, state.turn)
+    return Trial(
+        t, dt, T, vapour, outputs, potentials, solved_at, memories, turn,
+        decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
+    )  # fmt: skip
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
@@ -115,24 +121,27 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
     return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
 
 
-def _unit_field(
+def _unit_fields(
     problem: Problem, state: State, T_star: FloatArray, t: float
-) -> tuple[UnitField | None, FloatArray | None]:
-    """Return the unit field and the temperature of the sigma it was solved for. Collective.
+) -> tuple[tuple[UnitField, ...], tuple[FloatArray, ...], FloatArray | None]:
+    """Return each channel's unit field, the potentials it is made of, and the temperature of their sigma. Collective.
 
     While sigma has hardly changed since the last solve, phi is extrapolated: G is stationary in phi, so that an error
     of phi counts by its square there.
     """
-    electric = problem.electric
+    electric, coefficients = problem.electric, problem.coefficients
     if electric is None or t > problem.generator.switch_times[-1]:
-        return None, None
-    guess = parabola([(time, unit.phi) for time, unit in state.units], t) if state.units else None
-    if guess is not None and state.solved_at is not None and problem.potential_change > 0.0:
-        mine = problem.coefficients.change_of_sigma(T_star, state.solved_at)
+        return (), (), None
+    groups, solved_at = range(len(electric.groups)), T_star
+    guesses = [parabola([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials]
+    if guesses and state.solved_at is not None and problem.potential_change > 0.0:
+        mine = coefficients.change_of_sigma(T_star, state.solved_at)
         if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:
             electric.kept += 1
-            return electric.unit(guess, problem.coefficients), None
-    return electric.solve(problem.coefficients, guess), T_star
+            fields = [electric.unit(guess, coefficients) for guess in guesses]
+            return electric.channels(fields, coefficients), tuple(guesses), None
+    fields = [electric.solve(coefficients, guesses[n] if guesses else None, n) for n in groups]
+    return electric.channels(fields, coefficients), tuple(field.phi for field in fields), solved_at
 
 
 def coarser_response(heating: float, miss: float) -> float:
@@ -142,18 +151,22 @@ def coarser_response(heating: float, miss: float) -> float:
 
 @dataclass(frozen=True)
 class Split:
-    """A bioheat step as a function of the voltage, solved near the voltage to come, where T is nearly known."""
+    """A bioheat step as a function of the voltages, solved near those to come, where T is nearly known."""
 
-    near: float
-    """V^2 that T_near was solved for."""
+    near: tuple[float, ...]
+    """V^2 of each channel that T_near was solved for."""
     T_near: FloatArray
-    T_b: FloatArray
-    coarser: float
-    """By how much coarser T_b was solved than T_near."""
+    T_b: dict[int, FloatArray]
+    """Response to 1 V of each channel with output."""
+    coarser: dict[int, float]
+    """By how much coarser it was solved than T_near."""
 
-    def at(self, heating: float) -> FloatArray:
-        """Return the temperature [degC] for V^2 [V2]."""
-        return self.T_near + (heating - self.near) * self.T_b
+    def at(self, heating: Sequence[float]) -> FloatArray:
+        """Return the temperature [degC] for V^2 of each channel [V2]."""
+        T = self.T_near
+        for number, T_b in self.T_b.items():
+            T = T + (heating[number] - self.near[number]) * T_b
+        return T
 
 
 @dataclass(frozen=True)
@@ -162,7 +175,8 @@ class _Operator:
 
     problem: Problem
     state: State
-    unit: UnitField | None
+    units: tuple[UnitField, ...]
+    """Of each channel; empty without an electric problem, and after the treatment."""
     alive: FloatArray
     T_star: FloatArray
     source: FloatArray
@@ -170,16 +184,19 @@ class _Operator:
     boiling: BoolArray | None
     """Nodes held at 100 degC; None where no water boils."""
 
-    def load(self, command: Command) -> FloatArray:
-        """Return all heat of the owned nodes [W]."""
-        return self.source if self.unit is None else self.source + command.voltage**2 * self.unit.load
+    def load(self, heating: Sequence[float]) -> FloatArray:
+        """Return all heat of the owned nodes [W] for V^2 of each channel [V2]."""
+        load = self.source
+        for V2, unit in zip(heating, self.units, strict=False):
+            load = load + V2 * unit.load
+        return load
 
-    def gained(self, T: FloatArray, w0: float, past: FloatArray, command: Command, dt: float) -> FloatArray:
+    def gained(self, T: FloatArray, w0: float, past: FloatArray, heating: Sequence[float], dt: float) -> FloatArray:
         """Return the heat that the boiling owned nodes took up in the step that came to T, 0 at others [J]."""
         assert self.boiling is not None
         gained = np.zeros(self.problem.domain.nodes.owned)
         rows = np.flatnonzero(self.boiling[: len(gained)])
-        gained[rows] = dt * self.problem.heat.reaction(rows, T, w0 * T - past, self.load(command))
+        gained[rows] = dt * self.problem.heat.reaction(rows, T, w0 * T - past, self.load(heating))
         return gained
 
     def prepare(self, w0: float, t: float) -> FloatArray:
@@ -194,67 +211,61 @@ class _Operator:
         self.problem.heat.prepare(w0, self.alive, fixed)
         return value
 
-    def split(self, w0: float, past: FloatArray, t: float) -> Split:
-        """Return the step that ends at t [s] as a function of the voltage. Collective."""
-        assert self.unit is not None
-        value, state, heat, load = self.prepare(w0, t), self.state, self.problem.heat, self.unit.load
-        near = max(0.0, extrapolate(state.heating, t)) if state.heating else 0.0
-        T_near = heat.step(past, value, parabola(state.past, t), near * load + self.source)
-        likely = abs(near - state.heating[0][1]) if state.heating else np.inf
-        coarser = coarser_response(near, likely)
-        return Split(near, T_near, heat.response(load, coarser), coarser)
+    def split(self, w0: float, past: FloatArray, t: float, on: Sequence[int]) -> Split:
+        """Return the step that ends at t [s] as a function of the voltages of the channels `on`. Collective."""
+        value, state, heat = self.prepare(w0, t), self.state, self.problem.heat
+        near, coarser = [0.0] * len(self.units), {}
+        for n in on:
+            before = [(time, V2[n]) for time, V2 in state.heating]
+            near[n] = max(0.0, extrapolate(before, t)) if before else 0.0
+            coarser[n] = coarser_response(near[n], abs(near[n] - before[0][1]) if before else np.inf)
+        T_near = heat.step(past, value, parabola(state.past, t), self.load(near))
+        T_b = {n: heat.response(self.units[n].load, coarser[n]) for n in on}
+        return Split(tuple(near), T_near, T_b, coarser)
 
-    def sharpen(self, split: Split, heating: float) -> Split | None:
-        """Return the split with a response accurate enough for this V^2, None if it is already. Collective."""
-        assert self.unit is not None
-        needed = coarser_response(max(heating, split.near), abs(heating - split.near))
-        if 2.0 * needed >= split.coarser:
-            return None
-        T_b = self.problem.heat.response(self.unit.load, needed)
-        return Split(split.near, split.T_near, T_b, needed)
-
-
-def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Memory) -> tuple[Command, Memory]:
-    """Return the command and memory for the sensor that will be the hottest: `offers` has one for each."""
-    decisions = [generator.decide(offer, memory) for offer in offers]
-
-    def restraint(number: int) -> tuple[float, float]:
-        heating, offer = decisions[number][0].voltage ** 2, offers[number]
-        return heating, -(offer.sensor_passive + heating * offer.sensor_gain)
-
-    return decisions[min(range(len(offers)), key=restraint)]
+    def sharpen(self, split: Split, heating: Sequence[float]) -> Split | None:
+        """Return the split with responses accurate enough for this V^2, None if they are already. Collective."""
+        T_b, coarser = dict(split.T_b), dict(split.coarser)
+        for n, near in enumerate(split.near):
+            needed = coarser_response(max(heating[n], near), abs(heating[n] - near))
+            if n in T_b and 2.0 * needed < coarser[n]:
+                T_b[n] = self.problem.heat.response(self.units[n].load, needed)
+                coarser[n] = needed
+        return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
 
 
-def _bioheat(operator: _Operator, w0: float, past: FloatArray, t: float) -> tuple[FloatArray, Command, Memory, float]:
-    """Return (T, command, memory, sensor) of the bioheat step that ends at t [s]. Collective."""
-    generator, state = operator.problem.generator, operator.state
-    dt = t - state.t
-    needs = generator.needs(state.t, t, state.memory)
-    G = operator.unit.conductance if operator.unit is not None else 0.0
-    split, reach, a, b = None, t, np.full(1, np.nan), np.full(1, np.nan)
-    if operator.unit is not None and needs.sensor:
-        if dt < needs.horizon:  # the sensor lags behind: look farther ahead than this step
-            reach = state.t + needs.horizon
-            split = operator.split(1.0 / needs.horizon, state.T / needs.horizon, reach)
+def _bioheat(
+    operator: _Operator, w0: float, past: FloatArray, t: float
+) -> tuple[FloatArray, Decisions, tuple[float, ...]]:
+    """Return T, what the channels decided and the sensor of each, of the step that ends at t [s]. Collective."""
+    problem, state = operator.problem, operator.state
+    dt, split, reach = t - state.t, None, t
+    needs = problem.generator.needs(state.t, t, state.memories, state.turn)
+    on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
+    if any(needs[n].sensor for n in on):
+        horizon = max(needs[n].horizon for n in on)
+        if dt < horizon:  # the sensor lags behind: look farther ahead than this step
+            reach = state.t + horizon
+            split = operator.split(1.0 / horizon, state.T / horizon, reach, on)
         else:
-            split = operator.split(w0, past, t)
+            split = operator.split(w0, past, t, on)
     while True:
+        seen = unforeseen(problem.generator)
         if split is not None:
-            near, b = operator.problem.sensors.follow(split.T_near, split.T_b)
-            a = near - split.near * b
-        offers = [Offer(t, dt, G, *ab, reach, state.sensor) for ab in zip(a.tolist(), b.tolist(), strict=True)]
-        command, memory = decide_by_hottest(generator, offers, state.memory)
-        heating = command.voltage**2
+            seen = foresee(problem.sensors, split.near, split.T_near, split.T_b)
+        decided = decide(problem.generator, seen, operator.units, state, t, reach)
+        heating = decided.heating
         sharper = operator.sharpen(split, heating) if split is not None else None
         if sharper is None:
             break
         split = sharper
     if split is not None and reach == t:
-        return split.at(heating), command, memory, float((a + heating * b).max())
-    value = operator.prepare(w0, t)
-    load = heating * operator.unit.load if operator.unit is not None else np.zeros_like(past)
-    T = operator.problem.heat.step(past, value, parabola(state.past, t), load + operator.source)
-    return T, command, memory, operator.problem.sensors.hottest(T)
+        T, sensors = split.at(heating), tuple(float(each.at(heating).max()) for each in seen)
+    else:
+        value = operator.prepare(w0, t)
+        T = problem.heat.step(past, value, parabola(state.past, t), operator.load(heating))
+        sensors = problem.sensors.hottest(T)
+    return T, decided, sensors
 
 
 def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:

@@ -20,7 +20,7 @@ from rfablate.fem.electric import UnitField
 from rfablate.fem.heat import HeatProblem
 from rfablate.fem.locate import make_probe
 from rfablate.fem.meshdata import MeshData
-from rfablate.physics.generator import Command, ConstantVoltage, Limits, Memory, Offer
+from rfablate.physics.generator import Channels, Command, ConstantVoltage, Limits, Memory, Offer
 from rfablate.problem import Problem, build_problem
 from rfablate.run import steps
 from rfablate.state import Frame, initial_state
@@ -240,7 +240,7 @@ class WithSource:
 def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:
     """Return the problem with `source` [W] at the nodes beside the Joule heat of a constant voltage [V]."""
     clock = [0.0]
-    generator = Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock)
+    generator = Channels((Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock),))
     return dataclasses.replace(
         problem, heat=cast(HeatProblem, WithSource(problem.heat, source, clock)), generator=generator, surface=None
     )

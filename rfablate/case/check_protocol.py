@@ -33,7 +33,7 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from generator_faults(parts.generator, parts)
     if parts.boundary is not None and parts.generator is not None:
         between_tips = "return" in electrode_roles([applicator for _, applicator in parts.applicators]).values()
-        if _generated(parts) and not between_tips:
+        if _generated(parts) and not between_tips and not parts.channel_count:
             yield from _return_faults(parts.boundary, parts.generator)
     if len(parts.applicators) > 1:
         for where, applicator in parts.applicators:
@@ -71,7 +71,7 @@ def cell_death_warnings(parts: Parts) -> Iterator[str]:
     """Yield a warning of a time over which the three-state model kills cells at body temperature."""
     if parts.lesion is None or parts.generator is None or not any("cell_death" in rule for rule in parts.lesion.rules):
         return
-    end = on_time(parts.generator) + parts.generator.cooldown
+    end = _length(parts, parts.generator)
     if end > _LONGEST_CELL_DEATH:
         yield (
             f"lesion.rules: over {end:g} s the cell_death model kills at 37 degC, too (65 % in an hour); "
@@ -92,6 +92,14 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
         for key, value in temperatures.items():
             if value > KELVIN:
                 yield kelvin_fault(f"body.{key}", value)
+
+
+def _length(parts: Parts, generator: Generator) -> float:
+    """Return how long the treatment takes [s]: of channels one after the other, all of them."""
+    each = [channel.generator or generator for _, channel in parts.channels] or [generator]
+    times = [on_time(generator) for generator in each]
+    follow = parts.sharing is not None and parts.sharing.mode == "sequential"
+    return (sum(times) if follow else max(times)) + max(generator.cooldown for generator in each)
 
 
 def _return_faults(boundary: Boundary, generator: Generator) -> Iterator[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rfablate.case.check_axisymmetric import axisymmetric_faults
+from rfablate.case.check_channels import channel_faults, channel_warnings
 from rfablate.case.check_electrodes import electrode_faults
 from rfablate.case.check_generator import hot_warnings
 from rfablate.case.check_geometry import degenerate_faults, geometry_faults, partly_outside, size_faults
@@ -27,7 +28,7 @@ def check_case(case: Case) -> list[Fault]:
 def check_parts(parts: Parts) -> list[Fault]:
     """Return everything wrong with the sound parts of a case."""
     faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
-    faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts)]
+    faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
         return faults + list(mesh_faults(parts, parts.domain))
     degenerate = list(degenerate_faults(parts))
@@ -45,6 +46,7 @@ def case_warnings(case: Case) -> list[str]:
     """Return what looks odd in a valid case, one line each."""
     parts = Parts.of(case)
     warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
+    warnings += channel_warnings(parts)
     for name in unused_tissues(parts):
         warnings.append(f"tissues.{name}: nothing in the case is made of it")
     tissues = known_tissues(parts)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rfablate.case.describe_channels import describe_channels, describe_electrodes
 from rfablate.case.describe_generator import describe_generator
-from rfablate.case.device import electrode_roles
 from rfablate.case.flow import held_at, liquid_temperature, tube_flow
-from rfablate.case.generators import Device
 from rfablate.case.geometry import (
     Applicator,
     AxisymmetricDomain,
@@ -36,8 +35,9 @@ def describe_case(case: Case) -> str:
         ("domain", _domain(case)),
         *(("start", line) for line in _start(case)),
         *(("cannula", line) for each in case.applicators for line in _applicator(each)),
-        *(("electrodes", line) for line in _electrodes(case)),
+        *(("electrodes", line) for line in describe_electrodes(case)),
         *(("generator", line) for line in describe_generator(case.generator)),
+        *(("channels", line) for line in describe_channels(case)),
         *(("injectate", _injectate(each)) for each in case.injectates),
         ("body", _body(case)),
         ("lesion", _lesion(case)),
@@ -176,19 +176,6 @@ def _applicator(each: Applicator) -> list[str]:
         f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
         f"sensor {_mm(each.sensor_offset)} from the tip",
     ]
-
-
-def _electrodes(case: Case) -> list[str]:
-    """Return what several electrodes are to each other; nothing for a single one."""
-    roles = electrode_roles(case.applicators)
-    if len(roles) == 1:
-        return []
-    potential = {"active": "the generator's voltage", "return": "0 V, the current returns here"}
-    lines = [f"{name} at {potential[role]}" for name, role in roles.items()]
-    if isinstance(case.generator, Device) and len(case.applicators) > 1:
-        reads = {"hottest": "the hottest", "mean": "the mean", "first": "the first"}[case.generator.reads]
-        lines.append(f"the generator reads {reads} of {len(case.applicators)} sensors")
-    return lines
 
 
 def _injectate(each: Injectate) -> str:

@@ -116,6 +116,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     unknown, unsound = _merge_models(data)
     faults += unknown
     faults += merge_tissue_file(data, Path(base_dir))
+    _merge_protocols(data)
     _resolve_files(data, Path(base_dir))
     try:
         case = Case.model_validate(data)
@@ -154,6 +155,17 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
             merged["tines"] = {**model["tines"], **table["tines"]}  # a coolant is given as a whole
         tables[number] = merged
     return faults, unsound
+
+
+def _merge_protocols(data: dict[str, Any]) -> None:
+    """Put the case's [generator] under each channel's own, unless that is of another kind."""
+    common, channels = data.get("generator"), data.get("channels")
+    if not isinstance(common, dict) or not isinstance(channels, list):
+        return
+    for table in channels:
+        own = table.get("generator") if isinstance(table, dict) else None
+        if isinstance(own, dict) and own.get("kind", common.get("kind")) == common.get("kind"):
+            table["generator"] = {**common, **own}
 
 
 def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from rfablate.case.channels import Channel, Sharing
 from rfablate.case.generators import Generator
 from rfablate.case.geometry import Applicator, Domain, Injectate, Structure
 from rfablate.case.schema import (
@@ -52,6 +53,9 @@ class Parts:
     injectates: tuple[tuple[str, Injectate], ...] = ()
     start_from: str | None = None
     cooled: bool = True
+    channels: tuple[tuple[str, Channel], ...] = ()
+    channel_count: int = 0
+    sharing: Sharing | None = None
 
     @classmethod
     def of(cls, case: Case) -> Parts:
@@ -73,6 +77,9 @@ class Parts:
             injectates=tuple((f"injectates[{number}]", each) for number, each in enumerate(case.injectates)),
             start_from=case.start_from,
             cooled=case.cooled,
+            channels=tuple((f'channels[{number}] "{each.name}"', each) for number, each in enumerate(case.channels)),
+            channel_count=len(case.channels),
+            sharing=case.sharing,
         )
 
     @classmethod
@@ -112,6 +119,13 @@ class Parts:
             ),
             start_from=_sound(str | None, data.get("start_from")),
             cooled=data.get("cooled") is not False,
+            channels=tuple(
+                (f'channels[{number}] "{channel.name}"', channel)
+                for number, table in enumerate(_items(data.get("channels")))
+                if (channel := _sound(Channel, table)) is not None
+            ),
+            channel_count=len(_items(data.get("channels"))),
+            sharing=_optional(Sharing, data, "sharing"),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rfablate.case.channels import Channel, Sharing
 from rfablate.case.generators import Generator
 from rfablate.case.geometry import Applicator, Domain, Injectate, Structure, Table
 from rfablate.case.units import (
@@ -173,6 +174,9 @@ class Case(Table):
     injectates: tuple[Injectate, ...] = ()
     applicators: tuple[Applicator, ...] = Field(min_length=1)
     generator: Generator
+    channels: tuple[Channel, ...] = ()
+    """Outputs of the generator; none: a single one, whose electrodes are as their applicators say."""
+    sharing: Sharing = Sharing()
     mesh: Mesh = Mesh()
     time: Time = Time()
     solver: Solver = Solver()

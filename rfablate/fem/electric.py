@@ -15,6 +15,7 @@ A thin layer between tip and tissue of `contact` rho_c [ohm m2] makes the tip's 
 phi being that of the tissue under the layer, whose heat goes to the nodes of the surface; lumped there, as all films.
 Where sigma has a direction it is the tensor sigma A of `fem.anisotropy`.
 Metal is equipotential and no part of the problem: its conductivity is zero here and its inner nodes are fixed.
+With several channels the field is solved for each group of electrodes and adds up to each channel's (`fem.patterns`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rfablate.fem.kernels import call
 from rfablate.fem.linear import ConjugateGradients
 from rfablate.fem.matrix import Matrix, Pattern
 from rfablate.fem.multigrid import HierarchyMemory, KeptHierarchy
+from rfablate.fem.patterns import Role, electrode_groups, group_potentials
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,15 +64,15 @@ class Electrode:
     """This rank's nodes on its bare surface."""
     metal: npt.NDArray[np.bool_]
     """This rank's nodes of its metal."""
-    active: bool
-    """Whether it has the generator's potential, else that of the return."""
+    roles: tuple[Role, ...]
+    """What it is in each channel."""
 
 
 @dataclass(frozen=True)
 class PotentialMemory:
     """All that the solve of one step leaves to that of the next."""
 
-    conductance: float
+    conductance: tuple[float, ...]
     hierarchy: HierarchyMemory
     iterations: int
     kept: int = 0
@@ -105,16 +107,25 @@ class ElectricProblem:
         self._domain, self._consistent = domain, consistent
         self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
         in_tissue = domain.nodes_of_cells(conducting[: len(domain.region)])
-        active = _surface(domain, "active") & in_tissue
-        returned = _surface(domain, "return") & in_tissue
-        self._contact = tip_area(domain, conducting, active) / contact if contact > 0.0 else None
-        """Conductance of the layer at the owned nodes [S]."""
-        self._fixed = (active & (contact == 0.0)) | returned | ~in_tissue
-        self._value = np.where(active | ~in_tissue, 1.0, 0.0)
-        for each in electrodes:
-            self._value[each.metal & ~in_tissue] = float(each.active)
+        self.groups = electrode_groups([each.roles for each in electrodes]) if electrodes else ((),)
+        """Electrodes that always have one potential; without `electrodes` the active surface is the only group."""
+        self._roles = [electrodes[group[0]].roles for group in self.groups] if electrodes else []
         tips = [each.tip & in_tissue for each in electrodes]
-        self._groups = [*tips, returned & ~np.logical_or.reduce(tips)] if len(tips) > 1 else []
+        groups = [np.logical_or.reduce([tips[number] for number in group]) for group in self.groups if group]
+        groups = groups or [_surface(domain, "active") & in_tissue]
+        bare = np.logical_or.reduce(tips or groups)
+        without = bool(tips) and "return" not in domain.surface_nodes  # no outer return: tips alone
+        returned = np.zeros_like(bare) if without else _surface(domain, "return") & in_tissue
+        self._contact = tip_area(domain, conducting, groups[0]) / contact if contact > 0.0 else None
+        """Conductance of the layer at the owned nodes [S]."""
+        layered = groups[0] & (contact > 0.0)
+        self._fixed = (bare & ~layered) | returned | ~in_tissue
+        self._tips = [*tips, returned & ~bare] if len(tips) > 1 else []
+        self._values = [np.where(group | ~in_tissue, 1.0, 0.0) for group in groups]
+        """Potential of the fixed nodes for 1 V on each group."""
+        for value, members in zip(self._values, self.groups, strict=True):
+            for number, each in enumerate(electrodes):
+                value[each.metal & ~in_tissue] = float(number in members)
         self.matrix = Matrix(pattern)
         """Stiffness of sigma; `Pattern.assemble` fills it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
@@ -122,30 +133,47 @@ class ElectricProblem:
         self.solver = ConjugateGradients(
             domain.nodes, self._operator, what="potential", rtol=rtol, max_iterations=max_iterations
         )
-        self._conductance = 0.0
+        self._conductance = [0.0] * len(self.groups)
         self.kept = 0
         """Steps whose potential was extrapolated instead of solved."""
 
     def memory(self) -> PotentialMemory:
         """Return what `restore` needs."""
-        return PotentialMemory(self._conductance, self.hierarchy.memory(), self.solver.iterations, self.kept)
+        return PotentialMemory(tuple(self._conductance), self.hierarchy.memory(), self.solver.iterations, self.kept)
 
     def restore(self, memory: PotentialMemory, assemble: Callable[[FloatArray], None]) -> None:
         """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
-        self._conductance = memory.conductance
+        self._conductance = list(memory.conductance)
         self.hierarchy.restore(memory.hierarchy, ~self._fixed[: self._domain.nodes.owned], assemble)
         self.solver.iterations, self.kept = memory.iterations, memory.kept
 
-    def solve(self, coefficients: Coefficients, guess: FloatArray | None = None) -> UnitField:
-        """Return the unit field for the sigma that the matrix was assembled with, zero in metal. Collective."""
-        phi = np.where(self._fixed, self._value, self._value if guess is None else guess)
+    def solve(self, coefficients: Coefficients, guess: FloatArray | None = None, group: int = 0) -> UnitField:
+        """Return the field of 1 V on a group, for the sigma that the matrix was assembled with. Collective."""
+        value = self._values[group]
+        phi = np.where(self._fixed, value, value if guess is None else guess)
         inverse = self._inverse_diagonal()
-        unit = self._solve_from(phi, inverse, coefficients)
-        if self._conductance == 0.0:  # the tolerance is one of G, which is known only now
-            self._conductance = unit.conductance
-            unit = self._solve_from(phi, inverse, coefficients)
-        self._conductance = unit.conductance
+        unit = self._solve_from(phi, inverse, coefficients, group)
+        if self._conductance[group] == 0.0:  # the tolerance is one of G, which is known only now
+            self._conductance[group] = unit.conductance
+            unit = self._solve_from(phi, inverse, coefficients, group)
+        self._conductance[group] = unit.conductance
         return unit
+
+    def channels(self, fields: Sequence[UnitField], coefficients: Coefficients) -> tuple[UnitField, ...]:
+        """Return what 1 V of each channel does, from the fields of all groups. Collective."""
+        if not self._roles:
+            return tuple(fields)
+        G = np.array([[sum(field.currents[e] for e in group) for field in fields] for group in self.groups])
+        units = []
+        for roles in zip(*self._roles, strict=True):
+            w = group_potentials(roles, G)
+            parts = [(share, field) for share, field in zip(w.tolist(), fields, strict=True) if share != 0.0]
+            if len(parts) == 1:  # its own group alone
+                units.append(parts[0][1])
+            else:
+                phi = np.sum([share * field.phi for share, field in parts], axis=0)
+                units.append(self.unit(phi, coefficients))
+        return tuple(units)
 
     def _inverse_diagonal(self) -> FloatArray:
         """Take the operator's diagonal; return its inverse at the free owned nodes, 0 at others."""
@@ -153,8 +181,8 @@ class ElectricProblem:
         diagonal[:] = self.matrix.diagonal + (0.0 if self._contact is None else self._contact)
         return np.divide(1.0, diagonal, out=np.zeros(len(free)), where=free & (diagonal > 0))
 
-    def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients) -> UnitField:
-        reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
+    def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients, group: int) -> UnitField:
+        reference = self._conductance[group] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
         cycle = self.hierarchy.get(inverse > 0.0, 0.0 if self._contact is None else 1.0)
         used = self.solver.solve(phi, self._contact, inverse, reference, cycle)
         self.hierarchy.note(used, self.solver.digits)
@@ -180,10 +208,10 @@ class ElectricProblem:
 
         What flows out of a node that is held is the row of the stiffness there: rows sum to 0, and so do currents.
         """
-        if not self._groups:
+        if not self._tips:
             return ()
         flow, owned = self.matrix.times(phi), self._domain.nodes.owned
-        return tuple(self._domain.nodes.total_of(*(flow[each[:owned]].sum() for each in self._groups)).tolist())
+        return tuple(self._domain.nodes.total_of(*(flow[each[:owned]].sum() for each in self._tips)).tolist())
 
     def conductances(self) -> FloatArray:
         """Return G_kl, the current out of electrode k with 1 V on l and 0 V on all else [S]. Collective.
@@ -192,9 +220,9 @@ class ElectricProblem:
         """
         inverse = self._inverse_diagonal()
         columns = []
-        for tip in self._groups[:-1]:
+        for tip in self._tips[:-1]:
             phi = np.where(tip, 1.0, 0.0)
-            reference = self._conductance or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
+            reference = self._conductance[0] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
             self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
             columns.append(self.currents(phi)[:-1])
         return np.array(columns).T

@@ -28,6 +28,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     lines += [
         "",
         _generator_line(summary),
+        *_channel_lines(summary),
         *_pulse_lines(summary),
         *_replay_lines(summary),
         *_event_lines(summary),
@@ -98,12 +99,31 @@ def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
 
 def _generator_line(summary: Mapping[str, Any]) -> str:
     e = summary["electric"]
-    if e["voltage_V"] is None:
+    if e["power_W"] is None:
         return "  generator no voltage was applied"
+    if e["voltage_V"] is None:
+        turns = f" in turns of {e['dwell_s']:g} s" if e.get("dwell_s") else ""
+        how = f"{len(summary['channels'])} channels, {e['sharing']}{turns}"
+        return f"  generator {how}: {e['power_W']:.2f} W at the end of heating; at most {e['peak_power_W']:.2f} W"
     return (
         f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
         f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
     )
+
+
+def _channel_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what each channel delivered at the end of its heating, and in all."""
+    lines = []
+    for name, e in summary.get("channels", {}).items():
+        if e["voltage_V"] is None:
+            lines.append(f"            {name}: no voltage was applied")
+            continue
+        lines.append(
+            f"            {name}: {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
+            f"{e['impedance_ohm']:.0f} ohm, sensor {e['sensor_degC']:.1f} degC; "
+            f"{e['energy_J']:.1f} J in {e['on_s']:.1f} s"
+        )
+    return lines
 
 
 def _pulse_lines(summary: Mapping[str, Any]) -> list[str]:

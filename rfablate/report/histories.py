@@ -107,6 +107,7 @@ def _panels(run: RunData) -> list[Panel]:
             "Ω",
             (Curve("impedance_ohm", "impedance", blue), Curve("measured_impedance_ohm", "measured", *MEASURED)),
         ),
+        *_channels(run),
         Panel("Lesion width", "mm", growth("width_mm")),
         Panel("Lesion length", "mm", growth("length_mm")),
         Panel("Lesion volume", "mm³", growth("volume_mm3")),
@@ -117,6 +118,21 @@ def _panels(run: RunData) -> list[Panel]:
             tuple(sorted(limits)),
         ),
         Panel("Covered by the lesion", "%", found("covered_fraction", ("target", "protect")), percent=True),
+    ]
+
+
+def _channels(run: RunData) -> list[Panel]:
+    """Show what each of several channels does."""
+    styles = style.rule_styles(list(run.table("channels")))
+    shown = {
+        "Power of each channel": ("power_W", "W"),
+        "Sensor of each channel": ("sensor_degC", "°C"),
+        "Impedance of each channel": ("impedance_ohm", "Ω"),
+    }
+    return [
+        Panel(title, unit, tuple(Curve(f"channel_{name}_{column}", name, *drawn) for name, drawn in styles.items()))
+        for title, (column, unit) in shown.items()
+        if styles
     ]
 
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rfablate.report import style, tables
+from rfablate.report.channels import channels
 from rfablate.report.electrodes import electrodes
 from rfablate.report.histories import history_figure
 from rfablate.report.html import icon, note, section
@@ -67,7 +68,7 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
         section("Over time", picture[1]),
         section(
             "Energy and generator",
-            _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, electrodes, misfit))),
+            _columns(*(_attempt(m, run) for m in (tables.energy, tables.electric, electrodes, channels, misfit))),
         ),
         section("Numerics and timing", _columns(_attempt(tables.timing, run), _attempt(tables.numerics, run))),
         section("Tissue values and their sources", _attempt(tables.tissues, run)),

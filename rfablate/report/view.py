@@ -133,9 +133,12 @@ def rule_levels(run: RunData, fields: FieldsReader, frame: int = -1) -> dict[str
 
 
 def heating_end(run: RunData) -> float | None:
-    """Time the generator was last on [s], from the history's voltage, or from its set point without one."""
+    """Time the generator was last on [s], from the history's voltage, or from its set point without one.
+
+    Channels that share the device have a power in common, not a voltage.
+    """
     time = run.history.get("time_s")
-    for column in ("voltage_V", "setpoint_degC"):
+    for column in ("power_W",) if run.table("channels") else ("voltage_V", "setpoint_degC"):
         values = run.history.get(column)
         if time is not None and values is not None and np.any(on := np.nan_to_num(values) > 0):
             return float(time[on][-1])

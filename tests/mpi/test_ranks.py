@@ -24,22 +24,29 @@ from rfablate.output.checkpoint import read_checkpoint
 from tests.mpi.launch import launch, rfablate
 
 CASES = Path(__file__).parent / "cases"
-NAMES = ("structures", "axisymmetric")
+NAMES = ("structures", "axisymmetric", "channels")
 SKIPPED = ("timing_s", "provenance", "numerics.ranks", "numerics.heat_iterations", "numerics.potential_iterations")
-Runs = dict[tuple[str, int], Path]
+
+
+class Runs(dict[tuple[str, int], Path]):
+    """Run directories of each case on so many ranks, made when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __missing__(self, key: tuple[str, int]) -> Path:
+        name, ranks = key
+        self[key] = self._folder / f"{name}-{ranks}"
+        done = rfablate(ranks, "run", CASES / f"{name}.toml", "-o", self[key])
+        assert done.code == 0, done.text[-2000:]
+        assert done.errors == []
+        return self[key]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """Run directories of each case on 1, 2 and 3 ranks."""
-    folder, made = tmp_path_factory.mktemp("ranks"), {}
-    for name in NAMES:
-        for ranks in (1, 2, 3):
-            made[name, ranks] = folder / f"{name}-{ranks}"
-            done = rfablate(ranks, "run", CASES / f"{name}.toml", "-o", made[name, ranks])
-            assert done.code == 0, done.text[-2000:]
-            assert done.errors == []
-    return made
+    """The runs that these tests share."""
+    return Runs(tmp_path_factory.mktemp("ranks"))
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

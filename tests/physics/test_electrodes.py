@@ -19,6 +19,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.case.load import parse_case
+from rfablate.decide import decide_by_hottest
 from rfablate.fem.domain import distribute
 from rfablate.fem.meshing import make_mesh
 from rfablate.fem.parallel import on_root
@@ -26,7 +27,6 @@ from rfablate.physics.generator import ConstantPower, Limits, Memory, Offer, PIC
 from rfablate.problem import Problem, build_problem
 from rfablate.run import steps
 from rfablate.state import Frame, initial_state
-from rfablate.step import decide_by_hottest
 from rfablate.timing import Stopwatch
 
 CLOSE = 1e-8

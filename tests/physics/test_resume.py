@@ -104,6 +104,22 @@ def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
         assert max(worst.values()) <= SAME, (part, worst)
 
 
+@pytest.mark.parametrize(
+    ("sharing", "control"), [("mode='simultaneous'", "ideal"), ("mode='switching', dwell_s=0.8", "pi")]
+)
+def test_channels_go_on_with_their_voltages_and_turns(
+    comm: MPI.Comm, shared_tmp: Path, sharing: str, control: str
+) -> None:
+    """A pair and a single channel with set points of their own."""
+    folder = shared_tmp / f"channels-{control}-{comm.size}"
+    changes = (f"sharing={{{sharing}}}", f"generator.control={control}")
+    trials = _trials(_case("channels", *changes), folder / "whole", comm)
+    _broken(_case("channels", *changes, OFTEN), folder / "broken", comm, round(0.7 * trials))
+    _resume(folder / "broken", comm)
+    worst = apart(folder / "whole", folder / "broken")
+    assert max(worst.values()) <= SAME, worst
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mass", ["lumped", "consistent"])
 def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_tmp: Path, mass: str) -> None:

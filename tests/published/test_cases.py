@@ -37,6 +37,7 @@ ANSWERS = {
     "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
     "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
     "bipolar_si_joint": {"lateral_branch": "covered", "sacral_nerve": "safe"},
+    "sacral_palisade": {"cranial_branch": "covered", "caudal_branch": "covered", "sacral_nerve": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},

@@ -7,8 +7,10 @@ conductance G, the sensor's temperature without voltage, a, and the sensor's gai
 
 so every control law is arithmetic in V^2. A generator is a frozen value; its memory is passed in and returned. A new
 mode is a file here that answers what `Generator` asks, a table in the case's schema, and a line in `rfablate.device`.
+A device has one channel or several, each with its generator: `Channels`.
 """
 
+from rfablate.physics.generator.channels import Channels, Delayed, Turn, settle
 from rfablate.physics.generator.device import Command, Generator, Limits, Memory, Needs, Offer
 from rfablate.physics.generator.guard import Guard, RollOff, Window
 from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
@@ -19,11 +21,13 @@ from rfablate.physics.generator.stages import Stage, Staged
 from rfablate.physics.generator.tracking import IdealControl, PIControl, SampledControl
 
 __all__ = [
+    "Channels",
     "Command",
     "ConstantCurrent",
     "ConstantPower",
     "ConstantVoltage",
     "Curve",
+    "Delayed",
     "Generator",
     "Guard",
     "IdealControl",
@@ -40,5 +44,7 @@ __all__ = [
     "SampledControl",
     "Stage",
     "Staged",
+    "Turn",
     "Window",
+    "settle",
 ]
