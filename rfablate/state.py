@@ -47,6 +47,8 @@ class State:
     """Leading weight of the last step [1/s] and its response to 1 V."""
     heating: list[tuple[float, float]] = field(default_factory=list)
     """(time, V^2) of the last two steps since the last switch, newest first."""
+    boiled: list[tuple[float, FloatArray]] = field(default_factory=list)
+    """(time, vapour fractions) of the last two steps since the last switch, newest first; none where nothing boils."""
     rates: tuple[FloatArray, FloatArray] | None = None
     """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
     sensor: float = 0.0

@@ -23,7 +23,7 @@ from rfablate.case.geometry import (
 from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.injectate import Bolus, saline_sigma
-from rfablate.physics.laws import Rising
+from rfablate.physics.laws import Drying, Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
 from rfablate.physics.perfusion import in_all_units, per_mass
 from rfablate.physics.tissue import Tissue
@@ -107,7 +107,8 @@ def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
         if each.metabolic_heat:
             said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
         if each.water_fraction:
-            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC")
+            dries = "; sigma falls as it boils" if isinstance(each.sigma_law, Drying) else ""
+            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC{dries}")
         if each.damage_set is not None:
             said.append(f"damage set {each.damage_set}")
         lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []
