@@ -41,6 +41,7 @@ ANSWERS = {
     "cooled_genicular": {},
     "liver_cool_tip": {},
     "liver_roll_off": {},
+    "bipolar_needle": {},
     "ex_vivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
