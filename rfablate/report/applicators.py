@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import Tine, lumen, point_length, tines_of
+from rfablate.case.device import Tine, bare_length, lumen, point_length, tines_of
 from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator
 from rfablate.physics.library import applicator_model
@@ -44,7 +44,8 @@ def _draw(name: str, applicator: Applicator) -> Any:
     lines = [_side_on(tine) for tine in tines_of(applicator)]
     low = min([0.0, *(float(line[:, 1].min()) for line in lines)])
     wide = max([r, *(float(np.abs(line[:, 0]).max()) for line in lines)])
-    top = active + 0.35 * (active - low)
+    bare = bare_length(applicator) * MM
+    top = bare + 0.35 * (bare - low)
     cut = 3.0 * r + 0.3 * active if applicator.wall is not None else 0.0
     for line, tine in zip(lines, tines_of(applicator), strict=True):
         _tine(ax, line, tine.radius * MM)
@@ -95,6 +96,10 @@ def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
     apex = [(0.0, 0.0)] if applicator.tip_shape == "conical" else []
     _fill(ax, applicator, x, [(-r, active), (-r, left), *apex, (r, right), (r, active)], style.METAL_ACTIVE, 3)
     _fill(ax, applicator, x, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
+    if applicator.ring is not None:
+        end = bare_length(applicator) * MM
+        start = end - applicator.ring.length * MM
+        _fill(ax, applicator, x, [(-r, end), (-r, start), (r, start), (r, end), (-r, end)], style.METAL_ACTIVE, 3)
 
 
 def _fill(ax: Any, applicator: Applicator, x: float, corners: list[tuple[float, float]], colour: str, z: int) -> None:
