@@ -103,8 +103,12 @@ def _key_lines(key: str, value: Any) -> list[str]:
 
 def _more(model: dict[str, Any]) -> str:
     """Return what makes a model more than a solid cannula."""
-    wall, coolant, tines = (model.get(key) for key in ("wall_mm", "coolant", "tines"))
+    wall, coolant, tines, bend, ring = (model.get(key) for key in ("wall_mm", "coolant", "tines", "bend", "ring"))
     words = [] if wall is None else [f"tube, wall {wall:g} mm"]
+    if bend is not None:
+        words.append(f"curved, {bend['angle_deg']:g} degrees over {bend['length_mm']:g} mm")
+    if ring is not None:
+        words.append(f"ring of {ring['length_mm']:g} mm behind a gap of {ring['gap_mm']:g} mm")
     if coolant is not None:
         film = f", h {coolant['h_W_per_m2K']:g} W/(m2 K)" if "h_W_per_m2K" in coolant else " on the wall"
         words.append(f"coolant {coolant['temperature_degC']:g} degC{film}")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from rfablate.case.device import bare_length
+from rfablate.case.device import active_line
 from rfablate.case.geometry import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.schema import Case
 from rfablate.fem.gather import gather_nodal
@@ -220,12 +220,11 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
 
 def _axis(case: Case) -> Axis:
     """Return the applicator's axis; of several the one midway, along the first where their directions cancel."""
-    directions = [np.array(a.direction) / np.linalg.norm(a.direction) for a in case.applicators]
+    tips, directions, lengths = zip(*(active_line(a) for a in case.applicators), strict=True)
     middle = np.mean(directions, axis=0)
     size = float(np.linalg.norm(middle))
     direction = middle / size if size > _CANCELS else directions[0]
-    tip = np.mean([a.tip for a in case.applicators], axis=0)
-    return Axis(tip, direction, float(np.mean([bare_length(a) for a in case.applicators])))
+    return Axis(np.mean(tips, axis=0), direction, float(np.mean(lengths)))
 
 
 def _along(path: FloatArray) -> tuple[FloatArray, float]:

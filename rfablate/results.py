@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 import rfablate
-from rfablate.case.device import Tine, device_materials, tines_of
+from rfablate.case.device import Tine, bare_length, device_materials, tines_of
+from rfablate.case.frame import applicator_frame
+from rfablate.case.geometry import Applicator
 from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
 from rfablate.fem._compat import DOLFINX_VERSION
@@ -205,6 +207,7 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
                 "bevel_angle_deg": a.bevel_angle,
                 "regions": sorted(set(device_materials(a))),
                 "tines": [_tine(tine) for tine in tines_of(a)],
+                "path_mm": _path(a),
             }
             for a in case.applicators
         ],
@@ -215,6 +218,15 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
 def case_hash(case: Case) -> str:
     """Return the hash of everything that a case says."""
     return hashlib.sha256(dump_case(case).encode()).hexdigest()
+
+
+def _path(applicator: Applicator) -> list[list[float]]:
+    """Return points [mm] of the centre line from a curved tip to where the shaft is straight and insulated; or none."""
+    frame = applicator_frame(applicator)
+    if frame.arc is None:
+        return []
+    points = frame.centre_line(np.linspace(0.0, max(frame.arc.length, bare_length(applicator)), 33)) * MM
+    return [[float(x) for x in point] for point in np.round(points, 4)]
 
 
 def _tine(tine: Tine) -> dict[str, Any]:

@@ -219,7 +219,9 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
         state.solved_at = trial.solved_at
         state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
     state.past = [(trial.t, trial.T), *state.past[:2]]
+    state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.vapour is not None else []
     state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
     if state.after_switch:
         state.past, state.heating, state.potentials = state.past[:1], [], state.potentials[:1]
+        state.boiled = state.boiled[:1]
         state.step_memory = problem.control.restart(state.step_memory)

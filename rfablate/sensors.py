@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.channels import Output, outputs_of
+from rfablate.case.frame import applicator_frame
 from rfablate.case.generators import Device
 from rfablate.case.geometry import Applicator, MeshDomain
 from rfablate.case.schema import Case
@@ -74,8 +75,9 @@ def _followed(channel: Output, count: int) -> FloatArray:
 
 def sensor_points(case: Case, applicator: Applicator) -> FloatArray:
     """Return where an applicator measures [m]: one point or a disc of seven; (r, z, 0) when axisymmetric."""
-    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
-    centre: FloatArray = np.array(applicator.tip) + applicator.sensor_offset * direction
+    frame, offset = applicator_frame(applicator), applicator.sensor_offset
+    direction: FloatArray = frame.direction(offset)
+    centre: FloatArray = frame.centre_line(np.array([offset]))[0]
     if is_axisymmetric(case):
         radii = [0.0] if applicator.sensor_radius == 0.0 else [0.0, *[SENSOR_RING * applicator.sensor_radius] * 6]
         return np.array([[radius, centre[2], 0.0] for radius in radii])

@@ -47,6 +47,8 @@ class State:
     """Temperature [degC] of the sigma of the newest."""
     heating: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
     """(time, V^2 of each channel) of the last two steps since the last switch, newest first."""
+    boiled: list[tuple[float, FloatArray]] = field(default_factory=list)
+    """(time, vapour fractions) of the last two steps since the last switch, newest first; none where nothing boils."""
     rates: tuple[FloatArray, FloatArray] | None = None
     """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
     sensors: tuple[float, ...] = ()

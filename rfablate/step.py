@@ -1,6 +1,6 @@
 """One step, solved and measured but not yet accepted.
 
-sigma, k, alive   at the extrapolated temperature of the step's end (order 1: at the last temperature)
+sigma, k, alive   at the extrapolated temperature and vapour of the step's end (order 1: at the last ones)
 phi_1, G          unit potential of each channel; there is one as a rule
 T_a, T_b          passive part and responses to 1 V of the bioheat step:  T = T_a + sum over channels of V^2 T_b
 V                 from each channel's generator, which knows G and what the sensor would read
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rfablate.decide import Decisions, decide, foresee, unforeseen
 from rfablate.errors import SolveError
 from rfablate.fem.electric import UnitField
-from rfablate.fem.vapour import BOILING, RELEASES
+from rfablate.fem.vapour import BOILING, RELEASES, drying
 from rfablate.ledger import Powers
 from rfablate.problem import Problem
 from rfablate.state import State, Trial
@@ -32,6 +32,8 @@ Value = TypeVar("Value", FloatArray, float)
 
 RESERVE = 0.3
 """Share of the temperature's tolerance that errors of T_b may take."""
+MOST_BOILED = 0.05
+"""Part of a node's water that may boil in a step: sigma is that of the step's end only as far as it is foreseen."""
 COARSEST_RESPONSE = 1e5
 """Largest tolerance of T_b over that of the temperature."""
 
@@ -41,8 +43,12 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     dt = t - state.t
     second = problem.control.order == 2
     T_star = extrapolate(state.past, t) if second else state.T
+    T_law = T_star
+    if problem.vapour is not None:
+        boiled = extrapolate(state.boiled, t) if state.boiled and second else state.vapour
+        T_law = drying(T_star, np.clip(boiled, 0.0, 1.0))
     with watch.stage("assemble"):
-        problem.assemble(T_star)
+        problem.assemble(T_law)
     omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega
     alive = problem.blood_flow.left(omega_star, T_star)
     previous = state.past[1][0] if len(state.past) > 1 and second and not state.hot else None
@@ -51,7 +57,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
 
     with watch.stage("potential"):
-        units, potentials, solved_at = _unit_fields(problem, state, T_star, t)
+        units, potentials, solved_at = _unit_fields(problem, state, T_law, t)
     with watch.stage("heat"):
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
@@ -74,7 +80,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
             T, vapour, latent = settled.T, settled.fraction, settled.latent
             stored -= settled.sensible
             sensors = problem.sensors.hottest(T)
-        error, max_T = _inspect(problem, state, T, t, order)
+        error, max_T = _inspect(problem, state, T, vapour, t, order)
         outputs = decided.outputs(units, sensors)
         joule = tuple(each.power for each in outputs)
         washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
@@ -122,7 +128,7 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
 
 
 def _unit_fields(
-    problem: Problem, state: State, T_star: FloatArray, t: float
+    problem: Problem, state: State, T_law: FloatArray, t: float
 ) -> tuple[tuple[UnitField, ...], tuple[FloatArray, ...], FloatArray | None]:
     """Return each channel's unit field, the potentials it is made of, and the temperature of their sigma. Collective.
 
@@ -132,10 +138,10 @@ def _unit_fields(
     electric, coefficients = problem.electric, problem.coefficients
     if electric is None or t > problem.generator.switch_times[-1]:
         return (), (), None
-    groups, solved_at = range(len(electric.groups)), T_star
+    groups, solved_at = range(len(electric.groups)), T_law
     guesses = [parabola([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials]
     if guesses and state.solved_at is not None and problem.potential_change > 0.0:
-        mine = coefficients.change_of_sigma(T_star, state.solved_at)
+        mine = coefficients.change_of_sigma(T_law, state.solved_at)
         if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:
             electric.kept += 1
             fields = [electric.unit(guess, coefficients) for guess in guesses]
@@ -268,13 +274,25 @@ def _bioheat(
     return T, decided, sensors
 
 
-def _inspect(problem: Problem, state: State, T: FloatArray, t: float, order: int) -> tuple[float | None, float]:
-    """Return the step's largest local error [K] and the highest temperature [degC]. Collective."""
-    error = local_error(state.past, t, T, order)
-    if error is not None and problem.vapour is not None:
-        error = np.where(T >= BOILING, 0.0, error)  # where water boils the temperature has a kink that no step resolves
-    mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)))
-    max_T, largest = problem.domain.nodes.max_of(*mine)
+def _inspect(
+    problem: Problem, state: State, T: FloatArray, vapour: FloatArray, t: float, order: int
+) -> tuple[float | None, float]:
+    """Return the step's largest local error [K] and the highest temperature [degC]. Collective.
+
+    Where water boils it is the change of what has boiled, MOST_BOILED being as much as the tolerance.
+    """
+    error, boiled = local_error(state.past, t, T, order), 0.0
+    if problem.vapour is not None:
+        if t - state.t > problem.control.minimum * (1.0 + 1e-6):  # the shortest step is not refused for it
+            boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED
+        if error is not None:
+            # where water begins or ceases to boil the temperature has a kink that no step resolves
+            kinked = np.any([T >= BOILING, *(old >= BOILING for _, old in state.past)], axis=0)
+            error = np.where(kinked, 0.0, error)
+    mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)), boiled)
+    max_T, largest, boiled = (float(each) for each in problem.domain.nodes.max_of(*mine))
     if not np.isfinite(max_T) or not np.isfinite(largest):
         raise SolveError(f"the temperature went non-finite in the step from {state.t:.6g} s to {t:.6g} s")
-    return (None if error is None else float(largest)), float(max_T)
+    if error is None and boiled <= 1.0:
+        return None, max_T
+    return max(largest, problem.control.tolerance * boiled ** (order + 1)), max_T

@@ -8,7 +8,6 @@ import numpy as np
 
 from rfablate.case.device import (
     active_surface_points,
-    applicator_frame,
     bare_length,
     in_cannula,
     lumen,
@@ -16,6 +15,7 @@ from rfablate.case.device import (
     tines_of,
 )
 from rfablate.case.flow import held_at
+from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts, Placed
 from rfablate.case.shapes import GeneratedDomain, contains, signed_distance
@@ -23,6 +23,7 @@ from rfablate.case.tissues import known_tissues
 from rfablate.errors import Fault
 
 _DIAMETERS_TO_BOUNDARY = 2.0
+_DIAMETERS_TO_KINK = 1.5
 
 
 def applicator_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
@@ -31,6 +32,27 @@ def applicator_faults(where: str, applicator: Applicator, domain: GeneratedDomai
     yield from _sensor_faults(where, applicator)
     yield from _tube_faults(where, applicator, domain)
     yield from _tine_faults(f"{where}.tines", applicator, domain)
+    yield from _bend_faults(f"{where}.bend", applicator)
+
+
+def _bend_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
+    """Yield a bend that kinks the cannula or is longer than it, and ends that come on a straight one alone."""
+    bend, arc = applicator.bend, applicator_frame(applicator).arc
+    if bend is None or arc is None:
+        return
+    if arc.radius < _DIAMETERS_TO_KINK * applicator.outer_diameter:
+        found = f"found {bend.angle:g} over {arc.length * 1e3:g} mm: a radius of {arc.radius * 1e3:.3g} mm"
+        least = _DIAMETERS_TO_KINK * applicator.outer_diameter
+        most = np.degrees(arc.length / least)
+        expected = f"at most {most:.3g} [degrees], a radius of {_DIAMETERS_TO_KINK:g} diameters: less is a kink"
+        yield Fault(f"{where}.angle_deg", found, expected, "a smaller angle, or a longer length_mm")
+    if applicator.shaft_length is not None and arc.length > applicator.shaft_length:
+        found, most = f"found {arc.length * 1e3:g}", applicator.shaft_length * 1e3
+        yield Fault(f"{where}.length_mm", found, f"at most the metal's length, {most:g} [mm]")
+    if applicator.tip_shape == "conical":
+        yield Fault(where, 'found with tip_shape "conical"', "a bevel or a blunt end on a curved tip")
+    if applicator.tines is not None:
+        yield Fault(where, "found with tines", "one of both: tines come out of a straight cannula")
 
 
 def _tube_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:

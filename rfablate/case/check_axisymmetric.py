@@ -87,6 +87,9 @@ def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> 
     if applicator.tines is not None:
         hint = '--set domain.kind="cylinder"'
         yield Fault(f"{where}.tines", "found a table", "none: tines are no body of revolution", hint)
+    if applicator.bend is not None:
+        hint = '--set domain.kind="cylinder"'
+        yield Fault(f"{where}.bend", "found a table", "none: a curved tip is no body of revolution", hint)
     if applicator.tip_shape == "bevel":
         expected = "conical or blunt: a bevel is no body of revolution"
         hint = '--set applicators.0.tip_shape=blunt, or 3-D: --set domain.kind="cylinder"'

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.device import electrode_roles, tines_of
+from rfablate.case.frame import applicator_frame
 from rfablate.case.generators import SurfaceTemperature
 from rfablate.case.geometry import Applicator, AxisymmetricDomain
 from rfablate.case.parts import Parts
@@ -59,9 +60,8 @@ def _distance(one: Applicator, other: Applicator, domain: GeneratedDomain) -> fl
 
 def _centre_lines(applicator: Applicator, domain: GeneratedDomain) -> FloatArray:
     """Return points on an applicator's axis and tines inside the domain, shape (n, 3) [m]."""
-    axis = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
     across = float(np.linalg.norm(np.diff(bounding_box(domain), axis=0)))
     stations = np.arange(0.0, min(applicator.shaft_length or across, across), 0.2 * applicator.outer_diameter)
     on_tines = [tine.at(np.linspace(0.0, tine.length, 101)) for tine in tines_of(applicator)]
-    points = np.concatenate([np.array(applicator.tip) + np.outer(stations, axis), *on_tines])
+    points = np.concatenate([applicator_frame(applicator).centre_line(stations), *on_tines])
     return np.asarray(points[contains(domain, points)])

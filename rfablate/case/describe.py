@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rfablate.case.describe_applicator import describe_applicator, in_mm
 from rfablate.case.describe_channels import describe_channels, describe_electrodes
 from rfablate.case.describe_generator import describe_generator
 from rfablate.case.flow import held_at, liquid_temperature, tube_flow
 from rfablate.case.geometry import (
-    Applicator,
     AxisymmetricDomain,
     BoxDomain,
     Cylinder,
@@ -17,13 +17,12 @@ from rfablate.case.geometry import (
     MeshDomain,
     MeshRegion,
     Structure,
-    Tines,
     Tube,
 )
 from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.injectate import Bolus, saline_sigma
-from rfablate.physics.laws import Rising
+from rfablate.physics.laws import Drying, Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
 from rfablate.physics.perfusion import in_all_units, per_mass
 from rfablate.physics.tissue import Tissue
@@ -34,7 +33,7 @@ def describe_case(case: Case) -> str:
     pairs = [
         ("domain", _domain(case)),
         *(("start", line) for line in _start(case)),
-        *(("cannula", line) for each in case.applicators for line in _applicator(each)),
+        *(("cannula", line) for each in case.applicators for line in describe_applicator(each)),
         *(("electrodes", line) for line in describe_electrodes(case)),
         *(("generator", line) for line in describe_generator(case.generator)),
         *(("channels", line) for line in describe_channels(case)),
@@ -108,7 +107,8 @@ def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
         if each.metabolic_heat:
             said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
         if each.water_fraction:
-            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC")
+            dries = "; sigma falls as it boils" if isinstance(each.sigma_law, Drying) else ""
+            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC{dries}")
         if each.damage_set is not None:
             said.append(f"damage set {each.damage_set}")
         lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []
@@ -135,11 +135,6 @@ def _indent(lines: Sequence[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _mm(*lengths: float) -> str:
-    numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
-    return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"
-
-
 def _domain(case: Case) -> str:
     edges = {"return": "return electrode", "insulated": "electrically insulated"}[case.boundary.electric]
     walls = {
@@ -155,54 +150,19 @@ def _block(domain: Domain) -> str:
             dimension = "axisymmetric (r, z)" if domain.axisymmetric else "3-D"
             return f"mesh {domain.file}, {dimension}, lengths in {domain.length_unit}"
         case BoxDomain():
-            return f"3-D, box {_mm(*domain.size)} of {domain.tissue} around {_mm(*domain.centre)}"
+            return f"3-D, box {in_mm(*domain.size)} of {domain.tissue} around {in_mm(*domain.centre)}"
     dimension = "axisymmetric" if isinstance(domain, AxisymmetricDomain) else "3-D"
-    size = f"radius {_mm(domain.radius)}, height {_mm(domain.height)}"
-    return f"{dimension}, cylinder of {domain.tissue}, {size}, around {_mm(*domain.centre)}"
-
-
-def _applicator(each: Applicator) -> list[str]:
-    angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
-    model = f"{each.model}: " if each.model else ""
-    end = "to the domain's surface" if each.shaft_length is None else f"{_mm(each.shaft_length)} long"
-    shaft = f", shaft of {each.shaft_material}" if each.shaft_material else ""
-    return [
-        f"{model}{_mm(each.outer_diameter)} outer diameter, {_mm(each.active_tip)} active tip, "
-        f"{each.tip_shape}{angle}, {each.metal}{shaft}",
-        *([] if each.tines is None else [_tines(each.tines)]),
-        *([] if each.ring is None else [f"ring of {_mm(each.ring.length)} behind a gap of {_mm(each.ring.gap)}"]),
-        *([] if each.wall is None else [_tube(each)]),
-        *([] if each.contact == 0.0 else [f"layer of {each.contact * 1e6:g} ohm mm2 on the active tip"]),
-        f"tip at {_mm(*each.tip)}, shaft along ({', '.join(f'{x:g}' for x in each.direction)}) {end}, "
-        f"sensor {_mm(each.sensor_offset)} from the tip",
-    ]
+    size = f"radius {in_mm(domain.radius)}, height {in_mm(domain.height)}"
+    return f"{dimension}, cylinder of {domain.tissue}, {size}, around {in_mm(*domain.centre)}"
 
 
 def _injectate(each: Injectate) -> str:
     sigma = saline_sigma(each.NaCl)
     bolus = Bolus(each.volume, each.spread, sigma)
-    where = "the tip" if each.centre is None else _mm(*each.centre)
+    where = "the tip" if each.centre is None else in_mm(*each.centre)
     return (
         f"{each.volume * 1e6:g} mL of {each.NaCl:g} % NaCl ({sigma:.3g} S/m at 37 degC) about {where}, "
-        f"spread {_mm(each.spread)}: {100 * bolus.peak:.0f} % fluid at the centre"
-    )
-
-
-def _tube(each: Applicator) -> str:
-    assert each.wall is not None
-    wall = f"tube with a wall of {_mm(each.wall)}, "
-    if each.coolant is None:
-        return wall + f"{each.lumen_material} in its lumen"
-    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
-    return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
-
-
-def _tines(tines: Tines) -> str:
-    bent = "straight" if tines.bend_radius is None else f"bent at a radius of {_mm(tines.bend_radius)}"
-    metal = f", {tines.metal}" if tines.metal else ""
-    return (
-        f"{tines.count} tines of {_mm(tines.diameter)}, {_mm(tines.deployment * tines.length)} out, {bent}, "
-        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
+        f"spread {in_mm(each.spread)}: {100 * bolus.peak:.0f} % fluid at the centre"
     )
 
 
@@ -264,16 +224,16 @@ def _structure_rows(
 def _shape(each: Structure) -> str:
     match each.kind:
         case "sphere":
-            return f"sphere, radius {_mm(each.radius)}, at {_mm(*each.centre)}"
+            return f"sphere, radius {in_mm(each.radius)}, at {in_mm(*each.centre)}"
         case "ellipsoid":
-            return f"ellipsoid, semi-axes {_mm(*each.semi_axes)}, at {_mm(*each.centre)}"
+            return f"ellipsoid, semi-axes {in_mm(*each.semi_axes)}, at {in_mm(*each.centre)}"
         case "box":
-            return f"box {_mm(*each.size)} at {_mm(*each.centre)}"
+            return f"box {in_mm(*each.size)} at {in_mm(*each.centre)}"
         case "tube":
-            return f"tube, diameter {_mm(each.diameter)}, {_mm(*each.path[0])} to {_mm(*each.path[-1])}"
+            return f"tube, diameter {in_mm(each.diameter)}, {in_mm(*each.path[0])} to {in_mm(*each.path[-1])}"
         case "cylinder":
-            return f"cylinder, diameter {_mm(each.diameter)}, {_mm(*each.start)} to {_mm(*each.end)}"
+            return f"cylinder, diameter {in_mm(each.diameter)}, {in_mm(*each.start)} to {in_mm(*each.end)}"
         case "slab":
-            return f"slab, {_mm(each.thickness)} thick, through {_mm(*each.point)}"
+            return f"slab, {in_mm(each.thickness)} thick, through {in_mm(*each.point)}"
         case "half_space":
-            return f"half space from {_mm(*each.point)}"
+            return f"half space from {in_mm(*each.point)}"

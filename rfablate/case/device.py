@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator
 
 FloatArray = npt.NDArray[np.float64]
@@ -103,31 +104,17 @@ def lumen(applicator: Applicator) -> tuple[float, float]:
     return radius, point_length(applicator) + applicator.wall if start is None else start
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Axes of an applicator: `tip` most distal, `axis` from there along the shaft, `u` and `v` across it."""
+def active_line(applicator: Applicator) -> tuple[FloatArray, FloatArray, float]:
+    """Return tip, unit vector away from it and length [m] of the line that a lesion is measured along.
 
-    tip: FloatArray
-    axis: FloatArray
-    u: FloatArray
-    v: FloatArray
-
-    def at(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return the points [m] at x along u, y along v and z along the axis from the tip, shape (n, 3)."""
-        return np.asarray(self.tip + np.outer(x, self.u) + np.outer(y, self.v) + np.outer(z, self.axis))
-
-    def coordinates(self, points: FloatArray) -> FloatArray:
-        """Return the points' coordinates along u, v and the axis [m], shape (n, 3)."""
-        return np.asarray((points - self.tip) @ np.stack([self.u, self.v, self.axis], axis=1))
-
-
-def applicator_frame(applicator: Applicator) -> Frame:
-    """Return the applicator's axes; u is x made perpendicular to the axis, y where the axis is along x."""
-    axis = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
-    start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    u = start - (start @ axis) * axis
-    u /= np.linalg.norm(u)
-    return Frame(np.array(applicator.tip), axis, u, np.cross(axis, u))
+    It runs along the bare parts; through a curved tip it is the chord.
+    """
+    frame, bare = applicator_frame(applicator), bare_length(applicator)
+    if frame.arc is None:
+        return frame.tip, frame.axis, bare
+    chord = frame.centre_line(np.array([bare]))[0] - frame.tip
+    length = float(np.linalg.norm(chord))
+    return frame.tip, chord / length, length
 
 
 @dataclass(frozen=True)
@@ -227,8 +214,9 @@ def in_cannula(applicator: Applicator, points: FloatArray) -> BoolArray:
     x, y, z = applicator_frame(applicator).coordinates(points).T
     across, slack = np.hypot(x, y), 1e-9
     inside = (across <= radius + slack) & (z >= -slack) & (z <= (applicator.shaft_length or np.inf) + slack)
+    x, y, z = applicator_frame(applicator).at_tip().coordinates(points).T  # the point's own faces are flat
     if applicator.tip_shape == "conical":
-        inside &= across <= z * slope + slack
+        inside &= np.hypot(x, y) <= z * slope + slack
     elif applicator.tip_shape == "bevel":
         azimuth = np.radians(applicator.bevel_azimuth)
         inside &= (x * np.cos(azimuth) + y * np.sin(azimuth) + radius) <= z * slope + slack

@@ -257,12 +257,23 @@ class Ring(Table):
     length: MmPositive = Field(alias="length_mm")
 
 
+class Bend(Table):
+    """A curved tip: the cannula's end follows a circle that is tangent to its straight shaft. 3-D only."""
+
+    angle: Annotated[float, Field(strict=True, gt=0, le=90)] = Field(alias="angle_deg")
+    """Between the shaft and the cannula's end [degree]."""
+    length: MmPositive | None = Field(default=None, alias="length_mm")
+    """Length along the cannula, from the tip, that is bent [m]; None: the active tip."""
+    azimuth: Number = Field(default=0.0, alias="azimuth_deg")
+    """Side that the tip is bent to, about the shaft [degree]; 0: x made perpendicular to the shaft."""
+
+
 class Applicator(Table):
-    """A straight cannula: metal cylinder or tube, bare (active) at its tip, insulated above.
+    """A cannula: metal cylinder or tube, straight or with a curved tip, bare (active) at its tip, insulated above.
 
     `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
-    `direction` points from there along the shaft. The metal ends `shaft_length` from the tip, by default at
-    the domain's boundary.
+    `direction` points from there along the shaft, of a curved one along its straight part. The metal ends
+    `shaft_length` from the tip, by default at the domain's boundary.
     """
 
     name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -276,6 +287,7 @@ class Applicator(Table):
     electrode: Literal["active", "return"] = "active"
     """Potential of the bare tip: the generator's voltage, or 0 as on the return; a bipolar pair has one of each."""
     ring: Ring | None = None
+    bend: Bend | None = None
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
     direction: Direction = (0.0, 0.0, 1.0)
     shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")

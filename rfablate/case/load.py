@@ -151,8 +151,9 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
         # An unknown model's keys are not asked for: any model stands in, and no more is checked.
         model = applicator_model(name if known else applicator_names()[0])
         merged = {**model, **table, "model": name if isinstance(name, str) else ""}
-        if isinstance(model.get("tines"), dict) and isinstance(table.get("tines"), dict):
-            merged["tines"] = {**model["tines"], **table["tines"]}  # a coolant is given as a whole
+        for part in ("tines", "bend"):  # a coolant is given as a whole
+            if isinstance(model.get(part), dict) and isinstance(table.get(part), dict):
+                merged[part] = {**model[part], **table[part]}
         tables[number] = merged
     return faults, unsound
 

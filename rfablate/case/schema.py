@@ -57,7 +57,10 @@ class TissueOverride(Table):
     sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m")
     """sigma at the temperatures `sigma_table_degC`, instead of value, law and slope."""
     sigma_dry: Fraction = Field(default=1.0, alias="sigma_dry_fraction")
-    """Fraction of sigma that is left 5 K beyond 100 degC, where water has gone: 1e-3 chars, 1 does not dry."""
+    """Fraction of sigma that is left where water has gone: 1e-3 chars, 1 does not dry.
+
+    With a `water_fraction` ln sigma falls as that water boils, else with temperature from 100 to 105 degC.
+    """
     perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
     perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg")
     perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.device import bare_length, device_parts, electrode_roles, electrode_surface, tines_of
+from rfablate.case.frame import Frame, applicator_frame
 from rfablate.case.geometry import Applicator, BoxDomain, MeshDomain
 from rfablate.case.schema import Case
 from rfablate.case.shapes import contains
@@ -151,17 +152,17 @@ def _extent(case: Case) -> float:
 
 
 def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
-    tip = np.array(applicator.tip)
-    direction = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
+    frame = applicator_frame(applicator)
     if dim == 2:  # the plane of the mesh is (r, z)
-        tip, direction = np.array([0.0, tip[2], 0.0]), np.array([0.0, direction[2], 0.0])
+        tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
+        frame = Frame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
     length = min(applicator.shaft_length or np.inf, _extent(case))
     # current crowds at the insulation's edges, and at a blunt tip's
     edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
     bare = bare_length(applicator)
     if applicator.ring is not None:
         edges += [bare - applicator.ring.length, bare]
-    return Needle(tip, direction, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
+    return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
 def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:

@@ -6,6 +6,7 @@ import gmsh
 import numpy as np
 
 from rfablate.case.device import Tine, lengths_of, lumen, tines_of
+from rfablate.case.frame import Frame, applicator_frame
 from rfablate.case.geometry import (
     Applicator,
     Box,
@@ -19,7 +20,6 @@ from rfablate.case.geometry import (
     Structure,
     Tube,
 )
-from rfablate.fem.sizes import applicator_frame
 
 Entities = list[tuple[int, int]]
 """(dimension, tag) pairs as Gmsh uses them."""
@@ -118,25 +118,39 @@ def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
     """Add the cannula up to `length` [m] from the tip and its tines; return the bodies of each kind of part."""
-    occ = gmsh.model.occ
-    radius, active = applicator.outer_diameter / 2, applicator.active_tip
-    tip = _tip(applicator, radius, active)
-    pieces: dict[str, Entities] = {}
-    for kind, (start, end) in lengths_of(applicator, length).items():
-        pieces[kind] = [(3, occ.addCylinder(0, 0, start, 0, 0, end - start, radius))] if end > start else []
+    occ, frame = gmsh.model.occ, applicator_frame(applicator)
+    radius, upright = applicator.outer_diameter / 2, frame.upright()
+    tip = _tip(applicator, upright, radius)
+    pieces = {kind: _rod(upright, *ends, radius) for kind, ends in lengths_of(applicator, length).items()}
     hollow: Entities = []
     if applicator.wall is not None:
         inner, start = lumen(applicator)
-        hollow = [(3, occ.addCylinder(0, 0, start, 0, 0, length - start, inner))]
+        hollow = _rod(upright, start, length, inner)
     place(
         tip + [body for piece in pieces.values() for body in piece] + hollow,
-        applicator_frame(applicator),
-        np.array(applicator.tip),
+        np.stack([frame.u, frame.v, frame.axis], axis=1),
+        frame.tip,
     )
     tines = [body for tine in tines_of(applicator) for body in _add_tine(tine)]
     if applicator.tines is not None and applicator.tines.exit > 0.0:  # they overlap inside the cannula
         tines = [body for tine in tines for body in occ.cut([tine], tip, removeTool=False)[0]]
     return {"tines": tines, "tip": tip, **pieces, "lumen": hollow}
+
+
+def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
+    """Add what lies within `radius` of an upright centre line from `start` to `end` [m from the tip], bent first."""
+    bent = 0.0 if frame.arc is None else min(max(frame.arc.length, start), end)
+    bodies: Entities = []
+    if frame.arc is not None and bent > start:
+        t = frame.turn(bent)
+        towards = np.cos(t) * frame.arc.towards + np.sin(t) * frame.axis
+        from_shaft = frame.centre_line(np.array([bent]))[0]
+        bodies += _add_tine(Tine(from_shaft, -frame.direction(bent), towards, bent - start, radius, frame.arc.radius))
+    if end > max(start, bent):
+        straight = max(start, bent)
+        base = frame.centre_line(np.array([straight]))[0]
+        bodies.append((3, gmsh.model.occ.addCylinder(*base, 0, 0, end - straight, radius)))
+    return bodies
 
 
 def _add_tine(tine: Tine) -> Entities:
@@ -149,17 +163,14 @@ def _add_tine(tine: Tine) -> Entities:
     return body
 
 
-def _tip(applicator: Applicator, radius: float, active: float) -> Entities:
-    occ = gmsh.model.occ
+def _tip(applicator: Applicator, frame: Frame, radius: float) -> Entities:
+    occ, active = gmsh.model.occ, applicator.active_tip
     slope = np.tan(np.radians(applicator.bevel_angle))
     if applicator.tip_shape == "conical":
         height = radius / slope
         cone = [(3, occ.addCone(0, 0, 0, 0, 0, height, 0, radius))]
-        if height >= active:
-            return cone
-        body = [(3, occ.addCylinder(0, 0, height, 0, 0, active - height, radius))]
-        return occ.fuse(cone, body)[0]
-    body = [(3, occ.addCylinder(0, 0, 0, 0, 0, active, radius))]
+        return cone if height >= active else occ.fuse(cone, _rod(frame, height, active, radius))[0]
+    body = _rod(frame, 0.0, active, radius)
     if applicator.tip_shape == "blunt":
         return body
     # the bevel's plane runs through (-radius, 0, 0): what lies below  z = (x + radius) / slope  is cut away
@@ -168,4 +179,6 @@ def _tip(applicator: Applicator, radius: float, active: float) -> Entities:
     occ.rotate(knife, 0, 0, 0, 0, 1, 0, -np.arctan(1.0 / slope))
     occ.translate(knife, -radius, 0, 0)
     occ.rotate(knife, 0, 0, 0, 0, 0, 1, np.radians(applicator.bevel_azimuth))
+    end = frame.at_tip()
+    place(knife, np.stack([end.u, end.v, end.axis], axis=1), end.tip)
     return occ.cut(body, knife)[0]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.device import Tine
+from rfablate.case.frame import Frame
 from rfablate.fem.sizes import Sizes
 
 FloatArray = npt.NDArray[np.float64]
@@ -19,8 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 class Needle:
     """An applicator in the coordinates of the mesh [m]."""
 
-    tip: FloatArray
-    direction: FloatArray
+    frame: Frame
     radius: float
     active: float
     length: float
@@ -29,16 +29,17 @@ class Needle:
     tines: Sequence[Tine]
 
     def point(self, s: float) -> FloatArray:
-        """Return the point on the axis at distance s [m] from the tip."""
-        return self.tip + s * self.direction
+        """Return the point on the centre line at length s [m] from the tip."""
+        return np.asarray(self.frame.centre_line(np.array([s]))[0])
 
     def ring(self, s: float, count: int, dim: int) -> list[FloatArray]:
-        """Return `count` points on the circle around the axis at distance s [m] from the tip; one in the half plane."""
+        """Return `count` points on the circle around the centre line at s [m] from the tip; one in the half plane."""
         if dim == 2:
             return [self.point(s) + np.array([self.radius, 0.0, 0.0])]
-        first = np.cross(self.direction, np.eye(3)[int(np.argmin(np.abs(self.direction)))])
+        direction = self.frame.direction(s)
+        first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
         first /= np.linalg.norm(first)
-        second = np.cross(self.direction, first)
+        second = np.cross(direction, first)
         angles = 2.0 * np.pi * np.arange(count) / count
         return [self.point(s) + self.radius * (np.cos(a) * first + np.sin(a) * second) for a in angles]
 

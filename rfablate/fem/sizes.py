@@ -8,7 +8,6 @@ import numpy as np
 
 from rfablate.case.device import bare_length
 from rfablate.case.geometry import (
-    Applicator,
     Box,
     BoxDomain,
     Cylinder,
@@ -104,13 +103,3 @@ def thinnest(shape: Structure) -> float | None:
         length = float(np.linalg.norm(np.subtract(shape.end, shape.start)))
         return min(shape.diameter, length)
     return None
-
-
-def applicator_frame(applicator: Applicator) -> np.ndarray:
-    """Return the rotation whose columns are two directions across the applicator and its axis, shape (3, 3)."""
-    axis = np.array(applicator.direction, dtype=float)
-    axis /= np.linalg.norm(axis)
-    start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    first = start - (start @ axis) * axis
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(axis, first), axis], axis=1)

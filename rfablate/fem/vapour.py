@@ -11,7 +11,7 @@ latent heat of its water. With the lumped mass each node keeps its own account. 
 
 so the step stays linear in V^2. Steps are backward Euler while tissue is hot: only their sum
 over time is exactly the change of heat. Steam condenses where it was made, none of it moves; nodes of given
-temperature, of a held surface too, do not boil.
+temperature, of a held surface too, do not boil. What has boiled dries: sigma falls with f (`drying`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.domain import Domain
+from rfablate.physics.laws import DRY_WINDOW
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,6 +35,15 @@ HOT = 90.0
 """Highest temperature [degC] from which steps are backward Euler."""
 WATER = 1000.0 * 2.26e6
 """Latent heat of water [J/m3] (PHYSICS section 1): rho_w x 2.26e6 J/kg."""
+
+
+def drying(T: FloatArray, fraction: FloatArray) -> FloatArray:
+    """Return the temperature [degC] at which laws are looked up: T, and 100 + 5 f where water boils.
+
+    The fall of sigma from 100 to 105 degC stands for the water that leaves, and that is what f says: a node at 100 degC
+    with half of its water boiled has dried by half, ln sigma between wet and dry. Beyond, where f = 1, it is T again.
+    """
+    return np.asarray(np.where(fraction > 0.0, np.maximum(T, BOILING + DRY_WINDOW * fraction), T))
 
 
 @dataclass(frozen=True)

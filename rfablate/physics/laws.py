@@ -5,6 +5,8 @@
     table         linear between points, constant outside them
     drying        any of these, falling from 100 degC on as water leaves (charring, roll-off)
 
+Where water boils with its latent heat, T stays at 100 degC and the laws are told 100 to 105 degC as it leaves
+(`fem.vapour.drying`).
 Linear and exponential laws hold their value of 100 degC above it. Pure, vectorised over nodes; T in degC.
 """
 

@@ -101,8 +101,8 @@ def damage_set_names() -> tuple[str, ...]:
 def applicator_model(name: str) -> dict[str, Any]:
     """Return the case keys (clinic units) that the cannula `name` stands for.
 
-    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal; of a tube wall_mm, of
-    cooled electrodes a table coolant, of expandable ones a table tines.
+    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal; of a tube wall_mm, of a
+    curved tip a table bend, of cooled electrodes a table coolant, of expandable ones a table tines.
 
     Raises:
         KeyError: the library has no such model.
@@ -120,7 +120,10 @@ def applicator_source(name: str | None = None) -> tuple[str, bool]:
     table = _table("applicators.toml")
     if name in table["model"]:
         return str(table["model"][name]["source"]), False
-    return str(table["defaults"]["source"]), bool(table["defaults"]["checked"])
+    said = str(table["defaults"]["source"])
+    if name is None or "-curved" in name:
+        said = f"{said}; {table['curved']['source']}"
+    return said, bool(table["defaults"]["checked"])
 
 
 @functools.cache
@@ -194,15 +197,19 @@ def _ranges(made: Tissue, row: dict[str, Any], spread: dict[str, list[float]]) -
 @functools.cache
 def _applicators() -> dict[str, dict[str, Any]]:
     table = _table("applicators.toml")
-    models = {}
+    models: dict[str, dict[str, Any]] = {}
+    curved = table["curved"]
+    bend = {key: float(curved[key]) for key in ("angle_deg", "length_mm")}
     for gauge, diameter in table["outer_diameter_mm"].items():
         for tip in table["tips"]["mm"]:
             for shape, suffix in (("bevel", ""), ("blunt", "-blunt")):
                 model = _cannula(float(diameter), float(tip), shape, table["defaults"])
                 if model:
-                    models[f"cannula-{gauge}g-{tip}mm{suffix}"] = model
-                    tube = {**model, "wall_mm": float(table["wall_mm"][gauge])}
-                    models[f"cannula-{gauge}g-{tip}mm{suffix}-tube"] = tube
+                    name, wall = f"cannula-{gauge}g-{tip}mm{suffix}", {"wall_mm": float(table["wall_mm"][gauge])}
+                    models |= {name: model, f"{name}-tube": {**model, **wall}}
+                    if int(gauge) in curved["gauges"] and tip in curved["tips_mm"]:
+                        bent = {**model, "bend": bend}
+                        models |= {f"{name}-curved": bent, f"{name}-curved-tube": {**bent, **wall}}
     for name, row in table["model"].items():
         models[name] = {key: value for key, value in row.items() if key != "source"}
     return models

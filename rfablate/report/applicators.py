@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.device import Tine, lumen, point_length, tines_of
+from rfablate.case.device import Tine, bare_length, lumen, point_length, tines_of
+from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator
 from rfablate.physics.library import applicator_model
 from rfablate.report import style
@@ -46,7 +48,8 @@ def _draw(name: str, applicator: Applicator) -> Any:
     lines = [_side_on(tine) for tine in tines_of(applicator)]
     low = min([0.0, *(float(line[:, 1].min()) for line in lines)])
     wide = max([r, *(float(np.abs(line[:, 0]).max()) for line in lines)])
-    top = active + 0.35 * (active - low)
+    bare = bare_length(applicator) * MM
+    top = bare + 0.35 * (bare - low)
     cut = 3.0 * r + 0.3 * active if applicator.wall is not None else 0.0
     for line, tine in zip(lines, tines_of(applicator), strict=True):
         _tine(ax, line, tine.radius * MM)
@@ -54,9 +57,10 @@ def _draw(name: str, applicator: Applicator) -> Any:
     if applicator.wall is not None:
         _cannula(ax, applicator, cut, top)
         _lumen(ax, applicator, cut, top)
-        ax.text(cut, top + 0.02 * (top - low), "cut", ha="center", va="bottom", color=style.MUTED)
-    sensor = applicator.sensor_offset * MM
-    ax.plot([cut], [sensor], marker="o", markersize=4, color="#b5307a", zorder=6)
+        x, z = _side(applicator, top + 0.02 * (top - low))
+        ax.text(cut + x, z, "cut", ha="center", va="bottom", color=style.MUTED)
+    x, z = _side(applicator, applicator.sensor_offset * MM)
+    ax.plot([cut + x], [z], marker="o", markersize=4, color="#b5307a", zorder=6)
     _sizes(ax, applicator, wide, (low, top))
     reach = 0.5 * max(top - low, 2.0 * (wide + cut)) * 1.3
     middle = (0.5 * cut, 0.5 * (low + top))
@@ -66,6 +70,11 @@ def _draw(name: str, applicator: Applicator) -> Any:
     ax.set_ylabel("mm from the tip")
     ax.set_title(f"{name}    (light: bare and active; dot: sensor)", loc="left")
     return fig
+
+
+def _side(applicator: Applicator, s: float) -> FloatArray:
+    """Return where the centre line is [mm], across and upwards, at the length s [mm] from the tip."""
+    return np.asarray(applicator_frame(applicator).centre_line(np.array([s / MM]))[0, [0, 2]] * MM)
 
 
 def _side_on(tine: Tine) -> FloatArray:
@@ -86,22 +95,31 @@ def _tine(ax: Any, line: FloatArray, radius: float) -> None:
 
 
 def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
-    from matplotlib.patches import Polygon, Rectangle
-
     r, active, point = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM, point_length(applicator) * MM
     left = {"blunt": 0.0, "bevel": 0.0, "conical": point}[applicator.tip_shape]
     right = {"blunt": 0.0, "bevel": point, "conical": point}[applicator.tip_shape]
-    corners = [(x - r, left), *([(x, 0.0)] if applicator.tip_shape == "conical" else []), (x + r, right)]
-    ax.add_patch(Polygon([*corners, (x + r, active), (x - r, active)], facecolor=style.METAL_ACTIVE, zorder=3, **EDGE))
-    ax.add_patch(Rectangle((x - r, active), 2 * r, top - active, facecolor=style.METAL_SHAFT, zorder=3, **EDGE))
+    apex = [(0.0, 0.0)] if applicator.tip_shape == "conical" else []
+    _fill(ax, applicator, x, [(-r, active), (-r, left), *apex, (r, right), (r, active)], style.METAL_ACTIVE, 3)
+    _fill(ax, applicator, x, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
+    if applicator.ring is not None:
+        end = bare_length(applicator) * MM
+        start = end - applicator.ring.length * MM
+        _fill(ax, applicator, x, [(-r, end), (-r, start), (r, start), (r, end), (-r, end)], style.METAL_ACTIVE, 3)
+
+
+def _fill(ax: Any, applicator: Applicator, x: float, corners: list[tuple[float, float]], colour: str, z: int) -> None:
+    """Fill an area whose corners are given across and along the centre line [mm], which a curved tip bends; x aside."""
+    from matplotlib.patches import Polygon
+
+    fine = np.concatenate([np.linspace(a, b, 33) for a, b in itertools.pairwise(corners)]) / MM
+    points = applicator_frame(applicator).at(fine[:, 0], np.zeros(len(fine)), fine[:, 1]) * MM
+    ax.add_patch(Polygon(points[:, [0, 2]] + (x, 0.0), facecolor=colour, zorder=z, **EDGE))
 
 
 def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
-    from matplotlib.patches import Rectangle
-
     inner, start = (length * MM for length in lumen(applicator))
     colour = "white" if applicator.coolant is None else COOLANT
-    ax.add_patch(Rectangle((x - inner, start), 2 * inner, top - start, facecolor=colour, zorder=4, **EDGE))
+    _fill(ax, applicator, x, [(-inner, top), (-inner, start), (inner, start), (inner, top)], colour, 4)
     if applicator.coolant is not None:
         words = f"coolant\n{applicator.coolant.temperature:g} °C"
         ax.annotate(words, (x + 0.5 * applicator.outer_diameter * MM, 0.5 * (start + top)), (6, 0),
@@ -111,9 +129,10 @@ def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
 def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, float]) -> None:
     low, top = span
     r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
-    beside = -r - 0.08 * (top - low)
-    dimension(ax, (beside, 0.0), (beside, active), f"active tip\n{active:g} mm", side="left")
-    ax.text(0.0, top + 0.02 * (top - low), f"{2 * r:.4g} mm", ha="center", va="bottom", color=style.INK)
+    end, shaft = _side(applicator, active), _side(applicator, top + 0.02 * (top - low))
+    beside = shaft[0] - r - 0.08 * (top - low)
+    dimension(ax, (beside, 0.0), (beside, end[1]), f"active tip\n{active:g} mm", side="left")
+    ax.text(*shaft, f"{2 * r:.4g} mm", ha="center", va="bottom", color=style.INK)
     if applicator.tines is not None:
         below = low - 0.06 * (top - low)
         dimension(ax, (-wide, below), (wide, below), f"{2 * wide:.3g} mm across", side="below")

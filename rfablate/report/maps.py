@@ -168,7 +168,7 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
         along = np.array([cannula.direction @ plane.across, cannula.direction @ plane.along])
         if np.any(metal):
             depth = (piece.points - origin) @ along
-            levels = [depth.min() - 1, cannula.active_tip, max(depth.max(), cannula.active_tip) + 1]
+            levels = [depth.min() - 1, cannula.span, max(depth.max(), cannula.span) + 1]
             ax.tricontourf(
                 *piece.points.T,
                 piece.triangles[metal],
@@ -181,7 +181,7 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
             _lines(ax, lines, color="#3c4552", linewidth=0.6, zorder=7.1)
             outlines += lines
         elif np.linalg.norm(along) > 0.99:
-            _draw_rectangle(ax, cannula.diameter, cannula.active_tip, origin, along)
+            _draw_rectangle(ax, cannula.diameter, cannula.span, origin, along)
     return outlines
 
 

@@ -75,10 +75,12 @@ def _window(ax: Any, box: FloatArray) -> None:
 
 
 def _silhouette(ax: Any, view: View, number_: int) -> None:
-    """Draw what a bevelled or conical tip has beside the slice: the active tip seen from the side, pale."""
+    """Draw what a straight bevelled or conical tip has beside the slice: the active tip from the side, pale."""
     from matplotlib.patches import Rectangle
 
     cannula, plane = view.cannulas[0], view.slices[number_].plane
+    if len(cannula.path):
+        return
     x, y = plane.coordinates(cannula.tip[None])[0] - (cannula.diameter / 2, 0.0)
     tip = Rectangle((x, y), cannula.diameter, cannula.active_tip, facecolor="#f4f5f7", edgecolor="#9aa4b1")
     tip.set(linewidth=0.6, linestyle=(0, (2, 1.5)), zorder=1.4)
@@ -89,7 +91,7 @@ def _dimensions(ax: Any, view: View, number_: int, box: FloatArray, card: Mappin
     plane = view.slices[number_].plane
     cannula = view.cannulas[0]
     tip = plane.coordinates(cannula.tip[None])[0]
-    end = tip[1] + cannula.active_tip
+    end = tip[1] + cannula.span
     (left, low), (right, high) = box
     unit = (ax.get_xlim()[1] - ax.get_xlim()[0]) / SIZE_IN[0]  # mm per inch of drawing
     below, outside, beside = low - 0.22 * unit, right + 0.22 * unit, left - 0.22 * unit

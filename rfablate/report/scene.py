@@ -150,7 +150,7 @@ def _grid(fields: Any, level: Any) -> Any:
 def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
     """Give the middle of the picture and half its height [mm]."""
     first = cannulas[0] if cannulas else None
-    middle = first.tip + 0.5 * first.active_tip * first.direction if first else np.zeros(3)
+    middle = first.tip + 0.5 * first.span * first.direction if first else np.zeros(3)
     size = 1.6 * first.active_tip if first else 8.0
     if lesion.n_points:
         low, high = lesion.points.min(axis=0), lesion.points.max(axis=0)
@@ -224,7 +224,17 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
     import pyvista as pv
 
     from rfablate.report import style
+    from rfablate.report.view import path_until
 
+    if len(cannula.path):
+        bare = path_until(cannula.path, cannula.active_tip)
+        shaft = np.vstack([bare[-1:], cannula.path[len(bare) :], cannula.path[-1] + max(reach, 1.0) * cannula.shaft])
+        for path, colour in ((bare, style.METAL_ACTIVE), (shaft, style.METAL_SHAFT)):
+            curve = pv.lines_from_points(np.asarray(path, dtype=float)).tube(
+                radius=cannula.diameter / 2, n_sides=48, capping=True
+            )
+            plotter.add_mesh(curve, color=colour, specular=0.5, ambient=0.2, smooth_shading=True)
+        return
     for start, end, colour in (
         (0.0, cannula.active_tip, style.METAL_ACTIVE),
         (cannula.active_tip, max(reach, 2 * cannula.active_tip), style.METAL_SHAFT),

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cannula:
-    """An applicator as it is drawn: tip and direction [mm], active length and diameter [mm]."""
+    """An applicator as it is drawn: tip, active length and diameter [mm]."""
 
     name: str
     tip: FloatArray
     direction: FloatArray
+    """Unit vector that extents are measured along: the shaft's, of a curved tip its chord's."""
+    span: float
+    """Extent of the active tip along `direction` [mm]."""
     active_tip: float
     diameter: float
+    shaft: FloatArray
+    """Unit vector along the straight shaft."""
+    path: FloatArray
+    """Points of a curved tip's centre line, shape (n, 3) [mm]; none for a straight one."""
     regions: tuple[str, ...]
     """Names of the mesh's regions it consists of."""
     tines: tuple[tuple[FloatArray, float], ...]
@@ -102,20 +109,32 @@ def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
         tip, direction = item.get("tip_mm", (0, 0, 0)), item.get("direction", (0, 0, 1))
         active, diameter = item.get("active_tip_mm"), item.get("outer_diameter_mm")
         if len(tip) == 3 and len(direction) == 3 and is_number(active) and is_number(diameter):
-            along = np.asarray(direction, dtype=np.float64)
+            shaft = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
+            path = np.asarray(item.get("path_mm", ()), dtype=np.float64).reshape(-1, 3)
+            line = path_until(path, float(active))[-1] - tip if len(path) else float(active) * shaft
             name = str(item.get("name", f"applicator {number + 1}"))
             found.append(
                 Cannula(
                     name,
                     np.asarray(tip, dtype=np.float64),
-                    along / np.linalg.norm(along),
+                    line / np.linalg.norm(line),
+                    float(np.linalg.norm(line)),
                     float(active),
                     float(diameter),
+                    shaft,
+                    path,
                     tuple(item.get("regions", (name,))),
                     tuple((np.asarray(t["path_mm"], float), float(t["diameter_mm"])) for t in item.get("tines", ())),
                 )
             )
     return tuple(found)
+
+
+def path_until(path: FloatArray, length: float) -> FloatArray:
+    """Give the points of a path up to `length` along it, with the one there, shape (n, 3)."""
+    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    end = [np.interp(length, s, path[:, i]) for i in range(3)]
+    return np.vstack([path[s < length - 1e-3], end])
 
 
 def rule_levels(run: RunData, fields: FieldsReader, frame: int = -1) -> dict[str, FloatArray]:
@@ -185,7 +204,7 @@ def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
     """Give half the side of a square window 2.4 times the lesion's size, and its centre in each slice."""
     boxes = [_lesion_box(view, piece) for piece in view.slices]
     cannula = view.cannulas[0] if view.cannulas else None
-    middles = [each.tip + 0.5 * each.active_tip * each.direction for each in view.cannulas]
+    middles = [each.tip + 0.5 * each.span * each.direction for each in view.cannulas]
     middle = np.mean(middles, axis=0) if middles else np.zeros(3)
     centres, size = [], 2.0 * (cannula.active_tip if cannula else 5.0)
     found = [float((box[1] - box[0]).max()) for box in boxes if box is not None]

@@ -43,6 +43,11 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
         "time.order=1",
     ),
     "surface": ("generator={kind='surface_temperature', target_degC=70, hold_s=6, cooldown_s=4}",),
+    "boiling": (
+        "generator={kind='current', current_A=0.45, duration_s=9, roll_off={action='pause', rise_ohm=20, wait_s=2}}",
+        "tissues.muscle={water_fraction=0.7, sigma_dry_fraction=0.01}",
+        "time.tolerance_K=1.0",
+    ),
     "power": ("generator={kind='power', power_W=3, duration_s=8, cooldown_s=4}", "damage.perfusion_fade=0.0"),
 }
 

@@ -41,6 +41,8 @@ ANSWERS = {
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
+    "liver_roll_off": {},
+    "bipolar_needle": {},
     "ex_vivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
@@ -125,6 +127,18 @@ def test_the_withdrawn_tip_leaves_one_lesion_along_the_track(summary_of: Any) ->
     """30 mm of withdrawal and 20 mm of tip: the union is longer than both, ahead of the last tip by at least 30 mm."""
     lesion = summary_of("track_withdrawal")["lesion"]["isotherm_50C"]
     assert lesion["length_mm"] > 50.0 and lesion["depth_distal_mm"] > 30.0
+
+
+def test_boiling_rolls_the_impedance_off_again_and_again(summary_of: Any) -> None:
+    """Each pause lasts 15 s; what dried has got wet again after it, so that the device goes on for some seconds."""
+    summary = summary_of("liver_roll_off")
+    times = [event["time_s"] for event in summary["electric"]["events"]]
+    assert all("paused for 15 s" in event["what"] for event in summary["electric"]["events"])
+    assert len(times) > 10 and times[0] < 60.0
+    on = np.diff(times) - 15.0
+    assert np.all(on > 0.0) and np.median(on) > 2.0
+    assert summary["energy"]["latent_J"] > 100.0
+    assert summary["numerics"]["steps"] < 20.0 * 720.0, "a twentieth of a second on the mean, not the shortest step"
 
 
 def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path) -> None:

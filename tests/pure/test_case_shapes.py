@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from rfablate.case.device import applicator_frame, in_metal
+from rfablate.case.device import in_metal
+from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator, CylinderDomain, Structure
 from rfablate.case.shapes import (
     axis_at,
