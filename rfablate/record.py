@@ -27,6 +27,7 @@ from rfablate.pulses import PulseMemory, PulseRecord
 from rfablate.results import (
     Delivered,
     ElectricRecord,
+    bridge_entry,
     case_entries,
     energy_entry,
     events_entry,
@@ -176,6 +177,7 @@ class Record:
         with self._watch.stage("structures"):
             seen = self._observer.look(frame)
             structures = self._observer.conclude(frame)
+            bridges = {name: bridge_entry(each) for name, each in self._observer.bridges(frame).items()}
         problem, case, rule = self._problem, self._case, self._observer.deciding_rule
         electric = self._electric.entry()
         return {
@@ -183,7 +185,7 @@ class Record:
             "status": "completed" if fault is None else "failed",
             "reason": f"the end of the treatment at {state.t:g} s" if fault is None else str(fault),
             "simulated_s": state.t,
-            "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
+            "lesion": {name: lesion_entry(each) | bridges.get(name, {}) for name, each in seen.lesions.items()},
             "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
             "energy": energy_entry(state.ledger),
             "electric": {**electric, "events": events_entry(state.memory)},
