@@ -106,8 +106,16 @@ def _sets(keys: list[str]) -> list[str]:
 def _rfablate(*arguments: object, code: int = 0) -> str:
     command = [sys.executable, "-m", "rfablate", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=200)
-    assert done.returncode == code, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr + _logs(arguments)
     return done.stdout
+
+
+def _logs(arguments: tuple[object, ...]) -> str:
+    """Return what the jobs of a run or a study have said, and what Slurm says of every job."""
+    folders = [each for each in arguments if isinstance(each, Path) and each.is_dir()]
+    logs = [log for folder in folders for log in (*folder.glob("slurm*.log"), *folder.glob("slurm/*.log"))]
+    said = [f"\n--- {log.name}\n{log.read_text()[-3000:]}" for log in logs]
+    return "".join([*said, "\n--- jobs\n", _slurm("scontrol", "--oneliner", "show", "job")])
 
 
 def _job(said: str) -> str:
@@ -144,7 +152,8 @@ def _let_start() -> None:
     now = datetime.now()  # as Slurm tells times
     for line in _slurm("squeue", "--noheader", "--states=PENDING", "--format=%i %S %r").splitlines():
         job, start, reason = line.split(maxsplit=2)
-        if reason == "BeginTime" and datetime.fromisoformat(start) > now + timedelta(seconds=10):
+        known = start != "N/A"  # the scheduler has yet to look at it
+        if reason == "BeginTime" and known and datetime.fromisoformat(start) > now + timedelta(seconds=10):
             _slurm("scontrol", "update", f"JobId={job}", "StartTime=now+4seconds")
 
 
