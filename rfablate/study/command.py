@@ -83,10 +83,10 @@ def study(args: argparse.Namespace) -> int:
         return submit(args, plan, directory)
     start = start_run(plan.study.ranks, launcher=args.launcher)
     if args.share is not None:
-        with directory.alone(shared=True):
+        with directory.alone(shared=True, queued=True):
             stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)
         return INTERRUPTED if stopped else 0
-    with directory.alone() as lock:
+    with directory.alone(queued=args.collect) as lock:
         _keep_study_file(args.study, directory)
         interrupted = False
         if not args.collect:
@@ -101,7 +101,7 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
     from rfablate.study.slurm import submit_study
 
     site = load_site(args.slurm)
-    with directory.alone():
+    with directory.alone(queued=True):
         _keep_study_file(args.study, directory)
         states = [directory.state(member.name) for member in plan.members]
         if args.retry_failed:
