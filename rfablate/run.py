@@ -143,7 +143,7 @@ def _advance(
     """
     try:
         with Requests() as requests:
-            for frame in steps(problem, state, record.output_times, watch):
+            for frame in steps(problem, state, record.stops, watch):
                 record.see(frame)
                 if keeper.see(state, requests.take()):
                     where = f"interrupted at t = {state.t:.6g} of {problem.generator.end:g} s"

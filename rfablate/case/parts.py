@@ -17,6 +17,7 @@ from rfablate.case.schema import (
     Damage,
     Lesion,
     Mesh,
+    Output,
     Solver,
     Time,
     TissueOverride,
@@ -52,6 +53,7 @@ class Parts:
     injectates: tuple[tuple[str, Injectate], ...] = ()
     start_from: str | None = None
     cooled: bool = True
+    output: Output | None = None
 
     @classmethod
     def of(cls, case: Case) -> Parts:
@@ -73,6 +75,7 @@ class Parts:
             injectates=tuple((f"injectates[{number}]", each) for number, each in enumerate(case.injectates)),
             start_from=case.start_from,
             cooled=case.cooled,
+            output=case.output,
         )
 
     @classmethod
@@ -112,6 +115,7 @@ class Parts:
             ),
             start_from=_sound(str | None, data.get("start_from")),
             cooled=data.get("cooled") is not False,
+            output=_optional(Output, data, "output"),
         )
 
 
