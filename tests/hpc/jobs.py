@@ -39,7 +39,7 @@ class Slow(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Slow())
 """
 STUDY = f"""base = "{CASE}"
-set = ["generator.ramp_s=2", "generator.hold_s=2"]
+set = ["generator.ramp_s=2", "generator.hold_s=2", "output.checkpoint_wall_s=0"]
 [[axes]]
 key = "generator.target_degC"
 values = [66, 68, 70, 72]
