@@ -33,10 +33,10 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
     aim.add_argument("--maximise", metavar="COLUMN")
     aim.add_argument("--shortest-hold", metavar="TARGET", help="least generator.hold_s that covers a target")
     aim.add_argument("--least-temperature", metavar="TARGET", help="least generator.target_degC that covers a target")
-    aim.add_argument(
-        "--largest-spacing", action="store_true", help="largest spacing of applicators whose lesions are one"
+    aim.add_argument("--largest-spacing", action="store_true", help="largest applicators.spacing_mm with one lesion")
+    parser.add_argument(
+        "--margin-mm", type=float, default=0.0, help="depth in the lesion of the target, or of the line between tips"
     )
-    parser.add_argument("--margin-mm", type=float, default=0.0, help="beyond the target, or of the line between tips")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
     )
