@@ -1,6 +1,6 @@
 """A Slurm of two nodes, with a munge of its own, in a temporary folder: real daemons that end with the test.
 
-Both nodes are this host, each with a slurmd and a port of its own.
+Both nodes are this host, each with a slurmd, a port and a folder of its own for PMIx, which srun would else make twice.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ AuthInfo=socket={base}/munge.socket
 SlurmctldPort={port}
 StateSaveLocation={base}/state
 SlurmdSpoolDir={base}/spool.%n
+TmpFS={base}/tmp.%n
 SlurmctldPidFile={base}/slurmctld.pid
 SlurmdPidFile={base}/slurmd.%n.pid
 SlurmctldLogFile={base}/slurmctld.log
@@ -80,7 +81,7 @@ def cluster() -> Iterator[Path]:
 
 def _start(base: Path, started: list[Path]) -> None:
     host = socket.gethostname().split(".")[0]
-    for folder in ("state", *(f"spool.{node}" for node in NODES)):
+    for folder in ("state", *(f"{each}.{node}" for node in NODES for each in ("spool", "tmp"))):
         (base / folder).mkdir()
     first, *ports = _free_ports(1 + len(NODES))
     nodes = [NODE.format(node=node, host=host, port=port, cpus=CPUS) for node, port in zip(NODES, ports, strict=True)]

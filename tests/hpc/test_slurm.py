@@ -23,6 +23,15 @@ from tests.hpc.jobs import CASE, LONG, ROOT, STUDY, about, ended, job_of, rfabla
 from tests.mpi.launch import rfablate as on_ranks
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+SHORT = ["generator.hold_s=2"]
+
+
+@pytest.fixture(scope="module")
+def unbroken_short(work: Path) -> Path:
+    """A short run on two ranks that nothing stops."""
+    done = on_ranks(2, "run", CASE, "-o", work / "unbroken-short", *sets(SHORT))
+    assert done.code == 0, done.text[-2000:]
+    return work / "unbroken-short"
 
 
 def _at_work(out: Path) -> list[Path]:
@@ -101,21 +110,26 @@ def test_a_run_that_meets_its_time_limit_ends_like_an_unbroken_one(work: Path, l
     assert max(worst.values()) <= 1e-10, worst
 
 
-@pytest.mark.timeout(400)
-def test_a_run_over_two_nodes_is_warned_requeued_and_ends_like_an_unbroken_one(work: Path, long_run: object) -> None:
-    """mpirun has Slurm start its second daemon on the other node."""
-    slow, folder = site_file(work, "nodes", step_s=0.3), work / "nodes"
-    log = folder / "slurm.log"
-    keys = ["generator.hold_s=2"]
-    said = rfablate("run", CASE, "-o", folder, *sets(keys), "--slurm", slow, "--ranks", "2", "--nodes", "2")
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("launcher", ["mpirun -n {ranks}", "srun -n {ranks} --mpi=pmix"])
+def test_a_run_over_two_nodes_is_warned_requeued_and_ends_like_an_unbroken_one(
+    work: Path, unbroken_short: Path, launcher: str
+) -> None:
+    """mpirun has Slurm start its second daemon on the other node; srun is told all by Slurm."""
+    name = launcher.split()[0]
+    if name == "srun":
+        known = subprocess.run(["srun", "--mpi=list"], capture_output=True, text=True, check=False)
+        if "pmix" not in known.stdout + known.stderr:
+            pytest.skip("this Slurm has no PMIx")
+    folder = work / f"nodes-{name}"
+    slow, log = site_file(work, f"nodes-{name}", step_s=0.3, launcher=launcher), folder / "slurm.log"
+    said = rfablate("run", CASE, "-o", folder, *sets(SHORT), "--slurm", slow, "--ranks", "2", "--nodes", "2")
     job = job_of(said)
-    wait(lambda: steps(folder) >= 5, "the run is at work")
+    wait(lambda: steps(folder) >= 5, "the run is at work", log=log)
     assert about(job, "NumNodes") == "2" and about(job, "NodeList") == "n[1-2]"
     slurm("scancel", "--batch", "--signal=USR1", job)
     wait(lambda: about(job, "Restarts") == "1", "the run is requeued", log=log)
     wait(lambda: about(job, "JobState") == "COMPLETED", "the run is completed", log=log)
     assert "resumed at t" in (folder / "run.log").read_text()
-    done = on_ranks(2, "run", CASE, "-o", work / "unbroken-nodes", *sets(keys))
-    assert done.code == 0, done.text[-2000:]
-    worst = apart(work / "unbroken-nodes", folder)
+    worst = apart(unbroken_short, folder)
     assert max(worst.values()) <= 1e-10, worst
