@@ -96,12 +96,12 @@ def test_what_slurm_refuses_is_told(work: Path) -> None:
     assert done.returncode == 2 and "invalid partition specified" in done.stderr
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(700)
 def test_a_run_that_meets_its_time_limit_ends_like_an_unbroken_one(work: Path, long_run: tuple[str, Path]) -> None:
     job, folder = long_run
     done = on_ranks(2, "run", CASE, "-o", work / "unbroken", *sets(LONG))
     assert done.code == 0, done.text[-2000:]
-    wait(lambda: about(job, "JobState") == "COMPLETED", "the run is completed", 240)
+    wait(lambda: about(job, "JobState") == "COMPLETED", "the run is completed", 400, log=folder / "slurm.log")
     restarts = int(about(job, "Restarts"))
     assert restarts >= 1
     assert (folder / "slurm.log").read_text().count("goes back into the queue") == restarts
