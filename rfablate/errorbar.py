@@ -9,8 +9,11 @@ values are by far the larger uncertainty.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mpi4py import MPI
 
+from rfablate.bridge import Crossing
 from rfablate.carry import begin
 from rfablate.case.geometry import MeshDomain
 from rfablate.case.schema import Case
@@ -18,7 +21,7 @@ from rfablate.errors import RfablateError
 from rfablate.fem.meshing import build_domain
 from rfablate.observe import Observation, Observer
 from rfablate.problem import build_problem
-from rfablate.results import lesion_entry
+from rfablate.results import MM, lesion_entry
 from rfablate.state import Frame
 from rfablate.timing import Stopwatch
 
@@ -26,15 +29,22 @@ COARSER = 2.0
 LOOSER = 4.0
 
 
-def error_bars(case: Case, comm: MPI.Comm, seen: Observation) -> tuple[dict[str, float], str]:
-    """Return each number's bar, named `rule.width_mm` or `structure.max_degC`, and why there is none. Collective."""
+def error_bars(case: Case, comm: MPI.Comm, observer: Observer, frame: Frame) -> tuple[dict[str, float], str]:
+    """Return each number's bar, named `rule.width_mm` or `structure.max_degC`, and why there is none. Collective.
+
+    Args:
+        case: the run's.
+        comm: all ranks.
+        observer: the run's, which has seen its last frame.
+        frame: that one.
+    """
     if isinstance(case.domain, MeshDomain):
         return {}, "no error bar: a mesh from a file cannot be made coarser"
     try:
-        rough = _last_observation(_coarser(case), comm)
+        rough, last = _last_observation(_coarser(case), comm)
     except RfablateError as error:
         return {}, f"no error bar: the coarser run failed ({error})"
-    return _differences(seen, rough), ""
+    return _differences(observer.last, rough.last) | _bridge_bars(observer.bridges(frame), rough.bridges(last)), ""
 
 
 def _coarser(case: Case) -> Case:
@@ -43,7 +53,7 @@ def _coarser(case: Case) -> Case:
     return case.model_copy(update={"mesh": mesh, "time": time})
 
 
-def _last_observation(case: Case, comm: MPI.Comm) -> Observation:
+def _last_observation(case: Case, comm: MPI.Comm) -> tuple[Observer, Frame]:
     from rfablate.run import steps
 
     problem = build_problem(case, build_domain(case, comm))
@@ -53,7 +63,16 @@ def _last_observation(case: Case, comm: MPI.Comm) -> Observation:
     for step in steps(problem, state, (), Stopwatch()):
         frame = step
     assert frame is not None
-    return observer.look(frame)
+    observer.look(frame)
+    return observer, frame
+
+
+def _bridge_bars(fine: Mapping[str, Crossing], coarse: Mapping[str, Crossing]) -> dict[str, float]:
+    """Return the bars of the lines between the applicators; levels have units of their own, so each rule its bar."""
+    both = ((rule, each.margin, coarse[rule].margin) for rule, each in fine.items())
+    moved = {rule: abs(a - b) * MM for rule, a, b in both if a is not None and b is not None}
+    bars = {f"{rule}.bridge_level": abs(each.level - coarse[rule].level) for rule, each in fine.items()}
+    return bars | dict.fromkeys((f"{rule}.bridge_margin_mm" for rule in moved), max(moved.values(), default=0.0))
 
 
 def _differences(seen: Observation, rough: Observation) -> dict[str, float]:

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.bridge import Crossing, make_bridge
 from rfablate.case.device import active_line
 from rfablate.case.geometry import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.schema import Case
 from rfablate.fem.gather import gather_nodal
 from rfablate.fem.lesion import Axis, Lesion, LesionMeter
 from rfablate.fem.locate import Probe, make_probe
-from rfablate.fem.margin import extreme_distance
+from rfablate.fem.margin import other_margin, target_margin
 from rfablate.physics.damage import parse_rule
 from rfablate.problem import Problem
 from rfablate.sensors import is_axisymmetric
@@ -89,6 +90,7 @@ class Observer:
         volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
+        self._bridge = make_bridge(case, problem.domain)
         self.covered_at: dict[str, float] = {}
         """When each structure was covered [s]."""
         self._last: Observation | None = None
@@ -162,6 +164,13 @@ class Observer:
         surface = self._meter.surface(level)
         return [self._conclude_one(w, frame, seen, level, surface) for w in self.watched]
 
+    def bridges(self, frame: Frame) -> dict[str, Crossing]:
+        """Return what each rule's lesion is on the lines between the applicators; empty for one of them. Collective."""
+        if self._bridge is None:
+            return {}
+        levels = zip(self.rules, self._levels(frame), strict=True)
+        return {rule.name: self._bridge.across(level, self._meter.surface(level)) for rule, level in levels}
+
     def _conclude_one(
         self, w: Watched, frame: Frame, seen: Observation, level: FloatArray, surface: FloatArray
     ) -> StructureResult:
@@ -171,7 +180,7 @@ class Observer:
         margin, hottest = None, (0.0, 0.0, 0.0)
         if gathered is not None:
             x, levels, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-            margin = _margin(spec.role, x, levels, surface)
+            margin = (target_margin if spec.role == "target" else other_margin)(x, levels, surface)
             order = np.lexsort((number, -np.round(peak, 9)))  # ties go to the first input node, on any number of ranks
             hottest = self._in_space(x[order[0]])
         coagulated = None
@@ -255,14 +264,6 @@ def _positive_fraction(level: FloatArray) -> float:
     part = np.where(low >= 0.0, 1.0, np.where(high < 0.0, 0.0, high / np.where(high > low, high - low, 1.0)))
     ends = 0.5 * float(level[0] >= 0.0) + 0.5 * float(level[-1] >= 0.0)
     return (float(part.sum()) + ends) / len(level)
-
-
-def _margin(role: str, x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
-    # the deepest node decides, or the farthest: with nodes on both sides, only those on one side can be it
-    decisive = level < 0.0 if role == "target" else level >= 0.0
-    across = bool(decisive.any())
-    distance = extreme_distance(x[decisive] if across else x, surface, largest=across)
-    return distance if distance is None or not across else -distance
 
 
 def _verdict(spec: Structure | MeshRegion, covered: float, max_T: float) -> str:

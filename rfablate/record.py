@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ from rfablate.pulses import PulseMemory, PulseRecord
 from rfablate.results import (
     Delivered,
     ElectricRecord,
+    bridge_entry,
     case_entries,
     electric_entry,
     energy_entry,
@@ -78,6 +80,8 @@ class RecordMemory:
     misfit: MisfitMemory | None = None
     electrodes: ElectrodesMemory | None = None
     channels: tuple[ChannelMemory, ...] | None = None
+    observed: tuple[str, ...] = ()
+    """What was kept at the times of `output.observe_at_s`, each as JSON."""
 
 
 class Record:
@@ -102,6 +106,10 @@ class Record:
         self._electrodes = ElectrodesRecord(case, problem) if len(electrode_roles(case.applicators)) > 1 else None
         end = problem.generator.end
         self.output_times = output_times(problem.generator, case.output.fields_interval or end / FRAMES)
+        self._observe_at = snapped(case.output.observe_at, (*own_times(problem.generator), *self.output_times), end)
+        self._observed: list[dict[str, Any]] = []
+        self.stops = sorted({*self.output_times, *self._observe_at})
+        """Times on which steps must land [s]."""
         self._progress = Progress(end, enabled=files is not None)
         domain = problem.domain
         with watch.stage("write"):
@@ -123,14 +131,17 @@ class Record:
         misfit = self._misfit.memory if self._misfit is not None else None
         tips = self._electrodes.memory if self._electrodes is not None else None
         channels = self._outputs.memory if self._outputs is not None else None
-        covered = dict(self._observer.covered_at)
-        return RecordMemory(self._electric.delivered, covered, size, pulses, misfit, tips, channels)
+        observed = tuple(json.dumps(each) for each in self._observed)
+        covered_at = dict(self._observer.covered_at)
+        delivered = self._electric.delivered
+        return RecordMemory(delivered, covered_at, size, pulses, misfit, tips, channels, observed)
 
     def take_up(self, memory: RecordMemory, frame: Frame, times: Collection[float]) -> None:
         """Be as after `frame`, the last one of an earlier part of the run that wrote fields at `times`. Collective."""
         self._frame = frame
         self._electric.delivered = memory.delivered
         self._observer.covered_at.update(memory.covered_at)
+        self._observed = [json.loads(text) for text in memory.observed]
         if self._pulses is not None and memory.pulses is not None:
             self._pulses.memory = memory.pulses
         if self._misfit is not None and memory.misfit is not None:
@@ -157,6 +168,9 @@ class Record:
             measured = self._misfit.see(frame) if self._misfit is not None else {}
             tips = self._electrodes.see(frame) if self._electrodes is not None else {}
             channels = self._outputs.see(frame) if self._outputs is not None else {}
+        if frame.t in self._observe_at:
+            with self._watch.stage("structures"):
+                self._observed.append({"time_s": frame.t, **self._answers(frame)})
         with self._watch.stage("write"):
             if self._files is not None:
                 pulse = {"pulse_V": frame.pulse} if self._pulses is not None else {}
@@ -178,6 +192,18 @@ class Record:
         if self._files is not None and nodal is not None and cells is not None:
             self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
 
+    def _answers(self, frame: Frame) -> dict[str, Any]:
+        """Return what the summary says of lesion, structures, energy and output at the last frame seen. Collective."""
+        lesions, rule = self._observer.last.lesions, self._observer.deciding_rule
+        structures = self._observer.conclude(frame)
+        bridges = {name: bridge_entry(each) for name, each in self._observer.bridges(frame).items()}
+        return {
+            "lesion": {name: lesion_entry(each) | bridges.get(name, {}) for name, each in lesions.items()},
+            "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
+            "energy": energy_entry(frame.ledger),
+            "electric": electric_entry(self._electric.delivered, len(self._channels)),
+        }
+
     def close(self, state: State, fault: RfablateError | None, course: Course) -> dict[str, Any]:
         """Return the summary. Collective."""
         self._progress.close()
@@ -185,20 +211,18 @@ class Record:
         if fault is not None and frame.t not in (0.0, *self.output_times):
             self._write_fields(frame)
         with self._watch.stage("structures"):
-            seen = self._observer.look(frame)
-            structures = self._observer.conclude(frame)
-        problem, case, rule = self._problem, self._case, self._observer.deciding_rule
-        electric = electric_entry(self._electric.delivered, len(self._channels))
+            self._observer.look(frame)
+            answers = self._answers(frame)
+        problem, case, electric = self._problem, self._case, answers.pop("electric")
         memories = dict(zip(self._channels, state.memories, strict=True))
         return {
             **case_entries(case, problem.tissue_of_region),
             "status": "completed" if fault is None else "failed",
             "reason": f"the end of the treatment at {state.t:g} s" if fault is None else str(fault),
             "simulated_s": state.t,
-            "lesion": {name: lesion_entry(lesion) for name, lesion in seen.lesions.items()},
-            "structures": {s.spec.name: structure_entry(s, rule) for s in structures},
-            "energy": energy_entry(state.ledger),
+            **answers,
             "electric": {**electric, **self._sharing(), "events": events_entry(memories)},
+            **({"observed": self._observed} if self._observed else {}),
             **({"replay": self._misfit.entry()} if self._misfit is not None else {}),
             **({"electrodes": self._electrodes.entry()} if self._electrodes is not None else {}),
             **({"channels": self._outputs.entry(state.ledger.channels)} if self._outputs is not None else {}),
@@ -243,14 +267,21 @@ class Record:
         }
 
 
-def output_times(generator: Channels, interval: float) -> tuple[float, ...]:
-    """Return the times of the frames [s]: every `interval` and the end.
+def own_times(generator: Channels) -> tuple[float, ...]:
+    """Return the times on which steps land for the generator's sake [s]."""
+    return (*generator.turning_times, *generator.switch_times, generator.end)
 
-    A time that is one of the generator's own but for rounding (3 * 0.1 is not 0.3) is that one: a step of 1e-17 s
-    between the two would ruin the differences of the next.
+
+def snapped(times: Iterable[float], own: Collection[float], end: float) -> set[float]:
+    """Return the times up to the end [s]; one that is one of `own` but for rounding (3 * 0.1 is not 0.3) is that one.
+
+    A step of 1e-17 s between the two would ruin the differences of the next.
     """
+    return {next((each for each in own if abs(each - t) < 1e-9 * end), t) for t in times if t <= end * (1 + 1e-9)}
+
+
+def output_times(generator: Channels, interval: float) -> tuple[float, ...]:
+    """Return the times of the frames [s]: every `interval` and the end."""
     end = generator.end
-    own = (*generator.turning_times, *generator.switch_times, end)
     times = [n * interval for n in range(1, int(np.ceil(end / interval)) + 1)]
-    found = {next((each for each in own if abs(each - t) < 1e-9 * end), t) for t in times}
-    return (*sorted(t for t in found if t < end), end)
+    return (*sorted(t for t in snapped(times, own_times(generator), end) if t < end), end)

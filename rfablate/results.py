@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import rfablate
+from rfablate.bridge import Crossing
 from rfablate.case.device import Tine, bare_length, device_materials, tines_of
 from rfablate.case.frame import applicator_frame
 from rfablate.case.geometry import Applicator
@@ -65,6 +66,12 @@ def lesion_entry(lesion: Lesion) -> dict[str, float]:
         "roundness": lesion.roundness,
         "volume_mm3": lesion.volume * MM3,
     }
+
+
+def bridge_entry(crossing: Crossing) -> dict[str, float | None]:
+    """Return what a rule's entry of summary.json says of the lines between several applicators."""
+    margin = crossing.margin
+    return {"bridge_level": crossing.level, "bridge_margin_mm": None if margin is None else margin * MM}
 
 
 def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _carry_out(  # noqa: PLR0913
             summary["warnings"] += earlier.warnings(summary["repeat"])
         if fault is None and case.output.error_bar:
             with watch.stage("error bar"):
-                bars, reason = error_bars(case, comm, observer.last)
+                bars, reason = error_bars(case, comm, observer, record.frame)
             summary["numerics"]["error_bar"] = bars
             summary["warnings"] += [reason] if reason else []
         summary["timing_s"] = {**watch.seconds, "total": watch.total}
@@ -143,7 +143,7 @@ def _advance(
     """
     try:
         with Requests() as requests:
-            for frame in steps(problem, state, record.output_times, watch):
+            for frame in steps(problem, state, record.stops, watch):
                 record.see(frame)
                 if keeper.see(state, requests.take()):
                     where = f"interrupted at t = {state.t:.6g} of {problem.generator.end:g} s"

@@ -11,6 +11,9 @@ from rfablate.errors import CaseError, Fault
 if TYPE_CHECKING:
     from rfablate.slurm import Site
 
+LAST_LINES = 10
+"""Lines of slurm.log shown of a job that ended before its run did."""
+
 
 def add_slurm_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a verb what submitting one run takes."""
@@ -68,4 +71,15 @@ def _submit(args: argparse.Namespace, directory: Path, site: Site) -> int:
     if not args.follow:
         return 0
     follow([job], lambda: ended(directory) or "not finished")
-    return 0 if ended(directory) else 1
+    if ended(directory):
+        return 0
+    print(f"job {job} ended before the run did; {directory / 'slurm.log'} ends with:\n{_last_lines(directory)}")
+    return 1
+
+
+def _last_lines(directory: Path) -> str:
+    try:
+        lines = (directory / "slurm.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "  (there is none: the job never began, or its node does not see the directory)"
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])

@@ -16,7 +16,7 @@ verb=(run "$case" -o "$run" --overwrite)
 if compgen -G "$run/checkpoint*.h5" >/dev/null; then verb=(resume "$run"); fi
 
 # USR1 to this script comes 90 s ahead of the limit; USR2 stops the run with a checkpoint.
-near= code=0
+near="" code=0
 trap 'near=yes; kill -USR2 "$child"' USR1
 mpirun -n "$SLURM_NTASKS" rfablate "${verb[@]}" &
 child=$!

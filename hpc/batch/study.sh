@@ -12,7 +12,7 @@
 export OMP_NUM_THREADS=1
 # module load ...; source .venv/bin/activate
 
-near= code=0
+near="" code=0
 trap 'near=yes; kill -USR2 "$child"' USR1
 rfablate study "$1" -o "$2" --share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" &
 child=$!

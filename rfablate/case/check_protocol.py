@@ -14,6 +14,7 @@ from rfablate.case.schema import (
     Damage,
     Lesion,
     Mesh,
+    Output,
     Time,
 )
 from rfablate.case.suggest import did_you_mean
@@ -54,6 +55,8 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
             if own.water_fraction is not None:
                 found = 'found with solver.mass = "consistent"'
                 yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "drop solver.mass")
+    if parts.output is not None and parts.generator is not None:
+        yield from _observed_faults(parts.output, parts.generator)
     if parts.mesh is not None:
         yield from _size_faults(parts.mesh)
     if parts.damage is not None:
@@ -120,6 +123,18 @@ def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
     if time.stepping == "fixed" and 0.0 < on < time.step:
         expected = f"at most the time the generator is on, {on:g} [s]"
         yield Fault("time.step_s", f"found {time.step:g}", expected)
+
+
+def _observed_faults(output: Output, generator: Generator) -> Iterator[Fault]:
+    try:
+        end = on_time(generator) + generator.cooldown
+    except (OSError, ValueError):  # a log that cannot be read is a fault of the generator's
+        return
+    for number, time in enumerate(output.observe_at):
+        if time > end:
+            yield Fault(
+                f"output.observe_at_s[{number}]", f"found {time:g}", f"at most the end of treatment, {end:g} [s]"
+            )
 
 
 def _size_faults(mesh: Mesh) -> Iterator[Fault]:

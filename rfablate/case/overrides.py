@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from rfablate.case.spacing import SPACING, set_spacing
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import Fault
 
@@ -28,6 +29,7 @@ def apply_overrides(data: dict[str, Any], overrides: tuple[str, ...]) -> list[Fa
 
     The value is TOML; a bare word is text. An item of a list is named by its number from 0 or by its `name`:
     structures.0.diameter_mm=3 or structures.motor_root.diameter_mm=3. Missing tables on the way are made.
+    `applicators.spacing_mm` moves all tips (see `rfablate.case.spacing`).
     """
     faults = []
     for override in overrides:
@@ -43,6 +45,11 @@ def _apply(data: dict[str, Any], override: str) -> None:
     keys = [key.strip() for key in path.split(".")]
     if not separator or not all(keys):
         raise OverrideError(Fault(f"--set {override}", "no key.path=value", "e.g. --set generator.target_degC=80"))
+    if keys == SPACING.split("."):
+        fault = set_spacing(data, _value(text.strip(), override))
+        if fault is not None:
+            raise OverrideError(fault)
+        return
     table: Any = data
     for depth, key in enumerate(keys[:-1]):
         table = _step(table, key, override, ".".join(keys[:depth]))

@@ -18,6 +18,7 @@ from rfablate.case.schema import (
     Damage,
     Lesion,
     Mesh,
+    Output,
     Solver,
     Time,
     TissueOverride,
@@ -56,6 +57,7 @@ class Parts:
     channels: tuple[tuple[str, Channel], ...] = ()
     channel_count: int = 0
     sharing: Sharing | None = None
+    output: Output | None = None
 
     @classmethod
     def of(cls, case: Case) -> Parts:
@@ -80,6 +82,7 @@ class Parts:
             channels=tuple((f'channels[{number}] "{each.name}"', each) for number, each in enumerate(case.channels)),
             channel_count=len(case.channels),
             sharing=case.sharing,
+            output=case.output,
         )
 
     @classmethod
@@ -126,6 +129,7 @@ class Parts:
             ),
             channel_count=len(_items(data.get("channels"))),
             sharing=_optional(Sharing, data, "sharing"),
+            output=_optional(Output, data, "output"),
         )
 
 

@@ -150,6 +150,8 @@ class Output(Table):
 
     fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
     """Time between frames of fields.vtkhdf [s]; by default a tenth of the treatment."""
+    observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s")
+    """Times [s] at which all numbers of lesion, structures, electrodes and energy are kept in summary.json, too."""
     checkpoint_every: NotNegative = Field(default=0.0, alias="checkpoint_every_s")
     """Simulated time between checkpoints [s]; 0: only by the clock. They are written after the step that reaches it."""
     checkpoint_wall: NotNegative = Field(default=60.0, alias="checkpoint_wall_s")

@@ -40,6 +40,26 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     return best
 
 
+def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
+    """Return the least depth of points inside a lesion [m] or, where some lie outside, minus their largest distance.
+
+    Args:
+        x: shape (n, 3) [m].
+        level: the lesion's at these points, positive inside, shape (n,).
+        surface: as in `extreme_distance`.
+    """
+    outside = level < 0.0
+    if not outside.any():
+        return extreme_distance(x, surface, largest=False)
+    distance = extreme_distance(x[outside], surface, largest=True)
+    return None if distance is None else -distance
+
+
+def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
+    """Return the least distance of points from a lesion [m] or, where some lie inside, minus their largest depth."""
+    return target_margin(x, np.where(level >= 0.0, -1.0, 1.0), surface)
+
+
 def _distance(points: FloatArray, surface: FloatArray) -> FloatArray:
     import pyvista
 

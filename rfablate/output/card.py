@@ -23,6 +23,7 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
     """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time, files written."""
     lines = [f"{summary['title']}", f"{summary['status']}: {summary['reason']}", ""]
     lines += _lesion_table(summary)
+    lines += _bridge_lines(summary)
     lines += _repeat_lines(summary)
     lines += _structure_lines(summary)
     lines += [
@@ -61,6 +62,19 @@ def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
         + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
+
+
+def _bridge_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return whether the lesions of several applicators are one, along the lines between them."""
+    margins = {rule: lesion.get("bridge_margin_mm") for rule, lesion in summary["lesion"].items()}
+    bars = summary["numerics"].get("error_bar", {})
+    parts = []
+    for rule, margin in margins.items():
+        if margin is not None:
+            bar = bars.get(f"{rule}.bridge_margin_mm")
+            error = f" ±{bar:.1g}" if bar is not None else ""
+            parts.append(f"{rule} {'joined' if margin >= 0.0 else 'apart'} ({margin:+.2f}{error} mm)")
+    return [f"  between   the tips: {', '.join(parts)}"] if parts else []
 
 
 def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:

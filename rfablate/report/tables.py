@@ -20,6 +20,7 @@ METRICS = (
     ("effective_radius_mm", "effective radius", "mm", 2),
     ("roundness", "roundness", "", 2),
     ("volume_mm3", "volume", "mm³", 1),
+    ("bridge_margin_mm", "depth of the line between the tips", "mm", 2),
 )
 ENERGY = (
     ("metabolic_J", "metabolic heat in", "#c9a227"),
@@ -65,6 +66,8 @@ def lesion_card(run: RunData) -> str:
     errors = run.table("numerics").get("error_bar") or {}
     rows = []
     for key, label, unit, digits in METRICS:
+        if not any(key in (lesions[rule] or {}) for rule in rules):
+            continue
         row = [f'{label} <span class="unit">{unit}</span>']
         for rule in rules:
             card, error = lesions[rule] or {}, errors.get(f"{rule}.{key}")
@@ -76,6 +79,8 @@ def lesion_card(run: RunData) -> str:
     head = ["", *(f'<b style="color:{styles[rule][0]}">{escape(rule_label(rule))}</b>' for rule in rules)]
     deciding = f"The verdicts on structures follow the {escape(rule_label(rules[0]))}."
     depths = "Depths: beyond the tip (distal) and behind the active tip (proximal)."
+    if any("bridge_margin_mm" in (lesions[rule] or {}) for rule in rules):
+        depths += " Between the tips: above 0 the lesion joins them; below, minus half the gap between two lesions."
     said = "± is the numerical error bar." if errors else "No numerical error bars were asked for."
     return table(head, rows, kind="card") + f'<p class="small">{depths} {deciding} {said}</p>'
 

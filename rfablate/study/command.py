@@ -83,10 +83,10 @@ def study(args: argparse.Namespace) -> int:
         return submit(args, plan, directory)
     start = start_run(plan.study.ranks, launcher=args.launcher)
     if args.share is not None:
-        with directory.alone(shared=True):
+        with directory.alone(shared=True, queued=True):
             stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)
         return INTERRUPTED if stopped else 0
-    with directory.alone() as lock:
+    with directory.alone(queued=args.collect) as lock:
         _keep_study_file(args.study, directory)
         interrupted = False
         if not args.collect:
@@ -101,7 +101,7 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
     from rfablate.study.slurm import submit_study
 
     site = load_site(args.slurm)
-    with directory.alone():
+    with directory.alone(queued=True):
         _keep_study_file(args.study, directory)
         states = [directory.state(member.name) for member in plan.members]
         if args.retry_failed:
@@ -176,7 +176,7 @@ def finish(plan: Plan, directory: StudyDirectory, *, sensitivity: bool = False, 
         _predict(plan, table, predict)
     names.insert(0, write_page(directory.path, plan, table, extra).name)
     status = table.columns["status"]
-    bad = sum(each in ("failed", "not run") for each in status)
+    bad = sum(each in ("failed", "not run", "not seen") for each in status)
     print(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
     print(f"written to {directory.path}: {', '.join(names)}", flush=True)
     return bad == 0
@@ -215,7 +215,7 @@ def _say_plan(plan: Plan, path: Path) -> None:
         values = axis.values or ()
         shown = ", ".join(str(v) for v in (axis.labels or values)[:8]) + (", ..." if len(values) > 8 else "")
         shown = shown or f"{axis.low:g} to {axis.high:g}"
-        how = " (from one run's history)" if axis.from_history else ""
+        how = " (read from one run)" if axis.from_history else ""
         print(f"  {axis_name(axis)}: {shown}{how}  [{axis.key}]")
 
 

@@ -34,7 +34,7 @@ CONFIRMATIONS = 6
 CLOSE = 0.002
 """An answer is known to this part of the range of its key."""
 ACTIVE = 0.02
-"""A goal decides the answer when its number is within this part of its value."""
+"""A goal decides the answer when its number is within this part of its value, or as near as a small step changes it."""
 BUDGET = 40
 """Most draft runs of one search of several keys."""
 
@@ -248,10 +248,12 @@ def _spread(search: Search, directory: StudyDirectory, run: Run, x: X, numbers: 
     step = 0.02 * (vary.high - vary.low)
     ends = [_rounded(max(vary.low, x[0] - step)), _rounded(min(vary.high, x[0] + step))]
     found = [search.numbers((end,), "draft", directory, run).get(goal.column) for end in ends]
-    active = abs(goal.violation(numbers)) < ACTIVE
-    if not active or bar is None or None in found or found[0] == found[1]:
+    if bar is None or None in found or found[0] == found[1]:
         return None
-    return abs(float(bar) * (ends[1] - ends[0]) / (float(found[1]) - float(found[0])))  # type: ignore[arg-type]
+    change = abs(float(found[1]) - float(found[0]))  # type: ignore[arg-type]
+    if abs(goal.violation(numbers)) * goal.scale > max(ACTIVE * abs(goal.value), 0.5 * change):
+        return None
+    return abs(float(bar)) * (ends[1] - ends[0]) / change
 
 
 # --- several keys ---------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rfablate.study.command import INTERRUPTED, NOT_ALL, count, finish, study_name
 
 if TYPE_CHECKING:
+    from rfablate.case.schema import Case
     from rfablate.study.find import Answer
+    from rfablate.study.goals import Question
     from rfablate.study.members import StudyDirectory
     from rfablate.study.plan import Plan
 
@@ -31,7 +33,10 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
     aim.add_argument("--maximise", metavar="COLUMN")
     aim.add_argument("--shortest-hold", metavar="TARGET", help="least generator.hold_s that covers a target")
     aim.add_argument("--least-temperature", metavar="TARGET", help="least generator.target_degC that covers a target")
-    parser.add_argument("--margin-mm", type=float, default=0.0, help="beyond the target, for the two above")
+    aim.add_argument("--largest-spacing", action="store_true", help="largest applicators.spacing_mm with one lesion")
+    parser.add_argument(
+        "--margin-mm", type=float, default=0.0, help="depth in the lesion of the target, or of the line between tips"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
     )
@@ -48,18 +53,11 @@ def find(args: argparse.Namespace) -> int:
     from rfablate.case.load import load_case
     from rfablate.study.find import Search
     from rfablate.study.find import find as search_for
-    from rfablate.study.goals import ask, to_cover
     from rfablate.study.members import StudyDirectory
     from rfablate.study.pool import start_run
 
     case = load_case(args.case, args.overrides)
-    shorthand = {"generator.hold_s": args.shortest_hold, "generator.target_degC": args.least_temperature}
-    key, target = next(((key, name) for key, name in shorthand.items() if name), ("", ""))
-    if target:
-        ranged = next((text for text in args.vary if text.partition("=")[0] == key), key)
-        question = to_cover(case, ranged, target, args.margin_mm)
-    else:
-        question = ask(case, args.vary, args.goal, args.minimise, args.maximise)
+    question = _question(args, case)
     search = Search(args.case, args.overrides, question)
     print(question, flush=True)
     directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
@@ -82,13 +80,33 @@ def find(args: argparse.Namespace) -> int:
     return 0 if answer.x is not None else NOT_ALL
 
 
+def _question(args: argparse.Namespace, case: Case) -> Question:
+    """Return what is asked, in a shorthand or in full."""
+    from rfablate.case.spacing import SPACING
+    from rfablate.study.goals import ask, to_cover, to_join
+
+    shorthand = {
+        "generator.hold_s": args.shortest_hold,
+        "generator.target_degC": args.least_temperature,
+        SPACING: args.largest_spacing,
+    }
+    key = next((key for key, wanted in shorthand.items() if wanted), None)
+    if key is None:
+        return ask(case, args.vary, args.goal, args.minimise, args.maximise)
+    ranged = next((text for text in args.vary if text.partition("=")[0] == key), key)
+    others = [text for text in args.vary if text != ranged]
+    if key == SPACING:
+        return to_join(case, ranged, args.margin_mm, others, args.goal)
+    return to_cover(case, ranged, shorthand[key], args.margin_mm, others, args.goal)
+
+
 def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
     from rfablate.study.find import at_edge, shown
 
     question = answer.question
     if answer.x is None:
         print(f"no value meets the goals; nearest: {shown(question, answer.nearest)}")
-        print(f"  it misses by {100 * answer.violation:.2g} % of the goal's value")
+        print(f"  it misses by {100 * answer.violation:.2g} % of the goal's value (of 1, where that is 0)")
         return
     spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
     print(f"answer: {shown(question, answer.x)}{spread}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfablate.case.schema import Case
+from rfablate.case.spacing import SPACING, spacing_of
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import CaseError, Fault
 
@@ -42,7 +43,12 @@ class Goal:
         if not isinstance(found, int | float) or not math.isfinite(found):
             return WORST
         over = found + shift - self.value if self.sense == "<=" else self.value - found - shift
-        return max(-WORST, min(WORST, over / max(abs(self.value), 1e-3)))
+        return max(-WORST, min(WORST, over / self.scale))
+
+    @property
+    def scale(self) -> float:
+        """What a miss is told in parts of: the goal's value, of one at 0 its unit."""
+        return max(abs(self.value), 1e-3) if self.value else 1.0
 
     def __str__(self) -> str:
         """Return the goal as it is written."""
@@ -84,8 +90,18 @@ def ask(case: Case, vary: Sequence[str], goals: Sequence[str], minimise: str | N
     return Question(tuple(varied), tuple(wanted), column, sign)
 
 
-def to_cover(case: Case, key: str, target: str, margin_mm: float) -> Question:
+def to_cover(
+    case: Case, key: str, target: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
+) -> Question:
     """Return the question for the least value of a key (with or without a range) that covers a target with a margin.
+
+    Args:
+        case: where it is asked.
+        key: KEY or KEY=LOW:HIGH.
+        target: the structure.
+        margin_mm: its least depth inside the lesion.
+        vary: further keys to vary.
+        goals: further goals.
 
     Raises:
         CaseError: the case has no such target, or its generator no such key.
@@ -95,9 +111,29 @@ def to_cover(case: Case, key: str, target: str, margin_mm: float) -> Question:
         hint = did_you_mean(target, names)
         raise CaseError([Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", hint)], "find")
     needed = next(s.required_fraction for s in case.structures if s.name == target)
-    goals = [f"structures.{target}.covered_fraction>={needed - 1e-6:.9g}"]
-    goals += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
-    return ask(case, [key], goals, key.partition("=")[0], None)
+    own = [f"structures.{target}.covered_fraction>={needed - 1e-6:.9g}"]
+    own += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
+    return ask(case, [key, *vary], [*own, *goals], key.partition("=")[0], None)
+
+
+def to_join(case: Case, key: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()) -> Question:
+    """Return the question for the largest spacing of the applicators, `key`, whose lesions are one.
+
+    Args:
+        case: where it is asked.
+        key: `applicators.spacing_mm`, with or without =LOW:HIGH.
+        margin_mm: least depth of the line between the tips inside the lesion: half its neck's width.
+        vary: further keys to vary.
+        goals: further goals.
+
+    Raises:
+        CaseError: the case has fewer than two applicators.
+    """
+    if len(case.applicators) < 2:
+        raise CaseError([Fault("find", "one applicator", "a case with a pair or a row of them")], "find")
+    rule = case.lesion.verdict_rule or case.lesion.rules[0]
+    joined = f"lesion.{rule}." + (f"bridge_margin_mm>={margin_mm:g}" if margin_mm else "bridge_level>=0")
+    return ask(case, [key, *vary], [joined, *goals], None, SPACING)
 
 
 def _goal(text: str, faults: list[Fault]) -> Goal | None:
@@ -120,7 +156,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
             faults.append(Fault("--vary", f"found {text!r}", "KEY=LOW:HIGH with LOW below HIGH"))
             return None
         return Vary(key, low, high, True)
-    value = _value_at(case, key)
+    value = _value_at(case, key) if key != SPACING else spacing_of([a.tip for a in case.applicators]) * 1e3
     if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
         faults.append(Fault("--vary", f"{key} has no number above or below 0 in the case", "KEY=LOW:HIGH"))
         return None

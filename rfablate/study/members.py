@@ -23,6 +23,8 @@ from rfablate.errors import CaseError, Fault
 State = Literal["completed", "failed", "open"]
 PATIENCE_S = 5.0
 """How long a new study waits for the last members of a killed one to end [s]."""
+QUEUED_PATIENCE_S = 120.0
+"""How long a job, or who submits one, waits for the other jobs of a study: one that collects, or tasks that end [s]."""
 
 
 class StudyDirectory:
@@ -40,16 +42,18 @@ class StudyDirectory:
             raise CaseError([fault], "output") from None
 
     @contextmanager
-    def alone(self, *, shared: bool = False) -> Iterator[int]:
+    def alone(self, *, shared: bool = False, queued: bool = False) -> Iterator[int]:
         """Hold the study for this process; yields the lock, which members inherit so that none is left unseen.
 
         shared: hold it beside other shares of the study, but against those who want it alone.
+        queued: wait as long as jobs of one study may be in each other's way.
 
         Raises:
             CaseError: another process works on it.
         """
         with (self.path / ".lock").open("a+") as file:
-            end = time.monotonic() + PATIENCE_S
+            begin, told = time.monotonic(), not queued
+            end = begin + (QUEUED_PATIENCE_S if queued else PATIENCE_S)
             while True:
                 try:
                     fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -58,6 +62,9 @@ class StudyDirectory:
                     if time.monotonic() > end:
                         fault = Fault(str(self.path), "another rfablate works on this study", "one at a time")
                         raise CaseError([fault], "study") from None
+                    if not told and time.monotonic() > begin + 1.0:
+                        print(f"waiting for another rfablate to be done with {self.path}", flush=True)
+                        told = True
                     time.sleep(0.1)
             yield file.fileno()
 

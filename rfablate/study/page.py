@@ -55,7 +55,7 @@ def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> P
 
 def _header(plan: Plan, data: StudyTable, title: str) -> str:
     status = data.columns["status"]
-    good = sum(each not in ("failed", "not run") for each in status)
+    good = sum(each not in ("failed", "not run", "not seen") for each in status)
     failed, waiting = status.count("failed"), status.count("not run")
     facts = [f"{len(plan.members)} members", f"{data.length} rows", f"{good} with a result"]
     facts += [f"{failed} failed"] * bool(failed) + [f"{waiting} not run yet"] * bool(waiting)
@@ -154,7 +154,7 @@ def _cell(value: Any) -> str:
 
 def _link(data: StudyTable, row: int) -> str:
     name, status = str(data.columns["member"][row]), data.columns["status"][row]
-    if status in ("failed", "not run"):
+    if status in ("failed", "not run", "not seen"):
         return f'<span class="warn">{status}</span>'
     return f'<a href="members/{escape(name)}/">run</a>'
 

@@ -42,7 +42,8 @@ class Member:
 class Plan:
     """A study file made ready: axes, and members in the order of the design.
 
-    axes: all of them, in the file's order. run_axes: those that change the run. history: the one read from history.
+    axes: all of them, in the file's order. run_axes: those that change the run.
+    history: the one whose shorter times are read from the longest's run.
     members: each different run once. rows: for every point of the design its place in `members`.
     """
 
@@ -125,7 +126,14 @@ class Plan:
         if self.history is not None and getattr(case.generator, "cooldown", 0.0) > 0.0:
             found = f"found generator.cooldown_s = {case.generator.cooldown:g} beside from_history"
             raise CaseError([Fault("axes", found, "no cooling down: a shorter run would cool sooner")], str(self._file))
-        return case
+        return case if self.history is None else self._observing(case)
+
+    def _observing(self, case: Case) -> Case:
+        """Return the case with all numbers kept at the times that are read from its run."""
+        assert self.history is not None
+        begin = float(getattr(case.generator, "ramp", 0.0)) if self.history.key == "generator.hold_s" else 0.0
+        times = {*case.output.observe_at, *(begin + value for value in self.history_values()[:-1])}
+        return case.model_copy(update={"output": case.output.model_copy(update={"observe_at": tuple(sorted(times))})})
 
     def _slug(self, point: Point) -> str:
         parts = [f"{axis_name(axis)}={label_of(axis, value)}" for axis, value in self._valued(point)]

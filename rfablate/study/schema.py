@@ -25,7 +25,7 @@ class Axis(Table):
     """One thing that is varied: a key of the case with its `values`, or with a range from `low` to `high`.
 
     `labels` name the values in slugs and figures. `also` holds further keys that move with this one, as many values
-    each. `from_history`: the longest time is run, the shorter ones are read from its history.csv.
+    each. `from_history`: the longest time is run, the shorter ones are what it had come to by then.
     """
 
     key: str

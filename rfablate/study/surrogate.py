@@ -99,7 +99,7 @@ def fit(table: StudyTable, column: str) -> Surrogate:
 def _cross_validated(process: Any, u: FloatArray, y: FloatArray, members: Sequence[str]) -> FloatArray:
     """Return the error at every row, told from a fit without its tenth; the covariance is that of all rows.
 
-    The rows of one member, read from its history, are left out together: they know each other too well.
+    The rows of one member, read from it, are left out together: they know each other too well.
     """
     from sklearn.gaussian_process import GaussianProcessRegressor
 

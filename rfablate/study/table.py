@@ -1,4 +1,4 @@
-"""The table of a study: a row for every point of the design, and for every time that is read from a run's history.
+"""The table of a study: a row for every point of the design, and for every time that is read from a longer run.
 
 Columns: member, status, reason, the axes by their keys, then every number of the summary under its own path
 (lesion.isotherm_50C.width_mm), its numerical error bar beside it with `.bar`, and timings.
@@ -32,7 +32,8 @@ FloatArray = npt.NDArray[np.float64]
 HEAD = ("member", "status", "reason")
 SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
 LEFT_OUT = ("hottest_point_mm", "error_bar")
-ELECTRIC = ("voltage_V", "current_A", "power_W", "impedance_ohm")
+SAME_TIME = 1e-6
+"""Part of a run within which two times are one."""
 
 
 class StudyTable:
@@ -120,7 +121,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dict[str, Any]]:
-    """Yield a member's rows, without its axes: one, or one a time that is read from its history."""
+    """Yield a member's rows, without its axes: one, or one a time that is read from it."""
     times, key = plan.history_values(), plan.history.key if plan.history else ""
     failure = directory.failure(member.name)
     summary = directory.summary(member.name) if failure is None else None
@@ -133,15 +134,10 @@ def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dic
     if not times:
         yield head
         return
-    place = directory.members / member.name
-    history = read_history(place / "history.csv") if summary is not None else {}
-    begin = _hold_begins(place, key) if summary is not None else 0.0
+    begin = _hold_begins(directory.members / member.name, key) if summary is not None else 0.0
     for value in times[:-1]:
         row = {name: head[name] for name in HEAD}
-        if summary is not None and begin + value <= history["time_s"][-1]:
-            row |= {"reason": f"read from the history at {begin + value:g} s"}
-            row |= at_time(history, begin + value, summary)
-        yield row | {key: value}
+        yield row | (at_time(summary, begin + value) if summary is not None else {}) | {key: value}
     yield head | {key: times[-1]}
 
 
@@ -176,28 +172,17 @@ def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any], empty: b
             flat[f"{path}.{key}"] = value
 
 
-def read_history(path: Path) -> dict[str, FloatArray]:
-    """Return the columns of a history.csv, an empty cell as NaN; a last line cut short is left out."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        head = next(rows, [])
-        full = [[float(cell) if cell else math.nan for cell in row] for row in rows if len(row) == len(head)]
-    values = np.array(full, dtype=float).reshape(-1, len(head))
-    return {name: values[:, n] for n, name in enumerate(head)}
+def at_time(summary: Mapping[str, Any], time_s: float) -> dict[str, Any]:
+    """Return a row of what a run had come to at `time_s`, which its case asked for by `output.observe_at_s`.
 
-
-def at_time(history: Mapping[str, FloatArray], time_s: float, summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return what a history says of `time_s`, between two steps in a straight line, under the summary's paths."""
-    names = {f"electric.{name}": name for name in ELECTRIC}
-    for rule in summary.get("lesion") or {}:
-        names |= {f"lesion.{rule}.{q}": f"{rule}_{q}" for q in ("width_mm", "length_mm", "volume_mm3")}
-    for structure in summary.get("structures") or {}:
-        names |= {f"structures.{structure}.{q}": f"{structure}_{q}" for q in ("max_degC", "covered_fraction")}
-    times = history["time_s"]
-    found = {
-        path: float(np.interp(time_s, times, history[column])) for path, column in names.items() if column in history
-    }
-    return {path: value for path, value in found.items() if math.isfinite(value)}
+    Everything but what is one for the whole run: error bars, numerics and timings.
+    """
+    end = summary.get("simulated_s", 0.0)
+    for seen in summary.get("observed") or ():
+        if abs(seen["time_s"] - time_s) <= SAME_TIME * end:
+            said = f"seen at {time_s:g} s of a run to {end:g} s: error bars, numerics and timings are in that one's row"
+            return {"reason": said, **flatten(seen)}
+    return {"status": "not seen", "reason": f"the run to {end:g} s kept no numbers at {time_s:g} s"}
 
 
 def column_of(table: StudyTable, name: str, what: str) -> FloatArray:

@@ -1,4 +1,7 @@
-"""A Slurm of one node, with a munge of its own, in a temporary folder: real daemons that end with the test."""
+"""A Slurm of two nodes, with a munge of its own, in a temporary folder: real daemons that end with the test.
+
+Both nodes are this host, each with a slurmd, a port and a folder of its own for PMIx, which srun would else make twice.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NODES = ("n1", "n2")
 CPUS = 4
 CONF = """
 ClusterName=test
@@ -22,14 +26,14 @@ SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={base}/munge.socket
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
+SlurmctldPort={port}
 StateSaveLocation={base}/state
-SlurmdSpoolDir={base}/spool
+SlurmdSpoolDir={base}/spool.%n
+TmpFS={base}/tmp.%n
 SlurmctldPidFile={base}/slurmctld.pid
-SlurmdPidFile={base}/slurmd.pid
+SlurmdPidFile={base}/slurmd.%n.pid
 SlurmctldLogFile={base}/slurmctld.log
-SlurmdLogFile={base}/slurmd.log
+SlurmdLogFile={base}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -44,10 +48,10 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
 MinJobAge=3600
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={nodes} Default=YES MaxTime=INFINITE State=UP
 """
-"""The node says it has four cores, whatever it has."""
+NODE = "NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=8000 State=UNKNOWN\n"
+"""Each says it has four cores and 8 GB, whatever it has."""
 
 
 def missing() -> str:
@@ -77,10 +81,12 @@ def cluster() -> Iterator[Path]:
 
 def _start(base: Path, started: list[Path]) -> None:
     host = socket.gethostname().split(".")[0]
-    for folder in ("state", "spool"):
+    for folder in ("state", *(f"{each}.{node}" for node in NODES for each in ("spool", "tmp"))):
         (base / folder).mkdir()
-    conf = CONF.format(host=host, base=base, ports=_free_ports(), cpus=CPUS)
-    (base / "slurm.conf").write_text(conf.lstrip())
+    first, *ports = _free_ports(1 + len(NODES))
+    nodes = [NODE.format(node=node, host=host, port=port, cpus=CPUS) for node, port in zip(NODES, ports, strict=True)]
+    conf = CONF.format(host=host, base=base, port=first, nodes=",".join(NODES))
+    (base / "slurm.conf").write_text("".join([*nodes, conf.lstrip()]))
     (base / "cgroup.conf").write_text("CgroupAutomount=no\n")
     key = base / "munge.key"
     key.write_bytes(os.urandom(1024))
@@ -89,9 +95,10 @@ def _start(base: Path, started: list[Path]) -> None:
     munged = [f"--{name if name == 'socket' else name + '-file'}={path}" for name, path in names.items()]
     _daemon(base, "munged", "--force", *munged, pid="munge.pid", started=started)
     _daemon(base, "slurmctld", "-i", pid="slurmctld.pid", started=started)
-    _daemon(base, "slurmd", "-N", host, pid="slurmd.pid", started=started)
-    if not _until(lambda: _asked(base, "sinfo", "--noheader", "--format=%T") == "idle", 20):
-        logs = "".join((base / f"{name}.log").read_text()[-1500:] for name in ("slurmctld", "slurmd"))
+    for node in NODES:
+        _daemon(base, "slurmd", "-N", node, pid=f"slurmd.{node}.pid", started=started)
+    if not _until(lambda: _asked(base, "sinfo", "--noheader", "--format=%T %D") == f"idle {len(NODES)}", 20):
+        logs = "".join(log.read_text()[-1500:] for log in sorted(base.glob("slurm*.log")))
         raise RuntimeError(f"Slurm does not come up: {logs}")
 
 
@@ -139,8 +146,8 @@ def _until(true: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _free_ports() -> list[int]:
-    taken = [socket.socket() for _ in range(2)]
+def _free_ports(count: int) -> list[int]:
+    taken = [socket.socket() for _ in range(count)]
     for each in taken:
         each.bind(("127.0.0.1", 0))
     ports = [each.getsockname()[1] for each in taken]

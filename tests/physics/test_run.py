@@ -18,6 +18,7 @@ from rfablate.errors import CaseError, SolveError
 from rfablate.output.checkpoint import read_checkpoint
 from rfablate.run import run
 from tests.build import UNLIMITED, constant_voltage, mesh_case
+from tests.compare import leaves
 
 CONTROLLED = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 0.3, "hold_s": 0.7, "cooldown_s": 0.2, **UNLIMITED}
 
@@ -66,6 +67,24 @@ def test_the_last_frame_is_that_of_the_end_only(coarse: Path, comm: MPI.Comm, tm
     _, lengths, written = _times(tmp_path / "run")
     assert written == pytest.approx([duration * n / 10.0 for n in range(11)])
     assert min(lengths) > 1e-6
+
+
+def test_what_is_kept_at_a_time_is_what_a_run_that_ends_then_gives(
+    coarse: Path, comm: MPI.Comm, tmp_path: Path
+) -> None:
+    """Steps that land on the same times, every 0.1 s, are the same up to the shorter run's end."""
+    output, short, long = {"fields_interval_s": 0.1}, constant_voltage(20.0, 0.6), constant_voltage(20.0, 1.2)
+    ended = run(_case(coarse, short, output=output), tmp_path / "short", comm).summary
+    kept = run(_case(coarse, long, output={**output, "observe_at_s": [0.6, 0.3]}), tmp_path / "long", comm).summary
+    assert [each["time_s"] for each in kept["observed"]] == pytest.approx([0.3, 0.6])
+    at = dict(leaves(kept["observed"][1]))
+    for section in ("lesion", "structures", "energy", "electric"):
+        for name, value in leaves(ended[section], section):
+            if name != "electric.events":
+                assert at[name] == (pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value), (
+                    name
+                )
+    assert kept["energy"]["joule_J"] > at["energy.joule_J"] > 0.0
 
 
 def test_a_run_directory_holds_what_was_promised(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def put(*path: Any, **keys: Any) -> Change:
         # values out of range, NaN and infinity
         (put("generator", hold_s=-1), "generator.hold_s", "found -1", "of at least 0 [s]", ""),
         (put(output={"checkpoint_wall_s": -1}), "output.checkpoint_wall_s", "found -1", "of at least 0 [s]", ""),
+        (put(output={"observe_at_s": [10, 4000]}), "output.observe_at_s[1]", "found 4000", "at most the end", ""),
         (put(output={"checkpoint_every_s": True}), "output.checkpoint_every_s", "found true", "a number", ""),
         (
             put("structures", 2, diameter_mm=-2),

@@ -29,10 +29,10 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(left)}
 
 
-def rfablate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def rfablate(*arguments: str | Path, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rfablate", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=120, check=False
+        command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=timeout, check=False
     )
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     "physics",
     "case stepping ledger",
     "fem output catalogue device",
-    "materials sensors vessels",
+    "materials sensors vessels bridge",
     "problem",
     "state",
     "step decide observe pulses misfit",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -146,8 +149,8 @@ def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkey
     assert starts(tmp_path)[3:] == [plan.members[1].name]
 
 
-def test_times_come_from_one_runs_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row of a shorter hold is what the shorter run's row would be; the stub's steps land on both times."""
+def test_shorter_times_are_read_from_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of a shorter hold is what the shorter run's would be, and says what it does not hold."""
     own = done(planned(tmp_path, TARGETS + HOLDS), tmp_path, monkeypatch)
     (tmp_path / "read").mkdir()
     plan = planned(tmp_path / "read", TARGETS + HOLDS + "from_history = true\n")
@@ -156,24 +159,32 @@ def test_times_come_from_one_runs_history(tmp_path: Path, monkeypatch: pytest.Mo
     order = sorted(
         range(9), key=lambda n: (own.columns["generator.target_degC"][n], own.columns["generator.hold_s"][n])
     )
-    for name in ("generator.target_degC", "generator.hold_s"):
+    for name in ("generator.target_degC", "generator.hold_s", "structures.motor_root.verdict"):
         assert read.columns[name] == [own.columns[name][n] for n in order]
     for name in ("lesion.isotherm_50C.width_mm", "structures.motor_root.max_degC"):
-        assert read.numbers(name) == pytest.approx(own.numbers(name)[order], rel=1e-6, nan_ok=True)
+        assert read.numbers(name) == pytest.approx(own.numbers(name)[order], rel=1e-12, nan_ok=True)
+    for hold, bar, reason in zip(
+        read.columns["generator.hold_s"][:3],
+        read.columns["lesion.isotherm_50C.width_mm.bar"][:3],
+        read.columns["reason"][:3],
+        strict=True,
+    ):
+        assert (bar is None) == (hold != 120) == ("error bars, numerics and timings" in reason)
 
 
-def test_a_run_that_ended_early_has_no_row_of_later_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A generator that gave up after 50 s of the hold: 30 s are read, 60 s are not made up."""
+def test_a_time_that_a_run_kept_nothing_of_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made up between other times."""
     plan = planned(tmp_path, HOLDS + "from_history = true\n")
     done(plan, tmp_path, monkeypatch)
-    file = tmp_path / "out" / "members" / plan.members[0].name / "history.csv"
-    ramp = plan.case_of(plan.members[0]).generator.ramp  # type: ignore[union-attr]
-    head, *rows = file.read_text().splitlines()
-    file.write_text("\n".join([head, *(row for row in rows if float(row.split(",")[0]) <= ramp + 50)]))
+    file = tmp_path / "out" / "members" / plan.members[0].name / "summary.json"
+    summary = json.loads(file.read_text())
+    summary["observed"] = summary["observed"][:1]
+    file.write_text(json.dumps(summary))
     table = collect(plan, StudyDirectory(tmp_path / "out"))
     assert table.columns["generator.hold_s"] == [30, 60, 120]
+    assert table.columns["status"] == ["completed", "not seen", "completed"]
     widths = table.columns["lesion.isotherm_50C.width_mm"]
-    assert widths[0] is not None and widths[1] is None
+    assert widths[0] is not None and widths[1] is None and "kept no numbers" in table.columns["reason"][1]
 
 
 def test_the_table_holds_axes_numbers_bars_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +223,17 @@ def test_two_studies_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytes
     with StudyDirectory(tmp_path).alone(), pytest.raises(CaseError, match="another rfablate works on this study"):
         with StudyDirectory(tmp_path).alone():
             pass
+
+
+def test_jobs_of_one_study_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a study is submitted again while the job that collects is at work, or that finds members ending."""
+    monkeypatch.setattr("rfablate.study.members.PATIENCE_S", 0.1)
+    first = StudyDirectory(tmp_path).alone(shared=True)
+    first.__enter__()
+    threading.Timer(1.5, first.__exit__, (None, None, None)).start()
+    begin = time.monotonic()
+    with StudyDirectory(tmp_path).alone(queued=True):
+        assert time.monotonic() - begin > 1.0
 
 
 def test_the_study_verb_says_its_plan_and_refuses_faults(

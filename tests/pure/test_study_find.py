@@ -12,12 +12,15 @@ import pytest
 
 from rfablate.case.load import load_case
 from rfablate.case.schema import Case
+from rfablate.case.spacing import spacing_of
 from rfablate.errors import CaseError
 from rfablate.study.find import Answer, Search, at_edge, find
-from rfablate.study.goals import ask, to_cover
+from rfablate.study.goals import Goal, Question, ask, to_cover, to_join
 from rfablate.study.members import StudyDirectory
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
+PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"
+KEY = "applicators.spacing_mm"
 Numbers = Callable[[Case, bool], dict[str, dict[str, float]]]
 
 
@@ -38,12 +41,19 @@ def hump(case: Case, draft: bool) -> dict[str, dict[str, float]]:
     return {"lesion.isotherm_50C": {"volume_mm3": 50 - 0.1 * (generator.target - (71 if draft else 72)) ** 2}}
 
 
-def answer(
-    folder: Path, solver: Numbers, vary: Sequence[str], goals: Sequence[str], **aim: str
+def answer(  # noqa: PLR0913
+    folder: Path,
+    solver: Numbers,
+    vary: Sequence[str],
+    goals: Sequence[str],
+    *,
+    of: Path = CASE,
+    question: Question | None = None,
+    **aim: str,
 ) -> tuple[Answer, list[str]]:
     """The answer of a search with this solver, and the members that were run for it."""
-    question = ask(load_case(CASE), vary, goals, aim.get("minimise"), aim.get("maximise"))
-    search, directory, done = Search(CASE, (), question), StudyDirectory(folder), list[str]()
+    question = question or ask(load_case(of), vary, goals, aim.get("minimise"), aim.get("maximise"))
+    search, directory, done = Search(of, (), question), StudyDirectory(folder), list[str]()
 
     def run(members: Sequence[Any]) -> None:
         for member in members:
@@ -148,6 +158,39 @@ def test_a_goal_about_no_column_is_refused_after_the_first_runs(tmp_path: Path) 
             maximise="lesion.isotherm_50C.volume_mm3",
         )  # fmt: skip
     assert len(list(tmp_path.glob("members/*/summary.json"))) == 5
+
+
+def parting(case: Case, draft: bool) -> dict[str, dict[str, float]]:
+    """Two point sources, 50 degC at 3.7 mm (a draft's: 4 mm) from both; a neck as of two balls of this radius."""
+    radius, apart = 4.0 if draft else 3.7, spacing_of([a.tip for a in case.applicators]) * 1e3
+    neck = math.sqrt(radius**2 - apart**2 / 4) if apart < 2 * radius else radius - apart / 2
+    return {"lesion.isotherm_50C": {"bridge_margin_mm": neck, "bridge_level": 13 * (2 * radius / apart - 1)}}
+
+
+@pytest.mark.parametrize(("margin", "spacing"), [(0.0, 7.4), (2.0, 2 * math.sqrt(3.7**2 - 4))])
+def test_the_largest_spacing_with_one_lesion_is_found(tmp_path: Path, margin: float, spacing: float) -> None:
+    found, done = answer(tmp_path, parting, [], [], of=PAIR, question=to_join(load_case(PAIR), KEY, margin))
+    assert found.x is not None
+    assert spacing - 0.1 < found.x[0] <= spacing
+    assert len(done) < (25 if margin == 0.0 else 40), "the level is smooth where the lesions part, the neck is not"
+
+
+def test_the_spacing_ranges_from_half_to_twice_the_cases_own_and_other_goals_join() -> None:
+    case = load_case(PAIR)
+    question = to_join(case, KEY, 0.0, (), ["structures.sacral_nerve.max_degC<=45"])
+    assert (question.varied[0].low, question.varied[0].high) == (5.0, 20.0)
+    assert [str(goal) for goal in question.goals] == [
+        "lesion.isotherm_50C.bridge_level>=0",
+        "structures.sacral_nerve.max_degC<=45",
+    ]
+    with pytest.raises(CaseError, match="one applicator"):
+        to_join(load_case(CASE), KEY, 0.0)
+
+
+def test_a_goal_at_nothing_is_missed_in_its_own_unit() -> None:
+    """Else a search could not tell a near miss from a far one."""
+    goal = Goal("margin", ">=", 0.0)
+    assert goal.violation({"margin": -0.25}) == 0.25 and goal.violation({"margin": 2.0}) == -2.0
 
 
 def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:

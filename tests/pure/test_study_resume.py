@@ -142,7 +142,7 @@ def test_an_interrupt_ends_a_study_cleanly(tmp_path: Path) -> None:
     while len(finished(folder)) < 3:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 6
+    assert process.wait(60) == 6
     assert len(rows(folder)) == 24 and any(row["status"] == "not run" for row in rows(folder))
     done = finished(folder)
     assert study_process(folder).wait(60) == 0

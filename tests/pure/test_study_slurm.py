@@ -110,6 +110,26 @@ def test_what_is_open_is_submitted_with_collecting_behind_it(tmp_path: Path, mon
     assert main(arguments) == 2
 
 
+def test_a_job_that_ends_before_its_run_is_told_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stand-ins for sbatch, whose job says why it fails, and for squeue, which knows of none."""
+    (tmp_path / "bin").mkdir()
+    run = tmp_path / "run"
+    for name, does in (("sbatch", f"echo no space left > {run}/slurm.log; echo 7"), ("squeue", "true")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "site.toml").write_text("")
+    site = ["--slurm", str(tmp_path / "site.toml"), "--follow"]
+    assert main(["run", str(DATA / "trigeminal.toml"), "-o", str(run), *site]) == 1
+    said = capsys.readouterr().out
+    assert "job 7 ended before the run did" in said and said.rstrip().endswith("no space left")
+    (tmp_path / "bin" / "sbatch").write_text(f"#!/bin/sh\nrm {run}/slurm.log; echo 8\n")
+    assert main(["resume", str(run), *site]) == 1
+    assert "the job never began" in capsys.readouterr().out
+
+
 def test_shares_that_overlap_run_each_member_once(tmp_path: Path) -> None:
     """Two thirds and two halves at the same time, as after a second submission: 12 members, 12 starts."""
     (tmp_path / "study.toml").write_text(STUDY)

@@ -30,17 +30,12 @@ def result(case: dict) -> dict:
 
 
 def write(directory: Path, case: dict) -> None:
-    """Write history.csv and then, whole or not at all, summary.json."""
+    """Write summary.json, whole or not at all."""
     summary = result(case)
-    ramp, hold = case["generator"]["ramp_s"], case["generator"]["hold_s"]
-    with (directory / "history.csv").open("w") as history:
-        history.write("time_s,isotherm_50C_width_mm,motor_root_max_degC\n")
-        for step in range(21):
-            case["generator"]["hold_s"] = hold * step / 20
-            at = result(case)
-            width = at["lesion"]["isotherm_50C"]["width_mm"]
-            degC = at["structures"]["motor_root"]["max_degC"]
-            history.write(f"{ramp + hold * step / 20},{width},{degC}\n")
+    for time_s in case["output"].get("observe_at_s", ()):
+        case["generator"]["hold_s"] = time_s - case["generator"]["ramp_s"]
+        at = result(case)
+        summary.setdefault("observed", []).append({"time_s": time_s, **{k: at[k] for k in ("lesion", "structures")}})
     part = directory / "summary.json.part"
     part.write_text(json.dumps(summary))
     part.replace(directory / "summary.json")
