@@ -12,6 +12,7 @@ import signal
 import threading
 import weakref
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -76,10 +77,14 @@ def listen() -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt; a little later where Python would drop it: in a finaliser or a weak callback."""
+    """Raise KeyboardInterrupt; a little later where it would not arrive.
+
+    Python drops it in a finaliser and in a weak callback; pydantic makes it an error of its own.
+    """
     inner = frame
     while inner is not None:
-        if inner.f_code.co_name == "__del__" or inner.f_code.co_filename == weakref.__file__:
+        file = Path(inner.f_code.co_filename)
+        if inner.f_code.co_name == "__del__" or str(file) == weakref.__file__ or "pydantic" in file.parts:
             signal.setitimer(signal.ITIMER_REAL, 0.01)
             return
         inner = inner.f_back
