@@ -268,8 +268,8 @@ def describe_mesh(domain: Domain) -> str:
 def describe(problem: Problem) -> str:
     """Return what the run is about to do, in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
-    inner, count = unguarded(problem), len(problem.generator.generators)
+    count = len(problem.generator.generators)
     directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
     channels = "" if count == 1 else f", {count} channels"
     lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
-    return "\n".join([*lines, f"{type(inner).__name__} for {problem.generator.end:g} s{channels}"])
+    return "\n".join([*lines, f"treatment of {problem.generator.end:g} s{channels}"])

@@ -36,6 +36,7 @@ from rfablate.results import (
     energy_entry,
     events_entry,
     history_row,
+    hottest_unboiled,
     lesion_entry,
     provenance,
     structure_entry,
@@ -215,6 +216,7 @@ class Record:
             answers = self._answers(frame)
         problem, case, electric = self._problem, self._case, answers.pop("electric")
         memories = dict(zip(self._channels, state.memories, strict=True))
+        unboiled = hottest_unboiled(problem, state.peak)
         return {
             **case_entries(case, problem.tissue_of_region),
             "status": "completed" if fault is None else "failed",
@@ -228,7 +230,7 @@ class Record:
             **({"channels": self._outputs.entry(state.ledger.channels)} if self._outputs is not None else {}),
             **({"pulses": self._pulses.entry()} if self._pulses is not None else {}),
             "numerics": self._numerics(state),
-            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), memories),
+            "warnings": warnings_of(state.ledger, problem.domain.notes, electric.get("limited_s"), memories, unboiled),
             "provenance": {
                 **provenance(case, problem.domain.comm.size, course.started),
                 "resumed": [asdict(each) for each in course.resumed],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import rfablate
 from rfablate.bridge import Crossing
@@ -20,11 +21,15 @@ from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
 from rfablate.fem._compat import DOLFINX_VERSION
 from rfablate.fem.lesion import Lesion
+from rfablate.fem.vapour import BOILING
 from rfablate.ledger import Ledger
 from rfablate.observe import Observation, StructureResult
 from rfablate.physics.generator import Memory
 from rfablate.physics.tissue import Tissue
+from rfablate.problem import Problem
 from rfablate.state import Frame, Output
+
+FloatArray = npt.NDArray[np.float64]
 
 MM = 1e3
 MM3 = 1e9
@@ -258,11 +263,25 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     }
 
 
+def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
+    """Return the highest peak temperature of tissue whose water does not boil in this case [degC]. Collective."""
+    owned = problem.domain.nodes.owned
+    nodes = problem.domain.nodes_of_cells(problem.tissue_cells)[:owned] & ~problem.fixed[:owned]
+    if problem.vapour is not None:
+        nodes &= ~problem.vapour.has_water
+    return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
+
+
 def warnings_of(
-    ledger: Ledger, notes: Sequence[str], limited_s: float | None, memories: Mapping[str, Memory]
+    ledger: Ledger, notes: Sequence[str], limited_s: float | None, memories: Mapping[str, Memory], unboiled: float
 ) -> list[str]:
-    """Return what the user must know beside the numbers."""
+    """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
+    if unboiled > BOILING:
+        found.append(
+            f"tissue reached {unboiled:.1f} degC and its water does not boil in this case: temperatures above 100 degC "
+            "and what follows from them are too high; give the tissue a water_fraction, or less power"
+        )
     if ledger.residual_fraction > 0.01:
         found.append(
             f"the energy ledger does not close: residual {ledger.residual:.3g} J, "

@@ -76,6 +76,11 @@ class Vapour:
         """Take the vapour fractions at the start of a run: latent heat is counted from there. Collective."""
         self._held = float(self._nodes.total_of(float(self._latent @ fraction[: self._nodes.owned]))[0])
 
+    @property
+    def has_water(self) -> BoolArray:
+        """Which owned nodes have water that can boil."""
+        return np.asarray(self._latent > 0.0)
+
     def boiling(self, fraction: FloatArray) -> BoolArray:
         """Return the local nodes that boil: held at 100 degC in the next step."""
         return (fraction > 0.0) & (fraction < 1.0)

@@ -143,3 +143,17 @@ def test_the_resolved_case_of_a_run_gives_the_run_again(coarse: Path, comm: MPI.
     again = run(load_case(tmp_path / "a" / "case.toml"), tmp_path / "b", comm).summary
     assert first["lesion"] == again["lesion"] and first["energy"] == again["energy"]
     assert first["provenance"]["case_sha256"] == again["provenance"]["case_sha256"]
+
+
+@pytest.mark.parametrize(("tissue", "warned"), [({}, True), ({"water_fraction": 0.7}, False)], ids=["dry", "boiling"])
+def test_tissue_above_100_degC_is_told_unless_its_water_boils(
+    coarse: Path, comm: MPI.Comm, tmp_path: Path, tissue: dict[str, float], warned: bool
+) -> None:
+    case = _case(coarse, constant_voltage(80.0, 0.5), tissue=tissue)
+    summary = run(case, tmp_path / "run", comm).summary
+    told = [each for each in summary["warnings"] if "does not boil" in each]
+    assert bool(told) == warned
+    if warned:
+        with h5py.File(tmp_path / "run" / "fields.vtkhdf") as file:
+            hottest = file["VTKHDF/PointData/peak_temperature_degC"][:].max()
+        assert hottest > 100.0 and f"{hottest:.1f} degC" in told[0]
