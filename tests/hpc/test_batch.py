@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.hpc.cluster import missing
-from tests.hpc.jobs import CASE, ROOT, STUDY, about, ended, slurm, steps, wait
+from tests.hpc.jobs import CASE, ROOT, STUDY, about, do, ended, slurm, steps, wait
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -29,7 +28,7 @@ def user(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _submit(script: str, *arguments: object, log: Path, options: tuple[str, ...] = (), folder: Path = ROOT) -> str:
     command = ["sbatch", "--parsable", *SMALL, *options, f"--output={log}", str(BATCH / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    done = do(*command, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -55,8 +54,7 @@ def test_the_script_of_a_study_runs_its_shares(user: Path) -> None:
     out, log = user / "by-hand-study", user / "by-hand-study.log"
     array = _submit("study.sh", user / "by-hand.toml", out, log=log, options=("--array=0-1",))
     wait(lambda: ended(array), "the array ends", 200, log=log)
-    command = [sys.executable, "-m", "rfablate", "study", user / "by-hand.toml", "-o", out, "--collect"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, check=False)
+    done = do(sys.executable, "-m", "rfablate", "study", user / "by-hand.toml", "-o", out, "--collect")
     assert done.returncode == 1, done.stdout + done.stderr + log.read_text()
     with (out / "table.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["completed", "failed", "completed", "completed"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pytest
 
 from tests.compare import apart
 from tests.hpc.cluster import missing
-from tests.hpc.jobs import CASE, LONG, ROOT, STUDY, about, ended, job_of, rfablate, sets, site_file, slurm, steps, wait
+from tests.hpc.jobs import CASE, LONG, STUDY, about, do, ended, job_of, rfablate, sets, site_file, slurm, steps, wait
 from tests.mpi.launch import rfablate as on_ranks
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -91,8 +90,7 @@ def test_a_run_that_may_not_be_requeued_is_submitted_again(work: Path, long_run:
 
 def test_what_slurm_refuses_is_told(work: Path) -> None:
     site = site_file(work, "nowhere", partition="nowhere")
-    command = [sys.executable, "-m", "rfablate", "run", CASE, "-o", work / "refused", "--slurm", site]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = do(sys.executable, "-m", "rfablate", "run", CASE, "-o", work / "refused", "--slurm", site)
     assert done.returncode == 2 and "invalid partition specified" in done.stderr
 
 
@@ -118,7 +116,7 @@ def test_a_run_over_two_nodes_is_warned_requeued_and_ends_like_an_unbroken_one(
     """mpirun has Slurm start its second daemon on the other node; srun is told all by Slurm."""
     name = launcher.split()[0]
     if name == "srun":
-        known = subprocess.run(["srun", "--mpi=list"], capture_output=True, text=True, check=False)
+        known = do("srun", "--mpi=list")
         if "pmix" not in known.stdout + known.stderr:
             pytest.skip("this Slurm has no PMIx")
     folder = work / f"nodes-{name}"
