@@ -203,33 +203,14 @@ def initial_state(problem: Problem) -> State:
 def first_frame(problem: Problem, state: State) -> Frame:
     """Return the frame of t = 0. Collective."""
     max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
-    return Frame(
-        0.0,
-        0.0,
-        state.T,
-        state.peak,
-        state.omega,
-        state.cem43,
-        state.dead,
-        state.vapour,
-        tuple(Output(None, 0.0, sensor) for sensor in state.sensors),
-        max_T,
-        state.ledger,
-    )
+    return _frame(state, 0.0, tuple(Output(None, 0.0, sensor) for sensor in state.sensors), max_T)
 
 
 def accepted_frame(state: State, trial: Trial) -> Frame:
     """Return the frame of a trial that has just become the state."""
-    return Frame(
-        t=state.t,
-        dt=trial.dt,
-        T=state.T,
-        peak=state.peak,
-        omega=state.omega,
-        cem43=state.cem43,
-        dead=state.dead,
-        vapour=state.vapour,
-        outputs=trial.outputs,
-        max_T=trial.max_T,
-        ledger=state.ledger,
-    )
+    return _frame(state, trial.dt, trial.outputs, trial.max_T)
+
+
+def _frame(state: State, dt: float, outputs: tuple[Output, ...], max_T: float) -> Frame:
+    fields = state.T, state.peak, state.omega, state.cem43, state.dead, state.vapour
+    return Frame(state.t, dt, *fields, outputs, max_T, state.ledger)

@@ -118,7 +118,7 @@ class Solver(Table):
     """
 
     heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
-    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
     potential_change: Annotated[float, Field(strict=True, ge=0, le=0.2)] = 0.0
     mass: Literal["lumped", "consistent"] = "lumped"
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000

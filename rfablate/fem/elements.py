@@ -61,13 +61,6 @@ class Elements:
         """The columns of `cells`: gathering corner by corner is several times faster than by rows."""
         return [np.ascontiguousarray(column) for column in self.cells.T]
 
-    def mean(self, nodal: FloatArray) -> FloatArray:
-        """Return the value of a nodal field at each cell's centroid."""
-        total = nodal[self.corners[0]]
-        for corner in self.corners[1:]:
-            total += nodal[corner]
-        return total / len(self.corners)
-
     def dirichlet_energy(self, nodal: FloatArray) -> FloatArray:
         """Return the integral of |grad u|^2 over each cell, shape (n_cells,)."""
         value = [nodal[corner] for corner in self.corners]

@@ -653,21 +653,28 @@ EXPORT double descend(int64_t n, Reals inverse, Reals p, Reals q, double *restri
 #define SHORT_ONE 32767.0f
 #define ONE_SHORT (1.0f / SHORT_ONE)
 
-static inline int16_t to_short(double value)
+static inline int16_t to_short(float value)
 {
-    const double inside = value > 1.0 ? 1.0 : value < -1.0 ? -1.0 : value;
-    return (int16_t)(SHORT_ONE * inside + (inside < 0.0 ? -0.5 : 0.5));
+    const float inside = value > SHORT_ONE ? SHORT_ONE : value < -SHORT_ONE ? -SHORT_ONE : value;
+    return (int16_t)(inside + (inside < 0.0f ? -0.5f : 0.5f));
 }
 
 /* out = D^-1/2 A D^-1/2 off the diagonal, root being D^-1/2 at the local nodes */
 EXPORT void scale_to_shorts(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals root,
                             int16_t *restrict out)
 {
-    for (int64_t s = 0; SLICE * s < n; s++)
-        for (int64_t k = start[s]; k < start[s + 1]; k++) {
-            const int64_t i = SLICE * s + (k - start[s]) % SLICE;
-            out[k] = i < n ? to_short(a[k] * root[i] * root[column_at(start, base, column, wide, s, k)]) : 0;
-        }
+    for (int64_t s = 0; SLICE * s < n; s++) {
+        double mine[SLICE] = {0.0};
+        for (int64_t l = 0; l < ROWS_OF_SLICE(s, n); l++)
+            mine[l] = SHORT_ONE * root[SLICE * s + l];
+        for (int64_t k = start[s]; k < start[s + 1]; k += SLICE)
+            if (base[s] >= 0)
+                SIMD for (int l = 0; l < SLICE; l++)
+                    out[k + l] = to_short((float)(mine[l] * a[k + l] * root[base[s] + column[k + l]]));
+            else
+                for (int l = 0; l < SLICE; l++)
+                    out[k + l] = to_short((float)(mine[l] * a[k + l] * root[column_at(start, base, column, wide, s, k + l)]));
+    }
 }
 
 /* These work on rows `first` to n - 1, `first` being a slice's first row.
@@ -704,14 +711,15 @@ EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints base, Columns
     }
 }
 
-/* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
-EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x, float *restrict y, float keep)
+/* y = keep y + scale A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
+EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x,
+                     Floats scale, float *restrict y, float keep)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
         slice_product_f(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
-            y[i] = keep * y[i] + sum[l];
+            y[i] = keep * y[i] + scale[i] * sum[l];
     }
 }
 

@@ -202,7 +202,7 @@ def test_a_lesion_that_ends_before_the_tip_has_a_negative_depth(comm: MPI.Comm) 
 def test_metal_is_no_lesion(comm: MPI.Comm) -> None:
     """Of a ball around a rod along y only what is outside the rod counts."""
     domain = _half_plane(comm, 40)
-    tissue = domain.elements.mean(domain.x[:, 0]) > 1.0 * MM
+    tissue = domain.x[domain.elements.cells, 0].mean(axis=1) > 1.0 * MM
     level = 4.0 * MM - np.linalg.norm(domain.x, axis=1)
     lesions, _ = LesionMeter(domain, tissue, UPRIGHT).measure([level])
     ring = 4.0 / 3.0 * np.pi * (16.0 - 1.0) ** 1.5 * 1e-9

@@ -1,0 +1,46 @@
+"""What is known of a solution before it is solved for: the sum of known fields that comes nearest to it.
+
+For A x = b, a first guess with the residual r, and fields v_i, the sum nearest to x in energy solves
+
+    sum over j of (v_i . A v_j) c_j  =  v_i . r
+
+(P. F. Fischer, Comput. Methods Appl. Mech. Eng. 163, 193, 1998). The fields are solutions of earlier steps and what
+these changed by; that the steps were of other lengths hardly matters for their span. It costs one product with A for
+each field, whatever the number of solves that start from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.domain import Nodes
+from rfablate.fem.matrix import Matrix
+
+FloatArray = npt.NDArray[np.float64]
+
+INDEPENDENT = 1e-12
+"""Least singular value, of the largest, of the fields' energies that counts."""
+
+
+class Known:
+    """Fields of the local nodes, zero at fixed ones, with their energies in one matrix."""
+
+    def __init__(self, nodes: Nodes, matrix: Matrix, fields: Sequence[FloatArray]) -> None:
+        """Work out the energies. Collective."""
+        self._nodes, self._fields = nodes, fields
+        m, n = len(fields), nodes.owned
+        energies = [float(field[:n] @ product) for product in map(matrix.times, fields) for field in fields]
+        gram = nodes.total_of(*energies).reshape(m, m) if m else np.zeros((0, 0))
+        self._scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+        self._inverse = np.linalg.pinv(gram * np.outer(self._scale, self._scale), rcond=INDEPENDENT, hermitian=True)
+
+    def nearest(self, r: FloatArray) -> FloatArray:
+        """Return the sum nearest to the solution for r at the owned nodes, zero at fixed ones. Collective."""
+        if not self._fields:
+            return np.zeros(self._nodes.local)
+        right = self._nodes.total_of(*(float(field[: self._nodes.owned] @ r) for field in self._fields))
+        weights = self._scale * (self._inverse @ (self._scale * right))
+        return np.asarray(sum(weight * field for weight, field in zip(weights, self._fields, strict=True)))
