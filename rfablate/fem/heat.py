@@ -167,7 +167,7 @@ class HeatProblem:
         """Return the span of the last changes and responses, with this operator. Collective."""
         if self._known is None:
             fields = [*self._changes, *(each for channel in self._responses for each in channel)]
-            free = [np.where(self._fixed, 0.0, field) for field in fields]
+            free = np.where(self._fixed, 0.0, np.reshape(fields, (len(fields), self._domain.nodes.local)))
             self._known = Known(self._domain.nodes, self._operator, free)
         return self._known
 

@@ -11,8 +11,6 @@ each field, whatever the number of solves that start from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -28,19 +26,18 @@ INDEPENDENT = 1e-12
 class Known:
     """Fields of the local nodes, zero at fixed ones, with their energies in one matrix."""
 
-    def __init__(self, nodes: Nodes, matrix: Matrix, fields: Sequence[FloatArray]) -> None:
-        """Work out the energies. Collective."""
+    def __init__(self, nodes: Nodes, matrix: Matrix, fields: FloatArray) -> None:
+        """Work out the energies of fields of shape (m, nodes.local). Collective."""
         self._nodes, self._fields = nodes, fields
-        m, n = len(fields), nodes.owned
-        energies = [float(field[:n] @ product) for product in map(matrix.times, fields) for field in fields]
-        gram = nodes.total_of(*energies).reshape(m, m) if m else np.zeros((0, 0))
+        m = len(fields)
+        products = np.reshape([matrix.times(field) for field in fields], (m, nodes.owned))
+        gram = nodes.total_of(*(fields[:, : nodes.owned] @ products.T).flat).reshape(m, m)
         self._scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
         self._inverse = np.linalg.pinv(gram * np.outer(self._scale, self._scale), rcond=INDEPENDENT, hermitian=True)
 
     def nearest(self, r: FloatArray) -> FloatArray:
         """Return the sum nearest to the solution for r at the owned nodes, zero at fixed ones. Collective."""
-        if not self._fields:
+        if len(self._fields) == 0:
             return np.zeros(self._nodes.local)
-        right = self._nodes.total_of(*(float(field[: self._nodes.owned] @ r) for field in self._fields))
-        weights = self._scale * (self._inverse @ (self._scale * right))
-        return np.asarray(sum(weight * field for weight, field in zip(weights, self._fields, strict=True)))
+        right = self._nodes.total_of(*(self._fields[:, : self._nodes.owned] @ r))
+        return np.asarray((self._scale * (self._inverse @ (self._scale * right))) @ self._fields)
