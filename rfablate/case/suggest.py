@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from rfablate.case.guide import show, split_unit
@@ -52,6 +53,20 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return 'did you mean "x"?' for the nearest of `words`, '' where none is near."""
     near = closest(word, words)
     return f'did you mean "{near}"?' if near else ""
+
+
+def near_path(path: Path, fits: Callable[[Path], bool]) -> str:
+    """Return 'did you mean x?' for the path most like one that is not there and that `fits`, '' where none is near."""
+    found = Path(path.anchor)
+    parts = path.relative_to(found).parts
+    for number, part in enumerate(parts, start=1):
+        last = number == len(parts)
+        there = [each for each in found.glob("*") if (fits(each) if last else each.is_dir())]
+        near = part if part in ("..", *(each.name for each in there)) else closest(part, [each.name for each in there])
+        if not near:
+            return ""
+        found /= near
+    return f"did you mean {found}?" if fits(found) else ""
 
 
 def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[str] = ()) -> tuple[str, str]:

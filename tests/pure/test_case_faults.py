@@ -282,10 +282,25 @@ def test_a_syntax_fault_says_line_column_and_text(tmp_path: Path, text: str, whe
     assert found in fault.found
 
 
-def test_a_missing_file_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong", ["cases/trigminal.toml", "cases/facet_jont", "cass/facet_joint", "cases/facet_jont/case.toml"]
+)
+def test_a_missing_case_is_told_with_the_nearest_path(wrong: str, tmp_path: Path) -> None:
+    """A file, or a folder with a case.toml in it: one without is no case."""
+    for made in ("trigeminal.toml", "facet_joint/case.toml", "facet_jon/notes.txt"):
+        (tmp_path / "cases" / made).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cases" / made).touch()
+    meant = tmp_path / "cases" / ("trigeminal.toml" if "trig" in wrong else "facet_joint")
+    with pytest.raises(CaseError) as caught:
+        load_case(tmp_path / wrong)
+    assert [fault.suggestion for fault in caught.value.faults] == [f"did you mean {meant}?"]
+
+
+def test_a_path_unlike_any_gets_no_suggestion(tmp_path: Path) -> None:
     (tmp_path / "trigeminal.toml").touch()
-    with pytest.raises(CaseError, match=r'did you mean "trigeminal.toml"\?'):
-        load_case(tmp_path / "trigminal.toml")
+    with pytest.raises(CaseError) as caught:
+        load_case(tmp_path / "liver")
+    assert caught.value.faults[0].suggestion == ""
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:

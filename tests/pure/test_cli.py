@@ -131,6 +131,17 @@ def test_the_library_is_shown_with_units_and_sources(
     assert [word for word in words if word not in out] == []
 
 
+@pytest.mark.parametrize("verb", ["report", pytest.param("resume", marks=needs_dolfinx)])
+def test_a_misspelt_run_directory_is_told_with_the_nearest(verb: str, tmp_path: Path) -> None:
+    for name in ("nerve", "nerves_of_another_kind"):
+        (tmp_path / name).mkdir()
+        for file in ("case.toml", "summary.json"):
+            (tmp_path / name / file).touch()
+    done = rfablate(verb, tmp_path / "nreve")
+    assert done.returncode == 2
+    assert "no such directory; expected a" in done.stderr and f"did you mean {tmp_path / 'nerve'}?" in done.stderr
+
+
 def test_an_unknown_entry_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["library", "tissues", "livr"]) == 2
     assert 'did you mean "liver"?' in capsys.readouterr().err
