@@ -152,9 +152,10 @@ def test_a_search_started_again_goes_the_same_way(tmp_path: Path) -> None:
 
 
 def test_a_goal_about_no_column_is_refused_after_the_first_runs(tmp_path: Path) -> None:
+    """Where its structure is there and only the runs know what is told of it."""
     with pytest.raises(CaseError, match='did you mean "structures.motor_root.max_degC"'):
         answer(
-            tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_rot.max_degC<=45"],
+            tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_root.mx_degC<=45"],
             maximise="lesion.isotherm_50C.volume_mm3",
         )  # fmt: skip
     assert len(list(tmp_path.glob("members/*/summary.json"))) == 5
@@ -194,29 +195,45 @@ def test_a_goal_at_nothing_is_missed_in_its_own_unit() -> None:
 
 
 def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
-    vary = ask(load_case(CASE), ["applicators.0.active_tip_mm"], [], "lesion.x", None).varied[0]
+    vary = ask(load_case(CASE), ["applicators.0.active_tip_mm"], [], "electric.power_W", None).varied[0]
     assert (vary.low, vary.high, vary.given) == (2.5, 10.0, False)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((["generator.hold_s=5"], [], "x", None), "KEY=LOW:HIGH with LOW below HIGH"),
-        ((["generator.hold=5:6"], ["a<5"], "x", None), "COLUMN<=NUMBER"),
+        ((["generator.hold_s=5"], [], "generator.hold_s", None), "KEY=LOW:HIGH with LOW below HIGH"),
+        ((["generator.hold_s=5:6"], ["a<5"], "generator.hold_s", None), "COLUMN<=NUMBER"),
         ((["generator.hold_s"], [], None, None), "--minimise COLUMN or --maximise COLUMN"),
-        (([], [], "x", None), "nothing to vary"),
-        ((["generator.kind"], [], "x", None), "has no number"),
+        (([], [], "electric.power_W", None), "nothing to vary"),
+        ((["generator.kind"], [], "electric.power_W", None), "has no number"),
+        ((["applicators.canula.active_tip_mm"], [], "electric.power_W", None), "applicators has no item"),
     ],
 )
 def test_a_wrong_question_is_refused(arguments: Any, said: str) -> None:
-    with pytest.raises(CaseError, match=said.replace("(", r"\(")):
+    with pytest.raises(CaseError, match=said.replace("(", r"\(")) as caught:
         ask(load_case(CASE), *arguments)
+    assert len(caught.value.faults) == 1
 
 
-def test_a_key_the_case_does_not_know_is_refused() -> None:
-    question = ask(load_case(CASE), ["generator.holds_s=5:9"], [], "x", None)
-    with pytest.raises(CaseError, match="did you mean hold_s"):
-        Search(CASE, (), question)
+def test_every_name_a_question_gets_wrong_is_told_with_the_one_meant() -> None:
+    with pytest.raises(CaseError) as caught:
+        ask(
+            load_case(CASE),
+            ["generator.holds_s=5:9", "structures.motor_rot.diameter_mm", "generator.target_degC=70:80"],
+            ["structures.gaserian_ganglion.covered_fraction>=1", "energy.joule_J<=9"],
+            None,
+            "lesion.arhenius.volume_mm3",
+        )
+    assert [(fault.where, fault.suggestion) for fault in caught.value.faults] == [
+        ("--vary: structures.motor_rot.diameter_mm", 'did you mean "motor_root"?'),
+        ("--vary: generator.holds_s", "did you mean hold_s?"),
+        ("--maximise", 'did you mean "lesion.arrhenius.volume_mm3"?'),
+        (
+            "--goal structures.gaserian_ganglion.covered_fraction>=1",
+            'did you mean "structures.gasserian_ganglion.covered_fraction"?',
+        ),
+    ]
 
 
 def test_the_shorthand_asks_for_a_covered_target_with_its_margin() -> None:
