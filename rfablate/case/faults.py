@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,7 @@ from rfablate.case.guide import (
     variants,
 )
 from rfablate.case.schema import Case
-from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key
+from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key, surely
 from rfablate.errors import Fault
 
 
@@ -53,6 +54,34 @@ def faults_of(
         else:
             faults.setdefault(place.keys, _fault(item["type"], place, data))
     return [fault for keys, fault in faults.items() if not (keys in meant and fault.found.startswith("missing"))]
+
+
+def mend_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:
+    """Return the misspelt names of tables and lists, and put each in `data` under the one that was surely meant.
+
+    So what stands in a misspelt table is looked at too, and not only once its name is right.
+    """
+    return list(_mended((), data, file))
+
+
+def _mended(keys: Location, data: dict[str, Any], file: type[BaseModel]) -> Iterator[Fault]:
+    table = locate(keys, data, file)
+    if isinstance(table.value, list):
+        for number, item in enumerate(table.value):
+            if isinstance(item, dict):
+                yield from _mended((*keys, number), data, file)
+    if not isinstance(table.value, dict):
+        return
+    known = known_keys(chosen(table.node, table.value))
+    for key in [key for key, value in table.value.items() if isinstance(value, (dict, list))]:
+        meant = key
+        if known and key not in known:
+            fault, meant = _unknown(locate((*keys, key), data, file), data, data, file)
+            if not surely(key, meant) or meant in table.value:
+                continue
+            yield fault
+            table.value[meant] = table.value.pop(key)
+        yield from _mended((*keys, meant), data, file)
 
 
 def _fault(kind: str, place: Place, data: dict[str, Any]) -> Fault:

@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from rfablate.case.checks import check_parts
-from rfablate.case.faults import faults_of
+from rfablate.case.faults import faults_of, mend_names
 from rfablate.case.guide import show
 from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
@@ -113,7 +113,8 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         CaseError: the case has faults; carries all of them, of every table.
     """
     data = copy.deepcopy(data)
-    faults = expand_shells(data)
+    faults = mend_names(data)
+    faults += expand_shells(data)
     written = copy.deepcopy(data)
     unknown, unsound = _merge_models(data)
     faults += unknown

@@ -37,6 +37,8 @@ _FACTORS: dict[tuple[str, str], tuple[float, float]] = {
 }
 """Value in the first unit = factor x value in the second + offset."""
 _TWINS = {"radius": ("diameter", 2.0, "twice the radius"), "diameter": ("radius", 0.5, "half the diameter")}
+SURE = 0.8
+"""Part of two words that is alike where the one is a misspelt other."""
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z°]*)\s*")
 
 
@@ -47,6 +49,12 @@ def closest(word: str, words: Iterable[str]) -> str:
     if not near and len(word) > 3:
         near = [each for each in by_lower if word.lower() in each][:1]
     return by_lower[near[0]] if near else ""
+
+
+def surely(word: str, meant: str) -> bool:
+    """Return whether nothing but `meant`, in the same unit, can be behind a misspelt `word`."""
+    same_unit = split_unit(word)[1] == split_unit(meant)[1]
+    return same_unit and difflib.SequenceMatcher(None, word.lower(), meant).ratio() >= SURE
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

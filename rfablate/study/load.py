@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from rfablate.case.faults import faults_of
+from rfablate.case.faults import faults_of, mend_names
 from rfablate.case.load import parse_case, read_case_file
 from rfablate.case.overrides import apply_overrides
 from rfablate.case.schema import Case
@@ -34,11 +34,12 @@ def load_study(path: Path) -> StudyFile:
 
 def parse_study(data: dict[str, Any], source: str = "study") -> StudyFile:
     """Return the study in `data`, as read from TOML; raises CaseError with all its own faults."""
-    study, faults = None, list[Fault]()
+    data = copy.deepcopy(data)
+    study, faults = None, mend_names(data, StudyFile)
     try:
         study = StudyFile.model_validate(data)
     except ValidationError as error:
-        faults = faults_of(error, data, file=StudyFile)
+        faults += faults_of(error, data, file=StudyFile)
     faults += _cross_faults(data)
     if study is None or faults:
         raise CaseError(faults, source)
@@ -78,6 +79,8 @@ def study_faults(data: dict[str, Any], folder: Path, overrides: Sequence[str] = 
         own = []
     except CaseError as error:
         own = list(error.faults)
+    data = copy.deepcopy(data)
+    mend_names(data, StudyFile)
     if not isinstance(data.get("base"), str):
         return own
     try:

@@ -163,6 +163,7 @@ responses = ["structures.motor_rot.max_degC"]
         "titel": 'unknown key (found "heat") | did you mean title?',
         "ranks": "found 0 | ",
         "axes[0].value": "unknown key (found [60, 70]) | did you mean values?",
+        "axes[0]: generator.target_degree": "unknown key (found 60) | did you mean target_degC?",
         "axes[1].scale": 'found "logarithmic" | ',
         "design.kind": 'found "latin-hypercube" | did you mean "latin_hypercube"?',
         "set[0]: generator.hols_s": "unknown key (found 30) | did you mean hold_s?",
