@@ -51,10 +51,10 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
 def find(args: argparse.Namespace) -> int:
     """Answer a question by a search; return the exit code."""
     from rfablate.case.load import load_case
-    from rfablate.study.find import Search
     from rfablate.study.find import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.pool import start_run
+    from rfablate.study.search import Search
 
     case = load_case(args.case, args.overrides)
     question = _question(args, case)
@@ -101,7 +101,7 @@ def _question(args: argparse.Namespace, case: Case) -> Question:
 
 
 def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
-    from rfablate.study.find import at_edge, shown
+    from rfablate.study.search import at_edge, shown
 
     question = answer.question
     if answer.x is None:

@@ -14,9 +14,10 @@ from rfablate.case.load import load_case
 from rfablate.case.schema import Case
 from rfablate.case.spacing import spacing_of
 from rfablate.errors import CaseError
-from rfablate.study.find import Answer, Search, at_edge, find
+from rfablate.study.find import Answer, find
 from rfablate.study.goals import Goal, Question, ask, to_cover, to_join
 from rfablate.study.members import StudyDirectory
+from rfablate.study.search import Search, at_edge
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"
