@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from rfablate.case.faults import faults_of
-from rfablate.case.geometry import Table
+from rfablate.case.table import Table
 from rfablate.errors import CaseError, Fault
 
 if sys.version_info >= (3, 11):

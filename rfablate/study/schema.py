@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rfablate.case.geometry import Table
+from rfablate.case.table import Table
 
 HISTORY_KEYS = ("generator.hold_s", "generator.duration_s")
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
