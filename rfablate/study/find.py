@@ -1,7 +1,8 @@
 """Questions answered by a search: the best value of one or more keys that meets all goals.
 
 Draft runs search, runs of the case's own accuracy confirm. After each of these the drafts are shifted by what they were
-wrong there, and the search goes on among them until the answer stays: few dear runs, and the answer is one of them.
+wrong there, and the search goes on among them until the answer stays, or moves its goal by less than the error bar of
+the runs: few dear runs, and the answer is one of them.
 One key is bracketed (`study.bracket`), several are searched by trust regions (`study.trust_region`).
 
 Every run is a member of a study and the search a function of their numbers alone: started again it goes the same way
@@ -39,32 +40,37 @@ class Answer:
     spread: float | None = None
     """How far the answer may move by the numerical error of its goal, one key only."""
     runs: int = 0
+    why: str = ""
+    """Why the search came no closer, where the numerical error was the reason."""
 
 
 def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str], None] = print) -> Answer:
     """Search, and return the answer with the runs that prove it."""
     tried: dict[X, tuple[float, float]] = {}
+    reasons: dict[X, str] = {}
     last: X | None = None
     for _ in range(CONFIRMATIONS):
         search_once = search_one if len(search.question.varied) == 1 else search_many
-        x, met = search_once(search, directory, run)
+        x, met, why = search_once(search, directory, run)
         if x == last or x in tried:
             break
         draft = search.numbers(x, "draft", directory, run)
         true = search.numbers(x, search.final, directory, run)
         search.shift = {}
-        tried[x] = search.judge(true)
-        search.shift = _differences(true, draft, search.question)
+        tried[x], reasons[x] = search.judge(true), why
+        search.learn(true, draft)
         objective, violation = tried[x]
         value, verdict = search.question.sign * objective, "met" if violation <= 0 else "missed"
         told = f"{search.question.column} = {value:.5g}, goals {verdict}" if np.isfinite(value) else "the run failed"
         say(f"{search.final} at {shown(search.question, x)}: {told}")
         if search.final == "draft" or (not met and violation > 0 and len(tried) > 1):
             break
-        if last is not None and violation <= 0 and _near(search.question, x, last):
+        if violation <= 0 and (why or (last is not None and _near(search.question, x, last))):
             break
         last = x
-    return _answer(search, directory, run, tried)
+    answer = _answer(search, directory, run, tried)
+    answer.why = reasons.get(answer.x, "") if answer.x is not None else ""
+    return answer
 
 
 def _answer(search: Search, directory: StudyDirectory, run: Run, tried: dict[X, tuple[float, float]]) -> Answer:
@@ -81,16 +87,6 @@ def _answer(search: Search, directory: StudyDirectory, run: Run, tried: dict[X, 
         answer.spread = spread_of(search, directory, run, x, numbers)
     answer.runs = len(search.plan.members)
     return answer
-
-
-def _differences(true: dict[str, Any], draft: dict[str, Any], question: Question) -> dict[str, float]:
-    """Return what the drafts are short of, by column; keys that are varied are exact."""
-    columns = {question.column, *(goal.column for goal in question.goals)}
-    exact = {v.key for v in question.varied}
-    both = [
-        c for c in columns - exact if isinstance(true.get(c), int | float) and isinstance(draft.get(c), int | float)
-    ]
-    return {c: float(true[c]) - float(draft[c]) for c in both}
 
 
 def _near(question: Question, x: X, y: X) -> bool:

@@ -45,6 +45,11 @@ class Search:
         middle = (rounded(0.5 * (v.low + v.high)) for v in question.varied)
         self.plan = Plan(study, Path(), points=[(*middle, "draft")])
         self.shift: dict[str, float] = {}
+        """What the drafts are short of, by column; as the last run of the case's own accuracy told."""
+        self.bars: dict[str, float] = {}
+        """Error bars of that run, by column."""
+        self.confirmed = self.final == "draft"
+        """Whether there was such a run, or none but drafts are asked for."""
         self._members: dict[tuple[Any, ...], Member] = dict(zip(self.plan.points, self.plan.members, strict=True))
 
     def member(self, x: X, level: str) -> Member:
@@ -66,6 +71,18 @@ class Search:
         self._check_columns({**flatten(summary, empty=True), **own})
         return {**flatten(summary), **own, "member": member.name}
 
+    def told(self, name: str, directory: StudyDirectory) -> str:
+        """Return what a run that ended has come to, called by its values and not by its directory's name."""
+        point = next(point for point, member in self._members.items() if member.name == name)
+        what = f"{point[-1]} at {shown(self.question, point[:-1])}"
+        if directory.state(name) != "completed":
+            return f"{what}: failed, see {directory.failed / name}"
+        numbers = flatten(directory.summary(name) or {})
+        asked = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
+        return f"{what}: " + ", ".join(
+            f"{c} = {numbers[c]:.5g}" for c in asked if isinstance(numbers.get(c), int | float)
+        )
+
     def _check_columns(self, known: Mapping[str, Any]) -> None:
         """Refuse a goal about a column that no run of this case gives, as soon as there is a run to tell by."""
         asked = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
@@ -76,6 +93,15 @@ class Search:
         ]
         if faults:
             raise CaseError(faults, "find")
+
+    def learn(self, true: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
+        """Take over what a run of the case's own accuracy tells of the drafts; varied keys are exact."""
+        columns = {self.question.column, *(goal.column for goal in self.question.goals)}
+        asked = columns - {v.key for v in self.question.varied}
+        both = [c for c in asked if isinstance(true.get(c), int | float) and isinstance(draft.get(c), int | float)]
+        self.shift = {c: float(true[c]) - float(draft[c]) for c in both}
+        self.bars = {c: abs(float(true[f"{c}.bar"])) for c in asked if true.get(f"{c}.bar") is not None}
+        self.confirmed = True
 
     def judge(self, numbers: dict[str, Any]) -> tuple[float, float]:
         """Return the objective, to be small, and the largest violation of the goals, of shifted numbers."""

@@ -16,8 +16,8 @@ BUDGET = 40
 """Most draft runs of one search."""
 
 
-def search_many(search: Search, directory: StudyDirectory, run: Run) -> tuple[X, bool]:
-    """Return the best point among drafts, and whether it meets the goals."""
+def search_many(search: Search, directory: StudyDirectory, run: Run) -> tuple[X, bool, str]:
+    """Return the best point among drafts, whether it meets the goals, and '': it ends where its region is small."""
     q = search.question
     low, high = np.array([v.low for v in q.varied]), np.array([v.high for v in q.varied])
     seen: dict[X, dict[str, Any]] = {}
@@ -48,8 +48,8 @@ def search_many(search: Search, directory: StudyDirectory, run: Run) -> tuple[X,
     judged = {x: search.judge(numbers) for x, numbers in seen.items()}
     good = [x for x, (_, violation) in judged.items() if violation <= 0.0]
     if good:
-        return min(good, key=lambda x: judged[x][0]), True
-    return min(judged, key=lambda x: judged[x][1]), False
+        return min(good, key=lambda x: judged[x][0]), True, ""
+    return min(judged, key=lambda x: judged[x][1]), False, ""
 
 
 def _has_cobyqa() -> bool:

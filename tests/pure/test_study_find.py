@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from rfablate.case.schema import Case
 from rfablate.case.spacing import spacing_of
 from rfablate.errors import CaseError
 from rfablate.study.find import Answer, find
+from rfablate.study.find_command import run_open
 from rfablate.study.goals import Goal, Question, ask, to_cover, to_join
 from rfablate.study.members import StudyDirectory
+from rfablate.study.pool import start_run
 from rfablate.study.search import Search, at_edge
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"
+STUB = (sys.executable, str(Path(__file__).parent / "data" / "stub_solver.py"))
 KEY = "applicators.spacing_mm"
 Numbers = Callable[[Case, bool], dict[str, dict[str, float]]]
 
@@ -50,6 +54,7 @@ def answer(  # noqa: PLR0913
     *,
     of: Path = CASE,
     question: Question | None = None,
+    bar: float = 0.0,
     **aim: str,
 ) -> tuple[Answer, list[str]]:
     """The answer of a search with this solver, and the members that were run for it."""
@@ -66,7 +71,7 @@ def answer(  # noqa: PLR0913
             for path, numbers in found.items():
                 section, name = path.split(".")
                 summary[section][name] = numbers
-            summary["numerics"] = {"error_bar": {"motor_root.max_degC": 0.1} if case.output.error_bar else {}}
+            summary["numerics"] = {"error_bar": {"motor_root.max_degC": bar} if case.output.error_bar else {}}
             (directory.members / member.name).mkdir()
             (directory.members / member.name / "summary.json").write_text(json.dumps(summary))
             done.append(member.name)
@@ -83,9 +88,24 @@ def test_the_answer_lies_on_its_goal(tmp_path: Path) -> None:
     assert found.x is not None
     assert 87 - 0.2 < found.x[0] <= 87
     assert found.numbers["structures.motor_root.max_degC"] <= 45
-    assert found.spread == pytest.approx(0.1 / 0.1, rel=0.05)  # the error bar over the slope
+    assert found.why == "" and found.spread == 0.0  # no error bar
     assert not at_edge(found.question, found.x)
     assert len(done) < 25 and sum("standard" in name for name in done) <= 6
+
+
+@pytest.mark.parametrize("bar", [0.05, 0.4])
+def test_a_search_ends_where_the_error_bar_does_not_tell_its_runs_apart(bar: float, tmp_path: Path) -> None:
+    """The number's slope over the key is 0.1: the answer is known to ten times the bar, and is no closer than that."""
+    asked = (["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=45"])
+    aim = {"maximise": "lesion.isotherm_50C.volume_mm3"}
+    found, done = answer(tmp_path / "bar", size, *asked, bar=bar, **aim)
+    _, exact = answer(tmp_path / "none", size, *asked, **aim)
+    assert found.x is not None
+    assert 87 - 10 * bar <= found.x[0] <= 87
+    assert found.numbers["structures.motor_root.max_degC"] <= 45
+    assert found.spread == pytest.approx(10 * bar, rel=0.05)
+    assert "structures.motor_root.max_degC differs by" in found.why and f"error bar ({bar:.2g})" in found.why
+    assert len(done) < len(exact), "and for fewer runs"
 
 
 def test_an_interior_optimum_is_found_without_a_goal(tmp_path: Path) -> None:
@@ -187,6 +207,24 @@ def test_the_spacing_ranges_from_half_to_twice_the_cases_own_and_other_goals_joi
     ]
     with pytest.raises(CaseError, match="one applicator"):
         to_join(load_case(CASE), KEY, 0.0)
+
+
+def test_each_run_is_told_by_its_values_with_what_it_came_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by a hash; the stub's width is a tenth of the target above 37 degC, and it fails at 66."""
+    monkeypatch.setenv("STUB_LOG", str(tmp_path / "log"))
+    question = ask(load_case(CASE), ["generator.target_degC=60:72"], [], "lesion.isotherm_50C.width_mm", None)
+    search, directory = Search(CASE, (), question), StudyDirectory(tmp_path)
+    members = [search.member((x,), "draft") for x in (60.0, 66.0)]
+    with directory.alone() as lock:
+        run_open(search, members, directory, start_run(command=STUB), lock, ranks=1, jobs=1)
+        run_open(search, members, directory, start_run(command=STUB), lock, ranks=1, jobs=1)
+    failed = directory.failed / members[1].name
+    assert capsys.readouterr().out.splitlines() == [
+        "draft at generator.target_degC = 60: lesion.isotherm_50C.width_mm = 2.3",
+        f"draft at generator.target_degC = 66: failed, see {failed}",
+    ]
 
 
 def test_a_goal_at_nothing_is_missed_in_its_own_unit() -> None:
