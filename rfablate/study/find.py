@@ -60,8 +60,8 @@ def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str
         tried[x], reasons[x] = search.judge(true), why
         search.learn(true, draft)
         objective, violation = tried[x]
-        value, verdict = search.question.sign * objective, "met" if violation <= 0 else "missed"
-        told = f"{search.question.column} = {value:.5g}, goals {verdict}" if np.isfinite(value) else "the run failed"
+        verdict = "goals met" if violation <= 0 else "goals missed"
+        told = verdict if np.isfinite(objective) else "the run failed"
         say(f"{search.final} at {shown(search.question, x)}: {told}")
         if search.final == "draft" or (not met and violation > 0 and len(tried) > 1):
             break
