@@ -50,15 +50,15 @@ class _Drafts:
         return [x for x, (_, violation) in self.seen.items() if violation <= 0.0]
 
     def refuse_indistinct(self, column: str, places: Sequence[float]) -> None:
-        """Raise _Settled where a column's numbers at some places differ by less than its error bar."""
+        """Raise _Settled where a column's numbers at some places differ by less than the least of its error bars."""
         runs = [self.numbers(x) for x in places]
         values = [run[column] for run in runs if isinstance(run.get(column), int | float)]
         own = [abs(float(run[f"{column}.bar"])) for run in runs if run.get(f"{column}.bar") is not None]
-        bar = self.search.bars.get(column, max(own, default=0.0))
+        bar = self.search.bars.get(column, min(own, default=0.0))
         if len(values) == len(runs) and max(values) - min(values) <= bar and bar > 0.0:
             between = f"{self.search.question.varied[0].key} = {min(places):g} and {max(places):g}"
-            moved = f"{column} differs by {max(values) - min(values):.2g}"
-            raise _Settled(f"between {between} {moved}, which is less than its error bar ({bar:.2g})")
+            moved = f"{column} differs by {max(values) - min(values):.3g}"
+            raise _Settled(f"between {between} {moved}, which is less than its error bar ({bar:.3g})")
 
 
 def search_one(search: Search, directory: StudyDirectory, run: Run) -> tuple[X, bool, str]:
