@@ -29,6 +29,8 @@ _QUANTITIES = {
     "perfusion": ("perfusion", "mL/min/kg"),
 }
 """Label and unit of each number, by the field of `Tissue`."""
+NAMED = 3
+"""Models with a source in common that are all called by their names."""
 
 
 def tissues_text(name: str | None = None) -> str:
@@ -71,12 +73,12 @@ def _tissue_text(name: str) -> str:
 
 def applicators_text(name: str | None = None) -> str:
     """Return all cannulae, or the one called `name` as a case's table; raises CaseError for none."""
-    source, checked = applicator_source(name)
-    note = f"source: {source} ({'checked' if checked else 'not all checked'})"
     if name is not None:
         model = applicator_model(_known(name, applicator_names(), "applicators"))
         keys = [line for key, value in model.items() for line in _key_lines(key, value)]
-        return "\n".join(["[[applicators]]", f'model = "{name}"', *(f"# {key}" for key in keys), "", note])
+        return "\n".join(
+            ["[[applicators]]", f'model = "{name}"', *(f"# {key}" for key in keys), "", f"source: {_source(name)}"]
+        )
     models = {each: applicator_model(each) for each in applicator_names()}
     head = ["model", "diameter mm", "tip mm", "shape", "sensor mm", "metal", "more"]
     rows = [
@@ -91,7 +93,23 @@ def applicators_text(name: str | None = None) -> str:
         ]
         for each, model in models.items()
     ]
-    return "\n".join([*format_table(rows, head), "", note])
+    return "\n".join([*format_table(rows, head), "", "sources", *_applicator_sources()])
+
+
+def _source(name: str) -> str:
+    source, checked = applicator_source(name)
+    return f"{source} ({'checked' if checked else 'not all checked'})"
+
+
+def _applicator_sources() -> list[str]:
+    """Return every source with the models it is of; many are called by the first."""
+    models: dict[str, list[str]] = {}
+    for name in applicator_names():
+        models.setdefault(_source(name), []).append(name)
+    return [
+        f"  {', '.join(names) if len(names) <= NAMED else f'{names[0]} and {len(names) - 1} like it'}: {source}"
+        for source, names in models.items()
+    ]
 
 
 def _key_lines(key: str, value: Any) -> list[str]:

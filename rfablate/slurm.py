@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from rfablate.case.geometry import Table
-from rfablate.case.suggest import did_you_mean
+from rfablate.case.faults import faults_of
+from rfablate.case.table import Table
 from rfablate.errors import CaseError, Fault
 
 if sys.version_info >= (3, 11):
@@ -76,18 +76,13 @@ def load_site(file: Path) -> Site:
         CaseError: it cannot be read or has faults.
     """
     try:
-        return Site.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError([Fault(str(file), str(error), "a readable site file (.toml)")], str(file)) from None
+    try:
+        return Site.model_validate(data)
     except ValidationError as error:
-        known = list(Site.model_fields)
-        faults = [
-            Fault(
-                str(item["loc"][0]), item["msg"], f"one of {', '.join(known)}", did_you_mean(str(item["loc"][0]), known)
-            )
-            for item in error.errors(include_url=False)
-        ]
-        raise CaseError(faults, str(file)) from None
+        raise CaseError(faults_of(error, data, file=Site), str(file)) from None
 
 
 def launched(launcher: str, ranks: int, command: Sequence[str]) -> list[str]:

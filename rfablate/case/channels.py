@@ -10,7 +10,8 @@ from pydantic import Field
 
 from rfablate.case.device import electrode_roles
 from rfablate.case.generators import Generator
-from rfablate.case.geometry import Applicator, Table
+from rfablate.case.geometry import Applicator
+from rfablate.case.table import Table
 from rfablate.case.units import Positive
 
 Role = Literal["active", "return", "float"]

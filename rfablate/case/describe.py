@@ -13,12 +13,12 @@ from rfablate.case.geometry import (
     BoxDomain,
     Cylinder,
     Domain,
-    Injectate,
     MeshDomain,
     MeshRegion,
     Structure,
     Tube,
 )
+from rfablate.case.liquids import Injectate
 from rfablate.case.schema import Body, Case
 from rfablate.case.tissues import case_tissues
 from rfablate.physics.injectate import Bolus, saline_sigma

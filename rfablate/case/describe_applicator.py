@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rfablate.case.fittings import Tines
 from rfablate.case.frame import Arc, applicator_frame
-from rfablate.case.geometry import Applicator, Tines
+from rfablate.case.geometry import Applicator
 
 
 def in_mm(*lengths: float) -> str:

@@ -1,11 +1,12 @@
-"""Pydantic's validation errors in the words of the case file: where, found, allowed, what to try."""
+"""Pydantic's validation errors in the words of the file, a case or a study: where, found, allowed, what to try."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rfablate.case.guide import (
     Location,
@@ -20,32 +21,67 @@ from rfablate.case.guide import (
     show,
     variants,
 )
-from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key
+from rfablate.case.schema import Case
+from rfablate.case.suggest import did_you_mean, for_text_number, for_unknown_key, surely
 from rfablate.errors import Fault
 
 
-def faults_of(error: ValidationError, data: dict[str, Any], written: dict[str, Any] | None = None) -> list[Fault]:
+def faults_of(
+    error: ValidationError,
+    data: dict[str, Any],
+    written: dict[str, Any] | None = None,
+    file: type[BaseModel] = Case,
+) -> list[Fault]:
     """Return every fault in `error`, one a place in the validated `data`, in the schema's order.
 
     A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what
-    the user wrote where `data` holds more than that: keys that are not in it may have been meant.
+    the user wrote where `data` holds more than that: keys that are not in it may have been meant. `file`: what
+    was to be read.
     """
     faults: dict[Location, Fault] = {}
     meant: set[Location] = set()
     for item in error.errors(include_url=False):
-        place = locate(item["loc"], data)
+        place = locate(item["loc"], data, file)
         if item["type"] == "too_short" and len(place.value) >= item["ctx"]["min_length"]:
             continue  # long enough, but for items that have faults of their own
         if item["type"] == "missing" and place.keys and isinstance(place.keys[-1], int):
-            place = locate(place.keys[:-1], data)
+            place = locate(place.keys[:-1], data, file)
             faults.setdefault(place.keys, _wrong_value(place, data))
         elif item["type"] == "extra_forbidden":
-            fault, key = _unknown(place, data, written or data)
+            fault, key = _unknown(place, data, written or data, file)
             faults.setdefault(place.keys, fault)
             meant.add((*place.keys[:-1], key))
         else:
             faults.setdefault(place.keys, _fault(item["type"], place, data))
     return [fault for keys, fault in faults.items() if not (keys in meant and fault.found.startswith("missing"))]
+
+
+def mend_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:
+    """Return the misspelt names of tables and lists, and put each in `data` under the one that was surely meant.
+
+    So what stands in a misspelt table is looked at too, and not only once its name is right.
+    """
+    return list(_mended((), data, file))
+
+
+def _mended(keys: Location, data: dict[str, Any], file: type[BaseModel]) -> Iterator[Fault]:
+    table = locate(keys, data, file)
+    if isinstance(table.value, list):
+        for number, item in enumerate(table.value):
+            if isinstance(item, dict):
+                yield from _mended((*keys, number), data, file)
+    if not isinstance(table.value, dict):
+        return
+    known = known_keys(chosen(table.node, table.value))
+    for key in [key for key, value in table.value.items() if isinstance(value, (dict, list))]:
+        meant = key
+        if known and key not in known:
+            fault, meant = _unknown(locate((*keys, key), data, file), data, data, file)
+            if not surely(key, meant) or meant in table.value:
+                continue
+            yield fault
+            table.value[meant] = table.value.pop(key)
+        yield from _mended((*keys, meant), data, file)
 
 
 def _fault(kind: str, place: Place, data: dict[str, Any]) -> Fault:
@@ -82,13 +118,13 @@ def _missing(where: str, place: Place) -> Fault:
     return Fault(where, "missing key", allowed(node, place.key), suggestion)
 
 
-def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any]) -> tuple[Fault, str]:
+def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any], file: type[BaseModel]) -> tuple[Fault, str]:
     """Return the fault of an unknown key, and the key of its table that was meant ('' where none is near)."""
-    table = locate(place.keys[:-1], written)
+    table = locate(place.keys[:-1], written, file)
     present = table.value if isinstance(table.value, dict) else {}
     known = known_keys(chosen(table.node, table.value))
     free = [key for key in known if key not in present]
-    elsewhere = [head for head in homes(place.key) if head.strip("[]").split(".")[0] != place.keys[0]]
+    elsewhere = [head for head in homes(place.key, file) if head.strip("[]").split(".")[0] != place.keys[0]]
     meant, suggestion = for_unknown_key(place.key, place.value, free, elsewhere)
     if not suggestion:
         meant, suggestion = for_unknown_key(place.key, place.value, known)
@@ -126,7 +162,7 @@ def _hint(place: Place) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ""
     if node.get("type") == "array" and not resolve(node.get("items", {})):
-        return f"{key} = [{', '.join([show(value)] * len(node.get('prefixItems', [])))}]"
+        return f"{key} = [{', '.join([show(value)] * len(node.get('prefixItems', [value])))}]"
     if key.endswith("_mm") and value > 1000:
         return "lengths are in mm"
     if key.endswith("_degC") and value > 500:

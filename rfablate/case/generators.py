@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rfablate.case.device_log import DeviceLog, read_log
-from rfablate.case.geometry import Table
+from rfablate.case.table import Table
 from rfablate.case.units import Celsius, MsPositive, NotNegative, Positive, Seconds
 from rfablate.physics.generator.replay import Quantity
 

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from rfablate.case.fittings import Bend, Coolant, Ring, Tines
+from rfablate.case.liquids import Flow
+from rfablate.case.table import Table
 from rfablate.case.units import (
     Celsius,
     Direction,
     Fraction,
-    MlPositive,
     MmNotNegative,
     MmPositive,
-    MPasPositive,
     Number,
     OhmMm2,
     PointMm,
     SizesMm,
 )
-
-
-class Table(BaseModel):
-    """A table of a case file: frozen, finite numbers only, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False)
-
-
-class Flow(Table):
-    """A liquid, the structure's own tissue, that flows through it: it cools the wall through a film.
-
-    Its temperature is the structure's `held_degC`, by default the blood's. How the film follows from the flow:
-    `rfablate.physics.vessel`.
-    """
-
-    velocity: Annotated[float, Field(strict=True, ge=0, le=10)] = Field(alias="velocity_m_per_s")
-    """Mean over the cross section [m/s]; 0: nothing flows, and the structure is not held either."""
-    diameter: MmPositive | None = Field(default=None, alias="diameter_mm")
-    """Hydraulic diameter [m]; None: that of the tube or cylinder."""
-    length: MmPositive | None = Field(default=None, alias="length_mm")
-    """Length of the warm wall [m]; None: that of the tube or cylinder. The shorter, the thinner the film."""
-    viscosity: MPasPositive = Field(default=3.5e-3, alias="viscosity_mPa_s")
-    """3.5 mPa s: blood at high shear, assumed; CSF about 0.7. It decides where flow turns turbulent."""
-
 
 # --- domain ---------------------------------------------------------------------------------------
 
@@ -195,77 +172,7 @@ class Cylinder(_Structure):
 
 Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
 
-# --- injectate ------------------------------------------------------------------------------------
-
-
-class Injectate(Table):
-    """Saline injected before the treatment: it raises sigma about `centre`, by default the first applicator's tip."""
-
-    volume: MlPositive = Field(alias="volume_mL")
-    NaCl: Annotated[float, Field(strict=True, ge=0, le=17)] = Field(default=0.9, alias="NaCl_percent")
-    """Grams in 100 mL."""
-    spread: MmPositive = Field(alias="spread_mm")
-    """Standard deviation of the Gaussian that the fluid spreads in [m]: 68 % of it lie within 1.9 spreads."""
-    centre: PointMm | None = Field(default=None, alias="centre_mm")
-
-
 # --- applicators ----------------------------------------------------------------------------------
-
-
-BevelAngle = Annotated[float, Field(strict=True, ge=10, lt=90)]
-
-
-class Tines(Table):
-    """Tines that come out of the cannula, evenly spaced around its axis, bare and at the tip's potential.
-
-    Each starts `exit` from the tip along the shaft, `offset` beside the axis, and points `exit_angle` away from
-    straight ahead. It runs straight or, with a `bend_radius`, along a circle that turns it outwards and back.
-    """
-
-    count: Annotated[int, Field(strict=True, ge=1, le=24)]
-    diameter: MmPositive = Field(alias="diameter_mm")
-    length: MmPositive = Field(alias="length_mm")
-    """Length of a tine pushed out in full [m]."""
-    deployment: Fraction = 1.0
-    """Part of `length` that is pushed out."""
-    bend_radius: MmPositive | None = Field(default=None, alias="bend_radius_mm")
-    """Radius of the tine's centre line [m]; None: straight."""
-    exit_angle: Annotated[float, Field(strict=True, ge=0, le=120)] = Field(default=0.0, alias="exit_angle_deg")
-    """Angle between the tine's start and the axis ahead of the tip [degree]."""
-    exit: MmNotNegative = Field(default=0.0, alias="exit_mm")
-    offset: MmNotNegative = Field(default=0.0, alias="offset_mm")
-    first_azimuth: Number = Field(default=0.0, alias="first_azimuth_deg")
-    metal: str | None = None
-    """None: the cannula's."""
-
-
-class Coolant(Table):
-    """A liquid that flows through the lumen: its wall has its temperature, or a film `h` between them.
-
-    Given beside a `model` it takes the place of the model's coolant as a whole.
-    """
-
-    temperature: Celsius = Field(alias="temperature_degC")
-    h: Annotated[float, Field(strict=True, gt=0, le=1e6)] | None = Field(default=None, alias="h_W_per_m2K")
-    """Heat transfer coefficient at the lumen's wall [W/(m2 K)]; None: the wall has the coolant's temperature."""
-
-
-class Ring(Table):
-    """A second bare part of a bipolar needle, behind an insulating gap, at the other potential than the tip."""
-
-    gap: MmPositive = Field(alias="gap_mm")
-    length: MmPositive = Field(alias="length_mm")
-
-
-class Bend(Table):
-    """A curved tip: the cannula's end follows a circle that is tangent to its straight shaft. 3-D only."""
-
-    angle: Annotated[float, Field(strict=True, gt=0, le=90)] = Field(alias="angle_deg")
-    """Between the shaft and the cannula's end [degree]."""
-    length: MmPositive | None = Field(default=None, alias="length_mm")
-    """Length along the cannula, from the tip, that is bent [m]; None: the active tip."""
-    azimuth: Number = Field(default=0.0, alias="azimuth_deg")
-    """Side that the tip is bent to, about the shaft [degree]; 0: x made perpendicular to the shaft."""
 
 
 class Applicator(Table):
@@ -281,7 +188,7 @@ class Applicator(Table):
     outer_diameter: MmPositive = Field(alias="outer_diameter_mm")
     active_tip: MmPositive = Field(alias="active_tip_mm")
     tip_shape: Literal["blunt", "bevel", "conical"] = "blunt"
-    bevel_angle: BevelAngle = Field(default=30.0, alias="bevel_angle_deg")
+    bevel_angle: Annotated[float, Field(strict=True, ge=10, lt=90)] = Field(default=30.0, alias="bevel_angle_deg")
     """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
     bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
     electrode: Literal["active", "return"] = "active"

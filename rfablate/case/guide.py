@@ -1,4 +1,7 @@
-"""What the case file allows at each place, in words: read from the schema, so that messages follow it."""
+"""What a file allows at each place, in words: read from its schema, so that messages follow it.
+
+The file is a case where nothing else is said; any other table, as a study's, is asked about in the same way.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from rfablate.case.schema import Case
 
@@ -56,14 +61,28 @@ def split_unit(key: str) -> tuple[str, str]:
 
 
 @functools.cache
-def _schema() -> Node:
-    return Case.model_json_schema(by_alias=True)
+def schema_of(file: type[BaseModel]) -> Node:
+    """Return what a file allows, every reference replaced by what it stands for."""
+    raw = file.model_json_schema(by_alias=True)
+    known: dict[str, Any] = {}
+
+    def whole(node: Any) -> Any:
+        if isinstance(node, str) and node.startswith("#/$defs/"):
+            if node not in known:
+                known[node] = whole(raw["$defs"][node.rsplit("/", 1)[1]])
+            return known[node]
+        if isinstance(node, list):
+            return [whole(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return whole(node["$ref"]) if "$ref" in node else {key: whole(each) for key, each in node.items()}
+
+    result: Node = whole({key: each for key, each in raw.items() if key != "$defs"})
+    return result
 
 
 def resolve(node: Node) -> Node:
-    """Return the schema node itself, following a reference and dropping an optional's null."""
-    if "$ref" in node:
-        return resolve(_schema()["$defs"][node["$ref"].rsplit("/", 1)[1]])
+    """Return the schema node itself, dropping an optional's null."""
     choices = [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
     return resolve(choices[0]) if len(choices) == 1 else node
 
@@ -71,7 +90,7 @@ def resolve(node: Node) -> Node:
 def variants(node: Node) -> dict[str, Node]:
     """Return the tables a `kind` chooses between, by kind; empty where there is no choice."""
     mapping = node.get("discriminator", {}).get("mapping", {})
-    return {kind: resolve({"$ref": reference}) for kind, reference in mapping.items()}
+    return {kind: resolve(table) for kind, table in mapping.items()}
 
 
 def chosen(node: Node, value: Any) -> Node:
@@ -82,7 +101,7 @@ def chosen(node: Node, value: Any) -> Node:
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the case file: its keys as the user writes them, what the schema allows, what was found."""
+    """A place in the file: its keys as the user writes them, what the schema allows, what was found."""
 
     keys: Location
     node: Node
@@ -94,12 +113,12 @@ class Place:
         return next((key for key in reversed(self.keys) if isinstance(key, str)), "")
 
 
-def locate(location: Location, data: Any) -> Place:
+def locate(location: Location, data: Any, file: type[BaseModel] = Case) -> Place:
     """Return the place that `location` means in the file's `data`; the value is None where there is none.
 
     Pydantic names the chosen `kind` inside a location; the user's keys do not: there the data decides.
     """
-    node, keys, value = resolve(_schema()), [], data
+    node, keys, value = schema_of(file), [], data
     for part in location:
         if part in variants(node):
             node = variants(node)[str(part)]
@@ -206,6 +225,8 @@ def _bound(node: Node, exclusive: str, inclusive: str, otherwise: float) -> floa
 
 def _array(node: Node, key: str) -> str:
     items = node.get("prefixItems")
+    if items and items[0].get("type") == "string":
+        return f"a list of {len(items)} texts in quotes"
     if items:
         return f"a list of {len(items)} numbers, each {_number('a number', items[0], key)}"
     inner = resolve(node.get("items", {}))
@@ -215,7 +236,8 @@ def _array(node: Node, key: str) -> str:
         return f"{count}[[{key}]] table{'s' if least != 1 else ''}"
     if inner.get("type") == "array":
         return f"a list of {count}points, each {_array(inner, key)}"
-    return f"a list, each item {allowed(inner, key)}"
+    each = allowed(inner, key)
+    return f"a list, each item {each}" if each else "a list that is not empty" if least else "a list"
 
 
 def known_keys(node: Node) -> tuple[str, ...]:
@@ -224,13 +246,13 @@ def known_keys(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for table in tables for key in table.get("properties", {})))
 
 
-def homes(key: str) -> tuple[str, ...]:
+def homes(key: str, file: type[BaseModel] = Case) -> tuple[str, ...]:
     """Return the tables, as a user writes their heads, that have a key called `key`."""
-    return tuple(head for head, node in _tables() if head and key in known_keys(node))
+    return tuple(head for head, node in _tables(file) if head and key in known_keys(node))
 
 
-def _tables() -> Iterator[tuple[str, Node]]:
-    for name, entry in _schema()["properties"].items():
+def _tables(file: type[BaseModel]) -> Iterator[tuple[str, Node]]:
+    for name, entry in schema_of(file)["properties"].items():
         node = resolve(entry)
         extra = node.get("additionalProperties")
         if "items" in node:

@@ -13,13 +13,13 @@ import tomli_w
 from pydantic import ValidationError
 
 from rfablate.case.checks import check_parts
-from rfablate.case.faults import faults_of
+from rfablate.case.faults import faults_of, mend_names
 from rfablate.case.guide import show
 from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
 from rfablate.case.schema import Case
 from rfablate.case.shells import expand_shells
-from rfablate.case.suggest import did_you_mean
+from rfablate.case.suggest import did_you_mean, near_path
 from rfablate.case.tissue_file import merge_tissue_file
 from rfablate.case.tissues import case_tissues
 from rfablate.errors import CaseError, Fault
@@ -61,17 +61,19 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     return case
 
 
-def read_case_file(file: Path) -> dict[str, Any]:
-    """Return the tables of a case file as they stand there; raises CaseError where it cannot be read."""
+def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
+    """Return the tables of a case file (or a study's) as they stand there; raises CaseError where it cannot be read."""
     try:
         text = file.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        folder = file.parent if file.parent.is_dir() else Path()
-        near = did_you_mean(file.name, [each.name for each in folder.glob("*.toml")])
-        raise CaseError([Fault(str(file), "no such file", "a case file (.toml)", near)], str(file)) from None
+        usual = f"{what}.toml"
+        given = file.parent if file.name == usual else file
+        near = near_path(given, lambda each: each.suffix == ".toml" or (each / usual).is_file())
+        expected = f"a {what} file (.toml), or a folder with a {usual}"
+        raise CaseError([Fault(str(file), "no such file", expected, near)], str(file)) from None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CaseError([Fault(str(file), reason, "a readable case file")], str(file)) from None
+        raise CaseError([Fault(str(file), reason, f"a readable {what} file (.toml)")], str(file)) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
@@ -111,7 +113,8 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         CaseError: the case has faults; carries all of them, of every table.
     """
     data = copy.deepcopy(data)
-    faults = expand_shells(data)
+    faults = mend_names(data)
+    faults += expand_shells(data)
     written = copy.deepcopy(data)
     unknown, unsound = _merge_models(data)
     faults += unknown

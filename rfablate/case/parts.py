@@ -10,7 +10,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rfablate.case.channels import Channel, Sharing
 from rfablate.case.generators import Generator
-from rfablate.case.geometry import Applicator, Domain, Injectate, Structure
+from rfablate.case.geometry import Applicator, Domain, Structure
+from rfablate.case.liquids import Injectate
 from rfablate.case.schema import (
     Body,
     Boundary,

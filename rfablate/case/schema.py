@@ -8,7 +8,9 @@ from pydantic import Field
 
 from rfablate.case.channels import Channel, Sharing
 from rfablate.case.generators import Generator
-from rfablate.case.geometry import Applicator, Domain, Injectate, Structure, Table
+from rfablate.case.geometry import Applicator, Domain, Structure
+from rfablate.case.liquids import Injectate
+from rfablate.case.table import Table
 from rfablate.case.units import (
     Celsius,
     Fraction,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from rfablate.case.guide import show, split_unit
@@ -36,6 +37,8 @@ _FACTORS: dict[tuple[str, str], tuple[float, float]] = {
 }
 """Value in the first unit = factor x value in the second + offset."""
 _TWINS = {"radius": ("diameter", 2.0, "twice the radius"), "diameter": ("radius", 0.5, "half the diameter")}
+SURE = 0.8
+"""Part of two words that is alike where the one is a misspelt other."""
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z°]*)\s*")
 
 
@@ -48,10 +51,30 @@ def closest(word: str, words: Iterable[str]) -> str:
     return by_lower[near[0]] if near else ""
 
 
+def surely(word: str, meant: str) -> bool:
+    """Return whether nothing but `meant`, in the same unit, can be behind a misspelt `word`."""
+    same_unit = split_unit(word)[1] == split_unit(meant)[1]
+    return same_unit and difflib.SequenceMatcher(None, word.lower(), meant).ratio() >= SURE
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return 'did you mean "x"?' for the nearest of `words`, '' where none is near."""
     near = closest(word, words)
     return f'did you mean "{near}"?' if near else ""
+
+
+def near_path(path: Path, fits: Callable[[Path], bool]) -> str:
+    """Return 'did you mean x?' for the path most like one that is not there and that `fits`, '' where none is near."""
+    found = Path(path.anchor)
+    parts = path.relative_to(found).parts
+    for number, part in enumerate(parts, start=1):
+        last = number == len(parts)
+        there = [each for each in found.glob("*") if (fits(each) if last else each.is_dir())]
+        near = part if part in ("..", *(each.name for each in there)) else closest(part, [each.name for each in there])
+        if not near:
+            return ""
+        found /= near
+    return f"did you mean {found}?" if fits(found) else ""
 
 
 def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[str] = ()) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
+from rfablate.case.suggest import near_path
 from rfablate.errors import CaseError, Fault
 from rfablate.output.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.output.fields import FieldsFile, columns
@@ -186,7 +187,9 @@ def ended(path: Path) -> str:
     """
     if not (path / "case.toml").is_file():
         expected = "a directory that `rfablate run` has begun"
-        raise CaseError([Fault(str(path), "no case.toml in it", expected, "is the path right?")], "resume")
+        found = "no case.toml in it" if path.is_dir() else "no such directory"
+        near = near_path(path, lambda each: (each / "case.toml").is_file())
+        raise CaseError([Fault(str(path), found, expected, near or "is the path right?")], "resume")
     summary = path / "summary.json"
     if not summary.is_file():
         return ""

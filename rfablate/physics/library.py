@@ -115,13 +115,13 @@ def applicator_names() -> tuple[str, ...]:
     return tuple(_applicators())
 
 
-def applicator_source(name: str | None = None) -> tuple[str, bool]:
-    """Return where the numbers of `name`, or of the cannulae, come from, and whether all were re-read there."""
+def applicator_source(name: str) -> tuple[str, bool]:
+    """Return where the numbers of `name` come from, and whether all were re-read there."""
     table = _table("applicators.toml")
     if name in table["model"]:
         return str(table["model"][name]["source"]), False
     said = str(table["defaults"]["source"])
-    if name is None or "-curved" in name:
+    if "-curved" in name:
         said = f"{said}; {table['curved']['source']}"
     return said, bool(table["defaults"]["checked"])
 

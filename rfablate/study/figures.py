@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +26,9 @@ from rfablate.study.table import FloatArray
 BLUE, HOT = style.DAMAGE_MAP[7], style.TEMPERATURE_MAP[7]
 MOST_AXES = 6
 """More axes than this are drawn for the strongest only."""
+CONTOURS_A_ROW = 3
+TITLE_LETTERS = 16
+"""Longest line of a title of parallel coordinates, where its words allow it."""
 
 
 def main_effects(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]) -> str:
@@ -79,24 +84,31 @@ def interactions(axes: Sequence[Varied], name: str, y: FloatArray) -> str:
 
 
 def contours(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]) -> str:
-    """Draw each response over the two numeric axes that move the first one most, averaged over the rest."""
+    """Draw each response over the two numeric axes that move the first one most, averaged over the rest, in rows."""
     numeric = strongest([axis for axis in axes if not axis.named or len(axis.levels) > 2], responses[0][1], 2)
     if len(numeric) < 2:
         return ""
     across, up = numeric
-    fig, grid = _panels(1, len(responses), tall=2.3, gap=0.8, right=0.5)
-    for ax, (name, y) in zip(grid[0], responses, strict=True):
+    rows = math.ceil(len(responses) / CONTOURS_A_ROW)
+    columns = math.ceil(len(responses) / rows)
+    fig, grid = _panels(rows, columns, tall=2.3, gap=0.8, right=0.5)
+    panels = list(itertools.chain.from_iterable(grid))
+    for number, (ax, (name, y)) in enumerate(zip(panels, responses, strict=False)):
         drawn = _contour(ax, across, up, y)
         if drawn is not None:
             bar = fig.colorbar(drawn, ax=ax, fraction=0.06, pad=0.03)
             bar.outline.set_visible(False)
             bar.ax.tick_params(labelsize=7)
         ax.set_title(response_title(name), loc="left", color=style.INK)
-        ax.set_xlabel(across.title, labelpad=2)
+        if number + columns >= len(responses):
+            ax.set_xlabel(across.title, labelpad=2)
+        if number % columns == 0:
+            ax.set_ylabel(up.title)
         _scale(ax, across)
         _scale(ax, up, vertical=True)
         ax.grid(False)
-    grid[0][0].set_ylabel(up.title)
+    for ax in panels[len(responses) :]:
+        ax.set_visible(False)
     return style.svg(fig, "Contours")
 
 
@@ -135,7 +147,12 @@ def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
     for place, (title, x, axis) in enumerate(scales):
         ax.axvline(place, color=style.MUTED, linewidth=0.8)
         ax.annotate(
-            title.replace(" (", "\n("), (place, 1.07), ha="center", va="bottom", fontsize=7.5, annotation_clip=False
+            textwrap.fill(title, TITLE_LETTERS, break_long_words=False),
+            (place, 1.07),
+            ha="center",
+            va="bottom",
+            fontsize=7.5,
+            annotation_clip=False,
         )
         for height, label in _marks(axis, x):
             ax.annotate(

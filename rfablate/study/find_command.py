@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rfablate.study.find import Answer
     from rfablate.study.goals import Question
     from rfablate.study.members import StudyDirectory
-    from rfablate.study.plan import Plan
+    from rfablate.study.search import Search
 
 
 def add_find_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +51,10 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
 def find(args: argparse.Namespace) -> int:
     """Answer a question by a search; return the exit code."""
     from rfablate.case.load import load_case
-    from rfablate.study.find import Search
     from rfablate.study.find import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.pool import start_run
+    from rfablate.study.search import Search
 
     case = load_case(args.case, args.overrides)
     question = _question(args, case)
@@ -67,7 +67,7 @@ def find(args: argparse.Namespace) -> int:
             directory.forget_failure(failed.name)
 
         def run_these(members: Any) -> None:
-            run_open(search.plan, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
+            run_open(search, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
 
         try:
             answer = search_for(search, directory, run_these)
@@ -101,7 +101,7 @@ def _question(args: argparse.Namespace, case: Case) -> Question:
 
 
 def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
-    from rfablate.study.find import at_edge, shown
+    from rfablate.study.search import at_edge, shown
 
     question = answer.question
     if answer.x is None:
@@ -110,6 +110,8 @@ def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
         return
     spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
     print(f"answer: {shown(question, answer.x)}{spread}")
+    if answer.why:
+        print(f"  no closer: {answer.why}")
     for key in at_edge(question, answer.x):
         print(f"  {key} is at the end of its range: a wider one may give a better answer")
     for column in dict.fromkeys([question.column, *(goal.column for goal in question.goals)]):
@@ -129,6 +131,7 @@ def _keep_answer(answer: Answer, directory: StudyDirectory) -> None:
         "answer": None if answer.x is None else dict(zip(keys, answer.x, strict=True)),
         "nearest": dict(zip(keys, answer.nearest, strict=True)),
         "error_bar": answer.spread,
+        "no_closer": answer.why or None,
         "runs": answer.runs,
         "proven_by": answer.member,
         "numbers": answer.numbers,
@@ -137,15 +140,14 @@ def _keep_answer(answer: Answer, directory: StudyDirectory) -> None:
 
 
 def run_open(
-    plan: Plan, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
+    search: Search, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
 ) -> None:
-    """Run those of some members that have neither a result nor a failure yet."""
+    """Run those of some members that have neither a result nor a failure yet, and say what each comes to."""
     from rfablate.study.pool import run_members, slots_for
     from rfablate.study.progress import StudyProgress
 
     todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
-    for member in todo:
-        print(f"run {member.name}", flush=True)
-    progress = StudyProgress(len(todo), 0, 0, shown=False)
+    progress = StudyProgress(len(todo), 0, 0, what="runs", told=lambda name: search.told(name, directory))
     slots = slots_for(ranks, jobs)
-    run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    run_members(search.plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    progress.clear()

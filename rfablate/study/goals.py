@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from rfablate.case.load import dump_case
 from rfablate.case.schema import Case
 from rfablate.case.spacing import SPACING, spacing_of
 from rfablate.case.suggest import did_you_mean
 from rfablate.errors import CaseError, Fault
+from rfablate.study.checks import Change, change_faults, column_faults, setting
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 WORST = 10.0
 """Violation of a goal whose number is missing, as a margin where there is no lesion; in parts of the goal's value."""
@@ -71,15 +80,26 @@ class Question:
         return f"{'least' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
 
 
-def ask(case: Case, vary: Sequence[str], goals: Sequence[str], minimise: str | None, maximise: str | None) -> Question:
+def ask(  # noqa: PLR0913
+    case: Case,
+    vary: Sequence[str],
+    goals: Sequence[str],
+    minimise: str | None,
+    maximise: str | None,
+    known: Sequence[Fault] = (),
+) -> Question:
     """Return the question in the words of the command line.
 
     Raises:
-        CaseError: with every fault in it.
+        CaseError: with every fault in it, beside those that are `known` already.
     """
-    faults: list[Fault] = []
+    faults = list(known)
     varied = [found for text in vary if (found := _vary(case, text, faults)) is not None]
+    faults += _key_faults(case, [Change("--vary", ((setting(v.key, 0.5 * (v.low + v.high)),),)) for v in varied])
     wanted = [goal for text in goals if (goal := _goal(text, faults)) is not None]
+    columns = {"--minimise": minimise, "--maximise": maximise, **{f"--goal {goal}": goal.column for goal in wanted}}
+    keys = [text.partition("=")[0] for text in vary]
+    faults += column_faults(case, {where: each for where, each in columns.items() if each is not None}, keys)
     if (minimise is None) == (maximise is None):
         faults.append(Fault("find", "no one thing to minimise or maximise", "--minimise COLUMN or --maximise COLUMN"))
     if not vary:
@@ -88,6 +108,11 @@ def ask(case: Case, vary: Sequence[str], goals: Sequence[str], minimise: str | N
         raise CaseError(faults, "find")
     column, sign = (minimise, 1.0) if minimise is not None else (str(maximise), -1.0)
     return Question(tuple(varied), tuple(wanted), column, sign)
+
+
+def _key_faults(case: Case, changes: Sequence[Change]) -> list[Fault]:
+    """Return which changes the case does not take."""
+    return change_faults(tomllib.loads(dump_case(case)), Path(), changes)
 
 
 def to_cover(
@@ -108,8 +133,9 @@ def to_cover(
     """
     names = [s.name for s in case.structures if s.role == "target"]
     if target not in names:
-        hint = did_you_mean(target, names)
-        raise CaseError([Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", hint)], "find")
+        near = did_you_mean(target, names)
+        known = [Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", near)]
+        return ask(case, [key, *vary], goals, key.partition("=")[0], None, known)
     needed = next(s.required_fraction for s in case.structures if s.name == target)
     own = [f"structures.{target}.covered_fraction>={needed - 1e-6:.9g}"]
     own += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
@@ -158,7 +184,11 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
         return Vary(key, low, high, True)
     value = _value_at(case, key) if key != SPACING else spacing_of([a.tip for a in case.applicators]) * 1e3
     if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
-        faults.append(Fault("--vary", f"{key} has no number above or below 0 in the case", "KEY=LOW:HIGH"))
+        unknown = [
+            f for f in _key_faults(case, [Change("--vary", ((f"{key}=1",),))]) if not f.found.startswith("found")
+        ]
+        none = Fault("--vary", f"{key} has no number above or below 0 in the case", "KEY=LOW:HIGH")
+        faults += unknown or [none]
         return None
     return Vary(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
 

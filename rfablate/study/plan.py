@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from rfablate.case.checks import check_parts
 from rfablate.case.guide import split_unit
 from rfablate.case.load import parse_case, read_case_file
@@ -23,8 +21,10 @@ from rfablate.case.overrides import apply_overrides
 from rfablate.case.parts import Parts
 from rfablate.case.schema import Case
 from rfablate.errors import CaseError, Fault
+from rfablate.study.checks import setting
 from rfablate.study.design import Point, axes_of, points_of
-from rfablate.study.schema import Axis, StudyFile, load_study
+from rfablate.study.load import parse_study, study_faults, unknown_columns
+from rfablate.study.schema import Axis, StudyFile
 
 SLUG_LENGTH = 100
 TRIED = 20
@@ -114,11 +114,11 @@ class Plan:
         data = copy.deepcopy(self._data)
         changes = []
         for axis, value in self._valued(point):
-            changes.append(_change(axis.key, value))
+            changes.append(setting(axis.key, value))
             for key, values in axis.also.items():
-                changes.append(_change(key, values[_index(axis, value)]))
+                changes.append(setting(key, values[_index(axis, value)]))
         if self.history is not None:
-            changes.append(_change(self.history.key, self.history_values()[-1]))
+            changes.append(setting(self.history.key, self.history_values()[-1]))
         faults = apply_overrides(data, tuple(changes))
         if faults:
             raise CaseError(faults, str(self._file))
@@ -154,9 +154,21 @@ class Plan:
 
 
 def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
-    """Return the plan of the study file, or of the study.toml in a folder."""
+    """Return the plan of the study file, or of the study.toml in a folder.
+
+    Raises:
+        CaseError: the study or its base case has faults; carries all of them, each where it comes from.
+    """
     file = file / "study.toml" if file.is_dir() else file
-    return Plan(load_study(file), file.parent, overrides)
+    data = read_case_file(file, "study")
+    try:
+        plan = Plan(parse_study(data, str(file)), file.parent, overrides)
+    except CaseError as error:
+        raise CaseError(study_faults(data, file.parent, overrides) or error.faults, str(file)) from None
+    faults = unknown_columns(data, file.parent, overrides)
+    if faults:
+        raise CaseError(faults, str(file))
+    return plan
 
 
 def case_hash(case: Case) -> str:
@@ -179,7 +191,3 @@ def label_of(axis: Axis, value: Any) -> str:
 
 def _index(axis: Axis, value: Any) -> int:
     return (axis.values or ()).index(value)
-
-
-def _change(key: str, value: Any) -> str:
-    return f"{key}={tomli_w.dumps({'value': value}).partition('= ')[2].strip()}"

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from rfablate.errors import CaseError, Fault
 from rfablate.study.members import StudyDirectory
 from rfablate.study.plan import Member, Plan
+from rfablate.study.schema import SECTIONS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +31,6 @@ else:
 FloatArray = npt.NDArray[np.float64]
 
 HEAD = ("member", "status", "reason")
-SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
 LEFT_OUT = ("hottest_point_mm", "error_bar")
 SAME_TIME = 1e-6
 """Part of a run within which two times are one."""

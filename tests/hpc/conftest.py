@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import clean_environment
 from tests.hpc.cluster import cluster
 from tests.hpc.jobs import CASE, LONG, ROOT, SLOW, job_of, rfablate, sets, site_file
 
@@ -19,7 +20,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "slow").mkdir()
     (folder / "slow" / "sitecustomize.py").write_text(SLOW)
     with cluster() as base, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("OMPI_", "PMIX_", "PMI_", "ORTE_", "SLURM_"))]:
+        clean = clean_environment()
+        for name in [name for name in os.environ if name not in clean or name.startswith("SLURM_")]:
             patch.delenv(name)
         patch.setenv("SLURM_CONF", str(base / "slurm.conf"))
         patch.setenv("PYTHONPATH", str(ROOT))

@@ -6,7 +6,6 @@ Steps are made slow by sleeping, so that a run outlasts a limit of one minute on
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from tests.environment import clean_environment
 
 ROOT = Path(__file__).parents[2]
 CASE = ROOT / "tests" / "mpi" / "cases" / "axisymmetric.toml"
@@ -66,14 +67,10 @@ def sets(keys: list[str]) -> list[str]:
 
 
 def do(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user does who has no MPI running.
-
-    A test process that has imported mpi4py has the library's variables in its environment, though not in `os.environ`.
-    Jobs would inherit them, and their mpirun would end at once with 1 and without a word.
-    """
-    clean = dict(os.environ)
+    """Run a command as a user does who has no MPI running."""
+    environment = clean_environment()
     return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False, timeout=200, env=clean
+        list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False, timeout=200, env=environment
     )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import clean_environment
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,9 +36,7 @@ def begin(ranks: int, arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
     """Start `python ARGUMENTS` on that many ranks, in a session of its own."""
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun on the path")
-    # MPI is on in this process already: its ranks must not take it for their launcher
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMIX_", "PMI_", "ORTE_"))}
-    environment |= {
+    environment = clean_environment() | {
         "OMP_NUM_THREADS": "1",
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",

@@ -8,8 +8,8 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.run import run
+from rfablate.study.load import load_study
 from rfablate.study.plan import Plan
-from rfablate.study.schema import load_study
 from rfablate.study.table import at_time, flatten
 
 FOLDER = Path(__file__).parents[2] / "cases" / "ex_vivo_factorial"

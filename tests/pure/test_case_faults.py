@@ -255,6 +255,39 @@ def test_all_faults_come_at_once_from_every_table_and_from_the_cross_checks() ->
     }
 
 
+def test_a_misspelt_table_is_looked_into_as_what_was_meant() -> None:
+    """Its name and its contents are told at once; what it was meant to be is not told as missing."""
+
+    def change(data: dict[str, Any]) -> None:
+        data["aplicator"] = data.pop("applicators")
+        data["aplicator"][0].update(model="cannula-22g-5", tip_shap="bevel")
+        data["generatr"] = data.pop("generator")
+        data["generatr"]["hold_s"] = -1
+        data["structures"][2]["paht_mm"] = data["structures"][2].pop("path_mm")
+        data["structures"][2]["paht_mm"][1] = [0, "b", 0]
+
+    assert {(fault.where, fault.suggestion) for fault in faults_after(change)} == {
+        ("aplicator", "did you mean applicators?"),
+        ("applicators[0].model", 'did you mean "cannula-22g-5mm"?'),
+        ("applicators[0].tip_shap", "did you mean tip_shape?"),
+        ("generatr", "did you mean generator?"),
+        ("generator.hold_s", ""),
+        ('structures[2] "motor_root".paht_mm', "did you mean path_mm?"),
+        ('structures[2] "motor_root".path_mm[1][1]', "a number, without quotes and without its unit"),
+    }
+
+
+def test_nothing_is_looked_into_under_a_name_that_is_taken_or_only_resembles() -> None:
+    """Nor under one of another unit, where every number would be wrong."""
+
+    def change(data: dict[str, Any]) -> None:
+        data["aplicators"] = [{"tip_shap": "bevel"}]
+        data["meshing"] = {"acuracy": "draft"}
+        data["domain"]["centre_cm"] = [0, 0, 900]
+
+    assert {fault.where for fault in faults_after(change)} == {"aplicators", "meshing", "domain.centre_cm"}
+
+
 def test_the_message_counts_the_faults_and_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TRIGEMINAL.read_text(encoding="utf-8").replace("hold_s = 60", "hold_s = -60"), encoding="utf-8")
@@ -282,10 +315,25 @@ def test_a_syntax_fault_says_line_column_and_text(tmp_path: Path, text: str, whe
     assert found in fault.found
 
 
-def test_a_missing_file_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong", ["cases/trigminal.toml", "cases/facet_jont", "cass/facet_joint", "cases/facet_jont/case.toml"]
+)
+def test_a_missing_case_is_told_with_the_nearest_path(wrong: str, tmp_path: Path) -> None:
+    """A file, or a folder with a case.toml in it: one without is no case."""
+    for made in ("trigeminal.toml", "facet_joint/case.toml", "facet_jon/notes.txt"):
+        (tmp_path / "cases" / made).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cases" / made).touch()
+    meant = tmp_path / "cases" / ("trigeminal.toml" if "trig" in wrong else "facet_joint")
+    with pytest.raises(CaseError) as caught:
+        load_case(tmp_path / wrong)
+    assert [fault.suggestion for fault in caught.value.faults] == [f"did you mean {meant}?"]
+
+
+def test_a_path_unlike_any_gets_no_suggestion(tmp_path: Path) -> None:
     (tmp_path / "trigeminal.toml").touch()
-    with pytest.raises(CaseError, match=r'did you mean "trigeminal.toml"\?'):
-        load_case(tmp_path / "trigminal.toml")
+    with pytest.raises(CaseError) as caught:
+        load_case(tmp_path / "liver")
+    assert caught.value.faults[0].suggestion == ""
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:

@@ -17,16 +17,11 @@ import pytest
 import rfablate.log as log_module
 from rfablate.__main__ import main
 from rfablate.log import Progress, setup_log
+from tests.environment import clean_environment
 
 ROOT = Path(__file__).parents[2]
 TRIGEMINAL = ROOT / "tests" / "pure" / "data" / "trigeminal.toml"
 needs_dolfinx = pytest.mark.skipif(find_spec("dolfinx") is None, reason="DOLFINx is not installed")
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without what an MPI started in this process, or a launcher, left there for its children."""
-    left = ("OMPI_COMM", "OMPI_UNIVERSE", "OMPI_MCA_ess", "OMPI_MCA_orte", "ORTE_", "PMIX_", "PMI_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(left)}
 
 
 def rfablate(*arguments: str | Path, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
@@ -129,6 +124,17 @@ def test_the_library_is_shown_with_units_and_sources(
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert [word for word in words if word not in out] == []
+
+
+@pytest.mark.parametrize("verb", ["report", pytest.param("resume", marks=needs_dolfinx)])
+def test_a_misspelt_run_directory_is_told_with_the_nearest(verb: str, tmp_path: Path) -> None:
+    for name in ("nerve", "nerves_of_another_kind"):
+        (tmp_path / name).mkdir()
+        for file in ("case.toml", "summary.json"):
+            (tmp_path / name / file).touch()
+    done = rfablate(verb, tmp_path / "nreve")
+    assert done.returncode == 2
+    assert "no such directory; expected a" in done.stderr and f"did you mean {tmp_path / 'nerve'}?" in done.stderr
 
 
 def test_an_unknown_entry_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,3 +274,19 @@ def quiet_after() -> object:
     yield
     setup_log(0)
     logging.getLogger("rfablate").handlers.clear()
+
+
+def test_children_of_a_test_see_no_mpi_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what a launcher set, nor what the library sets behind the back of os.environ; what a user set they do."""
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    monkeypatch.setenv("PMIX_NAMESPACE", "here")
+    monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")
+    os.putenv("PMIX_BEHIND", "1")
+    try:
+        command = [sys.executable, "-c", "import os; print(*os.environ)"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment())
+    finally:
+        os.unsetenv("PMIX_BEHIND")
+    seen = done.stdout.split()
+    assert "PATH" in seen and "OMPI_ALLOW_RUN_AS_ROOT" in seen
+    assert not {"OMPI_COMM_WORLD_RANK", "PMIX_NAMESPACE", "PMIX_BEHIND"} & set(seen)

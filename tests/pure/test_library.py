@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rfablate.catalogue import applicators_text
 from rfablate.physics.library import (
     applicator_model,
     applicator_names,
+    applicator_source,
     damage_set,
     damage_set_names,
     tissue,
@@ -155,3 +157,16 @@ def test_names_without_an_entry_raise() -> None:
     for lookup in (tissue, applicator_model, damage_set):
         with pytest.raises(KeyError):
             lookup("no such entry")
+
+
+def test_every_applicator_stands_with_its_own_source() -> None:
+    """Not those of the cannulae for all: the deck that the four-armed one is of, what is assumed of a curve."""
+    _, sources = applicators_text().split("\nsources\n")
+    lines = dict(line.strip().split(": ", 1) for line in sources.splitlines())
+    assert "Tungjitkusolmun" in lines["four-arm-15mm"]
+    assert lines["cooled-18g-4mm, cooled-17g-4mm"].startswith("gauge and tip: sizes sold for pain treatment")
+    curved = [name for name in applicator_names() if "-curved" in name]
+    assert "makers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} like it"]
+    assert sum("publish the curve" in line for line in lines.values()) == 1
+    for name in applicator_names():
+        assert applicator_source(name)[0] in sources and applicator_source(name)[0] in applicators_text(name)

@@ -116,7 +116,7 @@ def test_equal_points_are_run_once_and_have_a_row_each(tmp_path: Path, monkeypat
     ("text", "said"),
     [
         ('[[axes]]\nkey = "generator.target_degree"\nvalues = [60]\n', "generator.target_degree: unknown key"),
-        ('[[axes]]\nkey = "generator.target_degC"\nvalue = [60]\n', 'did you mean "values"?'),
+        ('[[axes]]\nkey = "generator.target_degC"\nvalue = [60]\n', "did you mean values?"),
         ('[[axes]]\nkey = "generator.target_degC"\nvalues = [10, 20]\n', "generator.target_degC: found 10"),
         (TARGETS + TARGETS, "generator.target_degC is varied twice"),
         (TARGETS + '[[axes]]\nkey = "generator.hold_s"\nvalues = [1, 2]\n[design]\nkind = "zip"\n', "as many values"),
@@ -131,6 +131,83 @@ def test_equal_points_are_run_once_and_have_a_row_each(tmp_path: Path, monkeypat
 )
 def test_a_wrong_study_is_refused_with_its_reason(text: str, said: str, tmp_path: Path) -> None:
     assert said in refused(tmp_path, text)
+
+
+def test_all_faults_of_a_study_come_at_once_each_where_it_stands(tmp_path: Path) -> None:
+    """Of its keys, of its tables together, and of what its changes and axes make of the case."""
+    text = """
+titel = "heat"
+ranks = 0
+set = ["generator.hols_s=30"]
+[[axes]]
+key = "generator.target_degree"
+value = [60, 70]
+[[axes]]
+key = "structures.motor_rot.diameter_mm"
+values = [1, 2]
+scale = "logarithmic"
+[[axes]]
+key = "time.order"
+values = [1, 7]
+[design]
+kind = "latin-hypercube"
+[collect]
+responses = ["structures.motor_rot.max_degC"]
+"""
+    file = tmp_path / "study.toml"
+    file.write_text(BASE + text)
+    with pytest.raises(CaseError) as caught:
+        load_plan(file, ["mesh.acuracy=draft"])
+    told = {fault.where: f"{fault.found} | {fault.suggestion}" for fault in caught.value.faults}
+    assert told == {
+        "titel": 'unknown key (found "heat") | did you mean title?',
+        "ranks": "found 0 | ",
+        "axes[0].value": "unknown key (found [60, 70]) | did you mean values?",
+        "axes[0]: generator.target_degree": "unknown key (found 60) | did you mean target_degC?",
+        "axes[1].scale": 'found "logarithmic" | ',
+        "design.kind": 'found "latin-hypercube" | did you mean "latin_hypercube"?',
+        "set[0]: generator.hols_s": "unknown key (found 30) | did you mean hold_s?",
+        "axes[1]: structures.motor_rot.diameter_mm": 'structures has no item "motor_rot" | did you mean "motor_root"?',
+        "axes[2]: time.order": "found 7 | ",
+        "--set: mesh.acuracy": 'unknown key (found "draft") | did you mean accuracy?',
+        "collect.responses[0]": (
+            'no column structures.motor_rot.max_degC | did you mean "structures.motor_root.max_degC"?'
+        ),
+    }
+
+
+def test_a_study_of_a_faulty_case_or_of_none_says_so_beside_its_own_faults(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        (DATA / "trigeminal.toml").read_text().replace("radius_mm = 40", "radius_mm = -40")
+    )
+    file = tmp_path / "study.toml"
+    file.write_text('base = "mine.toml"\n' + TARGETS.replace("70]", "700]"))
+    with pytest.raises(CaseError) as caught:
+        load_plan(file)
+    assert [fault.where for fault in caught.value.faults] == [
+        "base: domain.radius_mm",
+        "axes[0]: generator.target_degC",
+    ]
+    file.write_text('base = "mien.toml"\n' + TARGETS + 'nam = "hot"\n')
+    with pytest.raises(CaseError) as caught:
+        load_plan(file)
+    assert [fault.suggestion for fault in caught.value.faults] == [
+        "did you mean name?",
+        f"did you mean {tmp_path / 'mine.toml'}?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ('responses = ["structures.motor_rot.max_degC"]', "structures.motor_root.max_degC"),
+        ('responses = ["lesion.isotherm50.width_mm"]', "lesion.isotherm_50C.width_mm"),
+        ('responses = ["lesions.isotherm_50C.width_mm"]', "lesion"),
+        ('pareto = ["max lesion.arhenius.volume_mm3", "min generator.target_degC"]', "lesion.arrhenius.volume_mm3"),
+    ],
+)
+def test_a_response_no_run_can_have_is_refused_before_any_run(asked: str, meant: str, tmp_path: Path) -> None:
+    assert f'did you mean "{meant}"?' in refused(tmp_path, f"{TARGETS}[collect]\n{asked}\n")
 
 
 def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

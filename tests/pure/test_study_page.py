@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from rfablate.errors import CaseError
+from rfablate.study import figures
+from rfablate.study.data import Varied
 from rfablate.study.page import write_page
 from rfablate.study.plan import load_plan
 from rfablate.study.table import StudyTable
@@ -49,6 +53,23 @@ def test_every_figure_is_drawn(text: str, tmp_path: Path) -> None:
     for name in ("Main effects", "Contours", "Parallel coordinates"):
         assert f"<h2>{name}</h2>" in found
     assert ("<h2>Interactions</h2>" in found) == (text is GRID)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 6, 7])
+def test_contours_stay_wide_enough_to_read_however_many(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In rows; no panel is narrower than 1.7 inches or lies upon another."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures.style, "svg", lambda figure, title: drawn.append(figure) or "")
+    x, y = (part.ravel() for part in np.meshgrid([60.0, 70.0, 80.0], [30.0, 60.0, 90.0]))
+    axes = [
+        Varied(name, "", each, np.unique(each), ("a", "b", "c"), False, False) for name, each in (("x", x), ("y", y))
+    ]
+    figures.contours(axes, [(f"structures.s{n}.max_degC", x + n * y) for n in range(1, count + 1)])
+    panels = [ax for ax in drawn[0].axes if ax.get_visible() and ax.get_title(loc="left")]
+    assert len(panels) == count
+    boxes = [ax.get_position().transformed(drawn[0].transFigure) for ax in panels]
+    assert min(box.width for box in boxes) / drawn[0].dpi > 1.7
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
 
 
 def test_the_page_opens_offline(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_member_goes_on_from_its_checkpoint(tmp_path: Path, left: str) -> None
 
 def test_a_wrong_site_is_refused(tmp_path: Path) -> None:
     (tmp_path / "site.toml").write_text('partion = "short"\n')
-    with pytest.raises(CaseError, match='did you mean "partition"'):
+    with pytest.raises(CaseError, match="did you mean partition"):
         load_site(tmp_path / "site.toml")
 
 
