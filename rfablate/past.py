@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.stepping import bdf2_error_factor, euler_error_factor
+from rfablate.stepping import error_factor
 
 FloatArray = npt.NDArray[np.float64]
 Value = TypeVar("Value", FloatArray, float)
@@ -40,17 +40,16 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
     """Return the local error [K] of a step of `order` that reached T at t; None with at most `order` past solutions."""
     if len(past) < order + 1:
         return None
-    (t0, T0), (t1, T1) = past[:2]
-    first = (T - T0) / (t - t0)
-    second = (T0 - T1) / (t0 - t1)
-    upper = (first - second) / (t - t1)
-    if order == 1:
-        return np.asarray(np.abs(upper) * euler_error_factor(t - t0))
-    t2, T2 = past[2]
-    lower = (second - (T1 - T2) / (t1 - t2)) / (t0 - t2)
-    return np.asarray(np.abs((upper - lower) / (t - t2)) * bdf2_error_factor(t - t0, t0 - t1))
+    times, values = [t], [T]
+    for time, value in past[: order + 1]:
+        times, values = [*times, time], [*values, value]
+    differences = values
+    for level in range(1, order + 2):
+        pairs = zip(differences, differences[1:], strict=False)
+        differences = [(new - old) / (times[n] - times[n + level]) for n, (new, old) in enumerate(pairs)]
+    return np.asarray(np.abs(differences[0]) * error_factor(t, times[1 : order + 1]))
 
 
 def changes(past: Sequence[tuple[float, FloatArray]]) -> list[FloatArray]:
     """Return by how much each solution differs from the one before it, newest first."""
-    return [new - old for (_, new), (_, old) in zip(past, past[1:], strict=False)]
+    return [new - old for (_, new), (_, old) in zip(past[:3], past[1:3], strict=False)]

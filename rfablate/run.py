@@ -218,7 +218,7 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     if trial.solved_at is not None:
         state.solved_at = trial.solved_at
         state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
-    state.past = [(trial.t, trial.T), *state.past[:2]]
+    state.past = [(trial.t, trial.T), *state.past[:3]]
     state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.vapour is not None else []
     state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
     if state.after_switch:

@@ -27,27 +27,28 @@ from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
 
+STEADY = 2.5
+"""Largest ratio of a step to the last at which the third order is taken: variable-step BDF3 is stable below 2.553, BDF2
+always (Li and Liao, Stability of variable-step BDF2 and BDF3 methods, SIAM J. Numer. Anal. 60, 2022). A step that was
+cut short for a stop is followed by a much longer one."""
 MOST_BOILED = 0.05
 """Part of a node's water that may boil in a step: sigma is that of the step's end only as far as it is foreseen."""
 
 
 def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
     """Return the step from the state to time t [s], leaving the state alone. Collective."""
-    dt = t - state.t
-    second = problem.control.order == 2
-    T_star = extrapolate(state.past, t) if second else state.T
+    dt, order, ahead = t - state.t, _order(problem, state, t), problem.control.order > 1
+    T_star = parabola(state.past, t) if order > 2 else extrapolate(state.past, t) if ahead else state.T
     T_law = T_star
     if problem.vapour is not None:
-        boiled = extrapolate(state.boiled, t) if state.boiled and second else state.vapour
+        boiled = extrapolate(state.boiled, t) if state.boiled and ahead else state.vapour
         T_law = drying(T_star, np.clip(boiled, 0.0, 1.0))
     with watch.stage("assemble"):
         problem.assemble(T_law)
-    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if second else state.omega
+    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if ahead else state.omega
     alive = problem.blood_flow.left(omega_star, T_star)
-    previous = state.past[1][0] if len(state.past) > 1 and second and not state.hot else None
-    order = 1 if previous is None else 2
-    w0, w1, w2 = bdf_weights(dt, None if previous is None else state.t - previous)
-    past = -(w1 * state.T + w2 * state.past[1][1]) if previous is not None else -w1 * state.T
+    w0, *weights = bdf_weights(t, [time for time, _ in state.past[:order]])
+    past = np.asarray(sum(-w * T for w, (_, T) in zip(weights, state.past, strict=False)))
 
     with watch.stage("potential"):
         units, potentials, solved_at = _unit_fields(problem, state, T_law, t)
@@ -84,6 +85,18 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         t, dt, T, vapour, outputs, potentials, solved_at, memories, turn,
         decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
     )  # fmt: skip
+
+
+def _order(problem: Problem, state: State, t: float) -> int:
+    """Return the order of the step to t [s]: the third once its error can be told, but not where the step grows much.
+
+    Where water is near boiling it is the first: the temperature has kinks there.
+    """
+    known = len(state.past)
+    if state.hot or known < 3:
+        return 1 if state.hot else min(problem.control.order, known)
+    grows = t - state.t > STEADY * (state.t - state.past[1][0])
+    return min(problem.control.order, 2 if grows else known - 1)
 
 
 def _unit_fields(

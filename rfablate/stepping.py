@@ -1,22 +1,24 @@
 """How long the next step is: adaptive or fixed, cut to land exactly on every stop. Pure; memory is passed in and out.
 
-The steps are BDF2 with variable step (backward Euler after every switch, when no history counts). The local error of a
-step h after steps h1 and h2 is, with y[...] the third divided difference over the last four solutions,
+The steps are BDF3 with variable step: backward Euler after every switch, when no history counts, and the second order
+until there is enough of it. The local error of a step to t of order k after steps that ended at t_1, t_2, ... is, with
+y[...] the divided difference of order k + 1 over the last k + 2 solutions,
 
-    BDF2:  y''' / 6 * h^2 (h + h1)^2 / (2 h + h1)  =  y[n+1, n, n-1, n-2] * h^2 (h + h1)^2 / (2 h + h1)
+    y[t, t_1, ..., t_k+1]  *  product of (t - t_j) / sum of 1 / (t - t_j),      j = 1 to k
 
 (Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, chapter III.5).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 SAFETY = 0.85
 """Fraction of the step the error estimate would allow."""
 SHRINK, GROW = 0.25, 1.8
-"""Limits of the change from one step to the next; variable-step BDF2 is zero-stable up to 1 + sqrt(2)."""
+"""Limits of the change from one step to the next."""
 
 
 ROUNDING = 1e-9
@@ -54,8 +56,8 @@ class StepControl:
     maximum: float
     """Step after a switch, shortest and longest step [s]."""
     fixed: float | None = None
-    order: int = 2
-    """1: backward Euler throughout; 2: BDF2 after the first step."""
+    order: int = 3
+    """Highest order of a step; 1: backward Euler throughout."""
 
     def start(self) -> StepMemory:
         """Return the memory before the first step."""
@@ -103,19 +105,20 @@ def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) ->
     return tuple(t for t in times if all(abs(t - stop) > rounding for stop in stops))
 
 
-def bdf2_error_factor(h: float, h1: float) -> float:
-    """Return what the third divided difference is multiplied by to give the local error of a BDF2 step h after h1."""
-    return h**2 * (h + h1) ** 2 / (2.0 * h + h1)
+def bdf_weights(t: float, before: Sequence[float]) -> tuple[float, ...]:
+    """Return (w0, w1, ...) of  y'(t) ~ w0 y(t) + w1 y(before[0]) + ...  [1/s], the times `before` newest first [s].
+
+    The slope at t of the polynomial through all of them: backward Euler after one time, BDF2 after two.
+    """
+    times = (t, *before)
+    weights = [sum(1.0 / (t - each) for each in before)]
+    for i, own in enumerate(before, 1):
+        above = math.prod(t - each for j, each in enumerate(times) if j not in (0, i))
+        below = math.prod(own - each for j, each in enumerate(times) if j != i)
+        weights.append(above / below)
+    return tuple(weights)
 
 
-def euler_error_factor(h: float) -> float:
-    """Return what the second divided difference is multiplied by to give the local error of a backward Euler step h."""
-    return h**2
-
-
-def bdf_weights(h: float, h1: float | None) -> tuple[float, float, float]:
-    """Return (w0, w1, w2) of  y'(n+1) ~ w0 y(n+1) + w1 y(n) + w2 y(n-1)  [1/s]; h1 None: backward Euler."""
-    if h1 is None:
-        return 1.0 / h, -1.0 / h, 0.0
-    r = h / h1
-    return (1.0 + 2.0 * r) / (1.0 + r) / h, -(1.0 + r) / h, r * r / (1.0 + r) / h
+def error_factor(t: float, before: Sequence[float]) -> float:
+    """Return what the divided difference over one more solution is multiplied by: the local error of a step to t."""
+    return math.prod(t - each for each in before) / sum(1.0 / (t - each) for each in before)

@@ -99,7 +99,7 @@ class Mesh(Table):
 
 
 class Time(Table):
-    """Time stepping: adaptive BDF2 with local error at most `tolerance` a step, or fixed steps."""
+    """Time stepping: adaptive with a local error of at most `tolerance` a step, or fixed steps; BDF of `order`."""
 
     stepping: Literal["adaptive", "fixed"] = "adaptive"
     tolerance: Positive = Field(default=0.1, alias="tolerance_K")
@@ -108,7 +108,7 @@ class Time(Table):
     max_step: Positive = Field(default=10.0, alias="max_step_s")
     step: Positive = Field(default=0.5, alias="step_s")
     """Step of the fixed mode [s]."""
-    order: Literal[1, 2] = 2
+    order: Literal[1, 2, 3] = 3
 
 
 class Solver(Table):

@@ -18,6 +18,7 @@ so that T and phi solve the whole coupled problem exactly, with s added to the r
 | dt, uniform                                | T (L2)                     | 2              | 2              |
 | dt, steps 3 : 1 alternately                | T (L2)                     | 2              | 2              |
 | dt, backward Euler                         | T (L2)                     | 1              | 1              |
+| dt, BDF3 after short first steps           | T (L2)                     | 3              | 3.4 to 3.9     |
 | tolerance of adaptive BDF2 steps           | T (L2)                     | 2/3            | 2/3            |
 | tolerance of adaptive Euler steps          | T (L2)                     | 1/2            | 1/2            |
 
@@ -229,6 +230,17 @@ def test_second_order_in_h(comm: MPI.Comm) -> None:
 
 
 @dataclass(frozen=True)
+class Growing(StepControl):
+    """Steps that double from a 64th of the fixed length up to it: a first step by backward Euler counts little."""
+
+    def next_time(self, t: float, stops: Sequence[float], memory: StepMemory) -> float:
+        """Return the end of the next step [s]; see `StepControl.next_time`."""
+        assert self.fixed is not None
+        end = min(2.0 * t, t + self.fixed) if t > 0.0 else self.fixed / 64.0
+        return next((s for s in stops if s < end + 1e-9), end)
+
+
+@dataclass(frozen=True)
 class Alternating(StepControl):
     """Fixed steps, long and short by turns."""
 
@@ -259,20 +271,46 @@ def _halved_steps(comm: MPI.Comm, order: int, ratio: float) -> tuple[list[float]
 
 
 @pytest.mark.parametrize(
-    ("order", "ratio", "expected"), [(2, 1.0, 2.0), (2, 3.0, 2.0), (1, 1.0, 1.0)], ids=["uniform", "3:1", "Euler"]
+    ("order", "ratio", "expected"),
+    [(2, 1.0, 2.0), (2, 3.0, 2.0), (1, 1.0, 1.0)],
+    ids=["uniform", "3:1", "Euler"],
 )
 def test_order_in_dt(comm: MPI.Comm, order: int, ratio: float, expected: float) -> None:
     steps, differences = _halved_steps(comm, order, ratio)
     _assert_orders(steps, differences, expected, 0.15)
 
 
-@pytest.mark.parametrize(("order", "expected"), [(2, 2.0 / 3.0), (1, 1.0 / 2.0)], ids=["BDF2", "Euler"])
+def test_bdf3_is_of_third_order_in_dt_or_better(comm: MPI.Comm) -> None:
+    domain, temperatures = _domain(comm, _half_plane(10)), []
+    for dt in (2.0, 1.0, 0.5, 0.25, 0.125):
+        problem = _problem(domain, fixed_step(dt, 3))
+        problem = replace(problem, control=Growing(**vars(problem.control)))
+        temperatures.append(last_frame(problem).T)
+    pairs = zip(temperatures[:-1], temperatures[1:], strict=True)
+    found = orders([2.0, 1.0, 0.5, 0.25], [norm_L2(domain, coarse - fine) for coarse, fine in pairs])
+    assert min(found) > 2.85, found
+
+
+def test_bdf3_comes_nearer_than_bdf2_with_the_same_tolerance(comm: MPI.Comm) -> None:
+    domain = _domain(comm, _half_plane(10))
+
+    def solved(tolerance: float, order: int) -> FloatArray:
+        time = {"tolerance_K": tolerance, "first_step_s": 1e-3, "order": order}
+        return last_frame(_problem(domain, time)).T
+
+    exact = solved(2e-6, 3)
+    for tolerance in (0.1, 0.1 / 8):
+        third, second = (norm_L2(domain, solved(tolerance, order) - exact) for order in (3, 2))
+        assert third < 0.4 * second, (tolerance, third, second)
+
+
+@pytest.mark.parametrize(("order", "expected"), [(2, 2.0 / 3.0), (1, 0.5)], ids=["BDF2", "Euler"])
 def test_adaptive_steps_converge_with_their_tolerance(comm: MPI.Comm, order: int, expected: float) -> None:
     """A step's error goes with dt^(order + 1), the error at the end with dt^order."""
     domain = _domain(comm, _half_plane(10))
     tolerances, found = [0.1, 0.1 / 8, 0.1 / 64], []
-    for tolerance, by in (*((each, order) for each in tolerances), (2e-5, 2)):
-        time = {"tolerance_K": tolerance, "first_step_s": 0.1 * tolerance ** (1 / 3), "order": by}
+    for tolerance, by in (*((each, order) for each in tolerances), (2e-5, 3)):
+        time = {"tolerance_K": tolerance, "first_step_s": 0.1 * tolerance**0.5, "order": by}
         found.append(last_frame(_problem(domain, time)).T)
     differences = [norm_L2(domain, T - found[-1]) for T in found[:-1]]
     _assert_orders(tolerances, differences, expected, 0.12)

@@ -2,24 +2,24 @@
 
 | what                                          | expected                              |
 |-----------------------------------------------|---------------------------------------|
-| BDF2 weights, any two steps                   | exact for quadratics                  |
-| BDF2 error factor x third divided difference  | the error of a step, exact for cubics |
-| Euler error factor x second divided difference| the error, exact for quadratics       |
-| global error of BDF2 on y' = -y               | dt^2, also with steps of 1 : 1.7      |
-| the same, steps chosen by StepControl         | tolerance^(2/3)                       |
+| weights of order 1, 2, 3, any steps           | exact for polynomials of that degree  |
+| error factor x next divided difference        | the error, exact one degree higher    |
+| global error on y' = -y                       | dt^order, also with steps of 1 : 1.7  |
+| the same, steps of order 3 by StepControl     | tolerance^(3/4)                       |
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import operator
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from rfablate.stepping import StepControl, bdf2_error_factor, bdf_weights, euler_error_factor
+from rfablate.stepping import StepControl, bdf_weights, error_factor
 
 CONTROL = StepControl(tolerance=1e-3, first=0.02, minimum=1e-4, maximum=10.0)
 
@@ -127,20 +127,28 @@ def test_after_a_switch_the_next_step_is_short_again() -> None:
 
 # --- formulas -------------------------------------------------------------------------------------
 
-STEPS = [(0.3, 0.3, 0.3), (0.5, 0.2, 0.7), (0.1, 0.9, 0.2), (1e-3, 0.4, 2.0)]
+STEPS = [(0.3, 0.3, 0.3, 0.3), (0.5, 0.2, 0.7, 0.4), (0.1, 0.9, 0.2, 0.3), (1e-3, 0.4, 2.0, 0.1)]
 
 
-@pytest.mark.parametrize(("h", "h1", "h2"), STEPS)
-def test_bdf2_weights_differentiate_quadratics_exactly(h: float, h1: float, h2: float) -> None:
-    w = bdf_weights(h, h1)
-    t = (1.3, 1.3 - h, 1.3 - h - h1)
-    for power, slope in ((0, 0.0), (1, 1.0), (2, 2.0 * t[0])):
+def _times(steps: Sequence[float]) -> list[float]:
+    """Return 1.3 and the times before it."""
+    return list(itertools.accumulate(steps, operator.sub, initial=1.3))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("steps", STEPS)
+def test_weights_differentiate_polynomials_of_their_order_exactly(steps: Sequence[float], order: int) -> None:
+    t = _times(steps)[: order + 1]
+    w = bdf_weights(t[0], t[1:])
+    for power in range(order + 1):
+        slope = power * t[0] ** (power - 1)
         assert sum(wi * ti**power for wi, ti in zip(w, t, strict=True)) == pytest.approx(slope, rel=1e-9, abs=1e-9)
 
 
-def test_backward_euler_weights_differentiate_lines_exactly() -> None:
-    w0, w1, w2 = bdf_weights(0.25, None)
-    assert (w0, w1, w2) == (4.0, -4.0, 0.0)
+def test_backward_euler_and_bdf2_of_equal_steps_have_their_known_weights() -> None:
+    assert bdf_weights(0.25, [0.0]) == (4.0, -4.0)
+    assert bdf_weights(1.0, [0.5, 0.0]) == pytest.approx((3.0, -4.0, 1.0))
+    assert bdf_weights(3.0, [2.0, 1.0, 0.0]) == pytest.approx((11 / 6, -3.0, 1.5, -1 / 3))
 
 
 def _divided_difference(t: Sequence[float], y: Sequence[float]) -> float:
@@ -149,36 +157,32 @@ def _divided_difference(t: Sequence[float], y: Sequence[float]) -> float:
     return (_divided_difference(t[:-1], y[:-1]) - _divided_difference(t[1:], y[1:])) / (t[0] - t[-1])
 
 
-@pytest.mark.parametrize(("h", "h1", "h2"), STEPS)
-def test_bdf2_error_factor_gives_the_error_of_a_step_on_a_cubic_exactly(h: float, h1: float, h2: float) -> None:
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("steps", STEPS)
+def test_the_error_factor_gives_the_error_of_a_step_on_the_next_polynomial_exactly(
+    steps: Sequence[float], order: int
+) -> None:
     def y(t: float) -> float:
-        return 2.0 * t**3 - 0.7 * t**2 + 0.1 * t - 3.0
+        return 2.0 * t ** (order + 1) - 0.7 * t**order + 0.1 * t - 3.0
 
-    t = [1.3, 1.3 - h, 1.3 - h - h1, 1.3 - h - h1 - h2]
-    slope = 6.0 * t[0] ** 2 - 1.4 * t[0] + 0.1
-    w0, w1, w2 = bdf_weights(h, h1)
-    stepped = (slope - w1 * y(t[1]) - w2 * y(t[2])) / w0
-    predicted = _divided_difference(t, [y(each) for each in t]) * bdf2_error_factor(h, h1)
+    t = _times(steps)[: order + 2]
+    slope = 2.0 * (order + 1) * t[0] ** order - 0.7 * order * t[0] ** (order - 1) + 0.1
+    w0, *w = bdf_weights(t[0], t[1:-1])
+    stepped = (slope - sum(wi * y(ti) for wi, ti in zip(w, t[1:-1], strict=True))) / w0
+    predicted = _divided_difference(t, [y(each) for each in t]) * error_factor(t[0], t[1:-1])
     assert stepped - y(t[0]) == pytest.approx(predicted, rel=1e-6)
-
-
-@pytest.mark.parametrize(("h", "h1", "_"), STEPS)
-def test_euler_error_factor_gives_the_error_of_a_step_on_a_parabola_exactly(h: float, h1: float, _: float) -> None:
-    t = [1.3, 1.3 - h, 1.3 - h - h1]
-    stepped = t[1] ** 2 + h * 2.0 * t[0]
-    predicted = _divided_difference(t, [each**2 for each in t]) * euler_error_factor(h)
-    assert stepped - t[0] ** 2 == pytest.approx(predicted, rel=1e-9)
 
 
 # --- orders ---------------------------------------------------------------------------------------
 
 
-def _decay(times: Sequence[float]) -> float:
-    """Return the error at the last time of y' = -y, y(0) = 1, stepped as the package does: Euler first, then BDF2."""
-    t, y = [times[0]], [1.0]
-    for end in times[1:]:
-        w0, w1, w2 = bdf_weights(end - t[-1], t[-1] - t[-2] if len(t) > 1 else None)
-        y.append(-(w1 * y[-1] + (w2 * y[-2] if len(y) > 1 else 0.0)) / (w0 + 1.0))
+def _decay(times: Sequence[float], order: int) -> float:
+    """Return the error at the last time of y' = -y, y(0) = 1, from exact values at as many times as the order takes."""
+    t = list(times[:order])
+    y = [math.exp(-each) for each in t]
+    for end in times[order:]:
+        w0, *w = bdf_weights(end, t[: -order - 1 : -1])
+        y.append(-sum(wi * yi for wi, yi in zip(w, reversed(y), strict=False)) / (w0 + 1.0))
         t.append(end)
     return abs(y[-1] - math.exp(-t[-1]))
 
@@ -194,14 +198,15 @@ def _pattern(long: float, short: float, end: float) -> Iterator[float]:
     yield end
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("ratio", [1.0, 1.7])
-def test_bdf2_is_of_second_order(ratio: float) -> None:
+def test_steps_are_of_their_order(ratio: float, order: int) -> None:
     errors = []
     for n in (20, 40, 80, 160):
         short = 4.0 / n / (1.0 + ratio)
-        errors.append(_decay(list(_pattern(ratio * short, short, 2.0))))
+        errors.append(_decay(list(_pattern(ratio * short, short, 2.0)), order))
     orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
-    assert orders[-1] == pytest.approx(2.0, abs=0.1), orders
+    assert orders[-1] == pytest.approx(order, abs=0.1), orders
 
 
 def _adaptive_decay(tolerance: float) -> tuple[float, int, list[float]]:
@@ -211,21 +216,21 @@ def _adaptive_decay(tolerance: float) -> tuple[float, int, list[float]]:
     committed = []
     while t[-1] < 8.0:
         end = control.next_time(t[-1], [8.0], memory)
-        h = end - t[-1]
-        w0, w1, w2 = bdf_weights(h, t[-1] - t[-2] if len(t) > 1 else None)
-        new = -(w1 * y[-1] + (w2 * y[-2] if len(y) > 1 else 0.0)) / (w0 + 1.0)
+        h, order = end - t[-1], len(t) if len(t) < 3 else min(3, len(t) - 1)
+        before = t[: -order - 1 : -1]
+        w0, *w = bdf_weights(end, before)
+        new = -sum(wi * yi for wi, yi in zip(w, reversed(y), strict=False)) / (w0 + 1.0)
         error = None
-        if len(t) > 2:
-            nodes = [end, *t[:-4:-1]]
-            third = _divided_difference(nodes, [new, *y[:-4:-1]])
-            error = abs(third) * bdf2_error_factor(h, t[-1] - t[-2])
-        verdict = control.judge(h, error, 1 if len(t) == 1 else 2, memory)
+        if len(t) > order:
+            nodes = [end, *t[: -order - 2 : -1]]
+            error = abs(_divided_difference(nodes, [new, *y[: -order - 2 : -1]])) * error_factor(end, before)
+        verdict = control.judge(h, error, order, memory)
         memory = verdict.memory
         if verdict.accepted:
             # what this step alone adds, were its history exact
-            if len(t) > 2:
-                exact = [math.exp(-each) for each in (t[-1], t[-2])]
-                committed.append(abs(-(w1 * exact[0] + w2 * exact[1]) / (w0 + 1.0) - math.exp(-end)))
+            if error is not None:
+                alone = -sum(wi * math.exp(-each) for wi, each in zip(w, before, strict=True)) / (w0 + 1.0)
+                committed.append(abs(alone - math.exp(-end)))
             t.append(end)
             y.append(new)
     worst = max(abs(a - math.exp(-b)) for a, b in zip(y, t, strict=True))
@@ -240,5 +245,5 @@ def test_steps_chosen_by_the_tolerance_keep_each_steps_error_near_it_and_converg
     errors = [worst for worst, _, _ in runs.values()]
     counts = [steps for _, steps, _ in runs.values()]
     for (a, b), (m, n) in zip(itertools.pairwise(errors), itertools.pairwise(counts), strict=True):
-        assert 10 ** (2 / 3) * 0.6 < a / b < 10 ** (2 / 3) * 1.7, errors
-        assert 10 ** (1 / 3) * 0.7 < n / m < 10 ** (1 / 3) * 1.4, counts
+        assert 10 ** (3 / 4) * 0.6 < a / b < 10 ** (3 / 4) * 1.7, errors
+        assert 10 ** (1 / 4) * 0.7 < n / m < 10 ** (1 / 4) * 1.4, counts
