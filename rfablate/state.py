@@ -40,7 +40,7 @@ class State:
     step_memory: StepMemory
     ledger: Ledger = Ledger()
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
-    """(time, temperature) since the last switch, newest first, at most three."""
+    """(time, temperature) since the last switch, newest first, at most four."""
     potentials: list[tuple[float, tuple[FloatArray, ...]]] = field(default_factory=list)
     """(time, each group's potential) of the last three that were solved, newest first: they start the next solve."""
     solved_at: FloatArray | None = None

@@ -4,7 +4,7 @@
 
 T [degC]; q_1 the Joule heat of 1 V [W/(m3 V2)]; alive falls to 0 where tissue is dead; T given on fixed nodes,
 k dT/dn = h (T_c - T) on a wall with a liquid (`fem.film`), no flux through the rest. In time
-dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1),  coefficients taken at an extrapolated temperature,
+dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1) + w3 T(n-2),  coefficients taken at an extrapolated temperature,
 so the step is linear and splits into a part without voltage and a part for 1 V:   T(n+1) = T_a + V^2 T_b.
 The unknown is the rise above blood: the solver's tolerance then is one of the rise, not of the level.
 """
@@ -132,7 +132,7 @@ class HeatProblem:
         """Return the temperature at the end of the step [degC]. Collective.
 
         Args:
-            past: -(w1 T(n) + w2 T(n-1)) at the local nodes [K/s].
+            past: -(w1 T(n) + w2 T(n-1) + ...) at the local nodes [K/s].
             fixed_value: temperature of the fixed nodes [degC].
             guess: starting value [degC].
             source: Joule and other heat at the nodes [W].
