@@ -1,0 +1,160 @@
+"""A comparison as a few lines of text, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rfablate.case.guide import show
+from rfablate.compare.case_diff import ABSENT
+from rfablate.compare.numbers import Pair
+from rfablate.compare.two_runs import Comparison, LesionPair, LesionPairs
+from rfablate.report.run_data import RunData
+
+SHOWN = {
+    "lesion": ("width_mm", "length_mm", "depth_distal_mm", "depth_proximal_mm", "volume_mm3", "bridge_margin_mm"),
+    "structures": (
+        "covered_fraction", "max_degC", "min_margin_mm", "time_to_cover_s", "coagulated_length_mm", "verdict",
+    ),
+    "electric": ("power_W", "peak_power_W", "voltage_V", "impedance_ohm"),
+    "energy": ("joule_J", "stored_J", "perfused_J", "boundary_J", "latent_J", "metabolic_J"),
+    "numerics": ("nodes", "steps", "rejects"),
+    "timing_s": ("total",),
+}  # fmt: skip
+"""Keys of each section of a summary that the text tells, a channel's among the generator's."""
+DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 1, "J": 1, "s": 1}
+"""Decimals of a number by the last word of its key."""
+
+
+def as_text(found: Comparison) -> str:
+    """Return the comparison as text."""
+    lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
+    rows: list[Sequence[str]] = [("", "A", "B", "B - A", "")]
+    for table, pairs in found.numbers.items():
+        told = [pair for pair in pairs if _is_told(table.partition(".")[0], pair)]
+        if told:
+            rows += [(table, "", "", "", ""), *(_number_row(pair) for pair in told)]
+    lines += [*_columns(rows), "", *_lesion_lines(found)]
+    return "\n".join(lines)
+
+
+def _run_lines(letter: str, run: RunData) -> list[str]:
+    made = run.table("provenance")
+    with_ = [f"{name} {made[key]}" for key, name in (("rfablate", "rfablate"), ("dolfinx", "DOLFINx")) if made.get(key)]
+    how = f"{run.summary.get('status')}: {run.summary.get('reason')}"
+    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([how, *with_])]
+
+
+def _case_lines(found: Comparison) -> list[str]:
+    if not found.case:
+        return ["the cases have no difference"]
+    rows: list[Sequence[str]] = [("the cases differ in", "A", "B")]
+    rows += [(key, _value(a), _value(b)) for key, a, b in found.case]
+    return _columns(rows, numbers=False)
+
+
+def _value(value: Any) -> str:
+    return "-" if value is ABSENT else show(value)
+
+
+def _is_told(section: str, pair: Pair) -> bool:
+    return pair.key.rpartition(".")[2] in SHOWN[section] and bool(pair.a or pair.b)
+
+
+def _number_row(pair: Pair) -> tuple[str, ...]:
+    decimals = DECIMALS.get(pair.key.rpartition("_")[2], 1)
+    difference = "" if pair.difference is None else "0"
+    if pair.difference:
+        difference = f"{pair.difference:+}" if isinstance(pair.difference, int) else f"{pair.difference:+.{decimals}f}"
+    percent = f"{pair.percent:+.1f} %" if pair.percent else ""
+    values = (_number(value, bar, decimals) for value, bar in ((pair.a, pair.bar_a), (pair.b, pair.bar_b)))
+    return f"  {pair.key}", *values, difference, percent
+
+
+def _number(value: Any, bar: float | None, decimals: int) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.{decimals}f}" + (f" ±{bar:.1g}" if bar is not None else "")
+
+
+def _lesion_lines(found: Comparison) -> list[str]:
+    pairs = found.lesions
+    if pairs is None:
+        return [f"lesions were not laid over each other: {found.refused}"]
+    when = f"{pairs.time_s:g} s" + ("" if pairs.is_end else ", the last output time of both,")
+    rows: list[Sequence[str]] = [
+        ("", "Dice", "in both", "A only", "B only", "A from B", "", "", "B from A", "", ""),
+        ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
+    ]
+    rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
+    lines = [f"lesions at {when} laid over each other: volumes in mm3, distances between their surfaces in mm"]
+    lines += _columns(rows)
+    if pairs.mesh != "same":
+        other = "A" if pairs.mesh == "B" else "B"
+        said = f"{other}'s lesions were carried there, which changed their volumes by at most"
+        lines.append(f"  volumes are on {pairs.mesh}'s mesh; {said} {pairs.carried_percent:.1f} %")
+    return lines
+
+
+def _lesion_row(pair: LesionPair) -> list[str]:
+    shared = pair.shared
+    if shared.dice is None:
+        return ["none", *[""] * 9]
+    volumes = (f"{volume:.1f}" for volume in (shared.both, shared.only_a, shared.only_b))
+    far = [f"{v:.2f}" if v is not None else "-" for d in (pair.a_to_b, pair.b_to_a) for v in _distances(d)]
+    return [f"{shared.dice:.3f}", *volumes, *far]
+
+
+def _distances(d: Any) -> tuple[Any, Any, Any]:
+    return (None, None, None) if d is None else (d.mean, d.p95, d.largest)
+
+
+def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(w) if numbers else cell.ljust(w) for cell, w in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([f"  {row[0].ljust(widths[0])}", *cells]).rstrip())
+    return lines
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """Return the comparison as what JSON can hold: every number of the summaries, differences B - A."""
+    return {
+        "runs": {letter: _run_json(run) for letter, run in (("a", found.a), ("b", found.b))},
+        "case": {key: {"a": _plain(a), "b": _plain(b)} for key, a, b in found.case},
+        "numbers": {
+            f"{table}.{pair.key}": {**asdict(pair), "difference": pair.difference, "percent": pair.percent}
+            for table, pairs in found.numbers.items()
+            for pair in pairs
+        },
+        "lesions": _lesions_json(found.lesions) if found.lesions is not None else {"refused": found.refused},
+    }
+
+
+def _run_json(run: RunData) -> dict[str, Any]:
+    said = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
+    return {"directory": str(run.directory), **said, "rfablate": run.table("provenance").get("rfablate")}
+
+
+def _plain(value: Any) -> Any:
+    return None if value is ABSENT else value
+
+
+def _lesions_json(pairs: LesionPairs) -> dict[str, Any]:
+    rules = {}
+    for rule, pair in pairs.rules.items():
+        shared = pair.shared
+        rules[rule] = {
+            "dice": shared.dice,
+            "both_mm3": shared.both,
+            "a_only_mm3": shared.only_a,
+            "b_only_mm3": shared.only_b,
+            "a_to_b_mm": asdict(pair.a_to_b) if pair.a_to_b is not None else None,
+            "b_to_a_mm": asdict(pair.b_to_a) if pair.b_to_a is not None else None,
+        }
+    said = {key: getattr(pairs, key) for key in ("time_s", "is_end", "mesh", "carried_percent")}
+    return {**said, "rules": rules}
