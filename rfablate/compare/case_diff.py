@@ -14,11 +14,15 @@ Difference = tuple[str, Any, Any]
 
 
 def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
-    """Yield every key whose values differ, with both; a table or list that only one case has, as a whole.
+    """Yield every key whose values differ, with both; of a table that only one case has, every key.
 
     Items of a list are matched by their name, where all have one, else by their number from 0. Where named items that
     both have stand in another order, the list itself is yielded with their names.
     """
+    if isinstance(a, Mapping) and b is ABSENT:
+        b = {}
+    elif isinstance(b, Mapping) and a is ABSENT:
+        a = {}
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in [*a, *(key for key in b if key not in a)]:
             yield from case_difference(a.get(key, ABSENT), b.get(key, ABSENT), _below(path, key))

@@ -48,18 +48,16 @@ def overlap(carried: Carried, rule: str) -> Overlap:
     """Return how far a rule's lesion of the mesh's own run (a) and the other run's (b) cover each other."""
     home = carried.home
     own, other = home.levels[rule], carried.levels[rule]
-    first, second = home.tissue & home.reached(own), carried.tissue & home.reached(other)
-    mine = _cut(_grid(home, first, own, other), "own")
-    theirs = _cut(_grid(home, second, own, other), "other")
-    both = _cut(_cut(_grid(home, first & second, own, other), "own"), "other")
-    return Overlap(*(_volume(each, flat=home.axis is not None) for each in (mine, theirs, both)))
+    return Overlap(
+        _volume(home, home.tissue, own),
+        _volume(home, carried.tissue, other),
+        _volume(home, home.tissue & carried.tissue, own, other),
+    )
 
 
 def lesion_volume(body: Body, rule: str) -> float:
     """Return the volume of a rule's lesion on the run's own mesh [mm3]."""
-    level = body.levels[rule]
-    grid = _grid(body, body.tissue & body.reached(level), level, level)
-    return _volume(_cut(grid, "own"), flat=body.axis is not None)
+    return _volume(body, body.tissue, body.levels[rule])
 
 
 def grid_of(body: Body, chosen: BoolArray) -> Any:
@@ -70,26 +68,29 @@ def grid_of(body: Body, chosen: BoolArray) -> Any:
     return pv.UnstructuredGrid({kind: body.cells[chosen]}, body.x)
 
 
-def _grid(body: Body, chosen: BoolArray, own: FloatArray, other: FloatArray) -> Any:
-    grid = grid_of(body, chosen)
-    grid.point_data["own"], grid.point_data["other"] = own, other
-    return grid
-
-
-def _cut(grid: Any, level: str) -> Any:
-    """Return what of a grid has a level of at least 0."""
-    return grid.clip_scalar(scalars=level, value=0.0, invert=False) if grid.n_cells else grid
-
-
-def _volume(grid: Any, *, flat: bool) -> float:
-    """Return the volume of a grid, of the rings that it sweeps where it is flat [mm3]."""
+def _volume(body: Body, chosen: BoolArray, *levels: FloatArray) -> float:
+    """Return the volume of the part of the chosen cells where every level is at least 0 [mm3]."""
     import pyvista as pv
 
-    simplices = grid.triangulate() if grid.n_cells else grid
-    cells = simplices.cells_dict.get(pv.CellType.TRIANGLE if flat else pv.CellType.TETRA)
-    if cells is None:
-        return 0.0
-    corners = np.asarray(simplices.points, dtype=np.float64)[cells]
+    flat = body.axis is not None
+    for level in levels:
+        chosen = chosen & body.reached(level)
+    whole = chosen & np.all([(level >= 0.0)[body.cells].all(axis=1) for level in levels], axis=0)
+    volume = _swept(body.x[body.cells[whole]], flat=flat)
+    grid = grid_of(body, chosen & ~whole)
+    for number, level in enumerate(levels):
+        grid.point_data[str(number)] = level
+    for number in range(len(levels)):
+        grid = grid.clip_scalar(scalars=str(number), value=0.0, invert=False) if grid.n_cells else grid
+    if not grid.n_cells:
+        return volume
+    pieces = grid.triangulate()
+    cells = pieces.cells_dict[pv.CellType.TRIANGLE if flat else pv.CellType.TETRA]
+    return volume + _swept(np.asarray(pieces.points, dtype=np.float64)[cells], flat=flat)
+
+
+def _swept(corners: FloatArray, *, flat: bool) -> float:
+    """Return the volume of tetrahedra, shape (n, 4, 3), or of the rings that triangles sweep, (n, 3, 3) [mm3]."""
     sides = corners[:, 1:] - corners[:, :1]
     if flat:
         areas = 0.5 * np.abs(np.linalg.det(sides[:, :, :2]))

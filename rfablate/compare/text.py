@@ -30,13 +30,12 @@ DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 
 def as_text(found: Comparison) -> str:
     """Return the comparison as text."""
     lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
-    rows: list[Sequence[str]] = [("", "A", "B", "B - A", "")]
+    rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
     for table, pairs in found.numbers.items():
-        told = [pair for pair in pairs if _is_told(table.partition(".")[0], pair)]
+        told = _told(table.partition(".")[0], pairs)
         if told:
-            rows += [(table, "", "", "", ""), *(_number_row(pair) for pair in told)]
-    lines += [*_columns(rows), "", *_lesion_lines(found)]
-    return "\n".join(lines)
+            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in told)]
+    return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
 def _run_lines(letter: str, run: RunData) -> list[str]:
@@ -58,26 +57,38 @@ def _value(value: Any) -> str:
     return "-" if value is ABSENT else show(value)
 
 
-def _is_told(section: str, pair: Pair) -> bool:
-    return pair.key.rpartition(".")[2] in SHOWN[section] and bool(pair.a or pair.b)
+def _told(section: str, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of a table that the text tells: none of mere anatomy, as on the card, and no pairs of zeros."""
+    if section == "structures" and not any(pair.key == "verdict" and (pair.a or pair.b) for pair in pairs):
+        return []
+    keys = [pair.key.rpartition(".")[2] if section == "electric" else pair.key for pair in pairs]
+    return [pair for key, pair in zip(keys, pairs, strict=True) if key in SHOWN[section] and (pair.a or pair.b)]
 
 
-def _number_row(pair: Pair) -> tuple[str, ...]:
+def _number_row(pair: Pair) -> Sequence[str]:
     decimals = DECIMALS.get(pair.key.rpartition("_")[2], 1)
-    difference = "" if pair.difference is None else "0"
-    if pair.difference:
-        difference = f"{pair.difference:+}" if isinstance(pair.difference, int) else f"{pair.difference:+.{decimals}f}"
-    percent = f"{pair.percent:+.1f} %" if pair.percent else ""
-    values = (_number(value, bar, decimals) for value, bar in ((pair.a, pair.bar_a), (pair.b, pair.bar_b)))
-    return f"  {pair.key}", *values, difference, percent
+    difference = "" if pair.difference is None else _signed(pair.difference, decimals)
+    percent = "" if not pair.percent else f"{_signed(pair.percent, 1)} %"
+    values = ((_number(value, decimals), _bar(bar)) for value, bar in ((pair.a, pair.bar_a), (pair.b, pair.bar_b)))
+    return f"  {pair.key}", *(cell for value in values for cell in value), difference, percent
 
 
-def _number(value: Any, bar: float | None, decimals: int) -> str:
-    if value is None:
-        return "-"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.{decimals}f}" + (f" ±{bar:.1g}" if bar is not None else "")
+def _number(value: Any, decimals: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{decimals}f}"
+    return "-" if value is None else str(value)
+
+
+def _bar(bar: float | None) -> str:
+    """Return an error bar as text, with one digit."""
+    return "" if bar is None else f"±{float(f'{bar:.1g}'):g}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    """Return a difference with so many decimals, with one digit where it has none there."""
+    if isinstance(value, int) or not value:
+        return f"{value:+}" if value else "0"
+    return f"{value:+.{decimals}f}" if abs(value) >= 0.5 * 10.0**-decimals else f"{value:+.1g}"
 
 
 def _lesion_lines(found: Comparison) -> list[str]:

@@ -287,9 +287,9 @@ def test_cases_differ_by_key_and_by_name() -> None:
     assert list(case_difference(a, a)) == []
     assert list(case_difference(a, b)) == [
         ("structures.root.limit_degC", 45.0, 50.0),
-        ("structures.new", ABSENT, {"name": "new"}),
+        ("structures.new.name", ABSENT, "new"),
         ("structures", ["nerve", "root"], ["root", "nerve"]),
-        ("body", {"temperature_degC": 37.0}, ABSENT),
+        ("body.temperature_degC", 37.0, ABSENT),
         ("stages.0.hold_s", 60.0, 90.0),
         ("path_mm.39", [0.0, 0.0, 0.1 * 39], [1.0, 0.0, 3.9]),
         ("tip_mm", ABSENT, [0.0, 0.0, 1.0]),
