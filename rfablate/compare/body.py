@@ -65,21 +65,20 @@ class Carried:
     same_mesh: bool
 
 
-def last_common_time(a: RunData, b: RunData) -> tuple[float, bool]:
-    """Return the last output time after the start that both runs have [s], and whether it is the last of both.
+def times_to_compare(a: RunData, b: RunData) -> list[tuple[float, float]]:
+    """Return the times of A and of B [s] at which their lesions are held against each other.
+
+    The last output times of both; where these differ, also the last that both have after the start, if any.
 
     Raises:
-        OSError, ValueError: a fields file cannot be read, or there is no such time.
+        OSError, ValueError: a fields file cannot be read.
     """
     first, second = _times(a), _times(b)
-    shared = [t for t in first if t > 0.0 and np.any(_same(second, t))]
-    if not shared:
-        raise ValueError("the runs have no output time in common")
-    return float(shared[-1]), bool(shared[-1] == first[-1] and _same(second, first[-1])[-1])
-
-
-def _same(times: FloatArray, t: float) -> BoolArray:
-    return np.asarray(np.abs(times - t) <= SAME_TIME * t)
+    shared = [float(t) for t in first if t > 0.0 and np.any(np.abs(second - t) <= SAME_TIME * t)]
+    ends = float(first[-1]), float(second[-1])
+    if not shared or (abs(ends[0] - ends[1]) <= SAME_TIME * ends[0]):
+        return [ends]
+    return [ends, (shared[-1], shared[-1])]
 
 
 def _times(run: RunData) -> FloatArray:
@@ -87,6 +86,8 @@ def _times(run: RunData) -> FloatArray:
     if not file.is_file():
         raise ValueError(f"there is no {FIELDS} in {run.directory}")
     with FieldsReader(file) as fields:
+        if not len(fields.times_s):
+            raise ValueError(f"{FIELDS} in {run.directory} holds a mesh but no frame")
         return fields.times_s
 
 

@@ -92,16 +92,24 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def _lesion_lines(found: Comparison) -> list[str]:
-    pairs = found.lesions
-    if pairs is None:
+    if not found.lesions:
         return [f"lesions were not laid over each other: {found.refused}"]
-    when = f"{pairs.time_s:g} s" + ("" if pairs.is_end else ", the last output time of both,")
+    first, *common = found.lesions
+    if first.time_a_s == first.time_b_s:
+        return _overlap_lines(f"at {first.time_a_s:g} s", first)
+    lines = _overlap_lines(f"at the ends, {first.time_a_s:g} s of A and {first.time_b_s:g} s of B,", first)
+    for pairs in common:
+        lines += ["", *_overlap_lines(f"at {pairs.time_a_s:g} s, the last output time of both,", pairs)]
+    return lines
+
+
+def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
     rows: list[Sequence[str]] = [
         ("", "Dice", "in both", "A only", "B only", "A from B", "", "", "B from A", "", ""),
         ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
     ]
     rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
-    lines = [f"lesions at {when} laid over each other: volumes in mm3, distances between their surfaces in mm"]
+    lines = [f"lesions {when} laid over each other: volumes in mm3, distances between their surfaces in mm"]
     lines += _columns(rows)
     if pairs.mesh != "same":
         other = "A" if pairs.mesh == "B" else "B"
@@ -142,7 +150,8 @@ def as_json(found: Comparison) -> dict[str, Any]:
             for table, pairs in found.numbers.items()
             for pair in pairs
         },
-        "lesions": _lesions_json(found.lesions) if found.lesions is not None else {"refused": found.refused},
+        "lesions": [_lesions_json(pairs) for pairs in found.lesions],
+        "refused": found.refused,
     }
 
 
@@ -167,5 +176,5 @@ def _lesions_json(pairs: LesionPairs) -> dict[str, Any]:
             "a_to_b_mm": asdict(pair.a_to_b) if pair.a_to_b is not None else None,
             "b_to_a_mm": asdict(pair.b_to_a) if pair.b_to_a is not None else None,
         }
-    said = {key: getattr(pairs, key) for key in ("time_s", "is_end", "mesh", "carried_percent")}
+    said = {key: getattr(pairs, key) for key in ("time_a_s", "time_b_s", "mesh", "carried_percent")}
     return {**said, "rules": rules}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfablate.compare.body import Body, carry, last_common_time, read_body
+from rfablate.compare.body import Body, carry, read_body, times_to_compare
 from rfablate.compare.case_diff import Difference, case_difference
 from rfablate.compare.numbers import Pair, pair_numbers
 from rfablate.compare.overlap import Overlap, lesion_volume, overlap
@@ -24,11 +24,10 @@ class LesionPair:
 
 @dataclass(frozen=True)
 class LesionPairs:
-    """The lesions of the rules that both runs have, at their last common output time [s]."""
+    """The lesions of the rules that both runs have, at a time of A and one of B [s]."""
 
-    time_s: float
-    is_end: bool
-    """Whether both runs end there."""
+    time_a_s: float
+    time_b_s: float
     mesh: str
     """Whose mesh the volumes are on: "same", "A" or "B"."""
     carried_percent: float
@@ -44,31 +43,31 @@ class Comparison:
     b: RunData
     case: list[Difference]
     numbers: dict[str, list[Pair]]
-    lesions: LesionPairs | None
+    lesions: list[LesionPairs]
+    """At the ends of both runs and, where these differ, at the last output time of both."""
     refused: str
     """Why the lesions were not held against each other, '' where they were."""
 
 
 def compare_runs(a: RunData, b: RunData) -> Comparison:
     """Return what differs between two runs."""
-    lesions, refused = None, ""
+    lesions, refused = [], ""
     try:
-        lesions = compare_lesions(a, b)
+        lesions = [compare_lesions(a, b, *times) for times in times_to_compare(a, b)]
     except (OSError, ValueError) as error:
         refused = str(error)
     return Comparison(a, b, list(case_difference(a.case, b.case)), pair_numbers(a.summary, b.summary), lesions, refused)
 
 
-def compare_lesions(a: RunData, b: RunData) -> LesionPairs:
-    """Return how far the lesions of two runs cover each other and how far apart their surfaces are.
+def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) -> LesionPairs:
+    """Return how far A's lesions at one time [s] and B's at another cover each other, and their surfaces' distances.
 
     Volumes are taken on the mesh in 3-D where only one is, else on the one with more nodes; surfaces on their own.
 
     Raises:
         OSError, ValueError: a fields file cannot be read, or the lesions cannot be held against each other.
     """
-    time_s, is_end = last_common_time(a, b)
-    first, second = read_body(a, time_s), read_body(b, time_s)
+    first, second = read_body(a, time_a_s), read_body(b, time_b_s)
     if first.axis is not None and second.axis is not None and first.axis != second.axis:
         raise ValueError("both runs are axisymmetric, about different axes (domain.centre_mm)")
     rules = [rule for rule in first.levels if rule in second.levels]
@@ -89,7 +88,7 @@ def compare_lesions(a: RunData, b: RunData) -> LesionPairs:
             distance(surfaces[1], surfaces[0]),
         )
     mesh = "same" if carried.same_mesh else "B" if swapped else "A"
-    return LesionPairs(time_s, is_end, mesh, 100.0 * max(changes), found)
+    return LesionPairs(time_a_s, time_b_s, mesh, 100.0 * max(changes), found)
 
 
 def _prefers(body: Body, other: Body) -> bool:

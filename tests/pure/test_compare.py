@@ -15,7 +15,7 @@ import pytest
 from rfablate.__main__ import main
 from rfablate.compare.case_diff import ABSENT, case_difference
 from rfablate.compare.numbers import pair_numbers
-from rfablate.compare.two_runs import LesionPairs, compare_lesions
+from rfablate.compare.two_runs import LesionPairs, compare_runs
 from rfablate.output.fields import FieldsFile
 from rfablate.report.run_data import load_run
 
@@ -97,7 +97,10 @@ def ball_run(
 
 
 def compared(a: Path, b: Path) -> LesionPairs:
-    return compare_lesions(load_run(a), load_run(b))
+    """Return the lesions at the ends of two runs of equal length."""
+    found = compare_runs(load_run(a), load_run(b))
+    assert len(found.lesions) == 1, found.refused
+    return found.lesions[0]
 
 
 def ball(radius: float) -> float:
@@ -131,7 +134,7 @@ def meshes(request: pytest.FixtureRequest) -> tuple[Any, Any, float]:
 def test_concentric_balls_share_the_smaller_and_are_their_radii_apart(meshes: Any, tmp_path: Path) -> None:
     r1, r2 = 4.5, 3.0
     found = compared(ball_run(tmp_path / "a", meshes[0], r1), ball_run(tmp_path / "b", meshes[1], r2))
-    assert found.time_s == 10.0 and found.is_end and set(found.rules) == set(RULES)
+    assert found.time_a_s == found.time_b_s == 10.0 and set(found.rules) == set(RULES)
     for pair in found.rules.values():
         assert pair.shared.dice == pytest.approx(2.0 * r2**3 / (r1**3 + r2**3), rel=meshes[2])
         assert pair.shared.only_a == pytest.approx(ball(r1) - ball(r2), rel=0.02)
@@ -200,25 +203,31 @@ def test_a_run_is_no_different_from_itself(tmp_path: Path, capsys: pytest.Captur
     assert pair.a_to_b is not None and pair.a_to_b.largest < 1e-12
 
 
-def test_lesions_are_held_against_each_other_at_the_last_time_of_both(
+def test_runs_of_unequal_length_are_compared_at_their_ends_and_at_the_last_time_of_both(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a = ball_run(tmp_path / "a", half_plane(20), lambda t: 2.0 + 0.1 * t, times=(0.0, 10.0, 20.0))
     b = ball_run(tmp_path / "b", half_plane(20), lambda t: 2.0 + 0.05 * t, times=(0.0, 10.0))
-    found = compared(a, b)
-    assert (found.time_s, found.is_end) == (10.0, False)
-    assert found.rules["arrhenius"].shared.dice == pytest.approx(2 * 2.5**3 / (3**3 + 2.5**3), rel=0.01)
+    ends, common = compare_runs(load_run(a), load_run(b)).lesions
+    assert (ends.time_a_s, ends.time_b_s, common.time_a_s, common.time_b_s) == (20.0, 10.0, 10.0, 10.0)
+    assert ends.rules["arrhenius"].shared.dice == pytest.approx(2 * 2.5**3 / (4**3 + 2.5**3), rel=0.02)
+    assert common.rules["arrhenius"].shared.dice == pytest.approx(2 * 2.5**3 / (3**3 + 2.5**3), rel=0.02)
     assert main(["compare", str(a), str(b)]) == 0
-    assert "lesions at 10 s, the last output time of both, laid over each other" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "lesions at the ends, 20 s of A and 10 s of B, laid over each other" in said
+    assert "lesions at 10 s, the last output time of both, laid over each other" in said
+    c = ball_run(tmp_path / "c", half_plane(20), 3.0, times=(0.0, 15.0))
+    assert len(compare_runs(load_run(a), load_run(c)).lesions) == 1
 
 
 def test_lesions_that_cannot_be_laid_over_each_other_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a = ball_run(tmp_path / "a", half_plane(10), 4.0, times=(0.0, 10.0))
-    b = ball_run(tmp_path / "b", half_plane(10), 4.0, times=(0.0, 15.0))
+    a, b = (ball_run(tmp_path / name, half_plane(10), 4.0) for name in "ab")
+    case = (b / "case.toml").read_text()
+    (b / "case.toml").write_text(case.replace("centre_mm = [0.0,", "centre_mm = [3.0,"))
     assert main(["compare", str(a), str(b)]) == 0
-    assert "not laid over each other: the runs have no output time in common" in capsys.readouterr().out
+    assert "not laid over each other: both runs are axisymmetric, about different axes" in capsys.readouterr().out
     (b / "fields.vtkhdf").unlink()
     assert main(["compare", str(a), str(b)]) == 0
     said = capsys.readouterr().out
@@ -248,8 +257,9 @@ def test_what_differs_is_told_and_written(tmp_path: Path, capsys: pytest.Capture
     found = json.loads(target.read_text())
     assert found["case"] == {"generator.target_degC": {"a": 80.0, "b": 85.0}}
     assert found["numbers"]["lesion.isotherm_50C.width_mm"]["difference"] == 1.5
-    assert list(found["lesions"]["rules"]) == ["isotherm_50C"]  # the one that both have
-    assert found["lesions"]["rules"]["isotherm_50C"]["dice"] == pytest.approx(2 * 27 / (27 + 64), rel=0.01)
+    rules = found["lesions"][0]["rules"]
+    assert list(rules) == ["isotherm_50C"]  # the one that both have
+    assert rules["isotherm_50C"]["dice"] == pytest.approx(2 * 27 / (27 + 64), rel=0.01)
 
 
 def test_only_numbers_with_a_natural_zero_have_a_percentage() -> None:
