@@ -16,8 +16,8 @@ Difference = tuple[str, Any, Any]
 def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
     """Yield every key whose values differ, with both; of a table that only one case has, every key.
 
-    Items of a list are matched by their name, where all have one, else by their number from 0. Where named items that
-    both have stand in another order, the list itself is yielded with their names.
+    An empty list is as good as none. Items of a list are matched by their name, where all have one, else by their number
+    from 0. Where named items that both have stand in another order, the list itself is yielded with their names.
     """
     if isinstance(a, Mapping) and b is ABSENT:
         b = {}
@@ -34,12 +34,16 @@ def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
     elif _is_list(a) and _is_list(b) and len(a) == len(b) and (_has_tables(a) or (a != b and show(a) == show(b))):
         for number, (first, second) in enumerate(zip(a, b, strict=True)):
             yield from case_difference(first, second, _below(path, str(number)))
-    elif a != b:
+    elif a != b and not (_is_empty(a) and _is_empty(b)):
         yield path, a, b
 
 
 def _below(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
+
+
+def _is_empty(value: Any) -> bool:
+    return value is ABSENT or value == []
 
 
 def _is_list(value: Any) -> bool:

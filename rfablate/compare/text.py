@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 from rfablate.case.guide import show
@@ -123,12 +123,15 @@ def _lesion_row(pair: LesionPair) -> list[str]:
     if shared.dice is None:
         return ["none", *[""] * 9]
     volumes = (f"{volume:.1f}" for volume in (shared.both, shared.only_a, shared.only_b))
-    far = [f"{v:.2f}" if v is not None else "-" for d in (pair.a_to_b, pair.b_to_a) for v in _distances(d)]
-    return [f"{shared.dice:.3f}", *volumes, *far]
+    far = [_length(v) for d in (pair.a_to_b, pair.b_to_a) for v in (astuple(d) if d is not None else (None,) * 3)]
+    return [f"{shared.dice:.4f}", *volumes, *far]
 
 
-def _distances(d: Any) -> tuple[Any, Any, Any]:
-    return (None, None, None) if d is None else (d.mean, d.p95, d.largest)
+def _length(value: float | None) -> str:
+    """Return a distance with two decimals, with one digit where it has none there; below 1 nm there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value >= 0.005 else f"{value:.1g}" if value >= 1e-6 else "0"
 
 
 def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str]:
