@@ -16,8 +16,8 @@ Difference = tuple[str, Any, Any]
 def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
     """Yield every key whose values differ, with both; of a table that only one case has, every key.
 
-    An empty list is as good as none. Items of a list are matched by their name, where all have one, else by their number
-    from 0. Where named items that both have stand in another order, the list itself is yielded with their names.
+    An empty list is as good as none. Items of a list are matched by their name, where all have one, else by their
+    number from 0. Where named items that both have stand in another order, the list is yielded with their names.
     """
     if isinstance(a, Mapping) and b is ABSENT:
         b = {}
