@@ -50,16 +50,16 @@ def refuse_unfinished(directories: list[Path]) -> None:
 
 
 def _unfinished(directory: Path) -> Fault:
-    from rfablate.case.suggest import did_you_mean
+    from rfablate.case.suggest import near_path
 
     expected = "a finished run's directory"
     if (directory / "case.toml").is_file():
         hint = f"rfablate resume {directory} goes on with a run that was stopped"
         return Fault(str(directory), "no summary.json in it", expected, hint)
-    beside = [each.parent.name for each in directory.parent.glob("*/summary.json")]
-    hint = did_you_mean(directory.name, [name for name in beside if name != directory.name])
-    found = "no run in it" if directory.is_dir() else "no such directory"
-    return Fault(str(directory), found, expected, hint or "the folder that `rfablate run` wrote")
+    if directory.exists():
+        return Fault(str(directory), "no run in it", expected, "the folder that `rfablate run` wrote")
+    near = near_path(directory, lambda each: (each / "summary.json").is_file())
+    return Fault(str(directory), "no such directory", expected, near or "the folder that `rfablate run` wrote")
 
 
 def _refuse_damaged(runs: list[RunData]) -> None:

@@ -315,7 +315,7 @@ def test_a_directory_without_a_finished_run_is_refused(tmp_path: Path, capsys: p
     assert out == "" and "2 faults in compare" in said
     assert f"{stopped}: no summary.json in it; expected a finished run's directory" in said
     assert f"rfablate resume {stopped}" in said
-    assert "no such directory" in said and 'did you mean "at_80"?' in said
+    assert "no such directory" in said and f"did you mean {good}?" in said
     (stopped / "summary.json").write_text("{")
     assert main(["compare", str(good), str(stopped)]) == 2
     assert "summary.json cannot be read" in capsys.readouterr().err
