@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate import __version__
+from rfablate.compare.command import add_compare_arguments, compare
 from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.signals import listen
 from rfablate.study.command import add_study_arguments, study
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     report = _verb(verbs, "report", _report, "write report.html of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
     report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
+
+    text = "say what differs between two finished runs, and by how much"
+    add_compare_arguments(_verb(verbs, "compare", compare, text))
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))

@@ -28,6 +28,7 @@ LAYERS = [
     "run",
     "report doctor slurm",
     "study submit verbs",
+    "compare",
     "__main__",
 ]
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}

@@ -1,0 +1,98 @@
+"""How far two lesions cover each other: their volumes, the volume they share, and the Dice coefficient.
+
+    Dice = 2 |A and B| / (|A| + |B|)
+
+Both are on one mesh; cells are cut where a level is zero, so that volumes are finer than a cell and exact for levels
+that are linear inside cells. In the half plane each piece stands for the ring that it sweeps about the axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.compare.body import Body, Carried
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Volumes of two lesions and of what they share [mm3]."""
+
+    a: float
+    b: float
+    both: float
+
+    @property
+    def only_a(self) -> float:
+        """Volume of A without B [mm3]."""
+        return max(self.a - self.both, 0.0)
+
+    @property
+    def only_b(self) -> float:
+        """Volume of B without A [mm3]."""
+        return max(self.b - self.both, 0.0)
+
+    @property
+    def dice(self) -> float | None:
+        """Dice coefficient, from 0 to 1; None where neither run has the lesion."""
+        return 2.0 * self.both / (self.a + self.b) if self.a + self.b > 0.0 else None
+
+
+def overlap(carried: Carried, rule: str) -> Overlap:
+    """Return how far a rule's lesion of the mesh's own run (a) and the other run's (b) cover each other."""
+    home = carried.home
+    own, other = home.levels[rule], carried.levels[rule]
+    return Overlap(
+        _volume(home, home.tissue, own),
+        _volume(home, carried.tissue, other),
+        _volume(home, home.tissue & carried.tissue, own, other),
+    )
+
+
+def lesion_volume(body: Body, rule: str) -> float:
+    """Return the volume of a rule's lesion on the run's own mesh [mm3]."""
+    return _volume(body, body.tissue, body.levels[rule])
+
+
+def grid_of(body: Body, chosen: BoolArray) -> Any:
+    """Return the chosen cells of a mesh as PyVista's grid."""
+    import pyvista as pv
+
+    kind = pv.CellType.TETRA if body.cells.shape[1] == 4 else pv.CellType.TRIANGLE
+    return pv.UnstructuredGrid({kind: body.cells[chosen]}, body.x)
+
+
+def _volume(body: Body, chosen: BoolArray, *levels: FloatArray) -> float:
+    """Return the volume of the part of the chosen cells where every level is at least 0 [mm3]."""
+    import pyvista as pv
+
+    flat = body.axis is not None
+    for level in levels:
+        chosen = chosen & body.reached(level)
+    whole = chosen & np.all([(level >= 0.0)[body.cells].all(axis=1) for level in levels], axis=0)
+    volume = _swept(body.x[body.cells[whole]], flat=flat)
+    grid = grid_of(body, chosen & ~whole)
+    for number, level in enumerate(levels):
+        grid.point_data[str(number)] = level
+    for number in range(len(levels)):
+        grid = grid.clip_scalar(scalars=str(number), value=0.0, invert=False) if grid.n_cells else grid
+    if not grid.n_cells:
+        return volume
+    pieces = grid.triangulate()
+    cells = pieces.cells_dict[pv.CellType.TRIANGLE if flat else pv.CellType.TETRA]
+    return volume + _swept(np.asarray(pieces.points, dtype=np.float64)[cells], flat=flat)
+
+
+def _swept(corners: FloatArray, *, flat: bool) -> float:
+    """Return the volume of tetrahedra, shape (n, 4, 3), or of the rings that triangles sweep, (n, 3, 3) [mm3]."""
+    sides = corners[:, 1:] - corners[:, :1]
+    if flat:
+        areas = 0.5 * np.abs(np.linalg.det(sides[:, :, :2]))
+        return float(2.0 * np.pi * (areas * corners[:, :, 0].mean(axis=1)).sum())
+    return float(np.abs(np.linalg.det(sides)).sum() / 6.0)
