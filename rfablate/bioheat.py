@@ -32,8 +32,6 @@ RESERVE = 0.3
 """Share of the temperature's tolerance that errors of T_b may take."""
 COARSEST_RESPONSE = 1e5
 """Largest tolerance of T_b over that of the temperature."""
-COARSER_AHEAD = 10.0
-"""Tolerance over that of the temperature where only the sensors' numbers are wanted, at a time beyond the step."""
 
 
 def bioheat(
@@ -77,9 +75,7 @@ class Split:
     T_b: dict[int, FloatArray]
     """Response to 1 V of each channel with output."""
     coarser: dict[int, float]
-    """By how much its tolerance was larger than the solver's; infinite: it is a draft."""
-    rough: float = 1.0
-    """By how much that of T_near is larger."""
+    """By how much its tolerance was larger than that of the temperature; infinite: it is a draft."""
 
     def at(self, heating: Sequence[float]) -> FloatArray:
         """Return the temperature [degC] for V^2 of each channel [V2]."""
@@ -146,13 +142,13 @@ class Operator:
             near[n] = max(0.0, extrapolate(before, reach)) if before else 0.0
         T = heat.nearest(past, value, guess, self.load(near))
         T_b = {n: heat.nearest_response(self.units[n].load) for n in on}
-        draft = Split(tuple(near), T, T_b, dict.fromkeys(on, np.inf), 1.0 if reach == t else COARSER_AHEAD)
+        draft = Split(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
         seen = self.foresee(draft)
         if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too rough to decide by
             draft = self.sharpen(draft, near) or draft
             seen = self.foresee(draft)
         likely = decide(problem.generator, seen, self.units, state, t, reach).heating
-        T = heat.step(past, value, draft.at(likely), self.load(likely), draft.rough)
+        T = heat.step(past, value, draft.at(likely), self.load(likely))
         split = replace(draft, near=likely, T_near=T)
         return split, self.foresee(split)
 
@@ -160,7 +156,7 @@ class Operator:
         """Return the split with responses accurate enough for this V^2, None if they are already. Collective."""
         T_b, coarser = dict(split.T_b), dict(split.coarser)
         for n, near in enumerate(split.near):
-            needed = split.rough * coarser_response(max(heating[n], near), abs(heating[n] - near))
+            needed = coarser_response(max(heating[n], near), abs(heating[n] - near))
             if n in T_b and 2.0 * needed < coarser[n]:
                 T_b[n] = self.problem.heat.response(n, self.units[n].load, T_b[n], needed)
                 coarser[n] = needed

@@ -126,9 +126,7 @@ class HeatProblem:
         rise, b = self._system(past, fixed_value, guess, source)
         return rise + self._what_is_known().nearest(b - self._operator.times(rise)) + self._blood
 
-    def step(
-        self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray, coarser: float = 1.0
-    ) -> FloatArray:
+    def step(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
         """Return the temperature at the end of the step [degC]. Collective.
 
         Args:
@@ -136,10 +134,9 @@ class HeatProblem:
             fixed_value: temperature of the fixed nodes [degC].
             guess: starting value [degC].
             source: Joule and other heat at the nodes [W].
-            coarser: by how much the tolerance may be larger than the solver's.
         """
         rise, b = self._system(past, fixed_value, guess, source)
-        self._solve(rise, b, coarser)
+        self._solve(rise, b)
         return rise + self._blood
 
     def nearest_response(self, unit_load: FloatArray) -> FloatArray:
