@@ -711,16 +711,26 @@ EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints base, Columns
     }
 }
 
-/* y = keep y + scale A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
-EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x,
-                     Floats scale, float *restrict y, float keep)
+/* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
+EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x, float *restrict y, float keep)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
         float sum[SLICE];
         slice_product_f(start, base, column, wide, a, x, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++)
-            y[i] = keep * y[i] + scale[i] * sum[l];
+            y[i] = keep * y[i] + sum[l];
     }
+}
+
+/* out = in, times a factor of its row and one of its column */
+EXPORT void scale_entries(int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats in, Floats of_rows,
+                          Floats of_columns, float *restrict out)
+{
+    for (int64_t s = 0; SLICE * s < n; s++)
+        for (int64_t k = start[s]; k < start[s + 1]; k++) {
+            const int64_t i = SLICE * s + (k - start[s]) % SLICE;
+            out[k] = i < n ? in[k] * of_rows[i] * of_columns[column_at(start, base, column, wide, s, k)] : 0.0f;
+        }
 }
 
 /* out = scale * in * factor, from double to single and back */

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from rfablate.fem.columns import Columns, slice_starts
 from rfablate.fem.domain import Nodes
-from rfablate.fem.kernels import SLICE, bind
+from rfablate.fem.kernels import SLICE, bind, call
 
 FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
@@ -111,47 +111,43 @@ class Smoother:
 
 
 class Transfer:
-    """Prolongation and its transpose as sliced matrices, scaled on both sides.
-
-    The scales are kept beside the entries: they change with every time step, the entries never.
-    """
+    """Prolongation and its transpose as sliced matrices, scaled on both sides."""
 
     def __init__(self, P: sp.csr_matrix) -> None:
-        """Lay out P and its transpose; the scales come with `scale`."""
+        """Lay out P and its transpose; values come with `scale`."""
         rows = sp.csr_matrix(P)
         number = sp.csr_matrix((np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape)
         data = np.concatenate([[0.0], rows.data])
-        self._up, self._down = (_filled(sp.csr_matrix(each), data) for each in (number, number.T))
-        self._of_rows, self._of_columns = (np.zeros(n, dtype=np.float32) for n in rows.shape)
-        self._from_rows, self._from_columns = (np.zeros(n, dtype=np.float32) for n in rows.shape)
-        self._bound: dict[tuple[int, float], Callable[[float], None]] = {}
+        self._up, self._up_raw = _filled(number, data)
+        self._down, self._down_raw = _filled(sp.csr_matrix(number.T), data)
+        self._up_n, self._down_n = rows.shape
+        self._bound: dict[tuple[int, int], Callable[[], None]] = {}
 
     def scale(self, of_rows: FloatArray, of_columns: FloatArray) -> None:
         """Take P times a factor for each row and each column."""
-        self._of_rows[:], self._of_columns[:] = of_rows, of_columns
+        rows, columns = of_rows.astype(np.float32), of_columns.astype(np.float32)
+        call("scale_entries", self._up_n, *self._up[0].layout, self._up_raw, rows, columns, self._up[1])
+        call("scale_entries", self._down_n, *self._down[0].layout, self._down_raw, columns, rows, self._down[1])
 
     def down(self, x: SingleArray, y: SingleArray) -> None:
         """Write P^T x into y."""
-        np.multiply(x, self._of_rows, out=self._from_rows)
-        self._transfer(self._down, self._from_rows, self._of_columns, y, 0.0)
+        self._transfer(self._down_n, self._down, x, y, 0.0)
 
     def add_up(self, x: SingleArray, y: SingleArray) -> None:
-        """Add P x to y, whose entries after those of P's rows stay."""
-        np.multiply(x, self._of_columns, out=self._from_columns)
-        self._transfer(self._up, self._from_columns, self._of_rows, y, 1.0)
+        """Add P x to y."""
+        self._transfer(self._up_n, self._up, x, y, 1.0)
 
-    def _transfer(self, layout, x: SingleArray, scale: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
-        key = (id(y), keep)  # what is bound is kept, so a number stays with its array
-        if key not in self._bound:
-            self._bound[key] = bind("transfer", 0, len(scale), *layout[0].layout, layout[1], x, scale, y)
-        self._bound[key](keep)
+    def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
+        pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
+        if pair not in self._bound:
+            self._bound[pair] = bind("transfer", 0, n, *layout[0].layout, layout[1], x, y, keep)
+        self._bound[pair]()
 
 
 def _filled(numbers: sp.csr_matrix, data: FloatArray):  # type: ignore[no-untyped-def]
-    """Return (columns, values) of the matrix whose entries have these numbers in data."""
-    (columns, values), number = sliced(numbers)
-    values[:] = data[number]
-    return columns, values
+    """Return ((columns, values), raw): a matrix in slices, values zero, and data by the numbers of its entries."""
+    layout, number = sliced(numbers)
+    return layout, data[number].astype(np.float32)
 
 
 def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
