@@ -35,6 +35,8 @@ from rfablate.timing import Stopwatch
 
 Table = dict[str, Any]
 TEMPERATURE: Table = {"kind": "temperature", "target_degC": 70, "ramp_s": 4, "hold_s": 4}
+LONGER: Table = {**TEMPERATURE, "hold_s": 12}
+"""The last step is no shorter than what the device looks ahead, so that sensors are exactly on their set points."""
 POWER: Table = {"kind": "power", "power_W": 3, "duration_s": 4}
 LEFT: Table = {"name": "left", "active": ["a"]}
 RIGHT: Table = {"name": "right", "active": ["b"]}
@@ -185,9 +187,10 @@ def test_pi_controllers_settle_each_on_its_own(comm: MPI.Comm) -> None:
 
 def test_two_far_channels_each_do_what_they_do_alone(comm: MPI.Comm) -> None:
     channels = [own(LEFT, target_degC=70), own(RIGHT, target_degC=60)]
-    both, _ = run_of(problem_of(comm, -14, 14, channels=channels, generator=TEMPERATURE))
+    both, _ = run_of(problem_of(comm, -14, 14, channels=channels, generator=LONGER))
     for number, (channel, other) in enumerate(((channels[0], OFF_RIGHT), (channels[1], OFF_LEFT))):
-        alone, _ = run_of(problem_of(comm, -14, 14, channels=[channel, other], generator=TEMPERATURE))
+        alone, _ = run_of(problem_of(comm, -14, 14, channels=[channel, other], generator=LONGER))
+        assert min(both[-1].dt, alone[-1].dt) >= 0.5
         together, by_itself = both[-1].outputs[number], alone[-1].outputs[0]
         assert together.sensor == pytest.approx(by_itself.sensor, abs=1e-6)
         assert together.power == pytest.approx(by_itself.power, rel=0.01)
@@ -213,8 +216,9 @@ def test_limits_hold_within_a_channels_slice_of_time(comm: MPI.Comm) -> None:
 def test_a_channel_of_two_tips_reads_its_sensors_as_told(comm: MPI.Comm, reads: str) -> None:
     """b between a and c is the hotter; the third channel's own sensor has no say."""
     channels = [{"name": "two", "active": ["a", "b"], "generator": {"reads": reads}}, own(THIRD, target_degC=55)]
-    problem = problem_of(comm, -6, 0, 5, channels=channels, generator=TEMPERATURE)
+    problem = problem_of(comm, -6, 0, 5, channels=channels, generator=LONGER)
     frame = run_of(problem)[0][-1]
+    assert frame.dt >= 0.5
     a, b, c = problem.sensors.read(frame.T)[0]
     assert {"hottest": max(a, b), "mean": 0.5 * (a + b), "first": a}[reads] == pytest.approx(70.0, abs=1e-6)
     assert c == pytest.approx(55.0, abs=1e-6)
