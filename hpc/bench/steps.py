@@ -1,6 +1,8 @@
 """Work and precision of time stepping: the default method against fixed steps, on one mesh.
 
     python -m hpc.bench.steps cases/needle_benchmark --set domain.kind=cylinder [--fixed 1 0.5 0.25 0.1] [--repeats 3]
+    python -m hpc.bench.steps hpc/bench/b1.toml --fixed 0.5 0.25 0.1 0.05 --set domain.file=$PWD/runs/bench/small.msh \\
+        --set generator.control=ideal --set time.order=3 --set solver.heat_rtol=1e-11 --set solver.potential_rtol=1e-10
 
 Runs the case with adaptive steps and with fixed ones, interleaved, and prints for each the seconds of its loop and of
 the whole command without imports, and how far its lesion numbers (widths, lengths, volumes) are at most from those of
@@ -51,7 +53,9 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     steps = sorted(arguments.fixed, reverse=True)
-    ways = {"adaptive": []} | {f"{step:g} s": ["time.stepping=fixed", f"time.step_s={step}"] for step in steps}
+    ways = {"adaptive": ["time.stepping=adaptive"]} | {
+        f"{step:g} s": ["time.stepping=fixed", f"time.step_s={step}"] for step in steps
+    }
     *timed, exact = ways
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(arguments.repeats):
