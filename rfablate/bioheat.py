@@ -21,7 +21,7 @@ import numpy.typing as npt
 from rfablate.decide import Decisions, Foreseen, decide, foresee, unforeseen
 from rfablate.fem.electric import UnitField
 from rfablate.fem.vapour import BOILING
-from rfablate.past import changes, extrapolate, parabola
+from rfablate.past import extrapolate, parabola
 from rfablate.problem import Problem
 from rfablate.state import State
 
@@ -124,7 +124,7 @@ class Operator:
         if self.boiling is not None:
             value = np.where(self.boiling & ~fixed, BOILING, value)
             fixed = fixed | self.boiling
-        self.problem.heat.prepare(w0, self.alive, fixed, changes(self.state.past))
+        self.problem.heat.prepare(w0, self.alive, fixed, self.state.past)
         return value
 
     def split(

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.fem.kernels import call
 from rfablate.stepping import error_factor
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,9 +31,10 @@ def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
     if len(past) < 3:
         return extrapolate(past, t)
     (t0, T0), (t1, T1), (t2, T2) = past[:3]
-    total = (t - t1) * (t - t2) / ((t0 - t1) * (t0 - t2)) * T0
-    total += (t - t0) * (t - t2) / ((t1 - t0) * (t1 - t2)) * T1
-    total += (t - t0) * (t - t1) / ((t2 - t0) * (t2 - t1)) * T2
+    a = (t - t1) * (t - t2) / ((t0 - t1) * (t0 - t2))
+    b = (t - t0) * (t - t2) / ((t1 - t0) * (t1 - t2))
+    total = np.empty_like(T0)
+    call("combine", len(T0), a, T0, b, T1, 1.0 - a - b, T2, total)
     return total
 
 
@@ -48,8 +50,3 @@ def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArra
         pairs = zip(differences, differences[1:], strict=False)
         differences = [(new - old) / (times[n] - times[n + level]) for n, (new, old) in enumerate(pairs)]
     return np.asarray(np.abs(differences[0]) * error_factor(t, times[1 : order + 1]))
-
-
-def changes(past: Sequence[tuple[float, FloatArray]]) -> list[FloatArray]:
-    """Return by how much each solution differs from the one before it, newest first."""
-    return [new - old for (_, new), (_, old) in zip(past[:3], past[1:3], strict=False)]

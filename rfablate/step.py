@@ -129,7 +129,8 @@ def _inspect(
 
     Where water boils it is the change of what has boiled, MOST_BOILED being as much as the tolerance.
     """
-    error, boiled = local_error(state.past, t, T, order), 0.0
+    error = local_error(state.past, t, T, order) if problem.control.fixed is None else None
+    boiled = 0.0
     if problem.vapour is not None:
         if t - state.t > problem.control.minimum * (1.0 + 1e-6):  # the shortest step is not refused for it
             boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED

@@ -88,7 +88,7 @@ class HeatProblem:
         """The last ones of each channel, newest first."""
         self._answered: set[int] = set()
         """Channels whose newest response is that of the operator as it is."""
-        self._changes: Sequence[FloatArray] = ()
+        self._past: Sequence[tuple[float, FloatArray]] = ()
         self._known: Known | None = None
 
     def memory(self) -> HeatMemory:
@@ -105,16 +105,18 @@ class HeatProblem:
         self._hierarchy.restore(memory.hierarchy, ~memory.fixed[: len(self._inverse)], assemble)
         self.solver.iterations = memory.iterations
 
-    def prepare(self, w0: float, alive: FloatArray, fixed: BoolArray, changes: Sequence[FloatArray] = ()) -> None:
+    def prepare(
+        self, w0: float, alive: FloatArray, fixed: BoolArray, past: Sequence[tuple[float, FloatArray]] = ()
+    ) -> None:
         """Set the operator w0 C + K + W(alive) with its fixed nodes; alive at the local nodes. Collective.
 
-        All ranks pass the same array as before, or all another one: only then are its nodes compared. From `changes`
-        of the temperature over the last steps [K], among others, solves start (`known.py`).
+        All ranks pass the same array as before, or all another one: only then are its nodes compared. By what the
+        last temperatures in `past` differ, among others, drafts of solutions are made (`known.py`).
         """
         if fixed is not self._fixed and self._domain.nodes.max_of(float(not np.array_equal(fixed, self._fixed)))[0]:
             self._hierarchy.drop()
         self._w0, self._fixed = w0, fixed
-        self._changes, self._known, self._answered = changes, None, set()
+        self._past, self._known, self._answered = past, None, set()
         self.mass.add(self._operator, self.stiffness, w0, alive)
         if self._film is not None:
             self._operator.diagonal += self._film.transfer
@@ -163,7 +165,8 @@ class HeatProblem:
     def _what_is_known(self) -> Known:
         """Return the span of the last changes and responses, with this operator. Collective."""
         if self._known is None:
-            fields = [*self._changes, *(each for channel in self._responses for each in channel)]
+            changes = [new - old for (_, new), (_, old) in zip(self._past[:3], self._past[1:3], strict=False)]
+            fields = [*changes, *(each for channel in self._responses for each in channel)]
             free = np.where(self._fixed, 0.0, np.reshape(fields, (len(fields), self._domain.nodes.local)))
             self._known = Known(self._domain.nodes, self._operator, free)
         return self._known

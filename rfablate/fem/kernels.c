@@ -612,6 +612,12 @@ EXPORT void advance(int64_t n, Reals inverse, Reals w, double *restrict u, doubl
     }
 }
 
+/* out = a x + b y + c z */
+EXPORT void combine(int64_t n, double a, Reals x, double b, Reals y, double c, Reals z, double *restrict out)
+{
+    SIMD for (int64_t i = 0; i < n; i++) out[i] = a * x[i] + b * y[i] + c * z[i];
+}
+
 /* p = u + beta p */
 EXPORT void new_direction(int64_t n, Reals u, double *restrict p, double beta)
 {
