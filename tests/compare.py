@@ -45,13 +45,8 @@ def apart(a: Path, b: Path, *, same_ranks: bool = True) -> dict[str, float]:
 
 def _summary(folder: Path, same_ranks: bool) -> dict[str, Any]:
     skipped = SKIPPED if same_ranks else SKIPPED + ITERATIONS
-    found = dict(leaves(json.loads((folder / "summary.json").read_text())))
-    for key, value in found.items():  # what remains of large energies is held against these
-        if key.endswith("energy.residual_J"):
-            found[key] = value + found[key.removesuffix("residual_J") + "joule_J"]
-        elif key.endswith("energy.residual_percent"):
-            found[key] = value + 100.0
-    return {key: value for key, value in found.items() if not key.startswith(skipped)}
+    found = leaves(json.loads((folder / "summary.json").read_text()))
+    return {key: value for key, value in found if not key.startswith(skipped)}
 
 
 def _history(folder: Path) -> dict[str, Any]:

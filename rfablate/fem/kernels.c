@@ -320,19 +320,35 @@ EXPORT void negative_row_sums(int64_t n, Longs start, Reals a, double *restrict 
     }
 }
 
-/* Consistent mass of tetrahedra (mass.py) with weight q and a nodal field, added to the rows of a matrix:
-   a_ij += q (sum f + f_i + f_j), a_ii += 2 q (sum f + 2 f_i). Cells where the field is zero cost a look. */
-EXPORT void add_consistent_mass(int64_t n_cells, Ints cells, Reals q, Reals field, int64_t n, Longs start, Ints base,
-                                Columns column, Ints wide, double *restrict a, double *restrict diagonal)
+/* Consistent mass of tetrahedra (mass.py) with weight q and a nodal field, which was `old` before:
+   a_ij = sum over cells of q (sum f + f_i + f_j), a_ii = sum over cells of 2 q (sum f + 2 f_i). Rows that the change
+   touches are summed anew, so that the matrix depends on the field alone, to the last bit, not on what it was before. */
+EXPORT void renew_consistent_mass(int64_t n_cells, Ints cells, Reals q, Reals old, Reals field, int16_t *restrict touched,
+                                  int64_t n, Longs start, Ints base, Columns column, Ints wide, double *restrict a,
+                                  double *restrict diagonal)
 {
     for (int64_t c = 0; c < n_cells; c++) {
         const int32_t *node = cells + 4 * c;
-        const double f[4] = {field[node[0]], field[node[1]], field[node[2]], field[node[3]]};
-        if (f[0] == 0.0 && f[1] == 0.0 && f[2] == 0.0 && f[3] == 0.0)
+        int changed = 0;
+        for (int i = 0; i < 4; i++)
+            changed |= field[node[i]] != old[node[i]];
+        for (int i = 0; changed && i < 4; i++)
+            touched[node[i]] = 1;
+    }
+    for (int64_t i = 0; i < n; i++)
+        if (touched[i]) {
+            diagonal[i] = 0.0;
+            for (int64_t k = start[i / SLICE] + i % SLICE; k < start[i / SLICE + 1]; k += SLICE)
+                a[k] = 0.0;
+        }
+    for (int64_t c = 0; c < n_cells; c++) {
+        const int32_t *node = cells + 4 * c;
+        if (!(touched[node[0]] | touched[node[1]] | touched[node[2]] | touched[node[3]]))
             continue;
+        const double f[4] = {field[node[0]], field[node[1]], field[node[2]], field[node[3]]};
         const double sum = f[0] + f[1] + f[2] + f[3];
         for (int i = 0; i < 4; i++) {
-            if (node[i] >= n)
+            if (node[i] >= n || !touched[node[i]])
                 continue;
             const int64_t s = node[i] / SLICE, first = start[s] + node[i] % SLICE;
             diagonal[node[i]] += 2.0 * q[c] * (sum + 2.0 * f[i]);

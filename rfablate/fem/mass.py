@@ -78,7 +78,7 @@ class LumpedMass:
 
 
 class ConsistentMass:
-    """The integrals themselves; of W only what a change of `alive` changes is worked out, in the cells it touches."""
+    """The integrals themselves; of W only the rows that a change of `alive` touches are summed anew."""
 
     lumped = False
 
@@ -86,20 +86,19 @@ class ConsistentMass:
         """Take rho c [J/(m3 K)] and omega_b rho_b c_b [W/(m3 K)] of each cell of the stencil."""
         self._domain, self._C, self._W = domain, Matrix(pattern), Matrix(pattern)
         volume, local = domain.stencil.volume / 120.0, domain.nodes.local
-        self._add(self._C, volume * capacity, np.ones(local))
-        self.capacity = self._C.times(np.ones(local))
         self._q, self._alive = volume * perfusion, np.zeros(local)
+        self._renew(self._C, volume * capacity, np.zeros(local), np.ones(local))
+        self.capacity = self._C.times(np.ones(local))
 
-    def _add(self, matrix: Matrix, q: FloatArray, nodal: FloatArray) -> None:
-        """Add the integral of N_i N_j with weights q times a nodal field, in place."""
-        cells = self._domain.stencil.cells
-        call("add_consistent_mass", len(cells), cells, q, nodal, *matrix.layout)
+    def _renew(self, matrix: Matrix, q: FloatArray, old: FloatArray, nodal: FloatArray) -> None:
+        """Make it the integral of N_i N_j with weights q times a nodal field, which was `old` so far."""
+        cells, touched = self._domain.stencil.cells, np.zeros(len(nodal), dtype=np.int16)
+        call("renew_consistent_mass", len(cells), cells, q, old, nodal, touched, *matrix.layout)
 
     def add(self, operator: Matrix, stiffness: Matrix, w0: float, alive: FloatArray) -> None:
         """See `Mass.add`."""
-        change = alive - self._alive
-        if change.any():
-            self._add(self._W, self._q, change)
+        if not np.array_equal(alive, self._alive):
+            self._renew(self._W, self._q, self._alive, alive)
             self._alive = alive.copy()
         for name in ("values", "diagonal"):
             K, C, W, out = (getattr(matrix, name) for matrix in (stiffness, self._C, self._W, operator))
