@@ -22,7 +22,13 @@ NEEDLE, TIP, INSULATED = 0.45, -5.0, 5.0
 
 
 def write_needle(
-    path: Path, *, unit: str = "mm", tip_size: float = 0.2, version: float = 4.1, names: bool = True
+    path: Path,
+    *,
+    unit: str = "mm",
+    tip_size: float = 0.2,
+    version: float = 4.1,
+    names: bool = True,
+    binary: bool = False,
 ) -> None:
     """Write the mesh (.msh), lengths in `unit`, sizes in mm; without `names` the groups have tags only."""
     scale = {"mm": 1.0, "m": 1e-3}[unit]
@@ -34,6 +40,7 @@ def write_needle(
             for dim, tag in gmsh.model.getPhysicalGroups():
                 gmsh.model.removePhysicalName(gmsh.model.getPhysicalName(dim, tag))
         gmsh.option.setNumber("Mesh.MshFileVersion", version)
+        gmsh.option.setNumber("Mesh.Binary", int(binary))
         gmsh.write(str(path))
 
 

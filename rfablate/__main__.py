@@ -178,17 +178,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    if not (args.run / "summary.json").is_file():
-        from rfablate.case.suggest import near_path
+    from rfablate.output.directory import refuse_unfinished
 
-        hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
-        found = "no summary.json in it"
-        if not args.run.is_dir():
-            found, hint = (
-                "no such directory",
-                near_path(args.run, lambda each: (each / "summary.json").is_file()) or hint,
-            )
-        raise CaseError([Fault(str(args.run), found, "a finished run's directory", hint)], "report")
+    refuse_unfinished([args.run], "report")
     if args.picture is not None:
         print(_plate(args.run, args.picture))
         return 0

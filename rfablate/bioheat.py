@@ -94,7 +94,6 @@ class Operator:
     units: tuple[UnitField, ...]
     """Of each channel; empty without an electric problem, and after the treatment."""
     alive: FloatArray
-    T_star: FloatArray
     source: FloatArray
     """Heat of the owned nodes beside Joule's [W]."""
     boiling: BoolArray | None

@@ -55,7 +55,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("heat"):
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
-        operator = Operator(problem, state, units, alive, T_star, problem.metabolic, boiling)
+        operator = Operator(problem, state, units, alive, problem.metabolic, boiling)
         T, decided, sensors = bioheat(operator, w0, past, t)
         for _ in range(RELEASES if water is not None else 0):
             assert water is not None and operator.boiling is not None
@@ -93,10 +93,10 @@ def _order(problem: Problem, state: State, t: float) -> int:
     Where water is near boiling it is the first: the temperature has kinks there.
     """
     known = len(state.past)
-    if state.hot or known < 3:
-        return 1 if state.hot else min(problem.control.order, known)
+    if state.hot or known == 1:
+        return 1
     grows = t - state.t > STEADY * (state.t - state.past[1][0])
-    return min(problem.control.order, 2 if grows else known - 1)
+    return min(problem.control.order, 3 if known > 3 and not grows else 2)
 
 
 def _unit_fields(

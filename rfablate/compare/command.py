@@ -25,9 +25,10 @@ def compare(args: argparse.Namespace) -> int:
     """Say what differs between two finished runs; return the exit code."""
     from rfablate.compare.text import as_json, as_text
     from rfablate.compare.two_runs import compare_runs
+    from rfablate.output.directory import refuse_unfinished
     from rfablate.report.run_data import load_run
 
-    refuse_unfinished([args.a, args.b])
+    refuse_unfinished([args.a, args.b], "compare")
     a, b = load_run(args.a), load_run(args.b)
     _refuse_damaged([a, b])
     found = compare_runs(a, b)
@@ -40,26 +41,6 @@ def compare(args: argparse.Namespace) -> int:
                 [Fault(str(args.json), error.strerror or str(error), "a writable file")], "compare"
             ) from None
     return 0
-
-
-def refuse_unfinished(directories: list[Path]) -> None:
-    """Raise CaseError where one of the directories holds no finished run; tells every one that does not."""
-    faults = [_unfinished(each) for each in directories if not (each / "summary.json").is_file()]
-    if faults:
-        raise CaseError(faults, "compare")
-
-
-def _unfinished(directory: Path) -> Fault:
-    from rfablate.case.suggest import near_path
-
-    expected = "a finished run's directory"
-    if (directory / "case.toml").is_file():
-        hint = f"rfablate resume {directory} goes on with a run that was stopped"
-        return Fault(str(directory), "no summary.json in it", expected, hint)
-    if directory.exists():
-        return Fault(str(directory), "no run in it", expected, "the folder that `rfablate run` wrote")
-    near = near_path(directory, lambda each: (each / "summary.json").is_file())
-    return Fault(str(directory), "no such directory", expected, near or "the folder that `rfablate run` wrote")
 
 
 def _refuse_damaged(runs: list[RunData]) -> None:

@@ -7,13 +7,13 @@ surface's points to the nearest point of the other surface; means are over the a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.compare.body import Body
 from rfablate.compare.overlap import grid_of
+from rfablate.fem.margin import distances
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,8 +26,10 @@ class Surface:
     """A lesion's surface."""
 
     body: Body
-    mesh: Any
-    """PyVista's triangles or lines, in the coordinates of the body's mesh."""
+    points: FloatArray
+    """In the coordinates of the body's mesh, shape (n, 3)."""
+    pieces: FloatArray
+    """Triangles (m, 3, 3) or segments (m, 2, 3) between them."""
     weight: FloatArray
     """Area that each point stands for [mm2]."""
 
@@ -62,20 +64,19 @@ def surface(body: Body, rule: str) -> Surface | None:
         area = 0.5 * np.linalg.norm(np.cross(second - first, x[parts[:, 2]] - first), axis=1)
     corners = parts.shape[1]
     weight = np.bincount(parts.ravel(), np.repeat(area / corners, corners), len(x))
-    return Surface(body, mesh, np.asarray(weight, dtype=np.float64))
+    return Surface(body, x, x[parts], np.asarray(weight, dtype=np.float64))
 
 
 def distance(a: Surface | None, b: Surface | None) -> Distance | None:
     """Return how far surface A is from surface B; None where one is not there."""
     if a is None or b is None:
         return None
-    points, weight = np.asarray(a.mesh.points, dtype=np.float64), a.weight
+    points, weight = a.points, a.weight
     if a.body.axis is None:
         points = b.body.from_space(points)
     elif b.body.axis is None:
         points, weight = _around(points, a.body.axis), np.tile(weight, TURNS)
-    _, nearest = b.mesh.find_closest_cell(points, return_closest_point=True)
-    far = np.linalg.norm(np.asarray(nearest) - points, axis=1)
+    far = distances(points, b.pieces)
     order = np.argsort(far)
     share = np.cumsum(weight[order]) / weight.sum()
     p95 = float(far[order][np.searchsorted(share, 0.95)])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 @contextmanager
 def gmsh_session() -> Iterator[None]:
     """Run the block inside a fresh, silent Gmsh that takes all sizes from its background field."""
-    gmsh.initialize(interruptible=False)
+    gmsh.initialize(readConfigFiles=False, interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)
         gmsh.option.setNumber("General.NumThreads", 1)

@@ -34,7 +34,7 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     while done < len(order):
         if (upper[order[done]] <= best) if largest else (lower[order[done]] >= best):
             break  # no point from here on can decide
-        distance = _distance(points[order[done : done + size]], surface)
+        distance = distances(points[order[done : done + size]], surface)
         best = max(best, float(distance.max())) if largest else min(best, float(distance.min()))
         done, size = done + size, 4 * size
     return best
@@ -60,7 +60,8 @@ def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float
     return target_margin(x, np.where(level >= 0.0, -1.0, 1.0), surface)
 
 
-def _distance(points: FloatArray, surface: FloatArray) -> FloatArray:
+def distances(points: FloatArray, surface: FloatArray) -> FloatArray:
+    """Return each point's distance from a surface; arguments as in `extreme_distance`."""
     import pyvista
 
     corners = surface.shape[1]

@@ -1,4 +1,4 @@
-"""A user's own mesh: Gmsh files directly, other formats through meshio. Root only.
+"""A user's own mesh: Gmsh files (msh.py), other formats through meshio. Neither can execute anything. Root only.
 
 Cells and surface facets are found by the tags or physical names the case states. Each fault names the tag, the region
 and what the file holds instead.
@@ -6,39 +6,19 @@ and what the file holds instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from rfablate.case.geometry import MeshDomain
 from rfablate.errors import MeshError
 from rfablate.fem.meshdata import MeshData
+from rfablate.fem.msh import read_msh
+from rfablate.fem.rawmesh import IntArray, RawMesh, TaggedSimplices
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
+SCRIPTS = (".geo", ".geo_unrolled", ".pos", ".opt")
+"""Files that Gmsh executes or draws; none of them is a mesh."""
 METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6}
-
-
-@dataclass(frozen=True)
-class TaggedSimplices:
-    """Simplices of one dimension with the tags they carry; one simplex stands once for each of its tags."""
-
-    simplices: IntArray
-    tags: IntArray
-
-
-@dataclass(frozen=True)
-class RawMesh:
-    """What a file holds, in its own unit."""
-
-    points: FloatArray
-    cells: TaggedSimplices
-    facets: TaggedSimplices
-    names: dict[tuple[int, str], int]
-    """Tag of each (dimension, physical name)."""
 
 
 def read_mesh(domain: MeshDomain) -> MeshData:
@@ -51,7 +31,12 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     if not path.is_file():
         raise MeshError(f"domain.file: no mesh file at {path}; paths are relative to the case file")
     dim = 2 if domain.axisymmetric else 3
-    raw = _read_gmsh(path, dim) if path.suffix == ".msh" else _read_meshio(path, dim)
+    if path.suffix.lower() in SCRIPTS:
+        raise MeshError(
+            f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
+            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and give the .msh file"
+        )
+    raw = read_msh(path, dim) if path.suffix.lower() == ".msh" else _read_meshio(path, dim)
     region, names = _map_regions(domain, raw, dim)
     surfaces = _map_surfaces(domain, raw, dim)
     points = raw.points * METRES[domain.length_unit]
@@ -145,45 +130,6 @@ def _map_surfaces(domain: MeshDomain, raw: RawMesh, dim: int) -> dict[str, IntAr
         for name in {entry.name, *entry.roles}:
             surfaces.setdefault(name, []).append(facets)
     return {name: np.concatenate(parts) for name, parts in surfaces.items()}
-
-
-def _read_gmsh(path: Path, dim: int) -> RawMesh:
-    import gmsh
-
-    from rfablate.fem.gmsh_session import gmsh_session
-
-    with gmsh_session():
-        try:
-            gmsh.open(str(path))
-        except Exception as error:  # Gmsh raises plain Exception
-            raise MeshError(f"Gmsh cannot read {path.name}: {error}") from None
-        tags, coordinates, _ = gmsh.model.mesh.getNodes()
-        if len(tags) == 0:
-            raise MeshError(f"{path.name} holds no mesh nodes; mesh the geometry first (gmsh -3 FILE)")
-        number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
-        number[tags.astype(np.int64)] = np.arange(len(tags))
-        groups = {d: _gmsh_groups(d, number, path) for d in (dim, dim - 1)}
-        names = {(d, gmsh.model.getPhysicalName(d, tag)): int(tag) for d, tag in gmsh.model.getPhysicalGroups()}
-    return RawMesh(coordinates.reshape(-1, 3), groups[dim], groups[dim - 1], names)
-
-
-def _gmsh_groups(dim: int, number: IntArray, path: Path) -> TaggedSimplices:
-    import gmsh
-
-    simplex = {1: 1, 2: 2, 3: 4}[dim]
-    simplices, tags = [np.zeros((0, dim + 1), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for _, group in gmsh.model.getPhysicalGroups(dim):
-        for entity in gmsh.model.getEntitiesForPhysicalGroup(dim, group):
-            kinds, _, nodes = gmsh.model.mesh.getElements(dim, entity)
-            for kind, numbers in zip(kinds, nodes, strict=True):
-                if kind != simplex:
-                    raise MeshError(
-                        f"{path.name}: physical group {group} holds elements of Gmsh's type {kind}; expected linear "
-                        f"{'tetrahedra' if dim == 3 else 'triangles' if dim == 2 else 'lines'}"
-                    )
-                simplices.append(number[numbers.astype(np.int64)].reshape(-1, dim + 1))
-                tags.append(np.full(len(simplices[-1]), group, dtype=np.int64))
-    return TaggedSimplices(np.concatenate(simplices), np.concatenate(tags))
 
 
 _CELL_KINDS = {3: "tetra", 2: "triangle", 1: "line"}

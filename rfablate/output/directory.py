@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +195,24 @@ def ended(path: Path) -> str:
         return ""
     found = json.loads(summary.read_text(encoding="utf-8"))
     return f"{found['status']}, {found['reason']}" if found["status"] != "failed" else ""
+
+
+def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
+    """Check that each path holds a finished run.
+
+    Raises:
+        CaseError: some do not; tells every one, and what was probably meant.
+    """
+    faults = [_unfinished(path) for path in paths if not (path / "summary.json").is_file()]
+    if faults:
+        raise CaseError(faults, verb)
+
+
+def _unfinished(path: Path) -> Fault:
+    hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
+    if (path / "case.toml").is_file():
+        hint = f"rfablate resume {path} goes on with a run that was stopped"
+    elif not path.is_dir():
+        hint = near_path(path, lambda each: (each / "summary.json").is_file()) or hint
+    found = "no summary.json in it" if path.is_dir() else "no such directory"
+    return Fault(str(path), found, "a finished run's directory", hint)
