@@ -22,7 +22,7 @@ from rfablate.ledger import Powers
 from rfablate.past import extrapolate, local_error, parabola
 from rfablate.problem import Problem
 from rfablate.state import State, Trial
-from rfablate.stepping import bdf_weights
+from rfablate.stepping import TIE, bdf_weights
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
@@ -95,7 +95,7 @@ def _order(problem: Problem, state: State, t: float) -> int:
     known = len(state.past)
     if state.hot or known == 1:
         return 1
-    grows = t - state.t > STEADY * (state.t - state.past[1][0])
+    grows = t - state.t > STEADY * TIE * (state.t - state.past[1][0])
     return min(problem.control.order, 3 if known > 3 and not grows else 2)
 
 

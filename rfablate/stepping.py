@@ -7,6 +7,11 @@ y[...] the divided difference of order k + 1 over the last k + 2 solutions,
     y[t, t_1, ..., t_k+1]  *  product of (t - t_j) / sum of 1 / (t - t_j),      j = 1 to k
 
 (Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, chapter III.5).
+
+Adaptive step lengths are preferred numbers (1, 1.12, 1.25, 1.4, ... times a power of ten), and a length is kept until
+the error clearly asks for another. The error estimate is a high difference of solutions, so it differs in its sixth
+digit between rank counts and processors. A length that followed it continuously would carry these digits from step to
+step into all results; a length from the ladder is the same number everywhere.
 """
 
 from __future__ import annotations
@@ -19,8 +24,16 @@ SAFETY = 0.85
 """Fraction of the step the error estimate would allow."""
 SHRINK, GROW = 0.25, 1.8
 """Limits of the change from one step to the next."""
-
-
+LADDER = (
+    1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8, 3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0,
+)  # fmt: skip
+"""Step lengths of one decade: the R20 series of preferred numbers (ISO 3), 12 % apart."""
+KEEP = 0.9
+"""A length is kept while the error asks for at least this part of it ..."""
+CLEARLY = 1.06
+"""... and for a longer one only where that is exceeded by this factor: a small change of the error changes nothing."""
+TIE = 1.0 + 1e-6
+"""Numbers closer than this are equal: a step is the difference of two times and carries their rounding."""
 ROUNDING = 1e-9
 """Times closer than this fraction of the run are one and the same."""
 
@@ -91,13 +104,30 @@ class StepControl:
         ratio = max(error / self.tolerance, 1e-8)
         factor = min(GROW, max(SHRINK, SAFETY * ratio ** (-1.0 / (order + 1))))
         if ratio <= 1.0:
-            # a step cut short to land on a stop says little: it must not shrink the wish
-            wish = max(dt * factor, memory.wish if factor >= 1.0 and dt < memory.wish else 0.0)
-            return Verdict(True, StepMemory(min(self.maximum, wish), memory.accepted + 1, memory.rejected))
-        shorter = max(self.minimum, dt * min(factor, 0.7))
-        # a step is the difference of two times: the shortest one comes out longer by their rounding
-        too_small = dt <= self.minimum * (1.0 + 1e-6)
-        return Verdict(False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small)
+            return Verdict(
+                True, StepMemory(self._next_wish(dt, factor, memory.wish), memory.accepted + 1, memory.rejected)
+            )
+        shorter = max(self.minimum, preferred(dt * min(factor, 0.7)))
+        return Verdict(
+            False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum * TIE
+        )
+
+    def _next_wish(self, dt: float, factor: float, wish: float) -> float:
+        """Return the next wish [s] after a good step of dt [s], whose error allows `factor` times its length."""
+        # a step cut short to land on a stop says little: it must not shrink the wish
+        possible = max(dt * factor, wish if factor >= 1.0 and dt < wish else 0.0)
+        longer = min(self.maximum, preferred(possible / CLEARLY))
+        if longer > wish:
+            return longer
+        return min(self.maximum, wish if possible * TIE >= KEEP * wish else max(self.minimum, preferred(possible)))
+
+
+def preferred(length: float) -> float:
+    """Return the largest length of the ladder that is at most `length` [s]."""
+    length *= TIE
+    decade = math.floor(math.log10(length))
+    scaled = length / 10.0**decade
+    return max((each for each in LADDER if each <= scaled), default=1.0) * 10.0**decade
 
 
 def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import pytest
 
-from rfablate.stepping import StepControl, bdf_weights, error_factor
+from rfablate.stepping import StepControl, bdf_weights, error_factor, preferred
 
 CONTROL = StepControl(tolerance=1e-3, first=0.02, minimum=1e-4, maximum=10.0)
 
@@ -247,3 +247,33 @@ def test_steps_chosen_by_the_tolerance_keep_each_steps_error_near_it_and_converg
     for (a, b), (m, n) in zip(itertools.pairwise(errors), itertools.pairwise(counts), strict=True):
         assert 10 ** (3 / 4) * 0.6 < a / b < 10 ** (3 / 4) * 1.7, errors
         assert 10 ** (1 / 4) * 0.7 < n / m < 10 ** (1 / 4) * 1.4, counts
+
+
+# --- the ladder of step lengths -------------------------------------------------------------------
+
+
+def test_lengths_are_preferred_numbers() -> None:
+    assert [preferred(each) for each in (1.0, 1.119, 1.12, 9.99, 0.0271, 100.0)] == pytest.approx(
+        [1.0, 1.0, 1.12, 9.0, 0.025, 100.0]
+    )
+    for each in (0.3, 0.1 + 0.2, 3 * 0.1 - 1e-17, 1e-4, 7.1e3):
+        assert preferred(each) <= each * (1.0 + 1e-5)
+        assert preferred(preferred(each)) == preferred(each)
+
+
+def test_rounding_of_a_time_does_not_change_the_rung() -> None:
+    for rung in (0.02, 0.25, 1.4, 6.3):
+        lengths = {preferred(rung * (1.0 + sign * 1e-12)) for sign in (-1, 0, 1)}
+        assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_in_the_error_changes_no_step(seed: int) -> None:
+    """The sixth digit of an error estimate is noise; the step lengths are the same to the last bit."""
+    rng = random.Random(seed)
+    stops = [0.5 * n for n in range(1, 60)] + [100.0]
+
+    def noisy(t: float, dt: float) -> float:
+        return _cubic_error(t, dt) * (1.0 + 1e-6 * rng.uniform(-1, 1))
+
+    assert _walk(CONTROL, stops, noisy) == _walk(CONTROL, stops, _cubic_error)
