@@ -13,13 +13,15 @@ export OMP_NUM_THREADS = 1
 export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 # Ranks that wait give their core away: on a busy machine the tests of two ranks took 26 s instead of 99.
-mpi: export OMPI_MCA_mpi_yield_when_idle = 1
+suite mpi mpi2 mpi3: export OMPI_MCA_mpi_yield_when_idle = 1
 
 # A failing rank ends all: -x stops its pytest, mpi4py then aborts the others; a rank that waits in MPI for ever is
 # ended by the timeout's thread (a signal would not be seen there).
 MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeout-method=thread
 
-.PHONY: help bench gallery scaling install run test lint types suite mpi doctor test-matrix clean
+STAGES = lint types suite hpc mpi2 mpi3
+
+.PHONY: help bench gallery scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +32,10 @@ install: ## .venv with the rfablate command (a second when it is up to date)
 run: install ## the first case, trigeminal rhizotomy, into runs/trigeminal (NP=2 ranks)
 	$(if $(filter 1,$(NP)),,$(MPIRUN) -n $(NP)) $(BIN)/rfablate run cases/trigeminal/case.toml --overwrite -o runs/trigeminal
 
-test: lint types suite mpi ## everything CI checks
+test: install ## everything CI checks; a failing stage does not stop the others (make quick: two minutes)
+	@failed=; for stage in $(STAGES); do $(MAKE) --no-print-directory $$stage || failed="$$failed $$stage"; done; \
+	if [ -n "$$failed" ]; then echo "make test: FAILED in:$$failed"; exit 1; fi; \
+	echo "make test: all stages passed ($(STAGES)); make quick runs the two-minute part"
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -39,11 +44,21 @@ lint: install ## ruff: rules and format
 types: install ## mypy, strict on the pure half
 	$(BIN)/mypy
 
-suite: install ## the whole test suite on one rank (ARGS="-m 'not slow'" for a short one)
-	$(BIN)/python -m pytest $(ARGS)
+suite: install ## the test suite on one rank, a worker a core (ARGS="-k lesion" for a part)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc $(ARGS)
 
-mpi: install ## the tests of several ranks, on 2 and on 3
+quick: install ## the fast tests: no solver, no MPI
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/pure -m "not slow"
+
+hpc: install ## the tests on real Slurm daemons (skipped where Slurm is not installed)
+	$(BIN)/python -m pytest tests/hpc
+
+mpi: mpi2 mpi3 ## the tests of several ranks, on 2 and on 3
+
+mpi2: install
 	$(MPIRUN) -n 2 $(MPI_PYTEST) -m mpi
+
+mpi3: install
 	$(MPIRUN) -n 3 $(MPI_PYTEST) -m mpi3
 
 bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")

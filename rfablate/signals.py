@@ -11,6 +11,8 @@ from __future__ import annotations
 import signal
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -36,7 +38,8 @@ MEANING = {
 class Requests:
     """Takes the signals over inside its `with` block; outside they are what they were before.
 
-    The second signal to stop goes to the handler from before: who is in a hurry need not wait for the step's end.
+    The second signal to stop does not wait for the step's end: it goes to the handler from before, or raises
+    KeyboardInterrupt where that was none of Python's.
     Python gives signals to the main thread only: in another one nothing is taken over.
     """
 
@@ -47,7 +50,9 @@ class Requests:
 
     def __enter__(self) -> Requests:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in MEANING}
+            self._before = {number: signal.getsignal(number) for number in MEANING}
+            for number in MEANING:
+                signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -59,7 +64,9 @@ class Requests:
     def _note(self, number: int, frame: FrameType | None) -> None:
         asked = MEANING[signal.Signals(number)]
         before = self._before[signal.Signals(number)]
-        if asked is Wish.STOP and self._wish is Wish.STOP and callable(before):
+        if asked is Wish.STOP and self._wish is Wish.STOP:
+            if not callable(before):  # ignored or default, as in a shell's background job
+                raise KeyboardInterrupt
             before(number, frame)
         self._wish = max(self._wish, asked)
 
@@ -67,6 +74,26 @@ class Requests:
         """Return what this rank was asked since the last call."""
         wish, self._wish = self._wish, Wish.NOTHING
         return wish
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Keep the handlers as they are through a block that replaces them in C, as `gmsh.initialize` does with SIGTERM's.
+
+    A signal that arrives within the block is delivered after it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in MEANING}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def listen() -> None:

@@ -9,11 +9,14 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.signals import kept
+
 
 @contextmanager
 def gmsh_session() -> Iterator[None]:
     """Run the block inside a fresh, silent Gmsh that takes all sizes from its background field."""
-    gmsh.initialize(readConfigFiles=False, interruptible=False)
+    with kept():  # it sets SIGTERM back to its default, which would end a run without a checkpoint
+        gmsh.initialize(readConfigFiles=False, interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)
         gmsh.option.setNumber("General.NumThreads", 1)

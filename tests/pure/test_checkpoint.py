@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +249,13 @@ def test_frames_go_on_after_those_of_the_checkpoint(tmp_path: Path) -> None:
     assert not (tmp_path / "frames").exists()
 
 
-def test_signals_are_remembered_inside_and_left_alone_outside() -> None:
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL])
+def test_signals_are_remembered_inside_and_left_alone_outside(
+    inherited: signal.Handlers, request: pytest.FixtureRequest
+) -> None:
+    """SIGINT is ignored in a shell's background jobs: a run listens to it there too."""
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, inherited)
     before = [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)]
     with Requests() as requests:
         assert requests.take() is Wish.NOTHING

@@ -155,7 +155,12 @@ def test_unknown_verbs_and_no_verb_give_2() -> None:
 
 
 @needs_dolfinx
-def test_sigterm_ends_a_run_with_6(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cache", ["as it is", "empty"])
+def test_sigterm_ends_a_run_with_6(tmp_path: Path, cache: str) -> None:
+    """With an empty cache Gmsh makes the mesh, which sets SIGTERM back to its default as it starts."""
+    environment = clean_environment()
+    if cache == "empty":
+        environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     command = [sys.executable, "-m", "rfablate", "run", str(TRIGEMINAL), "-o", str(tmp_path / "out")]
     keys = ["--set", "domain.kind=axisymmetric", "--set", "structures=[]", "--set", "time.max_step_s=0.01"]
     keys += ["--set", "applicators.0.tip_shape=blunt", "--set", "time.first_step_s=0.01"]
@@ -165,7 +170,7 @@ def test_sigterm_ends_a_run_with_6(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=clean_environment(),
+        env=environment,
     )
     assert process.stdout is not None
     seen = next((line for line in process.stdout if "treatment of" in line), "")
