@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from rfablate.catalogue import applicators_text
+from rfablate.cli.library_text import applicators_text
 from rfablate.physics.library import applicator_names
-from rfablate.report.applicators import write_picture, write_sheet
+from rfablate.report.applicator_pictures import write_picture, write_sheet
 
 HERE = Path(__file__).parent
 FAMILIES = {

@@ -23,11 +23,11 @@ from scipy.spatial import cKDTree
 
 from docs.applicators import write_applicators
 from docs.pages import HERE, gallery_page
-from rfablate.report import style
-from rfablate.report.plate import write_plate
-from rfablate.report.run_data import load_run
-from rfablate.report.scene import LESION
-from rfablate.report.wording import answer
+from rfablate.report import figure_style as style
+from rfablate.report.scene_3d import LESION
+from rfablate.report.summary_picture import write_plate
+from rfablate.results.run_reader import load_run
+from rfablate.results.wording import answer
 from tests.shipped import CASES, EARLIER
 
 if sys.version_info >= (3, 11):

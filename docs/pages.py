@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rfablate.case.guide import split_unit
-from rfablate.report.tables import METRICS
-from rfablate.report.wording import duration, number, rule_label, short
+from rfablate.case.messages.schema_guide import split_unit
+from rfablate.report.report_tables import METRICS
+from rfablate.results.wording import duration, number, rule_label, short
 
 HERE = Path(__file__).parent
 CASES = HERE.parent / "cases"

@@ -15,7 +15,7 @@ from pathlib import Path
 import gmsh
 import numpy as np
 
-from rfablate.fem.gmsh_session import gmsh_session
+from rfablate.mesh.gmsh_session import gmsh_session
 
 
 def write_sphere(

@@ -15,8 +15,8 @@ from itertools import combinations, permutations
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.fem.facets import boundary_facets
-from rfablate.fem.meshdata import MeshData
+from rfablate.mesh.facets import boundary_facets
+from rfablate.mesh.mesh_data import MeshData
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -15,7 +15,7 @@ from pathlib import Path
 import gmsh
 import numpy as np
 
-from rfablate.fem.gmsh_session import gmsh_session
+from rfablate.mesh.gmsh_session import gmsh_session
 
 RADIUS, HALF_HEIGHT = 20.0, 20.0
 NEEDLE, TIP, INSULATED = 0.45, -5.0, 5.0

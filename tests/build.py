@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
 from rfablate.fem.coefficients import Coefficients, RegionLaw
-from rfablate.fem.domain import Domain, distribute
-from rfablate.fem.electric import UnitField
-from rfablate.fem.heat import HeatProblem
-from rfablate.fem.locate import make_probe
-from rfablate.fem.meshdata import MeshData
+from rfablate.fem.electric_problem import UnitField
+from rfablate.fem.heat_problem import HeatProblem
+from rfablate.mesh.domain import Domain, distribute
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.point_location import make_probe
 from rfablate.physics.generator import Channels, Command, ConstantVoltage, Limits, Memory, Offer
-from rfablate.problem import Problem, build_problem
-from rfablate.run import steps
-from rfablate.state import Frame, initial_state
+from rfablate.problem.problem import Problem, build_problem
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from rfablate.output.checkpoint import read_checkpoint
+from rfablate.results.checkpoint import read_checkpoint
 
 SKIPPED = ("timing_s", "provenance", "numerics.ranks")
 ITERATIONS = ("numerics.heat_iterations", "numerics.potential_iterations")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rfablate.case.load import load_case, read_case_file
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import load_case, read_case_file
+from rfablate.case.tables.schema import Case
 
 CASES = Path(__file__).parents[1] / "cases"
 EARLIER = {"repeat_rhizotomy": ("first.toml",), "track_withdrawal": ("stage1.toml", "stage2.toml")}

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rfablate.report import style
+from rfablate.report import figure_style as style
 
 DIAMETER, TIP = "applicators.0.outer_diameter_mm", "applicators.0.active_tip_mm"
 TARGET, TIME = "generator.target_degC", "generator.hold_s"

@@ -20,14 +20,14 @@ from mpi4py import MPI
 from hpc.bench.__main__ import CASE, LOOP
 from hpc.bench.mesh import SIZES
 from hpc.scaling.rates import triad
-from rfablate.carry import begin
-from rfablate.case.load import load_case
-from rfablate.fem.linear import ConjugateGradients
-from rfablate.fem.meshing import build_domain
-from rfablate.observe import Observer
-from rfablate.problem import Problem, build_problem
-from rfablate.record import Record
-from rfablate.run import steps
+from rfablate.case.read.case_file import load_case
+from rfablate.lesion.observer import Observer
+from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.mesh.build import build_domain
+from rfablate.problem.problem import Problem, build_problem
+from rfablate.run.prior_treatment import begin
+from rfablate.run.recorder import Record
+from rfablate.solve.loop import steps
 from rfablate.timing import Stopwatch
 
 DOUBLE, SINGLE, SHORT, INDEX = 8, 4, 2, 4

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import gmsh
 
-from rfablate.fem.gmsh_session import gmsh_session
+from rfablate.mesh.gmsh_session import gmsh_session
 
 RADIUS, HALF_HEIGHT = 0.04, 0.04
 NEEDLE, TIP, INSULATED = 0.00045, -0.005, 0.005

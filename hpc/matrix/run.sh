@@ -44,7 +44,7 @@ inside() { # inside COMMAND: in the clone in the tree, in namespaces of its own,
 
 echo "matrix $suite: install"
 inside ./install.sh
-inside '.venv/bin/python -m rfablate.doctor' || true
+inside '.venv/bin/python -m rfablate.cli.doctor' || true
 echo "matrix $suite: $command"
 result=passed
 inside "$command" || result=FAILED

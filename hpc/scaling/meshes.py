@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hpc.bench.mesh import SIZES
-from rfablate.case.geometry import MeshDomain
-from rfablate.case.load import load_case
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.meshfile import read_mesh
+from rfablate.case.read.case_file import load_case
+from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.user_mesh import read_mesh
 
 CASE = Path(__file__).parents[1] / "bench" / "b1.toml"
 FOLDER = Path("runs/scaling")

@@ -19,14 +19,14 @@ import scipy.sparse as sp
 from mpi4py import MPI
 
 from hpc.scaling.meshes import CASE
-from rfablate.case.load import load_case
-from rfablate.fem.aggregation import fine_rows
-from rfablate.fem.domain import Domain, distribute
-from rfablate.fem.kernels import call
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.multigrid import STRONG
-from rfablate.fem.partition import ROW_COST, bisect
-from rfablate.problem import Problem, build_problem
+from rfablate.case.read.case_file import load_case
+from rfablate.kernels.loader import call
+from rfablate.linalg.aggregation import fine_rows
+from rfablate.linalg.multigrid import STRONG
+from rfablate.mesh.domain import Domain, distribute
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.partition import ROW_COST, bisect
+from rfablate.problem.problem import Problem, build_problem
 
 IntArray = npt.NDArray[np.int32]
 

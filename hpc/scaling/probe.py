@@ -28,14 +28,15 @@ from mpi4py import MPI
 
 from hpc.scaling import counter
 from hpc.scaling.meshes import CASE
-from rfablate.case.load import load_case
-from rfablate.fem import linear, multigrid, smoother
-from rfablate.fem.domain import distribute
-from rfablate.fem.meshdata import MeshData
-from rfablate.observe import Observer
-from rfablate.problem import Problem, build_problem
-from rfablate.run import steps
-from rfablate.state import initial_state
+from rfablate.case.read.case_file import load_case
+from rfablate.lesion.observer import Observer
+from rfablate.linalg import conjugate_gradients as linear
+from rfablate.linalg import multigrid, smoother
+from rfablate.mesh.domain import distribute
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.problem.problem import Problem, build_problem
+from rfablate.solve.loop import steps
+from rfablate.solve.state import initial_state
 
 FloatArray = npt.NDArray[np.float64]
 MIB = 1024.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rfablate.case.guide import show
+from rfablate.case.messages.schema_guide import show
 
 ABSENT = object()
 """Stands for a key that a case does not have."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfablate.compare.body import Body, carry, read_body, times_to_compare
 from rfablate.compare.case_diff import Difference, case_difference
-from rfablate.compare.numbers import Pair, pair_numbers
+from rfablate.compare.lesion_body import Body, carry, read_body, times_to_compare
+from rfablate.compare.lesion_surface import Distance, distance, surface
+from rfablate.compare.number_deltas import Pair, pair_numbers
 from rfablate.compare.overlap import Overlap, lesion_volume, overlap
-from rfablate.compare.surface import Distance, distance, surface
-from rfablate.report.run_data import RunData
+from rfablate.results.run_reader import RunData
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Collective work on a mesh: every rank calls every function here, in the same order."""
+"""The finite element problems, electric field and bioheat. Collective: every rank makes every call, in one order."""

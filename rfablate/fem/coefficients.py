@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.fem.domain import Domain
-from rfablate.fem.kernels import call
+from rfablate.kernels.loader import call
+from rfablate.mesh.domain import Domain
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]

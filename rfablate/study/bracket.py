@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from rfablate.study.members import StudyDirectory
-from rfablate.study.search import CLOSE, Run, Search, X, rounded
+from rfablate.study.search_runs import CLOSE, Run, Search, X, rounded
 
 SCAN = 5
 ROUGH = 0.02

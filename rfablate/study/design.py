@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rfablate.errors import CaseError, Fault
-from rfablate.study.schema import SAMPLED, Axis, Design, StudyFile
+from rfablate.study.study_tables import SAMPLED, Axis, Design, StudyFile
 
 if sys.version_info >= (3, 11):
     import tomllib

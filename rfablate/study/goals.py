@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rfablate.case.load import dump_case
-from rfablate.case.schema import Case
-from rfablate.case.spacing import SPACING, spacing_of
-from rfablate.case.suggest import did_you_mean
+from rfablate.case.geometry.applicator_spacing import SPACING, spacing_of
+from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.case.read.case_file import dump_case
+from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
-from rfablate.study.checks import Change, change_faults, column_faults, setting
+from rfablate.study.study_checks import Change, change_faults, column_faults, setting
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from rfablate.errors import CaseError, Fault
-from rfablate.report import style
-from rfablate.report.html import section, table
-from rfablate.report.wording import short
-from rfablate.study.data import response_title
+from rfablate.report import figure_style as style
+from rfablate.report.html_elements import section, table
+from rfablate.results.wording import short
 from rfablate.study.design import salib_problem, unit_cube
-from rfablate.study.plan import Plan
+from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.study_data import response_title
+from rfablate.study.study_plan import Plan
 from rfablate.study.surrogate import FAR, fit
-from rfablate.study.table import FloatArray, StudyTable, column_of
 
 BASE = 1024
 """Base samples of the Sobol indices of a surrogate."""

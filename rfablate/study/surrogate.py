@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from rfablate.case.suggest import did_you_mean
+from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.errors import CaseError, Fault
-from rfablate.study.table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import FloatArray, StudyTable, column_of
 
 MOST_ROWS = 600
 """Rows beyond this many are left out, evenly: the fit's time grows with their cube."""

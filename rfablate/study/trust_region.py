@@ -10,7 +10,7 @@ from scipy import optimize
 from rfablate.errors import CaseError, Fault
 from rfablate.study.goals import WORST
 from rfablate.study.members import StudyDirectory
-from rfablate.study.search import CLOSE, Run, Search, X, rounded
+from rfablate.study.search_runs import CLOSE, Run, Search, X, rounded
 
 BUDGET = 40
 """Most draft runs of one search."""

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rfablate.output.checkpoint import read_checkpoint
+from rfablate.results.checkpoint import read_checkpoint
 from tests.mpi.launch import launch, rfablate
 
 CASES = Path(__file__).parent / "cases"
@@ -206,18 +206,19 @@ def test_a_solve_that_does_not_converge_ends_all_ranks_and_keeps_the_last_state(
 
 INJECT = """
 import sys
-import rfablate.run
+import importlib
 from mpi4py import MPI
-from rfablate.__main__ import main
+from rfablate.cli.main import main
 
-real = rfablate.run.{place}
+module = importlib.import_module("rfablate.solve.loop" if "{place}" == "solve_step" else "rfablate.run.run")
+real = module.{place}
 
 def faulty(*args, **kwargs):
     if MPI.COMM_WORLD.rank == {rank} and {when}:
         raise RuntimeError("injected")
     return real(*args, **kwargs)
 
-rfablate.run.{place} = faulty
+module.{place} = faulty
 sys.exit(main())
 """
 

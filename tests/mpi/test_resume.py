@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.output.checkpoint import read_checkpoint
+from rfablate.results.checkpoint import read_checkpoint
 from tests.compare import apart
 from tests.mpi.launch import Done, begin, launch, rfablate
 
@@ -34,11 +34,11 @@ OFTEN = ("output.checkpoint_every_s=0.5",)
 
 STOPPED = """
 import os, signal, sys
-import rfablate.run
+import rfablate.solve.loop
 from mpi4py import MPI
-from rfablate.__main__ import main
+from rfablate.cli.main import main
 
-real, calls = rfablate.run.solve_step, 0
+real, calls = rfablate.solve.loop.solve_step, 0
 
 def signalled(*args):
     global calls
@@ -47,7 +47,7 @@ def signalled(*args):
         os.kill(os.getpid(), signal.{name})
     return real(*args)
 
-rfablate.run.solve_step = signalled
+rfablate.solve.loop.solve_step = signalled
 sys.exit(main())
 """
 

@@ -24,16 +24,16 @@ import ufl
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
 from rfablate.fem.anisotropy import directed_stiffness
-from rfablate.fem.domain import Domain
-from rfablate.fem.electric import ElectricProblem
-from rfablate.fem.locate import make_probe
-from rfablate.fem.matrix import Matrix, Pattern
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.meshing import build_domain
-from rfablate.problem import build_problem
+from rfablate.fem.electric_problem import ElectricProblem
+from rfablate.linalg.matrix import Matrix, Pattern
+from rfablate.mesh.build import build_domain
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.point_location import make_probe
+from rfablate.problem.problem import build_problem
 from tests.build import frames, on_mesh, orders, set_cells
 from tests.physics import test_elements
 from tests.physics.test_elements import Reference, _cells, _close, _nodal

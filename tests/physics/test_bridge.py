@@ -16,10 +16,10 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box
-from rfablate.bridge import Bridge, lines_between
-from rfablate.case.geometry import Applicator
-from rfablate.fem.domain import Domain
-from rfablate.fem.lesion import Axis, LesionMeter
+from rfablate.case.tables.geometry_tables import Applicator
+from rfablate.lesion.continuity import Bridge, lines_between
+from rfablate.lesion.measure import Axis, LesionMeter
+from rfablate.mesh.domain import Domain
 from tests.build import on_mesh
 
 pytestmark = pytest.mark.mpi

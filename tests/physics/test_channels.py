@@ -21,16 +21,16 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
-from rfablate.fem.domain import Domain, distribute
-from rfablate.fem.electric import UnitField
-from rfablate.fem.meshing import make_mesh
-from rfablate.fem.parallel import on_root
-from rfablate.problem import Problem, build_problem
-from rfablate.results import Delivered, electric_entry
-from rfablate.run import steps
-from rfablate.state import Frame, State, initial_state
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
+from rfablate.fem.electric_problem import UnitField
+from rfablate.mesh.build import make_mesh
+from rfablate.mesh.domain import Domain, distribute
+from rfablate.mesh.root_tasks import on_root
+from rfablate.problem.problem import Problem, build_problem
+from rfablate.run.summarise import Delivered, electric_entry
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
 
 Table = dict[str, Any]
@@ -238,7 +238,9 @@ def test_one_after_the_other_far_apart_makes_both_lesions(comm: MPI.Comm) -> Non
     volumes = [volume(problem, frames[-1]) for frames, _ in parts]
     assert volume(problem, at_8) == pytest.approx(volumes[0], rel=0.03)
     assert min(volumes) > 30.0 and volume(problem, seen[-1]) == pytest.approx(sum(volumes), rel=0.03)
-    assert seen[-1].outputs[1].sensor == pytest.approx(70.0, abs=1e-6)
+    # steps of at least the horizon (0.5 s) hit the set point exactly; shorter ones aim 0.5 s ahead
+    held = [f.outputs[1].sensor for f in seen if f.t > 12.0 and f.dt >= 0.5]
+    assert held and held == pytest.approx([70.0] * len(held), abs=1e-6)
     assert sum(state.ledger.channels) == pytest.approx(state.ledger.joule, rel=1e-12)
     assert state.ledger.residual_fraction < 0.01
 

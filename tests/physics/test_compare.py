@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import load_case
+from rfablate.case.read.case_file import load_case
 from rfablate.compare.two_runs import LesionPairs, compare_lesions
-from rfablate.report.run_data import RunData, load_run
-from rfablate.run import run
+from rfablate.results.run_reader import RunData, load_run
+from rfablate.run.run import run
 
 NEEDLE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
 END_S = 130.0

@@ -19,14 +19,14 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
-from rfablate.case.describe import describe_case
-from rfablate.case.load import parse_case
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
-from rfablate.fem.domain import Domain
-from rfablate.fem.electric import ElectricProblem, UnitField, tip_area
-from rfablate.fem.matrix import Pattern
-from rfablate.fem.meshing import build_domain
-from rfablate.problem import build_problem
+from rfablate.fem.electric_problem import ElectricProblem, UnitField, tip_area
+from rfablate.linalg.matrix import Pattern
+from rfablate.mesh.build import build_domain
+from rfablate.mesh.domain import Domain
+from rfablate.problem.problem import build_problem
 from tests.build import frames, on_mesh, orders, set_cells
 
 MM = 1e-3

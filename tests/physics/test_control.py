@@ -19,10 +19,10 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
-from rfablate.fem.domain import Domain
-from rfablate.problem import Problem
-from rfablate.run import steps
-from rfablate.state import Frame, initial_state
+from rfablate.mesh.domain import Domain
+from rfablate.problem.problem import Problem
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 from tests import closed_forms as exact
 from tests.build import (

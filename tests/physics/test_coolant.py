@@ -20,13 +20,13 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
-from rfablate.case.load import parse_case
-from rfablate.fem.film import make_film, wall_area
-from rfablate.fem.heat import HeatProblem
-from rfablate.fem.mass import LumpedMass
-from rfablate.fem.meshing import build_domain
-from rfablate.problem import build_problem
-from rfablate.state import Frame
+from rfablate.case.read.case_file import parse_case
+from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.mass_matrix import LumpedMass
+from rfablate.fem.wall_convection import make_film, wall_area
+from rfablate.mesh.build import build_domain
+from rfablate.problem.problem import build_problem
+from rfablate.solve.state import Frame
 from tests import closed_forms as exact
 from tests.build import R0, T_A, constant_voltage, frames, mesh_case, norm_L2, on_mesh, orders, problem_on, steady
 

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.device import in_cannula
-from rfablate.case.frame import applicator_frame
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
-from rfablate.fem.domain import distribute
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.mesher import generate_mesh
-from rfablate.fem.meshing import make_mesh
-from rfablate.fem.parallel import on_root
-from rfablate.observe import Observer
-from rfablate.problem import Problem, build_problem
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.applicator_parts import in_cannula
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
+from rfablate.lesion.observer import Observer
+from rfablate.mesh.build import make_mesh
+from rfablate.mesh.domain import distribute
+from rfablate.mesh.generate import generate_mesh
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.root_tasks import on_root
+from rfablate.problem.problem import Problem, build_problem
 from tests.build import last_frame
 
 DIAMETER, TIP, HALF_HEIGHT = 0.908e-3, 10e-3, 30e-3

@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import parse_case
-from rfablate.decide import decide_by_hottest
-from rfablate.fem.domain import distribute
-from rfablate.fem.meshing import make_mesh
-from rfablate.fem.parallel import on_root
+from rfablate.case.read.case_file import parse_case
+from rfablate.mesh.build import make_mesh
+from rfablate.mesh.domain import distribute
+from rfablate.mesh.root_tasks import on_root
 from rfablate.physics.generator import ConstantPower, Limits, Memory, Offer, PIControl, Ramp
-from rfablate.problem import Problem, build_problem
-from rfablate.run import steps
-from rfablate.state import Frame, initial_state
+from rfablate.problem.problem import Problem, build_problem
+from rfablate.solve.device_decision import decide_by_hottest
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 
 CLOSE = 1e-8

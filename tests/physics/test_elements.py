@@ -21,14 +21,14 @@ from dolfinx.mesh import create_mesh
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
-from rfablate.fem._compat import cell_nodes
 from rfablate.fem.coefficients import Coefficients, RegionLaw
-from rfablate.fem.domain import Domain
-from rfablate.fem.electric import ElectricProblem
-from rfablate.fem.heat import HeatProblem
-from rfablate.fem.mass import ConsistentMass, LumpedMass
-from rfablate.fem.matrix import Matrix, Pattern
-from rfablate.fem.meshdata import MeshData
+from rfablate.fem.electric_problem import ElectricProblem
+from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.mass_matrix import ConsistentMass, LumpedMass
+from rfablate.linalg.matrix import Matrix, Pattern
+from rfablate.mesh._compat import cell_nodes
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.mesh_data import MeshData
 from tests.build import on_mesh, set_cells
 
 pytestmark = [pytest.mark.mpi, pytest.mark.mpi3]
@@ -266,7 +266,7 @@ def test_the_solved_temperature_satisfies_the_bioheat_step_in_the_weak_form(refe
 
 @pytest.mark.parametrize("make", [shell_half_plane, shell_octant], ids=["axisymmetric", "3-D"])
 def test_volumes_are_positive_whatever_way_a_cell_is_numbered(make: Callable) -> None:
-    from rfablate.fem.elements import make_elements
+    from rfablate.mesh.elements import make_elements
 
     mesh = make(geometric(1e-3, 2e-3, 3), 3)
     flipped = mesh.cells.copy()

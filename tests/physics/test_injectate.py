@@ -18,10 +18,10 @@ from mpi4py import MPI
 from scipy.integrate import quad
 
 from meshes.structured import geometric, shell_half_plane
-from rfablate.case.describe import describe_case
-from rfablate.case.load import parse_case
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
-from rfablate.fem.domain import Domain
+from rfablate.mesh.domain import Domain
 from rfablate.physics.injectate import Bolus, least_spread, saline_sigma
 from tests.build import R0, SIGMA, constant_voltage, last_frame, mesh_case, on_mesh, problem_on
 

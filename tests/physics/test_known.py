@@ -8,8 +8,8 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box
-from rfablate.fem.known import Known
-from rfablate.fem.matrix import Matrix, Pattern
+from rfablate.linalg.initial_guess import Known
+from rfablate.linalg.matrix import Matrix, Pattern
 from tests.build import on_mesh
 
 pytestmark = pytest.mark.mpi

@@ -23,14 +23,14 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, rectangle
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
-from rfablate.fem.domain import Domain, distribute
-from rfablate.fem.lesion import Axis, Lesion, LesionMeter
-from rfablate.fem.meshdata import MeshData
-from rfablate.observe import Observer, StructureResult
-from rfablate.problem import build_problem
-from rfablate.state import Frame, first_frame, initial_state
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
+from rfablate.lesion.measure import Axis, Lesion, LesionMeter
+from rfablate.lesion.observer import Observer, StructureResult
+from rfablate.mesh.domain import Domain, distribute
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.problem.problem import build_problem
+from rfablate.solve.state import Frame, first_frame, initial_state
 from tests.build import TISSUE, constant_voltage, on_mesh, orders, with_roles
 
 pytestmark = pytest.mark.mpi

@@ -38,11 +38,11 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import shell_half_plane, shell_octant
-from rfablate.fem.domain import Domain
-from rfablate.fem.meshdata import MeshData
-from rfablate.problem import Problem
-from rfablate.state import Frame
-from rfablate.stepping import StepControl, StepMemory
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.problem.problem import Problem
+from rfablate.problem.step_control import StepControl, StepMemory
+from rfablate.solve.state import Frame
 from tests.build import (
     BLOOD,
     OMEGA,

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from meshes.void_needle import write_needle
-from rfablate.__main__ import main
+from rfablate.cli.main import main
 from rfablate.errors import MeshError
-from rfablate.fem.gmsh_session import gmsh_session
-from rfablate.fem.meshfile import read_mesh
-from rfablate.fem.msh import read_msh
+from rfablate.mesh.gmsh_session import gmsh_session
+from rfablate.mesh.msh_reader import read_msh
+from rfablate.mesh.user_mesh import read_mesh
 from tests.physics.test_user_mesh import case_of, table
 
 FORMATS = [(2.2, False), (2.2, True), (4.1, False), (4.1, True)]

@@ -9,11 +9,11 @@ import scipy.sparse.linalg as spla
 from mpi4py import MPI
 
 from meshes.structured import box
-from rfablate.fem.aggregation import fine_rows, largest_eigenvalue
-from rfablate.fem.domain import Domain
-from rfablate.fem.linear import ConjugateGradients
-from rfablate.fem.matrix import Matrix, Pattern
-from rfablate.fem.multigrid import VCycle
+from rfablate.linalg.aggregation import fine_rows, largest_eigenvalue
+from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.matrix import Matrix, Pattern
+from rfablate.linalg.multigrid import VCycle
+from rfablate.mesh.domain import Domain
 from tests.build import on_mesh
 
 FloatArray = npt.NDArray[np.float64]

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import load_case
-from rfablate.run import run
+from rfablate.case.read.case_file import load_case
+from rfablate.run.run import run
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
 REFERENCE = {

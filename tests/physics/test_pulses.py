@@ -23,12 +23,12 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane
-from rfablate.fem.domain import Domain
+from rfablate.mesh.domain import Domain
 from rfablate.physics.generator import Pulsed
-from rfablate.problem import unguarded
-from rfablate.pulses import PulseRecord
-from rfablate.run import steps
-from rfablate.state import Frame, initial_state
+from rfablate.problem.problem import unguarded
+from rfablate.run.pulse_monitor import PulseRecord
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 from tests.build import R0, UNLIMITED, largest, mesh_case, on_mesh, problem_on
 

@@ -18,9 +18,9 @@ import pytest
 from mpi4py import MPI
 
 from meshes.sphere import write_sphere
-from rfablate.report.histories import history_figure
-from rfablate.report.run_data import load_run
-from rfablate.run import run
+from rfablate.report.time_histories import history_figure
+from rfablate.results.run_reader import load_run
+from rfablate.run.run import run
 from tests.build import SIGMA, UNLIMITED, mesh_case
 
 COLUMNS = {

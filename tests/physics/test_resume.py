@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import load_case
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import load_case
+from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Interrupted, MeshError, SolveError
-from rfablate.output.reader import FieldsReader
-from rfablate.run import resume, run
+from rfablate.results.fields_reader import FieldsReader
+from rfablate.run.run import resume, run
 from tests.compare import apart
 
 CASES = Path(__file__).parents[1] / "mpi" / "cases"
@@ -62,7 +62,7 @@ def _case(name: str, *changes: str) -> Case:
 
 def _dies_at(monkeypatch: pytest.MonkeyPatch, trials: int, error: type[BaseException] = Killed) -> list[int]:
     """Have the run end in its step number `trials`, refused ones counted; return how many are left."""
-    import rfablate.run as module
+    import rfablate.solve.loop as module
 
     real, left = module.solve_step, [trials]
 
@@ -144,7 +144,7 @@ def test_checkpoints_come_by_the_simulated_time_by_the_clock_or_not_at_all(
     comm: MPI.Comm, shared_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No step is cut for one: it is written after the first step that reaches its time, and at the end."""
-    from rfablate.keeper import Keeper
+    from rfablate.run.checkpointing import Keeper
 
     written: list[float] = []
     monkeypatch.setattr(Keeper, "write", lambda self, state: written.append(state.t) or setattr(self, "_t", state.t))
@@ -184,7 +184,7 @@ def test_a_run_may_be_killed_again_and_again(comm: MPI.Comm, shared_tmp: Path) -
 def test_wall_time_adds_up_over_the_parts_of_a_run(comm: MPI.Comm, shared_tmp: Path) -> None:
     folder = shared_tmp / "timing"
     _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
-    from rfablate.output.checkpoint import read_checkpoint
+    from rfablate.results.checkpoint import read_checkpoint
 
     before = read_checkpoint(folder / "checkpoint.h5").memory["course"]
     after = _resume(folder, comm)
@@ -246,7 +246,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
     case = _case("axisymmetric", *COOLED)
     run(case, folder / "whole", comm)
     for name, number, at in (("goes on", signal.SIGUSR1, 10), ("stops", signal.SIGTERM, 25)):
-        import rfablate.run as module
+        import rfablate.solve.loop as module
 
         real, calls = module.solve_step, [0]
 
@@ -276,7 +276,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
 
 def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
     """While it finds its error bar: the treatment is over, the summary not written."""
-    import rfablate.run as module
+    import rfablate.run.run as module
 
     def dies(*args: Any) -> Any:
         raise Killed
@@ -317,7 +317,7 @@ def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: P
     with pytest.raises(CaseError, match=r"not the one in case\.toml"):
         _resume(folder, comm)
     (folder / "case.toml").write_text(text)
-    import rfablate.run as module
+    import rfablate.run.run as module
 
     with pytest.MonkeyPatch.context() as patch:
         other = _case("axisymmetric", *COOLED, "mesh.scale=1.2")

@@ -21,12 +21,12 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane
-from rfablate.fem.domain import Domain
-from rfablate.fem.vapour import drying
+from rfablate.fem.boiling_water import drying
+from rfablate.mesh.domain import Domain
 from rfablate.physics.laws import Drying, Linear
-from rfablate.problem import Problem
-from rfablate.run import steps
-from rfablate.state import Frame, State, initial_state
+from rfablate.problem.problem import Problem
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
 from tests.build import R0, SIGMA, UNLIMITED, constant_voltage, mesh_case, on_mesh, problem_on
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.__main__ import main
-from rfablate.fem.domain import Nodes
-from rfablate.fem.linear import ConjugateGradients
+from rfablate.cli.main import main
+from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.mesh.domain import Nodes
 from tests.environment import clean_environment
 
 CASES = Path(__file__).parents[1] / "mpi" / "cases"
@@ -85,7 +85,7 @@ def test_other_instructions_of_the_processor_change_no_history(
     unperturbed: dict[str, Path], flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     script = (
-        "import sys; from rfablate.fem import kernels; from rfablate.__main__ import main; "
+        "import sys; from rfablate.fem import kernels; from rfablate.cli.main import main; "
         "kernels.FLAGS = (*sys.argv[1].split(), *kernels.FLAGS[2:]); sys.exit(main(sys.argv[2:]))"
     )
     case, run = str(CASES / "axisymmetric.toml"), str(tmp_path / "run")

@@ -13,10 +13,10 @@ import pytest
 from mpi4py import MPI
 
 from meshes.sphere import write_sphere
-from rfablate.case.schema import Case
+from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
-from rfablate.output.checkpoint import read_checkpoint
-from rfablate.run import run
+from rfablate.results.checkpoint import read_checkpoint
+from rfablate.run.run import run
 from tests.build import UNLIMITED, constant_voltage, mesh_case
 from tests.compare import leaves
 
@@ -106,7 +106,7 @@ def test_a_run_directory_holds_what_was_promised(coarse: Path, comm: MPI.Comm, t
 def test_a_run_that_fails_keeps_its_last_good_state(
     coarse: Path, comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import rfablate.run as module
+    import rfablate.solve.loop as module
 
     real = module.solve_step
 
@@ -137,7 +137,7 @@ def test_the_same_case_gives_the_same_numbers_twice(coarse: Path, comm: MPI.Comm
 
 
 def test_the_resolved_case_of_a_run_gives_the_run_again(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
-    from rfablate.case.load import load_case
+    from rfablate.case.read.case_file import load_case
 
     first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
     again = run(load_case(tmp_path / "a" / "case.toml"), tmp_path / "b", comm).summary

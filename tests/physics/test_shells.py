@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import dump_case, parse_case
+from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
-from rfablate.fem.meshing import build_domain
+from rfablate.mesh.build import build_domain
 from rfablate.physics.library import tissue
-from rfablate.problem import build_problem
+from rfablate.problem.problem import build_problem
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from rfablate.case.load import load_case
-from rfablate.run import run
+from rfablate.case.read.case_file import load_case
+from rfablate.run.run import run
 from tests.pure.test_cli import rfablate
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"

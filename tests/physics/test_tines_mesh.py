@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.case.device import in_cannula, tines_of
-from rfablate.case.load import parse_case
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.mesher import generate_mesh
+from rfablate.case.geometry.applicator_parts import in_cannula, tines_of
+from rfablate.case.read.case_file import parse_case
+from rfablate.mesh.generate import generate_mesh
+from rfablate.mesh.mesh_data import MeshData
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "umbrella of eight": {"count": 8, "diameter_mm": 0.4, "offset_mm": 0.65, "length_mm": 22.0, "bend_radius_mm": 7.0},

@@ -19,8 +19,8 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, geometric, shell_half_plane
-from rfablate.fem.domain import Domain
-from rfablate.fem.shares import node_shares
+from rfablate.fem.region_fractions import node_shares
+from rfablate.mesh.domain import Domain
 from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.library import damage_set

@@ -11,11 +11,11 @@ import pytest
 from mpi4py import MPI
 
 from meshes.void_needle import write_needle
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.fem.meshfile import read_mesh
-from rfablate.run import run
+from rfablate.mesh.user_mesh import read_mesh
+from rfablate.run.run import run
 
 TAGS = {"tissue": 1, "lens": 2, "active": 1, "shaft": 2, "outer": 3}
 
@@ -173,7 +173,7 @@ def test_curved_elements_are_refused(tmp_path: Path) -> None:
     """Quadratic tetrahedra would be read as something else."""
     import gmsh
 
-    from rfablate.fem.gmsh_session import gmsh_session
+    from rfablate.mesh.gmsh_session import gmsh_session
 
     file = tmp_path / "curved.msh"
     with gmsh_session():

@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, erfc
 
 from meshes.structured import geometric, rectangle, shell_half_plane
-from rfablate.fem.domain import Domain
+from rfablate.mesh.domain import Domain
 from tests.build import (
     OMEGA,
     R0,

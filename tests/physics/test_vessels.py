@@ -20,18 +20,18 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import rectangle
-from rfablate.case.flow import flowing
-from rfablate.case.load import parse_case
-from rfablate.case.schema import Case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.resolve.structure_flow import flowing
+from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.fem.domain import Domain
-from rfablate.fem.film import joint_film
-from rfablate.fem.heat import HeatProblem
-from rfablate.fem.locate import make_probe
-from rfablate.fem.meshdata import MeshData
-from rfablate.fem.meshing import build_domain
-from rfablate.problem import Problem, build_problem
-from rfablate.vessels import Vessel, films, vessels_of
+from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.wall_convection import joint_film
+from rfablate.mesh.build import build_domain
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.point_location import make_probe
+from rfablate.problem.blood_vessels import Vessel, films, vessels_of
+from rfablate.problem.problem import Problem, build_problem
 from tests.build import (
     TISSUE,
     K,

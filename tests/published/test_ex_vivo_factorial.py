@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from rfablate.run import run
-from rfablate.study.load import load_study
-from rfablate.study.plan import Plan
-from rfablate.study.table import at_time, flatten
+from rfablate.results.flatten import flatten
+from rfablate.run.run import run
+from rfablate.study.results_table import at_time
+from rfablate.study.study_file import load_study
+from rfablate.study.study_plan import Plan
 
 FOLDER = Path(__file__).parents[2] / "cases" / "ex_vivo_factorial"
 TIP = 10

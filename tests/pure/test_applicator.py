@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.case.device import device_materials, in_metal, tines_of
-from rfablate.case.geometry import Applicator
-from rfablate.case.load import dump_case, load_case, parse_case
+from rfablate.case.geometry.applicator_parts import device_materials, in_metal, tines_of
+from rfablate.case.read.case_file import dump_case, load_case, parse_case
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.errors import CaseError, Fault
 
 if sys.version_info >= (3, 11):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.checks import case_warnings, check_case
-from rfablate.case.load import parse_case
+from rfablate.case.checks.all_checks import case_warnings, check_case
+from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError, Fault
 
 if sys.version_info >= (3, 11):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.load import load_case, parse_case
+from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.errors import CaseError, Fault
 
 if sys.version_info >= (3, 11):

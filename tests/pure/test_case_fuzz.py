@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.checks import case_warnings
-from rfablate.case.describe import describe_case
-from rfablate.case.load import dump_case, parse_case
+from rfablate.case.checks.all_checks import case_warnings
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
 
 if sys.version_info >= (3, 11):

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.describe import describe_case
-from rfablate.case.load import dump_case, parse_case
-from rfablate.device import case_generator
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.generator import Guard, Pulsed, RollOff, Staged, Window
+from rfablate.problem.generator_setup import case_generator
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.load import case_tissues, dump_case, load_case, parse_case
+from rfablate.case.read.case_file import case_tissues, dump_case, load_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
 from tests.shipped import CASES, EARLIER, load_shipped

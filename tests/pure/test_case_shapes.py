@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from rfablate.case.device import in_metal
-from rfablate.case.frame import applicator_frame
-from rfablate.case.geometry import Applicator, CylinderDomain, Structure
-from rfablate.case.shapes import (
-    axis_at,
-    bounding_box,
-    contains,
-    sample_points,
-    signed_distance,
-)
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.applicator_parts import in_metal
+from rfablate.case.geometry.shapes import axis_at, bounding_box, contains, sample_points, signed_distance
+from rfablate.case.tables.geometry_tables import Applicator, CylinderDomain, Structure
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Structure)
 BENT = [[0, 0, 0], [10, 0, 0], [10, 10, 0]]

@@ -10,16 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from rfablate.case.channels import outputs_of
-from rfablate.case.checks import case_warnings
-from rfablate.case.describe import describe_case
-from rfablate.case.load import dump_case, parse_case
-from rfablate.case.schema import Case
-from rfablate.device import case_channels
+from rfablate.case.checks.all_checks import case_warnings
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import dump_case, parse_case
+from rfablate.case.resolve.channel_setup import outputs_of
+from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError
-from rfablate.fem.patterns import electrode_groups, group_potentials
-from rfablate.ledger import Ledger, Powers
-from rfablate.output.card import _channel_lines, _generator_line
+from rfablate.fem.electrode_patterns import electrode_groups, group_potentials
 from rfablate.physics.generator import (
     Channels,
     Command,
@@ -35,9 +32,12 @@ from rfablate.physics.generator import (
     Window,
     settle,
 )
-from rfablate.report.channels import channels as channel_table
-from rfablate.report.run_data import RunData
-from rfablate.stepping import ROUNDING, StepControl, far_from
+from rfablate.problem.generator_setup import case_channels
+from rfablate.problem.step_control import ROUNDING, StepControl, far_from
+from rfablate.report.channel_section import channels as channel_table
+from rfablate.results.card import _channel_lines, _generator_line
+from rfablate.results.run_reader import RunData
+from rfablate.solve.energy_balance import Ledger, Powers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -65,7 +65,7 @@ def device(count: int, roll_off: RollOff | None, dwell: float, on: float = 30.0)
 
 
 def drive(channels: Channels, impedance: Callable[[int, float, float], float]) -> tuple[list[Turned], Any]:
-    """Run the loop of `rfablate.run.steps` on scripted impedances; return who had output when, and the memories.
+    """Run the loop of `rfablate.solve.loop.steps` on scripted impedances; return who had output when, and the memories.
 
     impedance: of a channel [ohm], from its number, the time, and the time since its turn began [s].
     """

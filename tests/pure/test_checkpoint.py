@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rfablate.output import checkpoint as module
-from rfablate.output.checkpoint import mesh_digest, newest_checkpoint, read_checkpoint, write_checkpoint
-from rfablate.output.fields import FieldsFile
-from rfablate.output.frames import KeptFrames
-from rfablate.output.history import HistoryFile
-from rfablate.output.packing import put_together, take_apart
-from rfablate.output.reader import FieldsReader
+from rfablate.results import checkpoint as module
+from rfablate.results.checkpoint import mesh_digest, newest_checkpoint, read_checkpoint, write_checkpoint
+from rfablate.results.field_frames import KeptFrames
+from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_reader import FieldsReader
+from rfablate.results.history_file import HistoryFile
+from rfablate.results.state_tree import put_together, take_apart
 from rfablate.signals import Requests, Wish
 
 FloatArray = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import rfablate.log as log_module
-from rfablate.__main__ import main
+from rfablate.cli.main import main
 from rfablate.log import Progress, setup_log
 from tests.environment import clean_environment
 
@@ -55,7 +55,7 @@ def test_check_of_a_bad_case_gives_2_and_every_fault() -> None:
 
 def test_check_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from rfablate.__main__ import main; "
+        "import sys; from rfablate.cli.main import main; "
         f"main(['check', {str(TRIGEMINAL)!r}]); "
         "heavy = set('dolfinx mpi4py petsc4py pyvista matplotlib gmsh scipy h5py rich'.split()); "
         "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

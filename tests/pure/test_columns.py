@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from rfablate.fem.columns import Columns, padding_columns, slice_starts
-from rfablate.fem.kernels import SHORT_ONE, SLICE, call
+from rfablate.kernels.loader import SHORT_ONE, SLICE, call
+from rfablate.linalg.packed_columns import Columns, padding_columns, slice_starts
 
 N, FAR = 203, 70_000
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.__main__ import main
+from rfablate.cli.main import main
 from rfablate.compare.case_diff import ABSENT, case_difference
-from rfablate.compare.numbers import pair_numbers
+from rfablate.compare.number_deltas import pair_numbers
 from rfablate.compare.two_runs import LesionPairs, compare_runs
-from rfablate.output.fields import FieldsFile
-from rfablate.report.run_data import load_run
+from rfablate.results.fields_file import FieldsFile
+from rfablate.results.run_reader import load_run
 
 ROOT = Path(__file__).parents[2]
 RULES = ("isotherm_50C", "arrhenius")
@@ -331,7 +331,7 @@ def test_two_runs_are_compared_where_the_solver_is_missing(tmp_path: Path) -> No
     a, b = (ball_run(tmp_path / name, half_plane(n), 4.0) for name, n in (("a", 10), ("b", 14)))
     code = (
         "import sys\nfor name in 'dolfinx ufl basix ffcx petsc4py mpi4py gmsh'.split(): sys.modules[name] = None\n"
-        f"from rfablate.__main__ import main; sys.exit(main(['compare', {str(a)!r}, {str(b)!r}]))"
+        f"from rfablate.cli.main import main; sys.exit(main(['compare', {str(a)!r}, {str(b)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

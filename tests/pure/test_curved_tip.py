@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.case.describe import describe_case
-from rfablate.case.device import active_line, in_cannula
-from rfablate.case.frame import applicator_frame
-from rfablate.case.geometry import Applicator
-from rfablate.case.load import dump_case, parse_case
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.applicator_parts import active_line, in_cannula
+from rfablate.case.read.case_file import dump_case, parse_case
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.describe import describe_case
-from rfablate.case.device_log import read_log
-from rfablate.case.load import parse_case
-from rfablate.device import case_generator
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.device_log import read_log
 from rfablate.errors import CaseError
 from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Memory, Offer, Replay
-from rfablate.report.replay import misfit
-from rfablate.report.run_data import RunData
+from rfablate.problem.generator_setup import case_generator
+from rfablate.report.replay_section import misfit
+from rfablate.results.run_reader import RunData
 
 BASE: dict[str, Any] = {
     "domain": {"kind": "axisymmetric", "radius_mm": 40, "height_mm": 80, "tissue": "muscle"},

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.describe import describe_case
-from rfablate.case.load import parse_case
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
 
 NERVE = {"name": "root", "kind": "tube", "path_mm": [[6, -10, 0], [6, 10, 0]], "diameter_mm": 2, "tissue": "nerve"}

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from rfablate import doctor
-from rfablate.doctor import Finding
+from rfablate.cli import doctor
+from rfablate.cli.doctor import Finding
 
 GOOD = Finding("good", True, "1.0")
 ODD = Finding("odd", "warning", "0.5", "consider this")
@@ -86,7 +86,7 @@ def test_a_missing_compiler_is_a_failure(monkeypatch):
 def test_it_is_light_and_works_without_dolfinx():
     """Importing the doctor must pull in nothing that could be missing or slow."""
     code = (
-        "import sys; sys.modules['dolfinx'] = None; import rfablate.doctor as d; "
+        "import sys; sys.modules['dolfinx'] = None; import rfablate.cli.doctor as d; "
         "assert not {'numpy', 'pyvista', 'petsc4py'} & set(sys.modules); "
         "print(d._guarded('DOLFINx', d._dolfinx).ok)"
     )

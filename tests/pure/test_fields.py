@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from rfablate.output.fields import FieldsFile
-from rfablate.output.reader import FieldsReader
+from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_reader import FieldsReader
 
 POINTS_M = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]) * 1e-3
 TETRAHEDRA = np.array([[0, 1, 2, 3], [1, 2, 3, 4]])

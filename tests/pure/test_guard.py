@@ -30,7 +30,7 @@ from rfablate.physics.generator import (
     RollOff,
     Window,
 )
-from rfablate.stepping import ROUNDING, StepControl, far_from
+from rfablate.problem.step_control import ROUNDING, StepControl, far_from
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
 WIDE = Window(1.0, 1e6)
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 def drive(guard: Generator, impedance: Impedance, *, largest: float = 3.0, control: StepControl = ADAPTIVE) -> tuple:
-    """Run the loop of `rfablate.run.steps` on a scripted impedance, with steps that grow to `largest` [s]."""
+    """Run the loop of `rfablate.solve.loop.steps` on a scripted impedance, with steps that grow to `largest` [s]."""
     t, memory, stepping, taken, cut, on = 0.0, Memory(), control.start(), [], None, 0.0
     landings = [*guard.turning_times, *guard.switch_times, guard.end]
     while t < guard.end:

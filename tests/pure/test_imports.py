@@ -1,135 +1,152 @@
-"""Imports go one way, and what must work on a laptop does not reach for DOLFINx."""
+"""The rooms of the package and the one rule of imports between them.
+
+A room may import from the rooms in its line, and from all that those may import from. What every room may use lies flat
+in the package: errors, log, signals, timing. The rooms in PURE work on a laptop without DOLFINx.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "rfablate"
 
-# A module may import from its own line and from lines above it.
-LAYERS = [
-    "__init__ errors timing log signals",
-    "physics",
-    "case stepping ledger",
-    "fem output catalogue device",
-    "materials sensors vessels bridge",
-    "problem",
-    "state past",
-    "bioheat step decide observe pulses misfit",
-    "results electrodes channels",
-    "record carry",
-    "keeper",
-    "errorbar",
-    "run",
-    "report doctor slurm",
-    "study submit verbs",
-    "compare",
-    "__main__",
-]
-LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
-PURE = (
-    "physics case output report study stepping ledger errors timing log signals catalogue device slurm submit".split()
-)
-HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
-# What the package imports only when it is asked to, against the direction: (importer, imported) and why.
-LATE = {
-    ("output", "report"): "the directory writes the report of a run it finishes",
-    ("errorbar", "run"): "the error bar is a second, coarser run",
+RULE = {
+    "physics": "",
+    "case": "physics",
+    "kernels": "",
+    "mesh": "case kernels",
+    "linalg": "mesh",
+    "fem": "linalg physics",
+    "problem": "fem case",
+    "solve": "problem",
+    "lesion": "solve",
+    "results": "case",
+    "report": "results",
+    "cluster": "results",
+    "compare": "results lesion",
+    "study": "report cluster",
+    "run": "lesion report",
+    "cli": "run study compare",
 }
+FLOORS = 10
+# Within `case`, from the bottom up: a folder imports from those before it.
+CASE = "tables geometry messages resolve checks describe read".split()
+FLAT = {"__init__", "__main__", "errors", "log", "signals", "timing"}
+PURE = {"physics", "case", "results", "report", "compare", "study", "cluster"}
+HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
+# Files of plain arrays in rooms that are not pure as a whole, which pure rooms may use.
+PLAIN = {"rfablate.lesion.surface_distance", "rfablate.mesh.mesh_transfer"}
 
 
-def _files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def _unit(path: Path) -> str:
-    """Return the folder or module of the package that a file is."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
-
-
-def _imports(path: Path) -> list[tuple[str, bool]]:
-    """Return every module a file imports, and whether it does so when it is itself imported."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    late = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
-        for inner in ast.walk(node)
+@cache
+def _files() -> dict[str, Path]:
+    """Return the file of every module."""
+    return {
+        ".".join(["rfablate", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
+        for path in sorted(PACKAGE.rglob("*.py"))
     }
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """Return what a module imports, at its top or later."""
     found = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(_files()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [(alias.name, node not in late) for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            module = node.module or ""
-            if module == "rfablate":  # from rfablate import module
-                found += [(f"rfablate.{alias.name}", node not in late) for alias in node.names]
-            else:
-                found.append((module, node not in late))
-    return found
+            assert node.level == 0, f"{module}: a relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.append(whole if whole in _files() else str(node.module))
+    return tuple(found)
 
 
-def _imported_unit(module: str) -> str | None:
-    parts = module.split(".")
-    if parts[0] != "rfablate":
-        return None
-    if len(parts) == 1 or not ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file()):
-        return "__init__"
-    return parts[1]
+def _room(module: str) -> str:
+    return [*module.split("."), "__init__"][1]
 
 
-def test_every_part_of_the_package_has_its_place() -> None:
-    assert {_unit(path) for path in _files()} - set(LEVEL) == set(), "give the new module a line in LAYERS"
+@cache
+def _allowed(room: str) -> frozenset[str]:
+    direct = RULE[room].split()
+    return frozenset({room, *direct}.union(*(_allowed(each) for each in direct)))
 
 
-@pytest.mark.parametrize("path", _files(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = _unit(path)
-    for module, at_once in _imports(path):
-        other = _imported_unit(module)
-        if other is None or other == own or own == "__main__":
-            continue
-        allowed = LEVEL[other] <= LEVEL[own] or (not at_once and (own, other) in LATE)
-        assert allowed, f"{path.name} imports {module}, which is above it"
+def _floor(room: str) -> int:
+    return 1 + max((_floor(each) for each in RULE[room].split()), default=0)
 
 
-@pytest.mark.parametrize("path", [p for p in _files() if _unit(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_the_pure_half_never_reaches_for_the_solver(path: Path) -> None:
+def test_every_file_lies_in_a_room() -> None:
+    assert {_room(module) for module in _files()} == {*RULE, *FLAT}
+    assert max(map(_floor, RULE)) <= FLOORS
+
+
+@pytest.mark.parametrize("module", [module for module in _files() if _room(module) in RULE])
+def test_a_room_imports_what_the_rule_allows(module: str) -> None:
+    for imported in _imports(module):
+        if imported.startswith("rfablate"):
+            assert _room(imported) in _allowed(_room(module)) | FLAT, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [module for module in _files() if module.startswith("rfablate.case.")])
+def test_a_folder_of_the_case_imports_from_those_before_it(module: str) -> None:
+    own = CASE.index(module.split(".")[2])
+    for imported in _imports(module):
+        if imported.startswith("rfablate.case."):
+            assert CASE.index(imported.split(".")[2]) <= own, f"{module} imports {imported}"
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+        if module in done or module not in _files():
+            return
+        for imported in _imports(module):
+            visit(imported, (*above, module))
+        done.add(module)
+
+    for module in _files():
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", [module for module in _files() if _room(module) in PURE])
+def test_a_pure_room_never_reaches_for_the_solver(module: str) -> None:
     """Not even late: `report`, `check` and the library work where DOLFINx, PETSc, MPI and Gmsh are missing."""
-    for module, _ in _imports(path):
-        assert module.split(".")[0] not in HEAVY, f"{path.name} imports {module}"
-        assert _imported_unit(module) not in {"fem", "problem", "state", "step", "observe", "record", "run"}
+    for imported in _imports(module):
+        assert imported.split(".")[0] not in HEAVY, f"{module} imports {imported}"
+        if imported.startswith("rfablate"):
+            assert _room(imported) in PURE | FLAT or imported in PLAIN, f"{module} imports {imported}"
 
 
-def test_physics_is_formulas_only() -> None:
-    """Its tables are read, nothing else: no case, no mesh, no files."""
-    for path in _files():
-        if _unit(path) == "physics":
-            assert {_imported_unit(m) for m, _ in _imports(path)} <= {None, "physics", "errors", "__init__"}
-
-
-def test_no_file_but_the_command_line_knows_comm_world() -> None:
-    users = [p for p in _files() if "COMM_WORLD" in p.read_text(encoding="utf-8").replace("OMPI_COMM_WORLD", "")]
-    assert {_unit(p) for p in users} <= {"__main__", "doctor"}
-
-
-def test_the_pure_half_imports_where_the_solver_is_missing() -> None:
-    modules = [
-        ".".join(["rfablate", *p.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
-        for p in _files()
-        if _unit(p) in PURE
-    ]
+def test_pure_rooms_import_where_the_solver_is_missing() -> None:
+    modules = [module for module in _files() if _room(module) in PURE]
     code = (
         f"import sys\nfor name in {sorted(HEAVY)!r}: sys.modules[name] = None\n"
         f"import importlib\nfor name in {modules!r}: importlib.import_module(name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=PACKAGE.parent)
     assert done.returncode == 0, done.stderr
+
+
+def test_only_the_command_line_knows_comm_world() -> None:
+    users = {
+        _room(module)
+        for module, path in _files().items()
+        if "COMM_WORLD" in path.read_text(encoding="utf-8").replace("OMPI_COMM_WORLD", "")
+    }
+    assert users <= {"cli"}
+
+
+def test_no_two_modules_share_a_name() -> None:
+    names = Counter(module.rsplit(".", 1)[1] for module, path in _files().items() if path.name != "__init__.py"
+                    and module != "rfablate")  # fmt: skip
+    assert [name for name, count in names.items() if count > 1] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rfablate.ledger import Ledger, Powers
+from rfablate.solve.energy_balance import Ledger, Powers
 
 
 def _run(times: list[float], joule, perfused, boundary, stored) -> Ledger:  # type: ignore[no-untyped-def]

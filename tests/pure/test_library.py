@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.catalogue import applicators_text
+from rfablate.cli.library_text import applicators_text
 from rfablate.physics.library import (
     applicator_model,
     applicator_names,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.__main__ import main
-from rfablate.case.load import load_case
+from rfablate.case.read.case_file import load_case
+from rfablate.cli.main import main
 from rfablate.errors import CaseError
-from rfablate.report.run_data import load_run
-from rfablate.report.tables import provenance
+from rfablate.report.report_tables import provenance
+from rfablate.results.run_reader import load_run
 
 
 def test_a_study_given_as_a_case_is_told_as_one(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rfablate.case.describe import describe_case
-from rfablate.case.load import dump_case, load_case, parse_case
-from rfablate.case.tissues import case_tissues
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import dump_case, load_case, parse_case
+from rfablate.case.resolve.tissues import case_tissues
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.checks import case_warnings
-from rfablate.case.load import parse_case
+from rfablate.case.checks.all_checks import case_warnings
+from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
 
 BASE: dict[str, Any] = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rfablate.physics.generator import Limits, Memory, Offer, Pulsed
-from rfablate.physics.generator.device import NOTHING
+from rfablate.physics.generator.interface import NOTHING
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
 AVERAGE = Pulsed(NONE, 120.0, 5.0, voltage=45.0, width=0.02, rate=2.0, cap=42.0)

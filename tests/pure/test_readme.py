@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.__main__ import _parser
-from rfablate.case.checks import case_warnings
-from rfablate.case.load import load_case
+from rfablate.case.checks.all_checks import case_warnings
+from rfablate.case.read.case_file import load_case
+from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
 
 if sys.version_info >= (3, 11):
@@ -50,7 +50,7 @@ def test_the_mesh_domain_of_the_readme_is_one(case_file: Path, tmp_path: Path) -
     domain = tomllib.loads(text)["domain"]
     assert {region["name"] for region in domain["regions"]} == {"tissue"}
     with pytest.raises(CaseError) as caught:
-        from rfablate.case.load import parse_case
+        from rfablate.case.read.case_file import parse_case
 
         parse_case({**whole, "domain": domain, "structures": []}, tmp_path)
     assert [fault.where for fault in caught.value.faults] == ["domain.file"]

@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rfablate.__main__ import main
-from rfablate.output.fields import FieldsFile
-from rfablate.output.reader import FieldsReader
-from rfablate.report import slices, style, write_report
-from rfablate.report.maps import draw_metal
-from rfablate.report.run_data import load_run
-from rfablate.report.scene import Picture
-from rfablate.report.view import load_view
-from rfablate.report.wording import answer, percent
+from rfablate.cli.main import main
+from rfablate.report import figure_style as style
+from rfablate.report import write_report
+from rfablate.report.field_maps import draw_metal
+from rfablate.report.scene_3d import Picture
+from rfablate.results import field_slices as slices
+from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_reader import FieldsReader
+from rfablate.results.run_reader import load_run
+from rfablate.results.run_view import load_view
+from rfablate.results.wording import answer, percent
 
 CASE = """title = "Trigeminal rhizotomy: 22 G cannula, 5 mm tip"
 [domain]
@@ -327,7 +329,7 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
         def collect(self) -> Picture:
             return Picture(reason="left out")
 
-    monkeypatch.setattr("rfablate.report.page.SceneJob", Absent)
+    monkeypatch.setattr("rfablate.report.report_page.SceneJob", Absent)
 
 
 def without_pictures(page: str) -> str:

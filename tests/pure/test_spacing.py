@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfablate.case.load import dump_case, load_case
-from rfablate.case.spacing import set_spacing, spacing_of
+from rfablate.case.geometry.applicator_spacing import set_spacing, spacing_of
+from rfablate.case.read.case_file import dump_case, load_case
 from rfablate.errors import CaseError
 
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.load import dump_case, parse_case
+from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
 from tests.shipped import stand_in
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import pytest
 
-from rfablate.stepping import StepControl, bdf_weights, error_factor, preferred
+from rfablate.problem.step_control import StepControl, bdf_weights, error_factor, preferred
 
 CONTROL = StepControl(tolerance=1e-3, first=0.02, minimum=1e-4, maximum=10.0)
 

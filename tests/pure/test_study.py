@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.case.load import load_case
+from rfablate.case.read.case_file import load_case
+from rfablate.cli.study_verb import run
 from rfablate.errors import CaseError
-from rfablate.study.command import run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.plan import Plan, load_plan
-from rfablate.study.pool import start_run
-from rfablate.study.table import StudyTable, collect
+from rfablate.study.results_table import StudyTable, collect
+from rfablate.study.study_plan import Plan, load_plan
+from rfablate.study.worker_pool import start_run
 
 DATA = Path(__file__).parent / "data"
 BASE = f'base = "{DATA / "trigeminal.toml"}"\n'
@@ -316,7 +316,7 @@ def test_jobs_of_one_study_wait_for_each_other(tmp_path: Path, monkeypatch: pyte
 def test_the_study_verb_says_its_plan_and_refuses_faults(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rfablate.__main__ import main
+    from rfablate.cli.main import main
 
     file = tmp_path / "heat.toml"
     file.write_text(BASE + TARGETS)

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from rfablate.case.load import load_case
-from rfablate.case.schema import Case
-from rfablate.case.spacing import spacing_of
+from rfablate.case.geometry.applicator_spacing import spacing_of
+from rfablate.case.read.case_file import load_case
+from rfablate.case.tables.schema import Case
+from rfablate.cli.find_verb import run_open
 from rfablate.errors import CaseError
-from rfablate.study.find import Answer, find
-from rfablate.study.find_command import run_open
 from rfablate.study.goals import Goal, Question, ask, to_cover, to_join
+from rfablate.study.inverse_search import Answer, find
 from rfablate.study.members import StudyDirectory
-from rfablate.study.pool import start_run
-from rfablate.study.search import Search, at_edge
+from rfablate.study.search_runs import Search, at_edge
+from rfablate.study.worker_pool import start_run
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"

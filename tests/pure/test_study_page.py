@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from rfablate.errors import CaseError
-from rfablate.study import figures
-from rfablate.study.data import Varied
-from rfablate.study.page import write_page
-from rfablate.study.plan import load_plan
-from rfablate.study.table import StudyTable
+from rfablate.study import study_figures as figures
+from rfablate.study.results_table import StudyTable
+from rfablate.study.study_data import Varied
+from rfablate.study.study_page import write_page
+from rfablate.study.study_plan import load_plan
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 TARGET, MODEL, WIDTH = "generator.target_degC", "applicators.0.model", "lesion.isotherm_50C.width_mm"

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from rfablate.study.command import run
+from rfablate.cli.study_verb import run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.plan import load_plan
-from rfablate.study.table import collect
+from rfablate.study.results_table import collect
+from rfablate.study.study_plan import load_plan
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -35,10 +35,10 @@ values = [30, 60, 90, 120]
 DRIVER = f"""
 import sys
 from pathlib import Path
-from rfablate.study.command import finish, run
+from rfablate.cli.study_verb import finish, run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.plan import load_plan
-from rfablate.study.pool import start_run
+from rfablate.study.study_plan import load_plan
+from rfablate.study.worker_pool import start_run
 folder = Path(sys.argv[1])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone() as lock:
@@ -126,6 +126,7 @@ def test_members_die_with_a_killed_study(tmp_path: Path) -> None:
     folder = new_folder(tmp_path, "study")
     process = study_process(folder)
     while not started(folder):
+        assert process.poll() is None, "the study ended before a member started"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
@@ -140,6 +141,7 @@ def test_an_interrupt_ends_a_study_cleanly(tmp_path: Path) -> None:
     folder = new_folder(tmp_path, "study")
     process = study_process(folder)
     while len(finished(folder)) < 3:
+        assert process.poll() is None, "the study ended by itself"
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 6

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from rfablate.errors import CaseError
-from rfablate.study.data import effect, pareto_front, varied_axes
-from rfablate.study.plan import Plan, load_plan
-from rfablate.study.table import StudyTable
+from rfablate.study.results_table import StudyTable
+from rfablate.study.study_data import effect, pareto_front, varied_axes
+from rfablate.study.study_plan import Plan, load_plan
 
 pytest.importorskip("SALib")
 pytest.importorskip("sklearn")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rfablate.__main__ import main
+from rfablate.cli.main import main
+from rfablate.cluster.slurm import Site, load_site, run_script
 from rfablate.errors import CaseError
-from rfablate.slurm import Site, load_site, run_script
 from rfablate.study.members import StudyDirectory
-from rfablate.study.pool import start_run
-from rfablate.study.slurm import array_script, collect_script
+from rfablate.study.slurm_array import array_script, collect_script
+from rfablate.study.worker_pool import start_run
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[2]
@@ -24,11 +24,11 @@ STUDY = (
 SHARE = f"""
 import sys
 from pathlib import Path
-from rfablate.study.command import run
+from rfablate.cli.study_verb import run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.pool import start_run
-from rfablate.study.plan import load_plan
-from rfablate.study.pool import start_run
+from rfablate.study.worker_pool import start_run
+from rfablate.study.study_plan import load_plan
+from rfablate.study.worker_pool import start_run
 folder, number, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone(shared=True):

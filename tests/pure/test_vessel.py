@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from scipy.linalg import eigh_tridiagonal
 
-from rfablate.case.describe import describe_case
-from rfablate.case.flow import flowing, held_structures
-from rfablate.case.load import parse_case
+from rfablate.case.describe.case_text import describe_case
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.resolve.structure_flow import flowing, held_structures
 from rfablate.errors import CaseError
-from rfablate.physics.vessel import LAMINAR, TURBULENT, TubeFlow, gnielinski, laminar, nusselt, petukhov
+from rfablate.physics.tube_flow import LAMINAR, TURBULENT, TubeFlow, gnielinski, laminar, nusselt, petukhov
 
 BLOOD = {"k": 0.52, "heat_capacity": 1050 * 3617.0, "density": 1050.0, "viscosity": 3.5e-3}
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rfablate.physics.generator.device import NOTHING, Command, Generator, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, Memory, Needs, Offer
 from rfablate.physics.generator.tracking import forgotten
 
 SLACK = 1e-9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfablate.physics.generator.device import NOTHING, Command, Limits, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Limits, Memory, Needs, Offer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rfablate.physics.generator.device import NOTHING, Command, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Memory, Needs, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 

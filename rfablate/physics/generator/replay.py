@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rfablate.physics.generator.device import Command, Memory, Offer
+from rfablate.physics.generator.interface import Command, Memory, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 Quantity = Literal["voltage", "current", "power", "temperature"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from rfablate.physics.generator.device import NOTHING, Command, Generator, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, Memory, Needs, Offer
 from rfablate.physics.generator.setpoint import Ramp
 from rfablate.physics.generator.tracking import IdealControl, PIControl, forgotten
 

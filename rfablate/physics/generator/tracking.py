@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from rfablate.physics.generator.device import NOTHING, Command, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Memory, Needs, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 

@@ -1,0 +1,1 @@
+"""Checks of a case beyond its schema: faults and warnings."""

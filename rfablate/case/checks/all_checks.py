@@ -1,0 +1,63 @@
+"""What a case must satisfy beyond its schema: faults that stop it, and warnings that do not."""
+
+from __future__ import annotations
+
+from rfablate.case.checks.axisymmetric_checks import axisymmetric_faults
+from rfablate.case.checks.channel_checks import channel_faults, channel_warnings
+from rfablate.case.checks.electrode_checks import electrode_faults
+from rfablate.case.checks.generator_checks import hot_warnings
+from rfablate.case.checks.geometry_checks import degenerate_faults, geometry_faults, partly_outside, size_faults
+from rfablate.case.checks.injectate_checks import injectate_faults
+from rfablate.case.checks.plausibility_checks import plausible_faults, plausible_warnings
+from rfablate.case.checks.prior_treatment_checks import start_faults
+from rfablate.case.checks.protocol_checks import cell_death_warnings, protocol_faults
+from rfablate.case.checks.structure_checks import limit_warnings, structure_faults
+from rfablate.case.checks.user_mesh_checks import mesh_faults
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.tissues import known_tissues, tissue_faults, unused_tissues
+from rfablate.case.tables.geometry_tables import AxisymmetricDomain, MeshDomain
+from rfablate.case.tables.schema import Case
+from rfablate.errors import Fault
+
+
+def check_case(case: Case) -> list[Fault]:
+    """Return everything wrong with a case that its schema allows; empty for a case that can be run."""
+    return check_parts(Parts.of(case))
+
+
+def check_parts(parts: Parts) -> list[Fault]:
+    """Return everything wrong with the sound parts of a case."""
+    faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
+    faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
+    if isinstance(parts.domain, MeshDomain):
+        return faults + list(mesh_faults(parts, parts.domain))
+    degenerate = list(degenerate_faults(parts))
+    faults += degenerate
+    faults += size_faults(parts)
+    if parts.domain is not None:
+        faults += geometry_faults(parts, parts.domain)
+        faults += electrode_faults(parts, parts.domain)
+    if isinstance(parts.domain, AxisymmetricDomain):
+        faults += axisymmetric_faults(parts, parts.domain)
+    return faults
+
+
+def case_warnings(case: Case) -> list[str]:
+    """Return what looks odd in a valid case, one line each."""
+    parts = Parts.of(case)
+    warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
+    warnings += channel_warnings(parts)
+    for name in unused_tissues(parts):
+        warnings.append(f"tissues.{name}: nothing in the case is made of it")
+    tissues = known_tissues(parts)
+    for placed in parts.structures:
+        if tissues[placed.shape.tissue].is_metal:
+            warnings.append(f"{placed.where}: metal conducts heat only; no current enters it, as if it were insulated")
+    if not isinstance(case.domain, MeshDomain):
+        warnings += partly_outside(parts, case.domain)
+        for where, applicator in parts.applicators:
+            if applicator.sensor_offset > applicator.active_tip:
+                warnings.append(
+                    f"{where}.sensor_offset_mm: the sensor is in the insulated shaft, behind the active tip"
+                )
+    return warnings

@@ -1,0 +1,158 @@
+"""Checks of a generator's channels: what each drives and reads, a way back for its current, how they take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rfablate.case.checks.generator_checks import generator_faults, hot_warnings
+from rfablate.case.geometry.applicator_parts import electrode_roles
+from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.case.resolve.channel_setup import sensors_of
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.tables.channel_tables import Channel, Sharing
+from rfablate.case.tables.generator_tables import (
+    Generator,
+    Pulsed,
+    Replay,
+    Staged,
+    SurfaceTemperature,
+    TemperatureControl,
+)
+from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.errors import Fault
+
+
+def channel_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield what is wrong with the channels of a case."""
+    channels = [channel for _, channel in parts.channels]
+    yield from _sharing_faults(parts.sharing, parts.channel_count)
+    if not channels:
+        return
+    if isinstance(parts.domain, MeshDomain):
+        yield Fault("channels", "found a table", "none: in your own mesh the surfaces have the roles")
+        return
+    electrodes = list(electrode_roles([applicator for _, applicator in parts.applicators]))
+    if len(electrodes) < 2:
+        expected = "several electrodes to choose from: applicators, or a tip and its ring"
+        yield Fault("channels", f"found {len(channels)} with a single electrode", expected, "drop [[channels]]")
+        return
+    for where, applicator in parts.applicators:
+        if applicator.contact > 0.0:
+            found = f"found {applicator.contact * 1e6:g} beside [[channels]]"
+            yield Fault(f"{where}.contact_ohm_mm2", found, "a layer on the only active tip", "drop contact_ohm_mm2")
+        if applicator.electrode == "return":
+            expected = "no such key beside [[channels]], which say what is active and what returns"
+            yield Fault(
+                f"{where}.electrode", 'found "return"', expected, f'return = ["{applicator.name}"] in a channel'
+            )
+    yield from _kind_faults("generator", parts.generator)
+    names = [channel.name for channel in channels]
+    for number, (where, channel) in enumerate(parts.channels):
+        if channel.name in names[:number]:
+            yield Fault(f"{where}.name", f'found "{channel.name}" a second time', "every name once")
+        yield from _electrode_faults(where, channel, electrodes, parts)
+        yield from _protocol_faults(where, channel, parts)
+    if parts.sharing is not None and parts.sharing.mode == "simultaneous":
+        yield from _shared_sensor_faults(parts)
+        yield from _mixed_control_faults(parts)
+    if len(channels) == parts.channel_count and len(parts.applicators) == parts.applicator_count:
+        used = {name for channel in channels for name in (*channel.active, *channel.returns)}
+        for name in electrodes:
+            if name not in used:
+                found = f"electrode {name} is in no channel"
+                hint = "put it into a channel's active or return list, or take the applicator out"
+                yield Fault("channels", found, "every electrode in one channel at least", hint)
+
+
+def _sharing_faults(sharing: Sharing | None, count: int) -> Iterator[Fault]:
+    if sharing is None:
+        return
+    if sharing.mode == "switching" and sharing.dwell is None:
+        yield Fault("sharing.dwell_s", "missing key", "how long a channel has the output [s]", "dwell_s = 30")
+    if sharing.mode != "switching" and sharing.dwell is not None:
+        found = f'found {sharing.dwell:g} with mode = "{sharing.mode}"'
+        yield Fault("sharing.dwell_s", found, 'no such key: it is for mode = "switching"', "drop dwell_s")
+    if sharing != Sharing() and count == 0:
+        yield Fault("sharing", "found a table", "[[channels]] that share the device", "drop [sharing]")
+
+
+def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield channels that follow one sensor at once: which of them heats it would be their order's choice."""
+    followed: dict[tuple[str, ...], str] = {}
+    for where, channel in parts.channels:
+        generator = channel.generator or parts.generator
+        if not isinstance(generator, TemperatureControl | Staged):
+            continue
+        sensors = sensors_of(channel)
+        numbers = [(name,) for name in sensors] if generator.reads == "hottest" else [tuple(sorted(sensors))]
+        for number in [sensors[:1]] if generator.reads == "first" else numbers:
+            if number in followed:
+                found = f"it follows {' and '.join(number)}, as channel {followed[number]} does at the same time"
+                expected = "a sensor of its own, so that each can hold its set point"
+                yield Fault(f"{where}.sensors", found, expected, f'sensors = ["{channel.active[0]}"]')
+            followed.setdefault(number, channel.name)
+
+
+def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield channels at once whose controllers look ahead differently: a step's sensors are foreseen at one time."""
+    controls: dict[str, str] = {}
+    for where, channel in parts.channels:
+        generator = channel.generator or parts.generator
+        if isinstance(generator, TemperatureControl | Staged):
+            controls.setdefault(generator.control, channel.name)
+            if len(controls) > 1:
+                first, other = next(iter(controls.items()))
+                expected = f'"{first}", as in channel {other}: channels at once share one kind of control'
+                yield Fault(f"{where}.generator.control", f'found "{generator.control}"', expected)
+                return
+
+
+def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], parts: Parts) -> Iterator[Fault]:
+    listed = ", ".join(electrodes)
+    if not channel.active:
+        hint = f'active = ["{electrodes[0]}"]'
+        yield Fault(f"{where}.active", "found []", f"at least one of the electrodes: {listed}", hint)
+    for key, found in (("active", channel.active), ("return", channel.returns)):
+        for number, name in enumerate(found):
+            if name not in electrodes:
+                hint = did_you_mean(name, electrodes)
+                yield Fault(f"{where}.{key}[{number}]", f'found "{name}"', f"one of the electrodes: {listed}", hint)
+            if name in found[:number] or (key == "return" and name in channel.active):
+                twice = "a second time" if name in found[:number] else "which is active, too"
+                yield Fault(f"{where}.{key}[{number}]", f'found "{name}" {twice}', "every electrode once in a channel")
+    if not channel.returns and parts.boundary is not None and parts.boundary.electric == "insulated":
+        expected = 'an electrode that returns the current, as boundary.electric is "insulated"'
+        yield Fault(f"{where}.return", "found none", expected, 'return = ["..."], or boundary.electric = "return"')
+    own = [name.removesuffix("_ring") for name in (*channel.active, *channel.returns)]
+    if channel.sensors is not None and not channel.sensors:
+        yield Fault(f"{where}.sensors", "found []", "at least one applicator", "drop sensors to read all it drives")
+    for number, name in enumerate(channel.sensors or ()):
+        place = f"{where}.sensors[{number}]"
+        if name not in own:
+            expected = f"the sensor of an electrode it drives: {', '.join(dict.fromkeys(own))}"
+            yield Fault(place, f'found "{name}"', expected, did_you_mean(name, own))
+        elif name in sensors_of(channel)[:number]:
+            yield Fault(place, f'found "{name}" a second time', "every sensor once")
+
+
+def _protocol_faults(where: str, channel: Channel, parts: Parts) -> Iterator[Fault]:
+    place = f"{where}.generator"
+    if channel.generator is not None:
+        yield from _kind_faults(place, channel.generator)
+        for fault in generator_faults(channel.generator, parts):
+            yield replace(fault, where=fault.where.replace("generator", place, 1))
+
+
+def _kind_faults(where: str, generator: Generator | None) -> Iterator[Fault]:
+    if isinstance(generator, SurfaceTemperature | Pulsed | Replay):
+        expected = "temperature, power, voltage, current or staged, as there are [[channels]]"
+        yield Fault(f"{where}.kind", f'found "{generator.kind}"', expected)
+
+
+def channel_warnings(parts: Parts) -> Iterator[str]:
+    """Yield what looks odd in the channels' own protocols."""
+    for where, channel in parts.channels:
+        if channel.generator is not None:
+            for warning in hot_warnings(replace(parts, generator=channel.generator)):
+                yield warning.replace("generator", f"{where}.generator", 1)

@@ -1,0 +1,67 @@
+"""Checks of several applicators: a way for the current, room between them, what only one may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.applicator_parts import electrode_roles, tines_of
+from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.tables.generator_tables import SurfaceTemperature
+from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
+from rfablate.errors import Fault
+
+FloatArray = npt.NDArray[np.float64]
+
+_ROOM = 1.2
+"""Least distance of two cannulae's axes over the sum of their radii."""
+
+
+def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
+    """Yield what is wrong with the applicators of a case as a set."""
+    if not parts.applicators:
+        return
+    where = parts.applicators[0][0]
+    roles = electrode_roles([applicator for _, applicator in parts.applicators]).values()
+    if "active" not in roles:
+        yield Fault(f"{where}.electrode", 'found "return"', 'one at least that is "active"', 'electrode = "active"')
+    if isinstance(parts.generator, SurfaceTemperature) and "return" in roles:
+        expected = "active tips alone: a prescribed surface temperature drives no current"
+        yield Fault("generator.kind", 'found "surface_temperature" with a returning electrode', expected)
+    if len(parts.applicators) == 1:
+        return
+    if isinstance(domain, AxisymmetricDomain):
+        hint = '--set domain.kind="cylinder"'
+        yield Fault("applicators", f"found {len(parts.applicators)}", "one applicator on the axis", hint)
+        return
+    for where, applicator in parts.applicators:
+        if applicator.coolant is not None:
+            yield Fault(f"{where}.coolant", "found a table", "none: only a single applicator can be cooled yet")
+    for (_, one), (where, other) in combinations(parts.applicators, 2):
+        if not (np.any(one.direction) and np.any(other.direction)):
+            continue
+        apart, least = _distance(one, other, domain), 0.5 * _ROOM * (one.outer_diameter + other.outer_diameter)
+        if apart < least:
+            found = f"its axis comes within {apart * 1e3:.3g} mm of that of {one.name}"
+            hint = "move it, turn it, or give a shaft_length_mm"
+            yield Fault(f"{where}.tip_mm", found, f"at least {least * 1e3:.3g} [mm]", hint)
+
+
+def _distance(one: Applicator, other: Applicator, domain: GeneratedDomain) -> float:
+    """Return the least distance between the centre lines of two applicators in the domain [m]."""
+    lines = [_centre_lines(each, domain) for each in (one, other)]
+    return float(np.linalg.norm(lines[0][:, None] - lines[1][None], axis=2).min(initial=np.inf))
+
+
+def _centre_lines(applicator: Applicator, domain: GeneratedDomain) -> FloatArray:
+    """Return points on an applicator's axis and tines inside the domain, shape (n, 3) [m]."""
+    across = float(np.linalg.norm(np.diff(bounding_box(domain), axis=0)))
+    stations = np.arange(0.0, min(applicator.shaft_length or across, across), 0.2 * applicator.outer_diameter)
+    on_tines = [tine.at(np.linspace(0.0, tine.length, 101)) for tine in tines_of(applicator)]
+    points = np.concatenate([applicator_frame(applicator).centre_line(stations), *on_tines])
+    return np.asarray(points[contains(domain, points)])

@@ -1,0 +1,29 @@
+"""Checks of the injected fluid: it must fit into its spread, lie on the axis of a half plane, and meet lumped heat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.errors import Fault
+from rfablate.physics.injectate import least_spread
+
+
+def injectate_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield the faults of the injectates."""
+    domain = parts.domain
+    flat = domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))
+    for where, each in parts.injectates:
+        least = least_spread(each.volume)
+        if each.spread < least:
+            yield Fault(
+                f"{where}.spread_mm",
+                f"found {each.spread * 1e3:g} for {each.volume * 1e6:g} mL",
+                f"at least {least * 1e3:.3g} [mm]: in less the fluid would fill more than all the room",
+                "a larger spread or a smaller volume",
+            )
+        if flat and each.centre is not None and (each.centre[0] or each.centre[1]):
+            expected = "a point on the axis: x and y are 0 where the case is solved as a body of revolution"
+            yield Fault(f"{where}.centre_mm", f"found {[1e3 * x for x in each.centre]}", expected)
+        if parts.solver is not None and parts.solver.mass == "consistent":
+            yield Fault(where, 'found with solver.mass = "consistent"', 'solver.mass = "lumped"', "drop solver.mass")

@@ -1,0 +1,1 @@
+"""A case as text: what `rfablate check` prints."""

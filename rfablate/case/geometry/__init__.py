@@ -1,0 +1,1 @@
+"""Geometry of a case: shapes, applicator axes and parts. Pure."""

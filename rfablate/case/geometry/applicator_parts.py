@@ -1,0 +1,233 @@
+"""What an applicator consists of: its parts with their materials, and where its tines run. Pure.
+
+A tine in its own plane: `start` S, unit vectors `ahead` t (its first direction) and `outward` n (where it bends to).
+Along a bend of radius R, at the angle s / R, its centre line is
+
+    S + R n + R (sin(s / R) t - cos(s / R) n),        straight:  S + s t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.tables.geometry_tables import Applicator
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class DevicePart:
+    """A part of an applicator as the mesh knows it."""
+
+    kind: str
+    """`tines`, `tip`, `gap`, `ring`, `shaft`, `insulation` or `lumen`."""
+    region: str
+    """Name of its region; parts of one material share it."""
+    material: str
+    electrode: str = ""
+    """Name of the electrode its surface is part of; none: it is insulated."""
+
+
+def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
+    """Return the parts of an applicator; where two overlap the later one has the room."""
+    name, metal, tines = applicator.name, applicator.metal, applicator.tines
+    found = []
+    if tines is not None:
+        own = tines.metal or metal
+        found.append(DevicePart("tines", name if own == metal else f"{name}_tines", own, name))
+    found.append(DevicePart("tip", name, metal, name))
+    if applicator.ring is not None:
+        found.append(DevicePart("gap", name, metal))
+        found.append(DevicePart("ring", f"{name}_ring", metal, f"{name}_ring"))
+    shaft = applicator.shaft_material or metal
+    found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft))
+    if applicator.insulation is not None:
+        found.append(DevicePart("insulation", f"{name}_insulation", applicator.insulation_material))
+    if applicator.wall is not None:
+        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material))
+    return tuple(found)
+
+
+def device_materials(applicator: Applicator) -> dict[str, str]:
+    """Return the material of each of an applicator's regions; a lumen with coolant is none, it is left out."""
+    parts = [part for part in device_parts(applicator) if not (part.kind == "lumen" and applicator.coolant)]
+    return {part.region: part.material for part in parts}
+
+
+def electrode_roles(applicators: Sequence[Applicator]) -> dict[str, Literal["active", "return"]]:
+    """Return the role of each electrode: the tips, and the rings, which have the other one than their tip."""
+    roles: dict[str, Literal["active", "return"]] = {}
+    for each in applicators:
+        roles[each.name] = each.electrode
+        if each.ring is not None:
+            roles[f"{each.name}_ring"] = "return" if each.electrode == "active" else "active"
+    return roles
+
+
+def bare_length(applicator: Applicator) -> float:
+    """Return where the insulated shaft begins: how far from the tip the active tip ends, or the ring [m]."""
+    ring = applicator.ring
+    return applicator.active_tip + (ring.gap + ring.length if ring is not None else 0.0)
+
+
+def lengths_of(applicator: Applicator, length: float) -> dict[str, tuple[float, float]]:
+    """Return from where to where [m from the tip] the parts behind the active tip of a needle of `length` [m] go."""
+    active, bare, ring = applicator.active_tip, bare_length(applicator), applicator.ring
+    if ring is None:
+        return {"shaft": (active, length)}
+    return {"gap": (active, active + ring.gap), "ring": (active + ring.gap, bare), "shaft": (bare, length)}
+
+
+def electrode_surface(name: str) -> str:
+    """Return what the bare surface of the electrode `name` is called in the mesh, where there are several."""
+    return f"electrode {name}"
+
+
+def point_length(applicator: Applicator) -> float:
+    """Return the length of the bevel or cone [m], 0 for a blunt tip."""
+    across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}
+    return across[applicator.tip_shape] / float(np.tan(np.radians(applicator.bevel_angle)))
+
+
+def lumen(applicator: Applicator) -> tuple[float, float]:
+    """Return the lumen's radius and the distance of its closed end from the tip [m]; the applicator has a wall."""
+    assert applicator.wall is not None
+    start = applicator.lumen_start
+    radius = 0.5 * applicator.outer_diameter - applicator.wall
+    return radius, point_length(applicator) + applicator.wall if start is None else start
+
+
+def active_line(applicator: Applicator) -> tuple[FloatArray, FloatArray, float]:
+    """Return tip, unit vector away from it and length [m] of the line that a lesion is measured along.
+
+    It runs along the bare parts; through a curved tip it is the chord.
+    """
+    frame, bare = applicator_frame(applicator), bare_length(applicator)
+    if frame.arc is None:
+        return frame.tip, frame.axis, bare
+    chord = frame.centre_line(np.array([bare]))[0] - frame.tip
+    length = float(np.linalg.norm(chord))
+    return frame.tip, chord / length, length
+
+
+@dataclass(frozen=True)
+class Tine:
+    """One tine in place [m]; see the head of this module."""
+
+    start: FloatArray
+    ahead: FloatArray
+    outward: FloatArray
+    length: float
+    radius: float
+    bend_radius: float | None
+
+    @property
+    def centre(self) -> FloatArray:
+        """Centre of the bend [m]."""
+        assert self.bend_radius is not None
+        return np.asarray(self.start + self.bend_radius * self.outward)
+
+    def at(self, s: FloatArray) -> FloatArray:
+        """Return points of the centre line at lengths s [m] from the start, shape (n, 3)."""
+        R = self.bend_radius
+        if R is None:
+            return np.asarray(self.start + np.outer(s, self.ahead))
+        turn = np.asarray(s) / R
+        return np.asarray(self.centre + R * (np.outer(np.sin(turn), self.ahead) - np.outer(np.cos(turn), self.outward)))
+
+    def direction(self, s: float) -> FloatArray:
+        """Return the unit vector along the tine at length s [m]."""
+        if self.bend_radius is None:
+            return self.ahead
+        turn = s / self.bend_radius
+        return np.asarray(np.cos(turn) * self.ahead + np.sin(turn) * self.outward)
+
+    def end_circle(self, count: int) -> FloatArray:
+        """Return `count` points on the rim of the tine's end, shape (count, 3)."""
+        beyond, aside = self.direction(self.length), np.cross(self.ahead, self.outward)
+        angles = 2 * np.pi * np.arange(count) / count
+        across = np.outer(np.cos(angles), aside) + np.outer(np.sin(angles), np.cross(beyond, aside))
+        return np.asarray(self.at(np.array([self.length])) + self.radius * across)
+
+    def contains(self, points: FloatArray, slack: float = 1e-9) -> BoolArray:
+        """Return which points, shape (n, 3), lie in the tine's metal; its ends are flat."""
+        R = self.bend_radius
+        if R is None:
+            along = (points - self.start) @ self.ahead
+            across = np.linalg.norm(points - self.start - np.outer(along, self.ahead), axis=1)
+        else:
+            ahead, out = (points - self.centre) @ self.ahead, (points - self.centre) @ self.outward
+            aside = (points - self.centre) @ np.cross(self.ahead, self.outward)
+            turn = np.arctan2(ahead, -out)
+            along = R * np.where(turn < -slack / R, turn + 2 * np.pi, turn)
+            across = np.hypot(np.hypot(ahead, out) - R, aside)
+        return np.asarray((along >= -slack) & (along <= self.length + slack) & (across <= self.radius + slack))
+
+
+def tines_of(applicator: Applicator) -> tuple[Tine, ...]:
+    """Return an applicator's tines in place; none for a plain cannula."""
+    tines = applicator.tines
+    if tines is None:
+        return ()
+    frame = applicator_frame(applicator)
+    angle, ahead = np.radians(tines.exit_angle), -frame.axis
+    found = []
+    for number in range(tines.count):
+        azimuth = np.radians(tines.first_azimuth) + 2 * np.pi * number / tines.count
+        radial = np.cos(azimuth) * frame.u + np.sin(azimuth) * frame.v
+        found.append(
+            Tine(
+                start=frame.tip + tines.exit * frame.axis + tines.offset * radial,
+                ahead=np.cos(angle) * ahead + np.sin(angle) * radial,
+                outward=np.cos(angle) * radial - np.sin(angle) * ahead,
+                length=tines.deployment * tines.length,
+                radius=0.5 * tines.diameter,
+                bend_radius=tines.bend_radius,
+            )
+        )
+    return tuple(found)
+
+
+def in_metal(applicator: Applicator, points: FloatArray) -> BoolArray:
+    """Return which points lie in the cannula or a tine."""
+    inside = in_cannula(applicator, points)
+    for tine in tines_of(applicator):
+        inside |= tine.contains(np.asarray(points).reshape(-1, 3))
+    return inside
+
+
+def in_cannula(applicator: Applicator, points: FloatArray) -> BoolArray:
+    """Return which points lie in the cannula.
+
+    A bevel's plane, at `bevel_angle` to the axis, leaves the most distal point on the rim opposite to
+    `bevel_azimuth`; a cone has its apex at the tip.
+    """
+    radius, slope = 0.5 * applicator.outer_diameter, np.tan(np.radians(applicator.bevel_angle))
+    points = np.asarray(points).reshape(-1, 3)
+    x, y, z = applicator_frame(applicator).coordinates(points).T
+    across, slack = np.hypot(x, y), 1e-9
+    inside = (across <= radius + slack) & (z >= -slack) & (z <= (applicator.shaft_length or np.inf) + slack)
+    x, y, z = applicator_frame(applicator).at_tip().coordinates(points).T  # the point's own faces are flat
+    if applicator.tip_shape == "conical":
+        inside &= np.hypot(x, y) <= z * slope + slack
+    elif applicator.tip_shape == "bevel":
+        azimuth = np.radians(applicator.bevel_azimuth)
+        inside &= (x * np.cos(azimuth) + y * np.sin(azimuth) + radius) <= z * slope + slack
+    return np.asarray(inside)
+
+
+def active_surface_points(applicator: Applicator) -> FloatArray:
+    """Return points just outside the active tip, around it and ahead of it, shape (n, 3) [m]."""
+    radius = 0.5 * applicator.outer_diameter
+    heights = np.repeat(np.linspace(0.0, applicator.active_tip, 41), 16)
+    angles = np.tile(np.linspace(0.0, 2 * np.pi, 16, endpoint=False), 41)
+    frame = applicator_frame(applicator)
+    around = frame.at(1.02 * radius * np.cos(angles), 1.02 * radius * np.sin(angles), heights)
+    return np.vstack([around, frame.at(np.zeros(1), np.zeros(1), np.full(1, -0.02 * radius))])

@@ -1,0 +1,1 @@
+"""Error messages for case and study files: where, found, expected, what to try."""

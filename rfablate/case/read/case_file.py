@@ -1,0 +1,188 @@
+"""Read a case file, with every fault at once, and write one back."""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from rfablate.case.checks.all_checks import check_parts
+from rfablate.case.messages.schema_guide import show
+from rfablate.case.messages.suggestions import did_you_mean, near_path
+from rfablate.case.messages.validation_faults import faults_of, mend_names
+from rfablate.case.read.bone_shells import expand_shells
+from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.read.tissue_file import merge_tissue_file
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.tissues import case_tissues
+from rfablate.case.tables.schema import Case
+from rfablate.errors import CaseError, Fault
+from rfablate.physics.library import applicator_model, applicator_names
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
+"""A list of numbers as tomli_w writes it, one a line."""
+
+__all__ = ["case_tissues", "dump_case", "load_case", "parse_case", "read_case_file"]
+
+
+def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
+    """Return the case in the TOML file at `path`, or in case.toml of the folder at `path`.
+
+    Args:
+        path: where the case is.
+        overrides: changes `key.path=value`, made before anything is checked (see `apply_overrides`).
+
+    Raises:
+        CaseError: the file cannot be read or the case has faults; carries all of them.
+    """
+    file = Path(path)
+    file = file / "case.toml" if file.is_dir() else file
+    data = read_case_file(file)
+    if "base" in data and "domain" not in data:
+        raise CaseError([Fault(str(file), "a study, of a base case", "a case", f"rfablate study {file}")], str(file))
+    faults = apply_overrides(data, tuple(overrides))
+    try:
+        case = parse_case(data, file.parent, str(file))
+    except CaseError as error:
+        raise CaseError([*faults, *error.faults], str(file)) from None
+    if faults:
+        raise CaseError(faults, str(file))
+    return case
+
+
+def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
+    """Return the tables of a case file (or a study's) as they stand there; raises CaseError where it cannot be read."""
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        usual = f"{what}.toml"
+        given = file.parent if file.name == usual else file
+        near = near_path(given, lambda each: each.suffix == ".toml" or (each / usual).is_file())
+        expected = f"a {what} file (.toml), or a folder with a {usual}"
+        raise CaseError([Fault(str(file), "no such file", expected, near)], str(file)) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CaseError([Fault(str(file), reason, f"a readable {what} file (.toml)")], str(file)) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError([_syntax_fault(error, text)], str(file)) from None
+    return data
+
+
+def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
+    """Return the fault with line, column and the line's text; the parser ends with the place in brackets."""
+    message, _, place = str(error).partition(" (at ")
+    place = place.rstrip(")") or "end of document"
+    lines = text.splitlines()
+    number = int(place.split()[1].rstrip(",")) if place.startswith("line ") else len(lines)
+    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    if place == "end of document":
+        place = f"line {number} (end of file)"
+    hint = "text goes in quotes, lists in brackets, and every key has one = and one value"
+    found, said = f"found {line}" if line else "found nothing", message[:1].lower() + message[1:]
+    if said.startswith("expected "):
+        return Fault(place, found, said.removeprefix("expected "), hint)
+    return Fault(place, f"{found}: {said}", "a line of TOML", hint)
+
+
+def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "case", *, check: bool = True) -> Case:
+    """Return the case in `data`, as read from TOML.
+
+    Args:
+        data: the tables of the case file; not changed.
+        base_dir: the folder that a relative path in the case starts from.
+        source: what to call the case in messages.
+        check: look whether the tables agree with each other; False where a study only wants to know the case.
+
+    Raises:
+        CaseError: the case has faults; carries all of them, of every table.
+    """
+    data = copy.deepcopy(data)
+    faults = mend_names(data)
+    faults += expand_shells(data)
+    written = copy.deepcopy(data)
+    unknown, unsound = _merge_models(data)
+    faults += unknown
+    faults += merge_tissue_file(data, Path(base_dir))
+    _merge_protocols(data)
+    _resolve_files(data, Path(base_dir))
+    try:
+        case = Case.model_validate(data)
+    except ValidationError as error:
+        faults = [*faults_of(error, data, written), *faults]
+        faults += check_parts(Parts.salvage(data, unsound))
+        raise CaseError(faults, source) from None
+    if check or unsound:
+        faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
+    if faults:
+        raise CaseError(faults, source)
+    return case
+
+
+def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
+    """Put the library's values under each applicator's own; return the faults and whose they are."""
+    faults: list[Fault] = []
+    unsound: set[int] = set()
+    tables = data.get("applicators")
+    if not isinstance(tables, list):
+        return faults, unsound
+    for number, table in enumerate(tables):
+        name = table.get("model") if isinstance(table, dict) else None
+        if name is None:
+            continue
+        known = name in applicator_names()
+        if not known:
+            unsound.add(number)
+            hint = did_you_mean(name, applicator_names()) if isinstance(name, str) else ""
+            expected = "a model of the library (rfablate library applicators)"
+            faults.append(Fault(f"applicators[{number}].model", f"found {show(name)}", expected, hint))
+        # An unknown model's keys are not asked for: any model stands in, and no more is checked.
+        model = applicator_model(name if known else applicator_names()[0])
+        merged = {**model, **table, "model": name if isinstance(name, str) else ""}
+        for part in ("tines", "bend"):  # a coolant is given as a whole
+            if isinstance(model.get(part), dict) and isinstance(table.get(part), dict):
+                merged[part] = {**model[part], **table[part]}
+        tables[number] = merged
+    return faults, unsound
+
+
+def _merge_protocols(data: dict[str, Any]) -> None:
+    """Put the case's [generator] under each channel's own, unless that is of another kind."""
+    common, channels = data.get("generator"), data.get("channels")
+    if not isinstance(common, dict) or not isinstance(channels, list):
+        return
+    for table in channels:
+        own = table.get("generator") if isinstance(table, dict) else None
+        if isinstance(own, dict) and own.get("kind", common.get("kind")) == common.get("kind"):
+            table["generator"] = {**common, **own}
+
+
+def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
+    """Let relative paths start from the case file's folder."""
+    for name, kind in (("domain", "mesh"), ("generator", "replay")):
+        table = data.get(name)
+        if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
+            table["file"] = str((base_dir / table["file"]).resolve())
+    if isinstance(data.get("start_from"), str):
+        data["start_from"] = str((base_dir / data["start_from"]).resolve())
+
+
+def dump_case(case: Case) -> str:
+    """Return the case as a TOML file in clinic units, defaults too; it reads back to an equal case."""
+    text = tomli_w.dumps(case.model_dump(mode="python", by_alias=True, exclude_none=True))
+    return _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)

@@ -1,0 +1,99 @@
+"""Changes to a case from the command line: key.path=value."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rfablate.case.geometry.applicator_spacing import SPACING, set_spacing
+from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.errors import Fault
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class OverrideError(ValueError):
+    """A change that cannot be made; carries the fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Take the fault."""
+        self.fault = fault
+        super().__init__(str(fault))
+
+
+def apply_overrides(data: dict[str, Any], overrides: tuple[str, ...]) -> list[Fault]:
+    """Make each change `key.path=value` in `data`, in turn; return the faults of those that cannot be made.
+
+    The value is TOML; a bare word is text. An item of a list is named by its number from 0 or by its `name`:
+    structures.0.diameter_mm=3 or structures.motor_root.diameter_mm=3. Missing tables on the way are made.
+    `applicators.spacing_mm` moves all tips (see `rfablate.case.geometry.applicator_spacing`).
+    """
+    faults = []
+    for override in overrides:
+        try:
+            _apply(data, override)
+        except OverrideError as error:
+            faults.append(error.fault)
+    return faults
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not separator or not all(keys):
+        raise OverrideError(Fault(f"--set {override}", "no key.path=value", "e.g. --set generator.target_degC=80"))
+    if keys == SPACING.split("."):
+        fault = set_spacing(data, _value(text.strip(), override))
+        if fault is not None:
+            raise OverrideError(fault)
+        return
+    table: Any = data
+    for depth, key in enumerate(keys[:-1]):
+        table = _step(table, key, override, ".".join(keys[:depth]))
+    key = keys[-1]
+    if isinstance(table, list):
+        table[_index(table, key, override, ".".join(keys[:-1]))] = _value(text.strip(), override)
+    elif isinstance(table, dict):
+        table[key] = _value(text.strip(), override)
+    else:
+        raise _not_a_table(override, ".".join(keys[:-1]))
+
+
+def _step(table: Any, key: str, override: str, parent: str) -> Any:
+    if isinstance(table, list):
+        return table[_index(table, key, override, parent)]
+    if isinstance(table, dict):
+        return table.setdefault(key, {})
+    raise _not_a_table(override, parent)
+
+
+def _not_a_table(override: str, parent: str) -> OverrideError:
+    return OverrideError(Fault(f"--set {override}", f"{parent} is no table", "a path through tables and lists"))
+
+
+def _index(items: list[Any], key: str, override: str, parent: str) -> int:
+    """Return the number of the item that `key` names by its number or its name."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if key in names:
+        return names.index(key)
+    if key.isdigit() and int(key) < len(items):
+        return int(key)
+    known = [name for name in names if isinstance(name, str)]
+    expected = f"a number from 0 to {len(items) - 1}" if items else "nothing: the list is empty"
+    expected += f", or a name: {', '.join(known)}" if known else ""
+    fault = Fault(f"--set {override}", f'{parent} has no item "{key}"', expected, did_you_mean(key, known))
+    raise OverrideError(fault)
+
+
+def _value(text: str, override: str) -> Any:
+    """Return the value of TOML `text`; what is no TOML value is text, unless it began like one."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        if not text or text[0] in "[{\"'":
+            raise OverrideError(Fault(f"--set {override}", str(error), "a TOML value after =")) from None
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text

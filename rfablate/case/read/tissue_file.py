@@ -1,0 +1,64 @@
+"""A user's own tissues in a file beside the case: `tissue_file = "my_tissues.toml"`, of [tissues.NAME] tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rfablate.case.messages.schema_guide import show
+from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.errors import Fault
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
+    """Put the file's tissues that the case names under its own [tissues]; drop the key; return the file's faults.
+
+    The merged case is complete: what is written to a run directory needs the file no more.
+    """
+    name = data.pop("tissue_file", None)
+    if name is None:
+        return []
+    if not isinstance(name, str):
+        return [Fault("tissue_file", f"found {show(name)}", "a file name in quotes")]
+    file = base_dir / name
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = did_you_mean(file.name, [each.name for each in file.parent.glob("*.toml")])
+        return [Fault("tissue_file", f'found "{name}", no such file', "a file of [tissues.NAME] tables", near)]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return [Fault("tissue_file", f'found "{name}": {error}', "a file of [tissues.NAME] tables")]
+    theirs, own = tables.pop("tissues", {}), data.setdefault("tissues", {})
+    faults = [Fault("tissue_file", f'found "{key}" in {name}', "[tissues.NAME] tables alone") for key in tables]
+    if not isinstance(theirs, dict) or not isinstance(own, dict):
+        return faults
+    for tissue in sorted(set(_named(data)) & set(theirs)):
+        table = theirs[tissue]
+        if isinstance(table, dict):
+            over = own.get(tissue, {})
+            own[tissue] = {**table, **(over if isinstance(over, dict) else {})}
+        else:
+            faults.append(
+                Fault("tissue_file", f"found {tissue} = {show(table)} in {name}", f"a table [tissues.{tissue}]")
+            )
+    return faults
+
+
+def _named(data: Any) -> Iterator[str]:
+    """Yield every tissue the case names."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key == "tissue" and isinstance(value, str):
+                yield value
+            else:
+                yield from _named(value)
+    elif isinstance(data, list):
+        for each in data:
+            yield from _named(each)

@@ -1,0 +1,1 @@
+"""What the tables of a case mean together: tissues, flow, channels."""

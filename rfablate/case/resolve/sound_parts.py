@@ -1,0 +1,147 @@
+"""The parts of a case that can be checked: all of a valid one, or what is sound in one with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from rfablate.case.tables.channel_tables import Channel, Sharing
+from rfablate.case.tables.generator_tables import Generator
+from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
+from rfablate.case.tables.liquids import Injectate
+from rfablate.case.tables.schema import Body, Boundary, Case, Damage, Lesion, Mesh, Output, Solver, Time, TissueOverride
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A structure and where it stands in the file."""
+
+    where: str
+    shape: Structure
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the checks look at; None (or left out of a list) where the table has a fault of its own."""
+
+    domain: Domain | None
+    boundary: Boundary | None
+    body: Body | None
+    generator: Generator | None
+    mesh: Mesh | None
+    time: Time | None
+    solver: Solver | None
+    damage: Damage | None
+    lesion: Lesion | None
+    structures: tuple[Placed, ...]
+    applicators: tuple[tuple[str, Applicator], ...]
+    tissues: Mapping[str, TissueOverride]
+    unsound_tissues: Collection[str] = ()
+    applicator_count: int = 1
+    injectates: tuple[tuple[str, Injectate], ...] = ()
+    start_from: str | None = None
+    cooled: bool = True
+    channels: tuple[tuple[str, Channel], ...] = ()
+    channel_count: int = 0
+    sharing: Sharing | None = None
+    output: Output | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> Parts:
+        """Return the parts of a valid case: all of them."""
+        return cls(
+            domain=case.domain,
+            boundary=case.boundary,
+            body=case.body,
+            generator=case.generator,
+            mesh=case.mesh,
+            time=case.time,
+            solver=case.solver,
+            damage=case.damage,
+            lesion=case.lesion,
+            structures=tuple(_placed(number, shape) for number, shape in enumerate(case.structures)),
+            applicators=tuple(_pointed(number, each) for number, each in enumerate(case.applicators)),
+            tissues=case.tissues,
+            applicator_count=len(case.applicators),
+            injectates=tuple((f"injectates[{number}]", each) for number, each in enumerate(case.injectates)),
+            start_from=case.start_from,
+            cooled=case.cooled,
+            channels=tuple((f'channels[{number}] "{each.name}"', each) for number, each in enumerate(case.channels)),
+            channel_count=len(case.channels),
+            sharing=case.sharing,
+            output=case.output,
+        )
+
+    @classmethod
+    def salvage(cls, data: Mapping[str, Any], unsound_applicators: Collection[int] = ()) -> Parts:
+        """Return the parts of `data` (a case file with faults) that are sound by themselves."""
+        structures = _items(data.get("structures"))
+        applicators = _items(data.get("applicators"))
+        own = data.get("tissues", {})
+        tissues = {name: _sound(TissueOverride, table) for name, table in own.items()} if isinstance(own, dict) else {}
+        return cls(
+            domain=_sound(Domain, data.get("domain")),
+            boundary=_optional(Boundary, data, "boundary"),
+            body=_optional(Body, data, "body"),
+            generator=_sound(Generator, data.get("generator")),
+            mesh=_optional(Mesh, data, "mesh"),
+            time=_optional(Time, data, "time"),
+            solver=_optional(Solver, data, "solver"),
+            damage=_optional(Damage, data, "damage"),
+            lesion=_optional(Lesion, data, "lesion"),
+            structures=tuple(
+                _placed(number, shape)
+                for number, table in enumerate(structures)
+                if (shape := _sound(Structure, table)) is not None
+            ),
+            applicators=tuple(
+                _pointed(number, applicator)
+                for number, table in enumerate(applicators)
+                if number not in unsound_applicators and (applicator := _sound(Applicator, table)) is not None
+            ),
+            tissues={name: table for name, table in tissues.items() if table is not None},
+            unsound_tissues=tuple(name for name, table in tissues.items() if table is None),
+            applicator_count=len(applicators),
+            injectates=tuple(
+                (f"injectates[{number}]", injectate)
+                for number, table in enumerate(_items(data.get("injectates")))
+                if (injectate := _sound(Injectate, table)) is not None
+            ),
+            start_from=_sound(str | None, data.get("start_from")),
+            cooled=data.get("cooled") is not False,
+            channels=tuple(
+                (f'channels[{number}] "{channel.name}"', channel)
+                for number, table in enumerate(_items(data.get("channels")))
+                if (channel := _sound(Channel, table)) is not None
+            ),
+            channel_count=len(_items(data.get("channels"))),
+            sharing=_optional(Sharing, data, "sharing"),
+            output=_optional(Output, data, "output"),
+        )
+
+
+def _placed(number: int, shape: Structure) -> Placed:
+    return Placed(f'structures[{number}] "{shape.name}"', shape)
+
+
+def _pointed(number: int, applicator: Applicator) -> tuple[str, Applicator]:
+    named = f' "{applicator.name}"' if "name" in applicator.model_fields_set else ""
+    return f"applicators[{number}]{named}", applicator
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _sound(kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _optional(kind: type[BaseModel], data: Mapping[str, Any], key: str) -> Any:
+    return _sound(kind, data[key]) if key in data else kind()

@@ -1,0 +1,1 @@
+"""The command line, a file for each verb: the only place that knows COMM_WORLD, prints and exits."""

@@ -1,0 +1,55 @@
+"""The verb `compare` of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfablate.errors import CaseError, Fault
+
+if TYPE_CHECKING:
+    from rfablate.results.run_reader import RunData
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser what `rfablate compare` takes."""
+    parser.epilog = "exit codes: 0 whatever differs, 2 no finished run"
+    parser.add_argument("a", type=Path, metavar="RUN_A", help="run directory")
+    parser.add_argument("b", type=Path, metavar="RUN_B", help="run directory; differences are B - A")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the same and every other number as JSON too")
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Say what differs between two finished runs; return the exit code."""
+    from rfablate.compare.compare_text import as_json, as_text
+    from rfablate.compare.two_runs import compare_runs
+    from rfablate.results.run_directory import refuse_unfinished
+    from rfablate.results.run_reader import load_run
+
+    refuse_unfinished([args.a, args.b], "compare")
+    a, b = load_run(args.a), load_run(args.b)
+    _refuse_damaged([a, b])
+    found = compare_runs(a, b)
+    print(as_text(found))
+    if args.json is not None:
+        try:
+            args.json.write_text(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise CaseError(
+                [Fault(str(args.json), error.strerror or str(error), "a writable file")], "compare"
+            ) from None
+    return 0
+
+
+def _refuse_damaged(runs: list[RunData]) -> None:
+    """Raise CaseError where summary.json or case.toml of a run cannot be read."""
+    faults = [
+        Fault(str(run.directory), note.partition(": ")[0], "a finished run's directory")
+        for run in runs
+        for note in run.missing
+        if note.startswith(("summary.json", "case.toml"))
+    ]
+    if faults:
+        raise CaseError(faults, "compare")

@@ -1,0 +1,242 @@
+"""Says whether this machine can run rfablate, and what to do where it cannot. Works without DOLFINx.
+
+Each check is a function that returns one `Finding`; `CHECKS` lists them in the order of the report. To add
+one, write the function and put it in the list.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+OLDEST_PYTHON = (3, 10)
+OLDEST_DOLFINX, NEWEST_DOLFINX = (0, 9), (0, 11)
+FREE_MEMORY_GB = 2.0  # what a 3-D case of some 200,000 nodes takes
+FREE_DISK_GB = 2.0  # its fields and checkpoints, with room to spare
+
+INSTALL = "run ./install.sh, or with conda: conda env create -f environment.yml"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `advice` says what to do about it and is empty when all is well."""
+
+    name: str
+    ok: Literal[True, False, "warning"]
+    found: str
+    advice: str = ""
+
+
+def diagnose() -> list[Finding]:
+    """All findings, in the order of the report. A check that itself fails is a failed finding."""
+    return [_guarded(name, check) for name, check in CHECKS]
+
+
+def print_report(findings: list[Finding]) -> None:
+    """One line a finding, and under it what to do."""
+    mark = {True: "ok     ", False: "FAILED ", "warning": "warning"}
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        print(f"{mark[finding.ok]} {finding.name:<{width}}  {finding.found}")
+        if finding.advice:
+            print(f"{'':<{width + 10}}-> {finding.advice}")
+    failed = sum(finding.ok is False for finding in findings)
+    warned = sum(finding.ok == "warning" for finding in findings)
+    print(f"\n{failed} failed, {warned} warnings: {'not ready' if failed else 'ready'}")
+
+
+def main() -> int:
+    """Print the report; 0 when nothing failed, else 1."""
+    findings = diagnose()
+    print_report(findings)
+    return int(any(finding.ok is False for finding in findings))
+
+
+def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
+    try:
+        return check(name)
+    except ImportError as error:
+        return Finding(name, False, f"cannot be imported: {error}", INSTALL)
+    except Exception as error:  # a doctor reports, whatever it meets
+        return Finding(name, False, f"{type(error).__name__}: {error}", INSTALL)
+
+
+# --- the checks
+
+
+def _python(name: str) -> Finding:
+    found = f"{sys.version.split()[0]} at {sys.executable}"
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Finding(name, True, found)
+    return Finding(name, False, found, "Python 3.10 or newer is needed")
+
+
+def _dolfinx(name: str) -> Finding:
+    dolfinx = importlib.import_module("dolfinx")
+    version = str(dolfinx.__version__)
+    if OLDEST_DOLFINX <= _release(version) <= NEWEST_DOLFINX:
+        return Finding(name, True, version)
+    return Finding(name, False, version, f"0.9 to 0.11 is needed: {INSTALL}")
+
+
+def _mpi(name: str) -> Finding:
+    mpi = importlib.import_module("mpi4py.MPI")
+    library = str(mpi.Get_library_version()).split("\n")[0].split(",")[0].strip("\0 ")
+    launcher = shutil.which("mpirun") or shutil.which("mpiexec")
+    if launcher is None:
+        advice = "to use several cores install the launcher of this MPI (Debian: openmpi-bin)"
+        return Finding(name, "warning", f"{library}, no mpirun on PATH", advice)
+    return Finding(name, True, f"{library}, {launcher}")
+
+
+def _gmsh(name: str) -> Finding:
+    try:
+        gmsh = importlib.import_module("gmsh")
+    except OSError as error:  # its wheel needs X libraries of the system, even without a screen
+        advice = "Debian: apt-get install libglu1-mesa libxcursor1 libxinerama1 libxft2"
+        return Finding(name, False, str(error), advice)
+    return Finding(name, True, str(gmsh.__version__))
+
+
+def _h5py(name: str) -> Finding:
+    h5py = importlib.import_module("h5py")
+    return Finding(name, True, f"{h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
+
+
+DRAW_A_CUBE = """
+import pyvista
+plotter = pyvista.Plotter(off_screen=True)
+plotter.add_mesh(pyvista.Cube())
+plotter.screenshot()
+print(pyvista.__version__)
+"""
+
+
+def _pictures(name: str) -> Finding:
+    # In a process of its own: a missing graphics library ends the process instead of raising.
+    command = [sys.executable, "-c", DRAW_A_CUBE]
+    trial = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if trial.returncode == 0:
+        return Finding(name, True, f"PyVista {trial.stdout.strip()} draws off screen")
+    advice = "runs work, reports lack 3-D pictures; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
+    last = (trial.stderr.strip().splitlines() or [f"exit status {trial.returncode}"])[-1]
+    return Finding(name, "warning", f"PyVista cannot draw: {last}", advice)
+
+
+def _compiler(name: str) -> Finding:
+    compiler = os.environ.get("CC", "cc").split()[0]
+    path = shutil.which(compiler)
+    if path is None:
+        advice = "rfablate compiles its kernels for this processor at first use; Debian: apt-get install gcc"
+        return Finding(name, False, f"no {compiler}", advice)
+    from rfablate.errors import RfablateError
+    from rfablate.kernels.loader import compile_kernels
+
+    try:
+        return Finding(name, True, f"{path}, kernels at {compile_kernels()}")
+    except RfablateError as error:
+        return Finding(name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev")
+
+
+def _write_access(name: str) -> Finding:
+    places = {"this folder": Path.cwd(), "the cache": cache_home()}
+    for what, folder in places.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            advice = f"make {what} writable (XDG_CACHE_HOME moves the cache) or work elsewhere"
+            return Finding(name, False, f"{what}, {folder}: {error.strerror}", advice)
+    return Finding(name, True, ", ".join(map(str, places.values())))
+
+
+def _memory(name: str) -> Finding:
+    free = _available_memory_gb()
+    if free is None:
+        return Finding(name, True, "not known on this system")
+    if free >= FREE_MEMORY_GB:
+        return Finding(name, True, f"{free:.1f} GB free")
+    advice = f"{FREE_MEMORY_GB:g} GB suit a 3-D case; coarsen the mesh or close other programs"
+    return Finding(name, "warning", f"{free:.1f} GB free", advice)
+
+
+def _disk(name: str) -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if free >= FREE_DISK_GB:
+        return Finding(name, True, f"{free:.1f} GB free here")
+    advice = f"{FREE_DISK_GB:g} GB suit a 3-D case with its fields; write elsewhere with -o"
+    return Finding(name, "warning", f"{free:.1f} GB free here", advice)
+
+
+def _threads(name: str) -> Finding:
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads == "1":
+        return Finding(name, True, "OMP_NUM_THREADS=1")
+    advice = "export OMP_NUM_THREADS=1: each MPI rank uses one core, threads on top make it slower"
+    return Finding(name, "warning", f"OMP_NUM_THREADS={threads or 'not set'}", advice)
+
+
+def _root(name: str) -> Finding:
+    return root_finding(name, is_root=hasattr(os, "geteuid") and os.geteuid() == 0, environ=os.environ)
+
+
+def root_finding(name: str, *, is_root: bool, environ: Mapping[str, str]) -> Finding:
+    """Open MPI refuses to start ranks as root unless two variables say that it may."""
+    if not is_root:
+        return Finding(name, True, "not root")
+    wanted = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+    if all(environ.get(variable) == "1" for variable in wanted):
+        return Finding(name, True, "root, and Open MPI is told so")
+    advice = "for mpirun as root with Open MPI: export " + " ".join(f"{variable}=1" for variable in wanted)
+    return Finding(name, "warning", "root", advice)
+
+
+CHECKS: list[tuple[str, Callable[[str], Finding]]] = [
+    ("Python", _python),
+    ("DOLFINx", _dolfinx),
+    ("MPI", _mpi),
+    ("Gmsh", _gmsh),
+    ("h5py", _h5py),
+    ("pictures", _pictures),
+    ("C compiler", _compiler),
+    ("write access", _write_access),
+    ("memory", _memory),
+    ("disk", _disk),
+    ("threads", _threads),
+    ("user", _root),
+]
+
+
+# --- small helpers
+
+
+def cache_home() -> Path:
+    """Where DOLFINx keeps its compiled forms and rfablate its meshes."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _available_memory_gb() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    kib = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return None if kib is None else int(kib) * 1024 / 1e9
+
+
+if __name__ == "__main__":
+    sys.exit(main())

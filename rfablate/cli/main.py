@@ -1,0 +1,270 @@
+"""The command line: `rfablate VERB ...`. Only here: COMM_WORLD, printing of faults, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rfablate import __version__
+from rfablate.cli.collective_verbs import THREADS, case_name, mesh_case, resume_run, run_case, say_error
+from rfablate.cli.compare_verb import add_compare_arguments, compare
+from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.study_verb import add_study_arguments, study
+from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
+from rfablate.errors import CaseError, Fault, RfablateError
+from rfablate.signals import listen
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+INTERRUPTED = 6
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (by default the process's own) and return the exit code."""
+    args = _parser().parse_args(argv)
+    args.threads_unset = THREADS not in os.environ
+    os.environ.setdefault(THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
+    listen()
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except RfablateError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "rfablate":
+            raise
+        print(f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr)
+        return 1
+
+
+# --- arguments ------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rfablate",
+        description="Predict the lesion of a radiofrequency electrode.",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    run = _verb(verbs, "run", _run, "simulate a case; also under mpirun")
+    _case_arguments(run)
+    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
+    run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
+    run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    add_slurm_arguments(run)
+
+    again = _verb(verbs, "resume", _resume, "go on with a run that was stopped, killed or timed out; also under mpirun")
+    again.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    add_slurm_arguments(again)
+
+    _case_arguments(_verb(verbs, "check", _check, "say what a case would do, and everything wrong with it"))
+
+    mesh = _verb(verbs, "mesh", _mesh, "mesh a case and stop")
+    _case_arguments(mesh)
+    mesh.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="where to write (default: runs/<case>-mesh.vtkhdf)"
+    )
+
+    library = _verb(verbs, "library", _library, "list tissues, applicators or damage sets, with sources")
+    library.add_argument("table", choices=("tissues", "applicators", "damage"))
+    library.add_argument("name", nargs="?", metavar="NAME", help="one entry")
+    library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
+
+    report = _verb(verbs, "report", _report, "write report.html of a finished run again")
+    report.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
+
+    text = "say what differs between two finished runs, and by how much"
+    add_compare_arguments(_verb(verbs, "compare", compare, text))
+
+    add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
+    add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
+
+    new = _verb(verbs, "new", _new, "write a commented case file to start from")
+    new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+
+    _verb(verbs, "doctor", _doctor, "say what is missing or wrong on this machine")
+    return parser
+
+
+def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _case_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", type=Path, metavar="CASE", help="case file, or a folder with a case.toml")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a key: generator.target_degC=80, structures.motor_root.diameter_mm=3; may be repeated",
+    )
+
+
+# --- verbs without MPI ----------------------------------------------------------------------------
+
+
+def _check(args: argparse.Namespace) -> int:
+    from rfablate.case.checks.all_checks import case_warnings
+    from rfablate.case.describe.case_text import describe_case
+    from rfablate.case.read.case_file import load_case
+
+    case = load_case(args.case, args.overrides)
+    print(describe_case(case))
+    warnings = case_warnings(case)
+    print("", *(f"warning: {warning}" for warning in warnings), "no faults", sep="\n")
+    return 0
+
+
+def _library(args: argparse.Namespace) -> int:
+    from rfablate.cli import library_text as catalogue
+
+    if args.pictures is not None and args.table != "applicators":
+        hint = f"rfablate library applicators --pictures {args.pictures}"
+        raise CaseError([Fault("--pictures", f"{args.table} have none", "applicators", hint)], "library")
+    match args.table:
+        case "tissues":
+            print(catalogue.tissues_text(args.name))
+        case "applicators":
+            print(catalogue.applicators_text(args.name))
+            if args.pictures is not None:
+                print(_pictures(args.name, args.pictures))
+        case _:
+            print(catalogue.damage_text(args.name))
+    return 0
+
+
+def _pictures(name: str | None, folder: Path) -> str:
+    """Write the pictures of one applicator, or of all; return what was written."""
+    from rfablate.physics.library import applicator_names
+    from rfablate.report.applicator_pictures import write_picture
+
+    names = applicator_names() if name is None else (name,)
+    try:
+        files = [write_picture(each, folder) for each in names]
+    except OSError as error:
+        raise CaseError([Fault(str(folder), error.strerror or str(error), "a writable folder")], "library") from None
+    return f"{len(files)} pictures in {folder}" if len(files) > 1 else str(files[0])
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from rfablate.cli import doctor
+
+    return doctor.main()
+
+
+def _report(args: argparse.Namespace) -> int:
+    from rfablate.results.run_directory import refuse_unfinished
+
+    refuse_unfinished([args.run], "report")
+    if args.picture is not None:
+        print(_plate(args.run, args.picture))
+        return 0
+    from rfablate.report import write_report
+
+    write_report(args.run)
+    print(args.run / "report.html")
+    return 0
+
+
+def _plate(run: Path, target: Path) -> Path:
+    """Write a run's picture; return its path."""
+    from rfablate.report.summary_picture import write_plate
+
+    try:
+        return write_plate(run, target)
+    except (OSError, ValueError) as error:
+        raise CaseError(
+            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
+        ) from None
+
+
+def _new(args: argparse.Namespace) -> int:
+    from importlib import resources
+
+    file = Path(args.name if args.name.endswith(".toml") else f"{args.name}.toml")
+    text = resources.files("rfablate.case").joinpath("starter.toml").read_text(encoding="utf-8")
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
+    except FileExistsError:
+        raise CaseError([Fault(str(file), "exists already", "a new name", "nothing was written")], "new") from None
+    except OSError as error:
+        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable place")], "new") from None
+    print(f"{file} written; next: rfablate check {file}")
+    return 0
+
+
+# --- verbs with MPI -------------------------------------------------------------------------------
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.slurm is not None:
+        return submit_new(args, args.output or Path("runs") / case_name(args.case))
+    refuse_without_slurm(args)
+    return _on_all_ranks(run_case, args)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    if args.slurm is not None:
+        return submit_again(args, args.run)
+    refuse_without_slurm(args)
+    return _on_all_ranks(resume_run, args)
+
+
+def _mesh(args: argparse.Namespace) -> int:
+    return _on_all_ranks(mesh_case, args)
+
+
+def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Return what `work` returns; a fault all ranks share ends them alike, any other ends them all at once.
+
+    A rank that alone leaves would let the others wait for ever: it aborts them.
+    """
+    from mpi4py import MPI
+
+    import rfablate.run.run  # noqa: F401 - a missing module is told before any rank sets to work
+
+    comm = MPI.COMM_WORLD
+    # MPI is finalised when Python has given signals back; Open MPI's daemon may then send SIGTERM to whom it sees go
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    try:
+        return work(comm, args)
+    except RfablateError as error:
+        say_error(comm, str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say_error(comm, "interrupted")
+        code = INTERRUPTED
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if comm.size > 1:
+        comm.Abort(code)
+    return code

@@ -1,0 +1,234 @@
+"""The verb `study` of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.results_table import StudyTable
+    from rfablate.study.study_plan import Plan
+
+INTERRUPTED = 6
+NOT_ALL = 1
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser what `rfablate study` takes."""
+    parser.epilog = "exit codes: 0 all members completed, 1 some failed, 2 bad study or case, 6 interrupted"
+    parser.add_argument("study", type=Path, metavar="STUDY", help="study file, or a folder with a study.toml")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/<study>)")
+    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="members at once (default: as the cores allow)")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed members again")
+    parser.add_argument("--plan", action="store_true", help="say what would be run, and stop")
+    parser.add_argument(
+        "--collect", action="store_true", help="write the table and the page of what is there, and stop"
+    )
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of every member"
+    )
+    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the open members as a Slurm array job")
+    parser.add_argument("--follow", action="store_true", help="with --slurm: say what becomes of the jobs")
+    parser.add_argument("--share", type=_share, metavar="K/N", help="run every N-th member from the K-th, no table")
+    parser.add_argument(
+        "--launcher",
+        default="mpirun -n {ranks} --oversubscribe",
+        metavar="TEXT",
+        help="what starts members of several ranks",
+    )
+    parser.add_argument("--sensitivity", action="store_true", help="which axis matters how much (needs SALib)")
+    parser.add_argument(
+        "--predict",
+        nargs="+",
+        default=[],
+        metavar="KEY=NUMBER",
+        help="ask a surrogate between the rows (needs scikit-learn)",
+    )
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, of = (int(part) for part in text.split("/"))
+    if not 0 <= number < of:
+        raise argparse.ArgumentTypeError("K from 0 to N - 1")
+    return number, of
+
+
+def count(text: str) -> int:
+    """Return a number of at least 1 from an argument."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def study(args: argparse.Namespace) -> int:
+    """Run, or go on with, a study; return the exit code."""
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.study_plan import load_plan
+    from rfablate.study.worker_pool import start_run
+
+    plan = load_plan(args.study, args.overrides)
+    path = args.output or Path("studies") / study_name(args.study)
+    _say_plan(plan, path)
+    if args.plan:
+        return 0
+    directory = StudyDirectory(path)
+    if args.slurm is not None:
+        return submit(args, plan, directory)
+    start = start_run(plan.study.ranks, launcher=args.launcher)
+    if args.share is not None:
+        with directory.alone(shared=True, queued=True):
+            stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)
+        return INTERRUPTED if stopped else 0
+    with directory.alone(queued=args.collect) as lock:
+        _keep_study_file(args.study, directory)
+        interrupted = False
+        if not args.collect:
+            interrupted = run(plan, directory, start, lock, jobs=args.jobs, retry_failed=args.retry_failed)
+        all_done = finish(plan, directory, sensitivity=args.sensitivity, predict=args.predict)
+    return INTERRUPTED if interrupted else 0 if all_done else NOT_ALL
+
+
+def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> int:
+    """Submit what is still open as an array job, and the collecting behind it; return the exit code."""
+    from rfablate.cluster.slurm import follow, load_site
+    from rfablate.study.slurm_array import submit_study
+
+    site = load_site(args.slurm)
+    with directory.alone(queued=True):
+        _keep_study_file(args.study, directory)
+        states = [directory.state(member.name) for member in plan.members]
+        if args.retry_failed:
+            for member, state in zip(plan.members, states, strict=True):
+                if state == "failed":
+                    directory.forget_failure(member.name)
+            states = ["open" if state == "failed" else state for state in states]
+    if "open" not in states:
+        print("nothing to run; --collect writes the table")
+        return 0
+    jobs = submit_study(args.study, args.overrides, directory.path, site, plan.study.ranks, states.count("open"))
+    print(f"submitted: array job {jobs[0]}, collecting in job {jobs[1]}; scripts and logs in {directory.path}/slurm")
+    if not args.follow:
+        return 0
+
+    def done() -> Counter[str]:
+        return Counter(directory.state(member.name) for member in plan.members)
+
+    follow(jobs, lambda: "members: " + ", ".join(f"{number} {state}" for state, number in sorted(done().items())))
+    return 0 if done()["completed"] == len(plan.members) else NOT_ALL
+
+
+def run(
+    plan: Plan,
+    directory: StudyDirectory,
+    start: Any,
+    lock: int | None,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    share: tuple[int, int] = (0, 1),
+) -> bool:
+    """Run the members that are still open, of a `share` (number, of so many) only those; return whether interrupted."""
+    from rfablate.study.study_progress import StudyProgress
+    from rfablate.study.worker_pool import run_members, slots_for
+
+    members = plan.members[share[0] :: share[1]]
+    states = [directory.state(member.name) for member in members]
+    if retry_failed:
+        for member, state in zip(members, states, strict=True):
+            if state == "failed":
+                directory.forget_failure(member.name)
+        states = ["open" if state == "failed" else state for state in states]
+    todo = [member for member, state in zip(members, states, strict=True) if state == "open"]
+    done, failed = states.count("completed"), states.count("failed")
+    if done or failed:
+        print(f"from before: {done} completed, {failed} failed; {len(todo)} to run", flush=True)
+    progress = StudyProgress(len(states), done, failed)
+    slots, interrupted = slots_for(plan.study.ranks, jobs), False
+    try:
+        run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("\ninterrupted: the finished members are kept; the same command goes on", flush=True)
+    progress.show(0, last=True)
+    return interrupted
+
+
+def finish(plan: Plan, directory: StudyDirectory, *, sensitivity: bool = False, predict: Sequence[str] = ()) -> bool:
+    """Write the table and the page, say where; return whether every member is completed."""
+    from rfablate.study.results_table import collect
+    from rfablate.study.study_page import write_page
+
+    begin = time.monotonic()
+    table = collect(plan, directory)
+    names = table.write(directory.path)
+    extra = ""
+    if sensitivity:
+        extra = _sensitivity(plan, table, directory)
+        names.append("sensitivity.csv")
+    if predict:
+        _predict(plan, table, predict)
+    names.insert(0, write_page(directory.path, plan, table, extra).name)
+    status = table.columns["status"]
+    bad = sum(each in ("failed", "not run", "not seen") for each in status)
+    print(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
+    print(f"written to {directory.path}: {', '.join(names)}", flush=True)
+    return bad == 0
+
+
+def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory) -> str:
+    """Say and write the indices of the shown responses; return them as a section of the page."""
+    from rfablate.study.sensitivity import analyse, as_section, as_text, write_csv
+    from rfablate.study.study_data import shown_responses
+
+    found = [analyse(plan, table, name) for name in shown_responses(plan, table)]
+    for each in found:
+        print(as_text(each))
+    write_csv(found, directory.path / "sensitivity.csv")
+    return as_section(found)
+
+
+def _predict(plan: Plan, table: StudyTable, texts: Sequence[str]) -> None:
+    """Say what surrogates of the shown responses expect at a point."""
+    from rfablate.study.study_data import shown_responses
+    from rfablate.study.surrogate import fit, parse_point
+
+    for name in shown_responses(plan, table):
+        model = fit(table, name)
+        values, deviations = model.predict(parse_point(texts, model.keys))
+        error = f"cross-validation error {model.rmse:.2g}, at worst {model.worst:.2g}, Q2 {model.q2:.4f}"
+        print(f"{name} = {values[0]:.5g} ±{1.96 * deviations[0]:.2g} (95 % of the surrogate; {error})")
+
+
+def _say_plan(plan: Plan, path: Path) -> None:
+    from rfablate.study.study_plan import axis_name
+
+    rows = len(plan.points) * max(1, len(plan.history_values()))
+    print(f"{plan.study.title or path.name}: {len(plan.members)} members, {rows} rows -> {path}")
+    for axis in plan.axes:
+        values = axis.values or ()
+        shown = ", ".join(str(v) for v in (axis.labels or values)[:8]) + (", ..." if len(values) > 8 else "")
+        shown = shown or f"{axis.low:g} to {axis.high:g}"
+        how = " (read from one run)" if axis.from_history else ""
+        print(f"  {axis_name(axis)}: {shown}{how}  [{axis.key}]")
+
+
+def _keep_study_file(study_file: Path, directory: StudyDirectory) -> None:
+    source = study_file / "study.toml" if study_file.is_dir() else study_file
+    target = directory.path / "study.toml"
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+
+
+def study_name(study_file: Path, usual: str = "study.toml") -> str:
+    """Return what a study's directory is called: the folder's name for a file with the usual name, else the file's."""
+    file = study_file.resolve()
+    if file.is_dir():
+        return file.name
+    return file.parent.name if file.name == usual else file.stem

@@ -1,0 +1,85 @@
+"""`rfablate run` and `resume` with `--slurm`: the run directory is made here, the run itself becomes a job."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfablate.errors import CaseError, Fault
+
+if TYPE_CHECKING:
+    from rfablate.cluster.slurm import Site
+
+LAST_LINES = 10
+"""Lines of slurm.log shown of a job that ended before its run did."""
+
+
+def add_slurm_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a verb what submitting one run takes."""
+    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit it to Slurm; see hpc/README.md")
+    parser.add_argument("--ranks", type=int, metavar="N", help="with --slurm: MPI ranks (default: 1)")
+    parser.add_argument("--nodes", type=int, metavar="N", help="with --slurm: nodes they lie on")
+    parser.add_argument("--follow", action="store_true", help="with --slurm: say what becomes of the job")
+
+
+def refuse_without_slurm(args: argparse.Namespace) -> None:
+    """Raise CaseError where ranks are asked for without Slurm: this process cannot start others."""
+    if args.ranks or args.nodes or args.follow:
+        fault = Fault(
+            "--ranks, --nodes, --follow", "no --slurm", "--slurm SITE with them", "here: mpirun -n RANKS rfablate ..."
+        )
+        raise CaseError([fault], "slurm")
+
+
+def submit_new(args: argparse.Namespace, directory: Path) -> int:
+    """Submit the run of a case; return the exit code."""
+    from rfablate.case.checks.all_checks import case_warnings
+    from rfablate.case.read.case_file import load_case
+    from rfablate.cluster.slurm import load_site
+    from rfablate.results.run_directory import RunDirectory
+
+    site, case = load_site(args.slurm), load_case(args.case, args.overrides)
+    for warning in case_warnings(case):
+        print(f"warning: {warning}")
+    try:
+        RunDirectory.prepare(directory, case, overwrite=args.overwrite).release()
+    except OSError as error:
+        fault = Fault(str(directory), error.strerror or str(error), "a place to write to", "choose another -o")
+        raise CaseError([fault], "output") from None
+    return _submit(args, directory, site)
+
+
+def submit_again(args: argparse.Namespace, directory: Path) -> int:
+    """Submit what is left of a run; return the exit code."""
+    from rfablate.cluster.slurm import load_site
+    from rfablate.results.run_directory import ended
+
+    site = load_site(args.slurm)
+    if reason := ended(directory):
+        print(f"{directory} has nothing left to do: {reason}")
+        return 0
+    return _submit(args, directory, site)
+
+
+def _submit(args: argparse.Namespace, directory: Path, site: Site) -> int:
+    from rfablate.cluster.slurm import follow, submit_run
+    from rfablate.results.run_directory import ended
+
+    job = submit_run(directory, site, args.ranks or 1, args.nodes)
+    print(f"submitted: job {job}; script, slurm.log and results in {directory}", flush=True)
+    if not args.follow:
+        return 0
+    follow([job], lambda: ended(directory) or "not finished")
+    if ended(directory):
+        return 0
+    print(f"job {job} ended before the run did; {directory / 'slurm.log'} ends with:\n{_last_lines(directory)}")
+    return 1
+
+
+def _last_lines(directory: Path) -> str:
+    try:
+        lines = (directory / "slurm.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "  (there is none: the job never began, or its node does not see the directory)"
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])

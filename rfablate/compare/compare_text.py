@@ -1,0 +1,183 @@
+"""A comparison as a few lines of text, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+from typing import Any
+
+from rfablate.case.messages.schema_guide import show
+from rfablate.compare.case_diff import ABSENT
+from rfablate.compare.number_deltas import Pair
+from rfablate.compare.two_runs import Comparison, LesionPair, LesionPairs
+from rfablate.results.run_reader import RunData
+
+SHOWN = {
+    "lesion": ("width_mm", "length_mm", "depth_distal_mm", "depth_proximal_mm", "volume_mm3", "bridge_margin_mm"),
+    "structures": (
+        "covered_fraction", "max_degC", "min_margin_mm", "time_to_cover_s", "coagulated_length_mm", "verdict",
+    ),
+    "electric": ("power_W", "peak_power_W", "voltage_V", "impedance_ohm"),
+    "energy": ("joule_J", "stored_J", "perfused_J", "boundary_J", "latent_J", "metabolic_J"),
+    "numerics": ("nodes", "steps", "rejects"),
+    "timing_s": ("total",),
+}  # fmt: skip
+"""Keys of each section of a summary that the text tells, a channel's among the generator's."""
+DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 1, "J": 1, "s": 1}
+"""Decimals of a number by the last word of its key."""
+
+
+def as_text(found: Comparison) -> str:
+    """Return the comparison as text."""
+    lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
+    rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
+    for table, pairs in found.numbers.items():
+        told = _told(table.partition(".")[0], pairs)
+        if told:
+            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in told)]
+    return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
+
+
+def _run_lines(letter: str, run: RunData) -> list[str]:
+    made = run.table("provenance")
+    with_ = [f"{name} {made[key]}" for key, name in (("rfablate", "rfablate"), ("dolfinx", "DOLFINx")) if made.get(key)]
+    how = f"{run.summary.get('status')}: {run.summary.get('reason')}"
+    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([how, *with_])]
+
+
+def _case_lines(found: Comparison) -> list[str]:
+    if not found.case:
+        return ["the cases have no difference"]
+    rows: list[Sequence[str]] = [("the cases differ in", "A", "B")]
+    rows += [(key, _value(a), _value(b)) for key, a, b in found.case]
+    return _columns(rows, numbers=False)
+
+
+def _value(value: Any) -> str:
+    return "-" if value is ABSENT else show(value)
+
+
+def _told(section: str, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of a table that the text tells: none of mere anatomy, as on the card, and no pairs of zeros."""
+    if section == "structures" and not any(pair.key == "verdict" and (pair.a or pair.b) for pair in pairs):
+        return []
+    keys = [pair.key.rpartition(".")[2] if section == "electric" else pair.key for pair in pairs]
+    return [pair for key, pair in zip(keys, pairs, strict=True) if key in SHOWN[section] and (pair.a or pair.b)]
+
+
+def _number_row(pair: Pair) -> Sequence[str]:
+    decimals = DECIMALS.get(pair.key.rpartition("_")[2], 1)
+    difference = "" if pair.difference is None else _signed(pair.difference, decimals)
+    percent = "" if not pair.percent else f"{_signed(pair.percent, 1)} %"
+    values = ((_number(value, decimals), _bar(bar)) for value, bar in ((pair.a, pair.bar_a), (pair.b, pair.bar_b)))
+    return f"  {pair.key}", *(cell for value in values for cell in value), difference, percent
+
+
+def _number(value: Any, decimals: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{decimals}f}"
+    return "-" if value is None else str(value)
+
+
+def _bar(bar: float | None) -> str:
+    """Return an error bar as text, with one digit."""
+    return "" if bar is None else f"±{float(f'{bar:.1g}'):g}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    """Return a difference with so many decimals, with one digit where it has none there."""
+    if isinstance(value, int) or not value:
+        return f"{value:+}" if value else "0"
+    return f"{value:+.{decimals}f}" if abs(value) >= 0.5 * 10.0**-decimals else f"{value:+.1g}"
+
+
+def _lesion_lines(found: Comparison) -> list[str]:
+    if not found.lesions:
+        return [f"lesions were not laid over each other: {found.refused}"]
+    first, *common = found.lesions
+    if first.time_a_s == first.time_b_s:
+        return _overlap_lines(f"at {first.time_a_s:g} s", first)
+    lines = _overlap_lines(f"at the ends, {first.time_a_s:g} s of A and {first.time_b_s:g} s of B,", first)
+    for pairs in common:
+        lines += ["", *_overlap_lines(f"at {pairs.time_a_s:g} s, the last output time of both,", pairs)]
+    return lines
+
+
+def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
+    rows: list[Sequence[str]] = [
+        ("", "Dice", "in both", "A only", "B only", "A from B", "", "", "B from A", "", ""),
+        ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
+    ]
+    rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
+    lines = [f"lesions {when} laid over each other: volumes in mm3, distances between their surfaces in mm"]
+    lines += _columns(rows)
+    if pairs.mesh != "same":
+        other = "A" if pairs.mesh == "B" else "B"
+        said = f"{other}'s lesions were carried there, which changed their volumes by at most"
+        lines.append(f"  volumes are on {pairs.mesh}'s mesh; {said} {pairs.carried_percent:.1f} %")
+    return lines
+
+
+def _lesion_row(pair: LesionPair) -> list[str]:
+    shared = pair.shared
+    if shared.dice is None:
+        return ["none", *[""] * 9]
+    volumes = (f"{volume:.1f}" for volume in (shared.both, shared.only_a, shared.only_b))
+    far = [_length(v) for d in (pair.a_to_b, pair.b_to_a) for v in (astuple(d) if d is not None else (None,) * 3)]
+    return [f"{shared.dice:.4f}", *volumes, *far]
+
+
+def _length(value: float | None) -> str:
+    """Return a distance with two decimals, with one digit where it has none there; below 1 nm there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value >= 0.005 else f"{value:.1g}" if value >= 1e-6 else "0"
+
+
+def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(w) if numbers else cell.ljust(w) for cell, w in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([f"  {row[0].ljust(widths[0])}", *cells]).rstrip())
+    return lines
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """Return the comparison as what JSON can hold: every number of the summaries, differences B - A."""
+    return {
+        "runs": {letter: _run_json(run) for letter, run in (("a", found.a), ("b", found.b))},
+        "case": {key: {"a": _plain(a), "b": _plain(b)} for key, a, b in found.case},
+        "numbers": {
+            f"{table}.{pair.key}": {**asdict(pair), "difference": pair.difference, "percent": pair.percent}
+            for table, pairs in found.numbers.items()
+            for pair in pairs
+        },
+        "lesions": [_lesions_json(pairs) for pairs in found.lesions],
+        "refused": found.refused,
+    }
+
+
+def _run_json(run: RunData) -> dict[str, Any]:
+    said = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
+    return {"directory": str(run.directory), **said, "rfablate": run.table("provenance").get("rfablate")}
+
+
+def _plain(value: Any) -> Any:
+    return None if value is ABSENT else value
+
+
+def _lesions_json(pairs: LesionPairs) -> dict[str, Any]:
+    rules = {}
+    for rule, pair in pairs.rules.items():
+        shared = pair.shared
+        rules[rule] = {
+            "dice": shared.dice,
+            "both_mm3": shared.both,
+            "a_only_mm3": shared.only_a,
+            "b_only_mm3": shared.only_b,
+            "a_to_b_mm": asdict(pair.a_to_b) if pair.a_to_b is not None else None,
+            "b_to_a_mm": asdict(pair.b_to_a) if pair.b_to_a is not None else None,
+        }
+    said = {key: getattr(pairs, key) for key in ("time_a_s", "time_b_s", "mesh", "carried_percent")}
+    return {**said, "rules": rules}

@@ -1,0 +1,66 @@
+"""The numbers of two summaries side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rfablate.results.flatten import flatten
+from rfablate.results.wording import is_number
+
+_NO_RATIO = re.compile(r"_degC$|^depth_|margin_mm$|_fraction$|^residual")
+"""Keys with no natural zero, or near it by design: a difference says more than a percentage."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A number or a verdict in run A and in run B, None where a run has none, with their numerical error bars."""
+
+    key: str
+    a: Any
+    b: Any
+    bar_a: float | None
+    bar_b: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """B - A."""
+        return self.b - self.a if is_number(self.a) and is_number(self.b) else None
+
+    @property
+    def percent(self) -> float | None:
+        """B - A in percent of A."""
+        if self.difference is None or not self.a or _NO_RATIO.search(self.key):
+            return None
+        return float(100.0 * self.difference / abs(self.a))
+
+
+def pair_numbers(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, list[Pair]]:
+    """Return the pairs of two summaries under their tables' paths: lesion.isotherm_50C, structures.motor_root, ...
+
+    A channel's numbers stand with the generator's: electric, `<channel>.power_W`.
+    """
+    flat = [flatten({**each, "electric": {**each.get("electric", {}), **each.get("channels", {})}}) for each in (a, b)]
+    keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]
+    found = {}
+    for table in _tables(a, b):
+        inside = [key for key in keys if key.startswith(f"{table}.") and not key.endswith(".bar")]
+        found[table] = [
+            Pair(
+                key.removeprefix(f"{table}."),
+                *(each.get(key) for each in flat),
+                *(each.get(f"{key}.bar") for each in flat),
+            )
+            for key in inside
+        ]
+    return {table: pairs for table, pairs in found.items() if pairs}
+
+
+def _tables(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    found = []
+    for section in ("lesion", "structures"):
+        names = dict.fromkeys([*(a.get(section) or {}), *(b.get(section) or {})])
+        found += [f"{section}.{name}" for name in names]
+    return [*found, "electric", "energy", "numerics", "timing_s"]

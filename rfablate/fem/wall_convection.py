@@ -1,0 +1,86 @@
+"""A liquid along a wall: heat flows into it through a film,
+
+    k dT/dn = h (T_c - T)        h [W/(m2 K)], T_c the liquid's temperature,
+
+lumped at the wall's nodes as all else that stands on the diagonal: H_i = h * integral of N_i over the wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.facets import facets_between
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A liquid's film at the nodes."""
+
+    transfer: FloatArray
+    """H at the owned nodes, 0 off the wall [W/K]."""
+    temperature: FloatArray
+    """T_c at the owned nodes [degC]; where two films meet, that of both together."""
+
+    def drawn(self, T: FloatArray) -> float:
+        """Return the heat the liquid takes up on this rank at nodal temperature T [W]."""
+        return float(self.transfer @ (T[: len(self.transfer)] - self.temperature))
+
+
+def make_film(domain: Domain, surface: str, h: float, temperature: float) -> Film:
+    """Return the film of a liquid along a surface from which no facet but its own has all its nodes. Collective."""
+    n = domain.nodes.owned
+    return Film(h * wall_area(domain, domain.surface_nodes[surface])[:n], np.full(n, temperature))
+
+
+def make_wall_film(domain: Domain, inside: BoolArray, outside: BoolArray, h: float, temperature: float) -> Film:
+    """Return the film on the facets between the cells marked `inside` and those marked `outside`, of the stencil."""
+    n, cells = domain.nodes.owned, domain.stencil.cells
+    near = np.zeros(domain.nodes.local, dtype=bool)
+    near[cells[inside]] = True
+    near_cells = np.flatnonzero(near[cells].any(axis=1))
+    facets = facets_between(cells[near_cells].astype(np.int64), inside[near_cells], outside[near_cells])
+    return Film(h * facet_area(domain, facets)[:n], np.full(n, temperature))
+
+
+def joint_film(films: Sequence[Film]) -> Film | None:
+    """Return the films as one, None of none: where they meet, their conductances act side by side."""
+    if not films:
+        return None
+    transfer = np.sum([each.transfer for each in films], axis=0)
+    brought = np.sum([each.transfer * each.temperature for each in films], axis=0)
+    return Film(transfer, np.divide(brought, transfer, out=films[0].temperature.copy(), where=transfer > 0.0))
+
+
+def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:
+    """Return the integral of N_i over the facets all of whose nodes are marked, at the local nodes [m2]. Collective."""
+    cells = domain.elements.cells
+    area = np.zeros(domain.nodes.local)
+    for corners in combinations(range(cells.shape[1]), cells.shape[1] - 1):
+        facets = cells[:, corners]
+        area += facet_area(domain, facets[marked[facets].all(axis=1)])
+    return domain.nodes.accumulate(area)
+
+
+def facet_area(domain: Domain, facets: npt.NDArray[np.integer]) -> FloatArray:
+    """Return the integral of N_i over these facets at the local nodes [m2]."""
+    x, area = domain.x, np.zeros(domain.nodes.local)
+    if facets.shape[1] == 2:
+        a, b = facets.T
+        length, r_a, r_b = np.linalg.norm(x[b] - x[a], axis=1), x[a, 0], x[b, 0]
+        np.add.at(area, a, np.pi / 3.0 * length * (2.0 * r_a + r_b))
+        np.add.at(area, b, np.pi / 3.0 * length * (2.0 * r_b + r_a))
+    else:
+        a, b, c = facets.T
+        third = np.linalg.norm(np.cross(x[b] - x[a], x[c] - x[a]), axis=1) / 6.0
+        for corner in (a, b, c):
+            np.add.at(area, corner, third)
+    return area

@@ -1,0 +1,1 @@
+"""Lesion measures: volume, extents, margins, coverage, continuity. Collective, or plain arrays on rank 0."""

@@ -1,0 +1,276 @@
+"""What the clinician asks of every step: how large is the lesion, what does it cover, what got hot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from rfablate.case.geometry.applicator_parts import active_line
+from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
+from rfablate.case.tables.schema import Case
+from rfablate.lesion.continuity import Crossing, make_bridge
+from rfablate.lesion.measure import Axis, Lesion, LesionMeter
+from rfablate.lesion.surface_distance import other_margin, target_margin
+from rfablate.mesh.gather import gather_nodal
+from rfablate.mesh.point_location import Probe, make_probe
+from rfablate.physics.damage import parse_rule
+from rfablate.problem.problem import Problem
+from rfablate.problem.sensors import is_axisymmetric
+from rfablate.solve.state import Frame
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+TUBE_SAMPLES = 201
+"""Points along a tube's centre line between which the coagulated length is interpolated."""
+_CANCELS = 0.1
+"""Length of the mean of the applicators' directions below which they have none in common."""
+COMPLETE = 1e-9
+"""Slack of 'covers the required fraction', for the rounding of a sum of cell volumes."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A named structure of the mesh that results are reported for."""
+
+    spec: Structure | MeshRegion
+    tag: int
+    volume: float
+    """[m3]"""
+    nodes: BoolArray
+    centre_line: Probe | None
+    length: float | None
+    """Length of a tube's centre line inside the domain [m]."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One step's answers."""
+
+    t: float
+    lesions: Mapping[str, Lesion]
+    covered: Mapping[str, float]
+    """Fraction of each structure's volume inside the lesion of the rule that decides."""
+    max_T: Mapping[str, float]
+    """Highest temperature so far of each structure [degC]."""
+
+
+@dataclass(frozen=True)
+class StructureResult:
+    """A structure's answers at the end. Lengths in m."""
+
+    spec: Structure | MeshRegion
+    volume: float
+    covered: float
+    max_T: float
+    hottest_point: tuple[float, float, float]
+    margin: float | None
+    """Target: least depth inside the lesion. Otherwise: least distance from it. None without a lesion."""
+    time_to_cover: float | None
+    length: float | None
+    coagulated_length: float | None
+    verdict: str
+
+
+class Observer:
+    """Watches a run; its memory is when each structure was covered."""
+
+    def __init__(self, case: Case, problem: Problem) -> None:
+        """Take the rules and structures of a case. Collective."""
+        self._problem, self._domain = problem, problem.domain
+        self.rules = [parse_rule(name) for name in case.lesion.rules]
+        self._deciding = case.lesion.rules.index(case.lesion.verdict_rule or case.lesion.rules[0])
+        self._meter = LesionMeter(problem.domain, problem.tissue_cells, _axis(case))
+        specs = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+        n_regions = max(self._domain.region_names) + 1
+        volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
+        self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
+        self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
+        self._bridge = make_bridge(case, problem.domain)
+        self.covered_at: dict[str, float] = {}
+        """When each structure was covered [s]."""
+        self._last: Observation | None = None
+
+    @property
+    def last(self) -> Observation:
+        """The last step's answers."""
+        assert self._last is not None
+        return self._last
+
+    @property
+    def deciding_rule(self) -> str:
+        """Name of the rule that decides about structures."""
+        return self.rules[self._deciding].name
+
+    def _watch(self, case: Case, spec: Structure | MeshRegion, volume: FloatArray) -> Watched:
+        domain = self._domain
+        tag = domain.tag_of[spec.name]
+        line, length = None, None
+        if isinstance(spec, Tube):
+            points, length = _along(np.array(spec.path))
+            points = _clip_to_domain(case, points)
+            length *= len(points) / TUBE_SAMPLES
+            if is_axisymmetric(case):
+                points = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2], np.zeros(len(points))], axis=1)
+            line = make_probe(domain, points, f"centre line of '{spec.name}'")
+        return Watched(spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length)
+
+    def _levels(self, frame: Frame) -> list[FloatArray]:
+        return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
+
+    def measure(self, frame: Frame) -> dict[str, Lesion]:
+        """Return each rule's lesion and remember nothing. Collective."""
+        return {
+            rule.name: lesion
+            for rule, lesion in zip(self.rules, self._meter.measure(self._levels(frame))[0], strict=True)
+        }
+
+    def look(self, frame: Frame) -> Observation:
+        """Return the answers of a step and remember what is covered now. Collective."""
+        lesions, volumes = self._meter.measure(self._levels(frame))
+        mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
+        hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
+        inside = volumes[self._deciding]
+        seen = Observation(
+            t=frame.t,
+            lesions={rule.name: lesion for rule, lesion in zip(self.rules, lesions, strict=True)},
+            covered={w.spec.name: float(min(1.0, inside[w.tag] / w.volume)) for w in self.watched},
+            max_T={w.spec.name: float(T) for w, T in zip(self.watched, hottest, strict=True)},
+        )
+        self._note_covered(seen)
+        self._last = seen
+        return seen
+
+    def _note_covered(self, seen: Observation) -> None:
+        for w in self.watched:
+            name, needed = w.spec.name, w.spec.required_fraction - COMPLETE
+            if name in self.covered_at or seen.covered[name] < needed:
+                continue
+            before = self._last
+            if before is None or seen.covered[name] == before.covered[name]:
+                self.covered_at[name] = seen.t
+                continue
+            part = (needed - before.covered[name]) / (seen.covered[name] - before.covered[name])
+            self.covered_at[name] = before.t + part * (seen.t - before.t)
+
+    def conclude(self, frame: Frame) -> list[StructureResult]:
+        """Return the answers about every structure at the end; margins on rank 0 only. Collective."""
+        seen = self._last if self._last is not None and self._last.t == frame.t else self.look(frame)
+        level = self._levels(frame)[self._deciding]
+        surface = self._meter.surface(level)
+        return [self._conclude_one(w, frame, seen, level, surface) for w in self.watched]
+
+    def bridges(self, frame: Frame) -> dict[str, Crossing]:
+        """Return what each rule's lesion is on the lines between the applicators; empty for one of them. Collective."""
+        if self._bridge is None:
+            return {}
+        levels = zip(self.rules, self._levels(frame), strict=True)
+        return {rule.name: self._bridge.across(level, self._meter.surface(level)) for rule, level in levels}
+
+    def _conclude_one(
+        self, w: Watched, frame: Frame, seen: Observation, level: FloatArray, surface: FloatArray
+    ) -> StructureResult:
+        domain, spec = self._domain, w.spec
+        owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
+        gathered = domain.comm.gather((domain.x[owned], level[owned], frame.peak[owned], domain.input_node[owned]))
+        margin, hottest = None, (0.0, 0.0, 0.0)
+        if gathered is not None:
+            x, levels, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+            margin = (target_margin if spec.role == "target" else other_margin)(x, levels, surface)
+            order = np.lexsort((number, -np.round(peak, 9)))  # ties go to the first input node, on any number of ranks
+            hottest = self._in_space(x[order[0]])
+        coagulated = None
+        if w.centre_line is not None and w.length is not None:
+            coagulated = w.length * _positive_fraction(w.centre_line.values(level))
+        covered, max_T = seen.covered[spec.name], seen.max_T[spec.name]
+        return StructureResult(
+            spec=spec,
+            volume=w.volume,
+            covered=covered,
+            max_T=max_T,
+            hottest_point=hottest,
+            margin=margin,
+            time_to_cover=self.covered_at.get(spec.name),
+            length=w.length,
+            coagulated_length=coagulated,
+            verdict=_verdict(spec, covered, max_T),
+        )
+
+    def _in_space(self, x: FloatArray) -> tuple[float, float, float]:
+        if self._domain.axisymmetric:
+            return (float(x[0]), 0.0, float(x[1]))
+        return (float(x[0]), float(x[1]), float(x[2]))
+
+
+def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
+    """Return the nodal fields of a step on rank 0, named as in fields.vtkhdf; None elsewhere. Collective."""
+    domain = problem.domain
+    phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
+    if not frame.alone:  # RMS over the slices of time that the channels have
+        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
+    fields = {
+        "temperature_degC": frame.T,
+        "peak_temperature_degC": frame.peak,
+        "omega": frame.omega,
+        "cem43_min": frame.cem43,
+        "potential_V": phi,
+    }
+    if problem.cell_death is not None:
+        fields["dead_fraction"] = frame.dead
+    if problem.vapour is not None:
+        fields["vapour_fraction"] = frame.vapour
+    gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
+    return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
+
+
+def _axis(case: Case) -> Axis:
+    """Return the applicator's axis; of several the one midway, along the first where their directions cancel."""
+    tips, directions, lengths = zip(*(active_line(a) for a in case.applicators), strict=True)
+    middle = np.mean(directions, axis=0)
+    size = float(np.linalg.norm(middle))
+    direction = middle / size if size > _CANCELS else directions[0]
+    return Axis(np.mean(tips, axis=0), direction, float(np.mean(lengths)))
+
+
+def _along(path: FloatArray) -> tuple[FloatArray, float]:
+    """Return evenly spaced points on a polyline and its length."""
+    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    # half a spacing off the ends, so that each point stands for an equal length
+    at = (np.arange(TUBE_SAMPLES) + 0.5) / TUBE_SAMPLES * s[-1]
+    return np.stack([np.interp(at, s, path[:, i]) for i in range(3)], axis=1), float(s[-1])
+
+
+def _clip_to_domain(case: Case, points: FloatArray) -> FloatArray:
+    from rfablate.case.geometry.shapes import contains
+
+    if isinstance(case.domain, MeshDomain):
+        return points
+    return points[contains(case.domain, points)]
+
+
+def _positive_fraction(level: FloatArray) -> float:
+    """Return the fraction of a line where the level is positive, from samples that stand for equal lengths each.
+
+    Between samples the level is linear; half a spacing beyond the first and the last it has their sign.
+    """
+    if len(level) == 0:
+        return 0.0
+    a, b = level[:-1], level[1:]
+    high, low = np.maximum(a, b), np.minimum(a, b)
+    part = np.where(low >= 0.0, 1.0, np.where(high < 0.0, 0.0, high / np.where(high > low, high - low, 1.0)))
+    ends = 0.5 * float(level[0] >= 0.0) + 0.5 * float(level[-1] >= 0.0)
+    return (float(part.sum()) + ends) / len(level)
+
+
+def _verdict(spec: Structure | MeshRegion, covered: float, max_T: float) -> str:
+    if spec.role == "target":
+        if covered >= spec.required_fraction - COMPLETE:
+            return "covered"
+        return "missed" if covered == 0.0 else "partly covered"
+    if spec.role == "protect" and spec.limit is not None:
+        return "limit exceeded" if max_T > spec.limit else "safe"
+    return ""

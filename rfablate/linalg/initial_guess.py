@@ -1,0 +1,43 @@
+"""What is known of a solution before it is solved for: the sum of known fields that comes nearest to it.
+
+For A x = b, a first guess with the residual r, and fields v_i, the sum nearest to x in energy solves
+
+    sum over j of (v_i . A v_j) c_j  =  v_i . r
+
+(P. F. Fischer, Comput. Methods Appl. Mech. Eng. 163, 193, 1998). The fields are solutions of earlier steps and what
+these changed by; that the steps were of other lengths hardly matters for their span. It costs one product with A for
+each field, whatever the number of solves that start from it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.linalg.matrix import Matrix
+from rfablate.mesh.domain import Nodes
+
+FloatArray = npt.NDArray[np.float64]
+
+INDEPENDENT = 1e-12
+"""Least singular value, of the largest, of the fields' energies that counts."""
+
+
+class Known:
+    """Fields of the local nodes, zero at fixed ones, with their energies in one matrix."""
+
+    def __init__(self, nodes: Nodes, matrix: Matrix, fields: FloatArray) -> None:
+        """Work out the energies of fields of shape (m, nodes.local). Collective."""
+        self._nodes, self._fields = nodes, fields
+        m = len(fields)
+        products = np.reshape([matrix.times(field) for field in fields], (m, nodes.owned))
+        gram = nodes.total_of(*(fields[:, : nodes.owned] @ products.T).flat).reshape(m, m)
+        self._scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+        self._inverse = np.linalg.pinv(gram * np.outer(self._scale, self._scale), rcond=INDEPENDENT, hermitian=True)
+
+    def nearest(self, r: FloatArray) -> FloatArray:
+        """Return the sum nearest to the solution for r at the owned nodes, zero at fixed ones. Collective."""
+        if len(self._fields) == 0:
+            return np.zeros(self._nodes.local)
+        right = self._nodes.total_of(*(self._fields[:, : self._nodes.owned] @ r))
+        return np.asarray((self._scale * (self._inverse @ (self._scale * right))) @ self._fields)

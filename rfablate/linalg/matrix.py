@@ -1,0 +1,172 @@
+"""Symmetric matrices on one pattern, assembled by a single pass over the edges of the mesh.
+
+The gradients of the shape functions of a cell sum to zero, so a stiffness matrix is known by its edges:
+
+    K_ij = sum over the cells of edge (i, j) of g_ij,c coefficient_c,      K_ii = - sum over j of K_ij
+
+The pattern holds for every edge, one after the other, its cells and their g: assembling reads these once, in the order
+in which they lie in memory, and writes each entry once. Electric and thermal stiffness are assembled in the same pass.
+Where sigma has a direction its g differ (`anisotropy`), and the two are assembled apart.
+A rank has the rows of its own nodes, complete, because its stencil holds every cell that touches them.
+
+Fixed nodes are not taken out. The solver keeps their values as they are (see linear.py), so a matrix serves any set of
+them, and a row of a fixed node still gives the reaction there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.kernels.loader import SLICE, call
+from rfablate.linalg.packed_columns import Columns, padding_columns, slice_starts
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.elements import Elements
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+
+
+EDGE_WINDOW = 256
+"""Edges among which those with as many cells are brought together."""
+
+
+class Pattern:
+    """Edges of this rank's rows: where they stand in a sliced matrix, and which cells they belong to."""
+
+    def __init__(self, domain: Domain) -> None:
+        """Number the edges; nothing is communicated."""
+        nodes, stencil = domain.nodes, domain.stencil
+        n, corners, cells = nodes.owned, stencil.cells.shape[1], stencil.cells
+        self.n = n
+        self.local = nodes.local
+        where = np.zeros(nodes.local + 1, dtype=np.int64)
+        where[1:] = np.cumsum(np.bincount(cells.ravel(), minlength=nodes.local))
+        where = where[: n + 1].copy()
+        members = np.empty(where[-1], dtype=np.int32)
+        call("cells_of_nodes", len(cells), corners, cells, n, where, members)
+        seen, found = np.full(nodes.local, -1, dtype=np.int32), np.empty(nodes.local, dtype=np.int32)
+        self.length, upper = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+        call("row_lengths", n, corners, cells, where, members, seen, found, self.length, upper)
+        start = slice_starts(self.length)
+        first = np.concatenate([[0], np.cumsum(upper, dtype=np.int64)])
+        column = padding_columns(n, start)
+        far, cell_start = np.empty(first[-1], dtype=np.int32), np.empty(first[-1] + 1, dtype=np.int64)
+        n_pairs = _owned_pairs(cells, n)
+        cell, weight = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs)
+        place_ij, place_ji = np.empty(first[-1], dtype=np.int32), np.empty(first[-1], dtype=np.int32)
+        seen[:] = -1
+        call(
+            "edges", n, corners, cells, stencil.stiffness, where, members, seen, found, self.length, start, first,
+            column, far, cell_start, cell, weight, place_ij, place_ji,
+        )  # fmt: skip
+        self.start, self.columns = start, Columns(start, column)
+        del where, members, seen, found, column
+        near = np.repeat(np.arange(n, dtype=np.int32), np.diff(first))
+        self._slice_edges(near, far, cell_start, cell, weight, place_ij, place_ji)
+
+    def _slice_edges(self, near, far, cell_start, cell, weight, place_ij, place_ji) -> None:  # type: ignore[no-untyped-def]
+        """Lay the edges out like the rows of a matrix: in slices, edges with about as many cells together."""
+        count = np.diff(cell_start).astype(np.int32)
+        window = np.arange(len(count)) // EDGE_WINDOW
+        order = np.lexsort((-count, window)).astype(np.int64)
+        start = slice_starts(count[order])
+        sliced_cell, sliced_weight = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1])
+        call("slice_edges", len(order), order, cell_start, cell, weight, start, sliced_cell, sliced_weight)
+        n_slices, nowhere = len(start) - 1, len(self.columns)
+        self._count = np.zeros(SLICE * n_slices, dtype=np.int32)
+        self._count[: len(order)] = count[order]
+        places = np.full((2, SLICE * n_slices), nowhere, dtype=np.int32)
+        places[0, : len(order)] = place_ij[order]
+        places[1, : len(order)] = np.where(place_ji[order] < 0, nowhere, place_ji[order])
+        self.near, self.far = near[order], far[order]
+        """Ends of each edge: local node numbers, `near` owned and smaller."""
+        self._place_ij, self._place_ji = np.ascontiguousarray(places[0]), np.ascontiguousarray(places[1])
+        self._edges = self._sigma_edges = (n_slices, start, sliced_cell, sliced_weight)
+
+    @property
+    def directed(self) -> bool:
+        """Whether the first matrix has a g_ij of its own."""
+        return self._sigma_edges is not self._edges
+
+    def direct(self, stencil: Elements, stiffness: FloatArray) -> None:
+        """Have the first matrix of `assemble` made with another g_ij: that of `stiffness`, shape like the stencil's.
+
+        The matrices then differ in their weights and are assembled one after the other, not in one pass.
+        """
+        n_slices, start, cell, weight = self._edges
+        changed = (stiffness != stencil.stiffness).any(axis=1)
+        place = np.flatnonzero(changed[cell])
+        s = np.searchsorted(start, place, side="right") - 1
+        layer, lane = np.divmod(place - start[s], SLICE)
+        edge = SLICE * s + lane
+        inside = layer < self._count[edge]  # the rest fills its slice up
+        place, edge = place[inside], edge[inside]
+        corners = stencil.cells[cell[place]]
+        directed = weight.copy()
+        for number, (i, j) in enumerate(stencil.pairs):
+            ends = np.sort(corners[:, [i, j]], axis=1)
+            here = (ends[:, 0] == self.near[edge]) & (ends[:, 1] == self.far[edge])
+            directed[place[here]] = stiffness[cell[place[here]], number]
+        self._sigma_edges = (n_slices, start, cell, directed)
+
+    def assemble(self, values: FloatArray, *matrices: Matrix | None) -> None:
+        """Make stiffness matrices of values (n_stencil_cells, 2): one matrix a column, None for a column left out."""
+        wanted = [matrix for matrix in matrices if matrix is not None]
+        places = (self._place_ij, self._place_ji, values)
+        if len(wanted) == 2 and not self.directed:
+            call("assemble_both", *self._edges, *places, wanted[0].room, wanted[1].room)
+        else:
+            for matrix in wanted:
+                which = matrices.index(matrix)
+                edges = self._sigma_edges if which == 0 else self._edges
+                call("assemble_one", *edges, *places, which, matrix.room)
+        for matrix in wanted:
+            call("negative_row_sums", self.n, self.start, matrix.values, matrix.diagonal)
+
+    def joined(self) -> npt.NDArray[np.int64]:
+        """Return the places of a sliced matrix that hold entries, row by row."""
+        rows = np.repeat(np.arange(self.n, dtype=np.int64), self.length)
+        k = np.arange(len(rows)) - np.repeat(np.cumsum(self.length, dtype=np.int64) - self.length, self.length)
+        return self.start[rows // SLICE] + rows % SLICE + SLICE * k
+
+
+class Matrix:
+    """Values on a pattern: the rows of this rank's nodes over all its local nodes."""
+
+    def __init__(self, pattern: Pattern, off_diagonal: Matrix | None = None) -> None:
+        """Start with zeros, or share the off-diagonal entries of another matrix."""
+        self.pattern = pattern
+        self.room: FloatArray = np.zeros(len(pattern.columns) + 1) if off_diagonal is None else off_diagonal.room
+        """One number more than `values`: what no row of this rank wants is written there."""
+        self.values = self.room[:-1]
+        """Off-diagonal entries in slices, see kernels.c."""
+        self.diagonal = np.zeros(pattern.n)
+        self.at: FloatArray | None = None
+        """Nodal temperature [degC] its values were taken at, where `Problem.assemble` filled it."""
+
+    @property
+    def layout(self) -> tuple[int | npt.NDArray[Any], ...]:
+        """What the kernels take for a matrix."""
+        return (self.pattern.n, *self.pattern.columns.layout, self.values, self.diagonal)
+
+    def times(self, x: FloatArray) -> FloatArray:
+        """Return A x at the owned nodes for x at the local ones."""
+        y = np.empty(self.pattern.n)
+        call("multiply", *self.layout, x, y)
+        return y
+
+    def rows_times(self, rows: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:
+        """Return (A x) at some owned nodes alone."""
+        y = np.empty(len(rows))
+        call("multiply_rows", len(rows), rows, *self.layout[1:], x, y)
+        return y
+
+
+def _owned_pairs(cells: IntArray, n: int) -> int:
+    """Return how many pairs of corners of the cells have an owned end: ghosts have numbers from n on."""
+    corners = cells.shape[1]
+    ghosts = (cells >= n).sum(axis=1, dtype=np.int64)
+    return int((corners * (corners - 1) // 2 - ghosts * (ghosts - 1) // 2).sum())

@@ -1,0 +1,178 @@
+"""What a V-cycle does on one level, in single precision: Chebyshev steps, and going to the next level and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from mpi4py import MPI
+
+from rfablate.kernels.loader import SLICE, bind, call
+from rfablate.linalg.packed_columns import Columns, slice_starts
+from rfablate.mesh.domain import Nodes
+
+FloatArray = npt.NDArray[np.float64]
+SingleArray = npt.NDArray[np.float32]
+ShortArray = npt.NDArray[np.int16]
+"""Entries of a matrix with unit diagonal in 16 bits, see kernels.c."""
+
+DEGREE = 2
+"""Chebyshev degree before and after the coarse levels."""
+LOWEST = 0.25
+"""Lower end of the smoother's range, as a fraction of the largest eigenvalue."""
+HIGHEST = 1.1
+"""Upper end of the smoother's range: power iteration comes to the largest eigenvalue from below."""
+
+
+class Rows:
+    """Rows of a level that every rank holds as a whole, dealt to ranks: each works on its own and takes the others'."""
+
+    def __init__(self, n: int, comm: MPI.Comm) -> None:
+        """Deal n rows in whole slices."""
+        slices = -(-n // SLICE)
+        bounds = np.minimum(SLICE * (slices * np.arange(comm.size + 1) // comm.size), n)
+        self.first, self.end = int(bounds[comm.rank]), int(bounds[comm.rank + 1])
+        self._comm, self._counts, self._starts = comm, np.diff(bounds), bounds[:-1]
+
+    def share(self, x: SingleArray) -> None:
+        """Take every rank's rows of x. Collective."""
+        if self._comm.size > 1:
+            self._comm.Allgatherv(MPI.IN_PLACE, [x, self._counts, self._starts, MPI.FLOAT])
+
+
+class Smoother:
+    """A level's matrix without its unit diagonal, and Chebyshev steps with it."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        n: int,
+        columns: Columns,
+        values: ShortArray,
+        largest: float,
+        *,
+        nodes: Nodes | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        """Allocate for n rows: of `nodes`, whose ghosts are exchanged, or dealt to ranks as `rows`."""
+        self.n = n
+        self._nodes, self._rows = nodes, rows
+        if nodes is None:
+            self._x = [np.zeros(n, dtype=np.float32) for _ in range(2)]
+        else:
+            self._vectors = [nodes.vector(np.float32) for _ in range(2)]
+            self._x = [vector.array for vector in self._vectors]
+        self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
+        first, end = (0, n) if rows is None else (rows.first, rows.end)
+        layout = (first, end, *columns.layout, values, self.b)
+        self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
+        self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
+        self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
+        self._first, self._steps = _chebyshev(LOWEST * largest, HIGHEST * largest, DEGREE)
+        self._now = 0
+
+    @property
+    def x(self) -> SingleArray:
+        """The solution so far; its ghosts are updated before they are read."""
+        return self._x[self._now]
+
+    def _update(self) -> None:
+        if self._nodes is not None and self._nodes.comm.size > 1:
+            self._vectors[self._now].scatter_forward()
+
+    def _step(self, old: float, new: float) -> None:
+        self._update()
+        self._smooth[self._now](old, new)
+        self._now = 1 - self._now
+        if self._rows is not None:
+            self._rows.share(self.x)
+
+    def smooth_down(self) -> None:
+        """Smooth from x = 0. Collective."""
+        self._now = 0
+        self._from_zero(self._first)
+        for old, new in self._steps:
+            self._step(old, new)
+
+    def residual(self) -> SingleArray:
+        """Return b - A x. Collective."""
+        self._update()
+        self._residual[self._now]()
+        if self._rows is not None:
+            self._rows.share(self._r)
+        return self._r
+
+    def smooth_up(self) -> None:
+        """Smooth from where x is. Collective."""
+        self._step(0.0, self._first)
+        for old, new in self._steps:
+            self._step(old, new)
+
+
+class Transfer:
+    """Prolongation and its transpose as sliced matrices, scaled on both sides."""
+
+    def __init__(self, P: sp.csr_matrix) -> None:
+        """Lay out P and its transpose; values come with `scale`."""
+        rows = sp.csr_matrix(P)
+        number = sp.csr_matrix((np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape)
+        data = np.concatenate([[0.0], rows.data])
+        self._up, self._up_raw = _filled(number, data)
+        self._down, self._down_raw = _filled(sp.csr_matrix(number.T), data)
+        self._up_n, self._down_n = rows.shape
+        self._bound: dict[tuple[int, int], Callable[[], None]] = {}
+
+    def scale(self, of_rows: FloatArray, of_columns: FloatArray) -> None:
+        """Take P times a factor for each row and each column."""
+        rows, columns = of_rows.astype(np.float32), of_columns.astype(np.float32)
+        call("scale_entries", self._up_n, *self._up[0].layout, self._up_raw, rows, columns, self._up[1])
+        call("scale_entries", self._down_n, *self._down[0].layout, self._down_raw, columns, rows, self._down[1])
+
+    def down(self, x: SingleArray, y: SingleArray) -> None:
+        """Write P^T x into y."""
+        self._transfer(self._down_n, self._down, x, y, 0.0)
+
+    def add_up(self, x: SingleArray, y: SingleArray) -> None:
+        """Add P x to y."""
+        self._transfer(self._up_n, self._up, x, y, 1.0)
+
+    def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
+        pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
+        if pair not in self._bound:
+            self._bound[pair] = bind("transfer", 0, n, *layout[0].layout, layout[1], x, y, keep)
+        self._bound[pair]()
+
+
+def _filled(numbers: sp.csr_matrix, data: FloatArray):  # type: ignore[no-untyped-def]
+    """Return ((columns, values), raw): a matrix in slices, values zero, and data by the numbers of its entries."""
+    layout, number = sliced(numbers)
+    return layout, data[number].astype(np.float32)
+
+
+def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
+    """Return ((columns, values), number): a matrix in slices, values zero, and whose entry stands at each place.
+
+    The matrix holds the numbers 1, 2, ... of its entries; 0 stands where a short row is filled up.
+    """
+    length = np.diff(numbers.indptr).astype(np.int32)
+    start = slice_starts(length)
+    rows = np.repeat(np.arange(numbers.shape[0], dtype=np.int64), length)
+    first = np.zeros(len(start) - 1, dtype=np.int32)
+    first[rows[::-1] // SLICE] = numbers.indices[::-1]
+    column, number = np.repeat(first, np.diff(start)), np.zeros(start[-1], dtype=np.int32)
+    k = np.arange(len(rows)) - np.repeat(numbers.indptr[:-1].astype(np.int64), length)
+    place = start[rows // SLICE] + rows % SLICE + SLICE * k
+    column[place], number[place] = numbers.indices, numbers.data
+    return (Columns(start, column), np.zeros(start[-1], dtype=np.float32)), number
+
+
+def _chebyshev(low: float, high: float, degree: int) -> tuple[float, list[tuple[float, float]]]:
+    """Return the first step's factor and the (old, new) factors of the steps after it."""
+    middle, half = 0.5 * (high + low), 0.5 * (high - low)
+    rho, steps = half / middle, []
+    for _ in range(degree - 1):
+        following = 1.0 / (2.0 * middle / half - rho)
+        steps.append((following * rho, 2.0 * following / half))
+        rho = following
+    return 1.0 / middle, steps

@@ -1,0 +1,168 @@
+"""The distributed mesh with everything a problem on it needs: nodes, cells, regions, surfaces and element numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dolfinx
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from rfablate.errors import MeshError
+from rfablate.kernels.loader import compile_kernels
+from rfablate.mesh._compat import make_index_map
+from rfablate.mesh.elements import Elements, make_elements
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.partition import Part, make_parts
+from rfablate.mesh.root_tasks import on_root
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Nodes:
+    """The nodes of this rank: `owned` of them first, then ghosts that other ranks own."""
+
+    def __init__(
+        self, comm: MPI.Comm, owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
+    ) -> None:
+        """Take the global numbers of the ghosts and who owns them. Collective."""
+        self.comm = comm
+        self.index_map = make_index_map(comm, owned, ghosts, owners)
+        self.owned = owned
+        self.local = owned + len(ghosts)
+        self.total: int = self.index_map.size_global
+        self.global_index = self.index_map.local_to_global(np.arange(self.local, dtype=np.int32))
+        self._vector = self.vector()
+
+    def vector(self, dtype: type = np.float64) -> dolfinx.la.Vector:
+        """Return a vector of zeros on these nodes, whose ghosts are updated in place."""
+        return dolfinx.la.vector(self.index_map, 1, dtype=dtype)
+
+    def accumulate(self, values: FloatArray) -> FloatArray:
+        """Return nodal sums over all ranks' contributions, right on ghosts too. Collective."""
+        self._vector.array[:] = values
+        self._vector.scatter_reverse(dolfinx.la.InsertMode.add)
+        self._vector.scatter_forward()
+        return self._vector.array.copy()
+
+    def update_ghosts(self, values: FloatArray) -> None:
+        """Overwrite the ghosts' values with their owners'. Collective."""
+        if self.comm.size == 1:
+            return
+        self._vector.array[: self.owned] = values[: self.owned]
+        self._vector.scatter_forward()
+        values[self.owned :] = self._vector.array[self.owned :]
+
+    def sum(self, *values: FloatArray) -> FloatArray:
+        """Return the sums of nodal arrays over all owned nodes, in one reduction. Collective."""
+        return self.total_of(*(float(v[: self.owned].sum()) for v in values))
+
+    def total_of(self, *numbers: float) -> FloatArray:
+        """Return each number summed over ranks, in one reduction. Collective."""
+        total = np.array(numbers, dtype=np.float64)
+        if self.comm.size > 1:
+            self.comm.Allreduce(MPI.IN_PLACE, total)
+        return total
+
+    def max_of(self, *numbers: float) -> FloatArray:
+        """Return each number's largest value over ranks, in one reduction; NaN on any rank gives NaN. Collective."""
+        mine = np.array(numbers, dtype=np.float64)
+        if self.comm.size == 1:
+            return mine
+        packed = np.concatenate([np.where(np.isnan(mine), -np.inf, mine), np.isnan(mine).astype(float)])
+        self.comm.Allreduce(MPI.IN_PLACE, packed, op=MPI.MAX)
+        half = len(numbers)
+        return np.where(packed[half:] > 0, np.nan, packed[:half])
+
+
+@dataclass(frozen=True)
+class Domain:
+    """This rank's part of the mesh; lengths in m, axisymmetric coordinates (r, z, 0)."""
+
+    comm: MPI.Comm
+    nodes: Nodes
+    x: FloatArray
+    """Coordinates of owned and ghost nodes, shape (nodes.local, 3)."""
+    stencil: Elements
+    """Every cell that touches an owned node: this rank's cells first, then the borders of its neighbours."""
+    stencil_region: npt.NDArray[np.int32]
+    """Region number of each cell of the stencil."""
+    elements: Elements
+    """This rank's cells: each cell of the mesh belongs to one rank."""
+    region: npt.NDArray[np.int32]
+    """Region number of each of this rank's cells."""
+    region_names: Mapping[int, str]
+    surface_nodes: Mapping[str, BoolArray]
+    """Nodes that lie on each named surface, shape (nodes.local,)."""
+    axisymmetric: bool
+    input_node: npt.NDArray[np.int64]
+    """Number of each local node in the input mesh: the key of every file."""
+    input_stencil_cell: npt.NDArray[np.int64]
+    """Number of each cell of the stencil in the input mesh."""
+    input_cell: npt.NDArray[np.int64]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def tag_of(self) -> dict[str, int]:
+        """Region number of each region name."""
+        return {name: tag for tag, name in self.region_names.items()}
+
+    def cells_of(self, *names: str) -> BoolArray:
+        """Return which of this rank's cells belong to the named regions."""
+        return np.isin(self.region, [self.tag_of[name] for name in names])
+
+    def nodes_of_cells(self, cells: BoolArray) -> BoolArray:
+        """Return which local nodes belong to the given cells of this rank or of another. Collective."""
+        touched = np.zeros(self.nodes.local)
+        touched[self.elements.cells[cells].ravel()] = 1.0
+        return self.nodes.accumulate(touched) > 0.0
+
+    def by_region(self, value_of: Mapping[str, float]) -> FloatArray:
+        """Return a table of one value a region number."""
+        table = np.full(max(self.region_names) + 1, np.nan)
+        for tag, name in self.region_names.items():
+            table[tag] = value_of[name]
+        return table
+
+    def per_cell(self, value_of: Mapping[str, float]) -> FloatArray:
+        """Return one value a cell from one value a region name."""
+        return self.by_region(value_of)[self.region]
+
+    @cached_property
+    def n_cells(self) -> int:
+        """Number of cells on all ranks. Collective at first use."""
+        return int(self.comm.allreduce(len(self.region)))
+
+
+def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
+    """Return the domain of the mesh that rank 0 holds; other ranks pass None. Collective."""
+    counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
+    if comm.size > min(counts):
+        raise MeshError(f"{comm.size} ranks for {counts[0]} cells; start at most {min(counts)} ranks")
+    shared = comm.bcast((data.axisymmetric, dict(data.region_names), data.notes) if data is not None else None)
+    axisymmetric, names, notes = shared
+    on_root(comm, compile_kernels)
+    parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
+    part: Part = comm.scatter(parts)
+    stencil = make_elements(part.points, part.cells, axisymmetric=axisymmetric)
+    return Domain(
+        comm=comm,
+        nodes=Nodes(comm, part.owned, part.ghosts, part.ghost_owners),
+        x=part.points,
+        stencil=stencil,
+        stencil_region=part.region,
+        elements=stencil.first(part.owned_cells),
+        region=part.region[: part.owned_cells],
+        region_names=names,
+        surface_nodes=part.surfaces,
+        axisymmetric=axisymmetric,
+        input_node=part.input_node,
+        input_stencil_cell=part.input_cell,
+        input_cell=part.input_cell[: part.owned_cells],
+        notes=notes,
+    )

@@ -1,0 +1,219 @@
+"""Meshes of cannulae among structures by Gmsh, in 3-D and in the (r, z) half plane. Root only.
+
+All bodies are cut into pieces that share faces (boolean fragments); a piece belongs to the last body that holds it, the
+applicator last of all. Where the booleans or the mesher fail on the structures' surfaces (bodies that just touch), the
+mesh follows the applicator alone and each cell takes the structure its centroid lies in; the run says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gmsh
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_axes import Frame, applicator_frame
+from rfablate.case.geometry.applicator_parts import (
+    bare_length,
+    device_parts,
+    electrode_roles,
+    electrode_surface,
+    tines_of,
+)
+from rfablate.case.geometry.shapes import contains
+from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
+from rfablate.case.tables.schema import Case
+from rfablate.errors import MeshError
+from rfablate.mesh import occ_shapes as occ
+from rfablate.mesh import occ_shapes_rz as occ_rz
+from rfablate.mesh.element_sizes import Sizes, choose_sizes
+from rfablate.mesh.facets import boundary_facets, facets_between
+from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
+from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.size_field import Needle, add_guides, set_background
+
+IntArray = npt.NDArray[np.int64]
+
+DOMAIN = 1
+"""Region number of the background tissue; structures follow in the case's order, then the applicator."""
+
+
+@dataclass(frozen=True)
+class _Algorithm:
+    """Gmsh's numbers of a surface and a volume mesher."""
+
+    name: str
+    surface: int
+    volume: int
+
+
+_ALGORITHMS = {
+    3: (_Algorithm("HXT", 6, 10), _Algorithm("Delaunay", 6, 1), _Algorithm("Delaunay on MeshAdapt surfaces", 1, 1)),
+    2: (_Algorithm("frontal Delaunay", 6, 1), _Algorithm("Delaunay", 5, 1)),
+}
+"""In the order they are tried, each on a geometry built anew: Gmsh makes nothing of one it has failed on."""
+
+
+def generate_mesh(case: Case) -> MeshData:
+    """Return the mesh of a case whose domain is a box, a cylinder or axisymmetric.
+
+    Raises:
+        MeshError: no attempt succeeded; says what was tried, with which sizes, and what Gmsh answered.
+    """
+    sizes = choose_sizes(case)
+    dim = 2 if case.domain.kind == "axisymmetric" else 3
+    wanted = case.mesh.interfaces
+    answers: list[str] = []
+    for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
+        for algorithm in _ALGORITHMS[dim]:
+            try:
+                return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers)
+            except Exception as error:  # Gmsh raises plain Exception
+                if isinstance(error, MeshError) and interfaces == "cells":
+                    raise
+                answers.append(f"{interfaces} interfaces, {algorithm.name}: {str(error).strip() or 'no reason given'}")
+    raise MeshError(
+        f"Gmsh could not mesh with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
+        f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
+    )
+
+
+def _attempt(
+    case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
+) -> MeshData:
+    device = [part for applicator in case.applicators for part in device_parts(applicator)]
+    device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
+    needles = [_needle(case, applicator, dim) for applicator in case.applicators]
+    with gmsh_session():
+        pieces = _fragment(case, dim, conforming)
+        guides = [add_guides(needle, sizes, dim) for needle in needles]
+        gmsh.model.occ.synchronize()
+        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim)
+        gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
+        gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
+        gmsh.model.mesh.generate(dim)
+        points, cells, entity = mesh_arrays(dim)
+    body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
+    body_of[list(pieces)] = list(pieces.values())
+    region = body_of[entity]
+    notes = []
+    if not conforming and case.structures:
+        notes += [f"the mesher's first answer: {failure}" for failure in failures]
+        region = _label_cells(case, points[cells].mean(axis=1), region, dim)
+        notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
+    bare_tags: dict[str, list[int]] = {}
+    for tag, part in zip(device_tags, device, strict=True):
+        if part.electrode:
+            bare_tags.setdefault(part.electrode, []).append(tag)
+    tissue = region < device_tags[0]
+    bare = {name: facets_between(cells, np.isin(region, tags), tissue) for name, tags in bare_tags.items()}
+    outer = boundary_facets(cells)
+    if dim == 2:
+        outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
+    names = {DOMAIN: "domain", **{number + 2: shape.name for number, shape in enumerate(case.structures)}}
+    first: dict[str, int] = {}
+    for tag, part in zip(device_tags, device, strict=True):
+        region[region == tag] = first.setdefault(part.region, tag)
+    names.update({tag: name for name, tag in first.items()})
+    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
+    hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
+    return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
+
+
+def _flushed(data: MeshData, lumen: int) -> MeshData:
+    """Return the mesh without the lumen, whose wall is the surface `coolant`; what bounds the lumen alone goes too."""
+    kept = data.region != lumen
+    used, packed = np.unique(data.cells[kept], return_inverse=True)
+    number = np.full(len(data.points), -1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    surfaces = {**data.surfaces, "coolant": facets_between(data.cells, kept, ~kept)}
+    surfaces = {name: number[facets] for name, facets in surfaces.items()}
+    surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
+    names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
+    cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
+    return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
+
+
+def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
+    """Return the facets of each role; `bare` has those of each electrode."""
+    of_role: dict[str, list[IntArray]] = {"active": [], "return": [outer] if case.boundary.electric == "return" else []}
+    for name, role in electrode_roles(case.applicators).items():
+        of_role[role].append(bare[name])
+    surfaces = {role: np.concatenate(facets) for role, facets in of_role.items() if facets}
+    surfaces["outer"] = outer
+    if len(bare) > 1:
+        surfaces.update({electrode_surface(name): facets for name, facets in bare.items()})
+    if case.boundary.thermal == "fixed_temperature":
+        surfaces["body_temperature"] = outer
+    return surfaces
+
+
+def _extent(case: Case) -> float:
+    """Return the length of the longest line through the domain [m]."""
+    domain = case.domain
+    assert not isinstance(domain, MeshDomain)
+    size = domain.size if isinstance(domain, BoxDomain) else (2 * domain.radius, domain.height)
+    return float(np.linalg.norm(size))
+
+
+def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
+    frame = applicator_frame(applicator)
+    if dim == 2:  # the plane of the mesh is (r, z)
+        tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
+        frame = Frame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
+    length = min(applicator.shaft_length or np.inf, _extent(case))
+    # current crowds at the insulation's edges, and at a blunt tip's
+    edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
+    bare = bare_length(applicator)
+    if applicator.ring is not None:
+        edges += [bare - applicator.ring.length, bare]
+    return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
+
+
+def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
+    """Build the bodies and cut them against each other; return the region number of each piece that is left."""
+    shapes = occ if dim == 3 else occ_rz
+    reach = 2.0 * _extent(case)
+    bodies = [shapes.add_domain(case.domain)]
+    numbers = [DOMAIN]
+    if conforming:
+        bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
+        numbers += range(2, 2 + len(case.structures))
+    for applicator in case.applicators:
+        made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
+        for part in device_parts(applicator):
+            bodies.append(made[part.kind])
+            numbers.append(max(numbers[-1], len(case.structures) + 1) + 1)
+    flat = [entity for body in bodies for entity in body]
+    number_of = [number for number, body in zip(numbers, bodies, strict=True) for _ in body]
+    everything, cut = gmsh.model.occ.fragment(flat[:1], flat[1:])
+    inside = {tag for d, tag in cut[0] if d == dim}
+    pieces: dict[int, int] = {}
+    for number, parts in zip(number_of, cut, strict=True):
+        pieces.update({tag: number for d, tag in parts if d == dim and tag in inside})
+    gmsh.model.occ.remove([(d, tag) for d, tag in everything if tag not in pieces], recursive=True)
+    gmsh.model.occ.synchronize()
+    return pieces
+
+
+def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
+    """Return the surfaces (curves, in the half plane) that bound each structure."""
+    interfaces = {}
+    for number, shape in enumerate(case.structures):
+        own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
+        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+    return interfaces
+
+
+def _label_cells(
+    case: Case, centroids: npt.NDArray[np.float64], region: npt.NDArray[np.int32], dim: int
+) -> npt.NDArray[np.int32]:
+    if dim == 2:
+        centroids = np.stack([centroids[:, 0], np.zeros(len(centroids)), centroids[:, 1]], axis=1)
+    region = region.copy()
+    tissue = region == DOMAIN
+    for number, shape in enumerate(case.structures):
+        region[tissue & contains(shape, centroids)] = number + 2
+    return region

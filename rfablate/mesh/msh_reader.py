@@ -1,0 +1,333 @@
+"""Reader of Gmsh mesh files (MSH 2.2 and 4.1, ASCII and binary) that cannot execute anything. Root only.
+
+Gmsh itself treats every file without a mesh header as a script, and a script may run shell commands. A user's mesh is
+therefore never given to Gmsh: this reader knows the sections of the format and refuses all other text.
+
+Format: Gmsh reference manual, sections "MSH file format" and "MSH file format version 2 (Legacy)".
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import MeshError
+from rfablate.mesh.raw_mesh import FloatArray, IntArray, RawMesh, TaggedSimplices
+
+HEADER = b"$MeshFormat"
+_SIMPLEX = {1: 1, 2: 2, 3: 4}
+_NAME = {1: "lines", 2: "triangles", 3: "tetrahedra"}
+# Gmsh's element types: dimension and number of nodes of each.
+_ELEMENTS = {
+    1: (1, 2), 2: (2, 3), 3: (2, 4), 4: (3, 4), 5: (3, 8), 6: (3, 6), 7: (3, 5), 8: (1, 3), 9: (2, 6), 10: (2, 9),
+    11: (3, 10), 12: (3, 27), 13: (3, 18), 14: (3, 14), 15: (0, 1), 16: (2, 8), 17: (3, 20), 18: (3, 15), 19: (3, 13),
+    21: (2, 10), 23: (2, 15), 26: (1, 4), 27: (1, 5), 28: (1, 6), 29: (3, 20), 30: (3, 35), 31: (3, 56),
+}  # fmt: skip
+
+
+@dataclass
+class _Content:
+    """What the sections of a file gave so far."""
+
+    points: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    node_tags: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    names: dict[tuple[int, str], int] = field(default_factory=dict)
+    groups: dict[tuple[int, int], IntArray] = field(default_factory=dict)
+    """Physical groups of each (dimension, entity); MSH 4 only."""
+    elements: list[tuple[int, int, IntArray]] = field(default_factory=list)
+    """(element type, physical group, node tags of each element)."""
+
+
+def read_msh(path: Path, dim: int) -> RawMesh:
+    """Return the linear simplices of dimension `dim` and `dim` - 1 that belong to physical groups.
+
+    Raises:
+        MeshError: the file is not a Gmsh mesh, is damaged, holds other text or not linear simplices.
+    """
+    try:
+        content = _Parser(path.read_bytes(), path.name).content()
+    except OSError as error:
+        raise MeshError(f"{path.name} cannot be read: {error.strerror}") from None
+    if len(content.points) == 0:
+        raise MeshError(f"{path.name} holds no mesh nodes; mesh the geometry first (gmsh -3 FILE)")
+    if content.node_tags.min() < 1 or not np.isfinite(content.points).all():
+        raise MeshError(f"{path.name}: node tags must be positive and coordinates finite")
+    cells, facets = (_tagged(content, d, path.name) for d in (dim, dim - 1))
+    return RawMesh(content.points, cells, facets, content.names)
+
+
+def _tagged(content: _Content, dim: int, name: str) -> TaggedSimplices:
+    """Return the simplices of one dimension, as indices of the points."""
+    order = np.argsort(content.node_tags, kind="stable")
+    known = content.node_tags[order]
+    if (known[1:] == known[:-1]).any():
+        raise MeshError(f"{name}: duplicate node tags")
+    simplices, tags = [np.zeros((0, dim + 1), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for kind, group, nodes in content.elements:
+        if _ELEMENTS[kind][0] != dim:
+            continue
+        if kind != _SIMPLEX[dim]:
+            raise MeshError(
+                f"{name}: physical group {group} holds elements of Gmsh's type {kind}; expected linear {_NAME[dim]}"
+            )
+        place = np.minimum(np.searchsorted(known, nodes), len(known) - 1)
+        if (known[place] != nodes).any():
+            raise MeshError(f"{name}: elements of physical group {group} refer to nodes that the file does not define")
+        simplices.append(order[place])
+        tags.append(np.full(len(nodes), group, dtype=np.int64))
+    return TaggedSimplices(np.concatenate(simplices), np.concatenate(tags))
+
+
+class _Parser:
+    """Walks through the sections of a file; each number read is checked to be there."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data, self._at, self._name = data, 0, name
+        self._binary, self._major = False, 0
+        self._content = _Content()
+
+    def content(self) -> _Content:
+        """Return what the whole file holds."""
+        self._read_format()
+        section = {
+            b"PhysicalNames": self._read_names,
+            b"Entities": self._read_entities,
+            b"Nodes": self._read_nodes_4 if self._major == 4 else self._read_nodes_2,
+            b"Elements": self._read_elements_4 if self._major == 4 else self._read_elements_2,
+        }
+        while (line := self._next_line()) is not None:
+            if not line.startswith(b"$") or not line[1:].isalnum():
+                raise self._fault(f"{_shown(line)} between two sections; expected a section such as $Nodes")
+            title = line[1:]
+            if title == b"PartitionedEntities":
+                raise self._fault("the mesh is partitioned; write it in one part (Mesh.PartitionSplitMeshFiles = 0)")
+            if title in section:
+                section[title]()
+                if (line := self._next_line()) != b"$End" + title:
+                    raise self._fault(f"{_shown(line)} where $End{title.decode()} is expected")
+            else:
+                self._skip(title)
+        return self._content
+
+    # --- sections -----------------------------------------------------------------------------------------------------
+
+    def _read_format(self) -> None:
+        if self._next_line() != HEADER:
+            raise MeshError(
+                f"{self._name} is no Gmsh mesh: it does not begin with $MeshFormat. Gmsh scripts are not executed; "
+                "write the mesh with `gmsh -3 FILE.geo -o FILE.msh` and give the .msh file"
+            )
+        words = (self._next_line() or b"").split()
+        if len(words) != 3 or words[0] not in (b"2.2", b"4.1") or words[1] not in (b"0", b"1") or words[2] != b"8":
+            raise self._fault(
+                f"format {_shown(b' '.join(words))}; expected MSH 2.2 or 4.1 with 8-byte numbers "
+                "(`gmsh FILE -save -format msh41` converts)"
+            )
+        self._major, self._binary = int(words[0][:1]), words[1] == b"1"
+        if self._binary and self._take("<i4", 1)[0] != 1:
+            raise self._fault("binary numbers of another byte order; write the file on a little-endian machine")
+        if self._next_line() != b"$EndMeshFormat":
+            raise self._fault("$EndMeshFormat is missing")
+
+    def _read_names(self) -> None:
+        for _ in range(self._count()):
+            words = (self._next_line() or b"").split(None, 2)
+            if len(words) != 3 or not (words[0] + words[1]).isdigit() or words[2][:1] + words[2][-1:] != b'""':
+                raise self._fault('a line of $PhysicalNames is not: dimension, tag, "name"')
+            self._content.names[int(words[0]), words[2][1:-1].decode("utf-8", "replace")] = int(words[1])
+
+    def _read_entities(self) -> None:
+        numbers = self._numbers("Entities", np.float64)
+        for dim, count in enumerate(numbers.take("<i8", 4)):
+            for _ in range(count):
+                tag = int(numbers.take("<i4", 1)[0])
+                numbers.take("<f8", 3 if dim == 0 else 6)
+                groups = numbers.take("<i4", int(numbers.take("<i8", 1)[0]))
+                self._content.groups[dim, tag] = np.abs(groups).astype(np.int64)
+                if dim > 0:
+                    numbers.take("<i4", int(numbers.take("<i8", 1)[0]))
+        numbers.close()
+
+    def _read_nodes_2(self) -> None:
+        count = self._count()
+        if self._binary:
+            table = self._take(np.dtype([("tag", "<i4"), ("x", "<f8", 3)]), count)
+            self._content.node_tags, self._content.points = table["tag"].astype(np.int64), table["x"].astype(np.float64)
+            return
+        numbers = self._numbers("Nodes", np.float64)
+        table = numbers.take("<f8", 4 * count).reshape(-1, 4)
+        numbers.close()
+        self._content.node_tags, self._content.points = table[:, 0].astype(np.int64), table[:, 1:].copy()
+
+    def _read_nodes_4(self) -> None:
+        numbers = self._numbers("Nodes", np.float64)
+        tags, points = [np.zeros(0, dtype=np.int64)], [np.zeros((0, 3))]
+        for _ in range(int(numbers.take("<i8", 4)[0])):
+            dim, _, parametric = (int(value) for value in numbers.take("<i4", 3))
+            count = int(numbers.take("<i8", 1)[0])
+            width = 3 + (dim if parametric else 0)
+            tags.append(numbers.take("<i8", count).astype(np.int64))
+            points.append(numbers.take("<f8", width * count).reshape(-1, width)[:, :3])
+        numbers.close()
+        self._content.node_tags, self._content.points = np.concatenate(tags), np.concatenate(points)
+
+    def _read_elements_2(self) -> None:
+        count = self._count()
+        if self._binary:
+            while count > 0:
+                kind, block, tags = (int(value) for value in self._take("<i4", 3))
+                if block < 1 or block > count or tags < 0:
+                    raise self._fault("a block of $Elements has an impossible length")
+                width = 1 + tags + self._nodes_of(kind)
+                self._add_2(kind, tags, self._take("<i4", block * width).reshape(-1, width).astype(np.int64))
+                count -= block
+            return
+        for kind, tags, rows in self._runs(self._text("Elements", np.int64).flat, count):
+            self._add_2(kind, tags, rows)
+
+    def _runs(self, flat: IntArray, count: int) -> Iterator[tuple[int, int, IntArray]]:
+        """Yield (type, number of tags, rows) of each run of elements whose rows are equally long."""
+        at = 0
+        while count > 0:
+            if at + 3 > len(flat):
+                raise self._fault("$Elements ends too early")
+            kind, tags = int(flat[at + 1]), int(flat[at + 2])
+            if tags < 0:
+                raise self._fault("an element has a negative number of tags")
+            width = 3 + tags + self._nodes_of(kind)
+            most = min(count, (len(flat) - at) // width)
+            rows = flat[at : at + most * width].reshape(most, width)
+            other = np.flatnonzero((rows[:, 1] != kind) | (rows[:, 2] != tags))
+            rows = rows[: other[0]] if len(other) else rows
+            if len(rows) == 0:
+                raise self._fault("$Elements ends too early")
+            yield kind, tags, np.delete(rows, (1, 2), axis=1)
+            at, count = at + rows.size, count - len(rows)
+        if at != len(flat):
+            raise self._fault("$Elements holds more numbers than its elements need")
+
+    def _add_2(self, kind: int, tags: int, rows: IntArray) -> None:
+        """Add elements of MSH 2: number, tags (the first is the physical group, 0 for none), nodes."""
+        if tags == 0:
+            return
+        for group in np.unique(rows[:, 1]):
+            if group != 0:
+                self._content.elements.append((kind, abs(int(group)), rows[rows[:, 1] == group][:, 1 + tags :]))
+
+    def _read_elements_4(self) -> None:
+        numbers = self._numbers("Elements", np.int64)
+        for _ in range(int(numbers.take("<i8", 4)[0])):
+            dim, entity, kind = (int(value) for value in numbers.take("<i4", 3))
+            count = int(numbers.take("<i8", 1)[0])
+            width = 1 + self._nodes_of(kind)
+            nodes = numbers.take("<i8", count * width).reshape(-1, width)[:, 1:].astype(np.int64)
+            for group in self._content.groups.get((dim, entity), ()):
+                self._content.elements.append((kind, int(group), nodes))
+        numbers.close()
+
+    # --- lines and numbers --------------------------------------------------------------------------------------------
+
+    def _nodes_of(self, kind: int) -> int:
+        if kind not in _ELEMENTS:
+            raise self._fault(f"elements of Gmsh's type {kind}; expected linear simplices")
+        return _ELEMENTS[kind][1]
+
+    def _next_line(self) -> bytes | None:
+        """Return the next line that is not blank; None at the end of the file."""
+        while self._at < len(self._data):
+            end = self._data.find(b"\n", self._at)
+            end = len(self._data) if end < 0 else end
+            line, self._at = self._data[self._at : end].strip(), end + 1
+            if line:
+                return line
+        return None
+
+    def _count(self) -> int:
+        line = self._next_line() or b""
+        if not line.isdigit() or len(line) > 12:
+            raise self._fault(f"{_shown(line)} where a count is expected")
+        return int(line)
+
+    def _skip(self, title: bytes) -> None:
+        end = self._data.find(b"$End" + title, self._at)
+        if end < 0:
+            raise self._fault(f"$End{title.decode()} is missing")
+        self._at = end + len(title) + 4
+
+    def _take(self, kind: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
+        """Return binary numbers."""
+        size = np.dtype(kind).itemsize
+        if count < 0 or self._at + count * size > len(self._data):
+            raise self._fault("the file ends too early")
+        found = np.frombuffer(self._data, kind, count, self._at)
+        self._at += count * size
+        return found
+
+    def _numbers(self, title: str, kind: type[np.float64] | type[np.int64]) -> _Binary | _Text:
+        """Return the numbers of a section: binary ones from here on, or all of its text."""
+        return _Binary(self) if self._binary else self._text(title, kind)
+
+    def _text(self, title: str, kind: type[np.float64] | type[np.int64]) -> _Text:
+        """Return the numbers of the rest of an ASCII section."""
+        end = self._data.find(b"$End" + title.encode(), self._at)
+        if end < 0:
+            raise self._fault(f"$End{title} is missing")
+        text, self._at = self._data[self._at : end].decode("ascii", "replace"), end
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # NumPy only warns where it meets text that is no number
+                return _Text(np.fromstring(text, kind, sep=" "), self)
+        except (ValueError, DeprecationWarning):
+            raise self._fault(f"${title} holds text that is no number") from None
+
+    def _fault(self, found: str) -> MeshError:
+        return MeshError(f"{self._name}, byte {min(self._at, len(self._data))}: {found}")
+
+
+@dataclass
+class _Text:
+    """Numbers of an ASCII section."""
+
+    flat: npt.NDArray[Any]
+    parser: _Parser
+    at: int = 0
+
+    def take(self, kind: str, count: int) -> npt.NDArray[Any]:
+        """Return the next `count` numbers; whole ones unless `kind` is a float."""
+        if count < 0 or self.at + count > len(self.flat):
+            raise self.parser._fault("a section ends too early")
+        found = self.flat[self.at : self.at + count]
+        self.at += count
+        return found if "f" in kind else found.astype(np.int64)
+
+    def close(self) -> None:
+        """Check that no number is left over."""
+        if self.at != len(self.flat):
+            raise self.parser._fault("a section holds more numbers than it announces")
+
+
+@dataclass
+class _Binary:
+    """Numbers of a binary section."""
+
+    parser: _Parser
+
+    def take(self, kind: str, count: int) -> npt.NDArray[Any]:
+        """Return the next `count` numbers of a kind."""
+        return self.parser._take(kind, count)
+
+    def close(self) -> None:
+        """Nothing to check: the end of the section is read next."""
+
+
+def _shown(line: bytes | None) -> str:
+    """Return a line for a message, cut short."""
+    if line is None:
+        return "the end of the file"
+    return repr(line[:40].decode("ascii", "replace")) + ("..." if len(line) > 40 else "")

@@ -1,0 +1,164 @@
+"""The background size of a generated mesh, as Gmsh fields. Root only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import gmsh
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_axes import Frame
+from rfablate.case.geometry.applicator_parts import Tine
+from rfablate.mesh.element_sizes import Sizes
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Needle:
+    """An applicator in the coordinates of the mesh [m]."""
+
+    frame: Frame
+    radius: float
+    active: float
+    length: float
+    edges: Sequence[float]
+    """Distances from the tip of its sharp circles [m]."""
+    tines: Sequence[Tine]
+
+    def point(self, s: float) -> FloatArray:
+        """Return the point on the centre line at length s [m] from the tip."""
+        return np.asarray(self.frame.centre_line(np.array([s]))[0])
+
+    def ring(self, s: float, count: int, dim: int) -> list[FloatArray]:
+        """Return `count` points on the circle around the centre line at s [m] from the tip; one in the half plane."""
+        if dim == 2:
+            return [self.point(s) + np.array([self.radius, 0.0, 0.0])]
+        direction = self.frame.direction(s)
+        first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
+        first /= np.linalg.norm(first)
+        second = np.cross(direction, first)
+        angles = 2.0 * np.pi * np.arange(count) / count
+        return [self.point(s) + self.radius * (np.cos(a) * first + np.sin(a) * second) for a in angles]
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Points from which sizes grow: along the active tip and the shaft, around the active tip's edges, on the tines."""
+
+    active: list[int]
+    shaft: list[int]
+    edges: list[int]
+    tines: list[int]
+    tine_ends: list[int]
+
+
+def add_guides(needle: Needle, sizes: Sizes, dim: int) -> Guides:
+    """Add the guiding points of an applicator; call before `synchronize`."""
+    tines = needle.tines
+    count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
+    return Guides(
+        _add_points(_along(needle, 0.0, needle.active, sizes.tip / 2)),
+        _add_points(_along(needle, needle.active, needle.length, sizes.shaft / 2)),
+        _add_points([point for s in needle.edges for point in needle.ring(s, count, dim)]),
+        _add_points([point for tine in tines for point in tine.at(_stations(0.0, tine.length, sizes.tine / 2))]),
+        _add_points([point for tine in tines for point in tine.end_circle(8)]),
+    )
+
+
+def _along(needle: Needle, start: float, end: float, spacing: float) -> list[FloatArray]:
+    return [needle.point(s) for s in _stations(start, end, spacing)]
+
+
+def _stations(start: float, end: float, spacing: float) -> FloatArray:
+    return np.linspace(start, end, max(2, int(np.ceil((end - start) / spacing)) + 1))
+
+
+def _add_points(points: list[FloatArray]) -> list[int]:
+    return [gmsh.model.occ.addPoint(*point) for point in points]
+
+
+def set_background(
+    needles: Sequence[Needle], guides: Sequence[Guides], interfaces: Mapping[str, list[int]], sizes: Sizes, dim: int
+) -> None:
+    """Make the size the least of those from the active tips, the shafts and each structure's interface.
+
+    Args:
+        needles: the applicators.
+        guides: what `add_guides` returned for each.
+        interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
+        sizes: the sizes wanted.
+        dim: 3, or 2 for the half plane.
+    """
+    field = gmsh.model.mesh.field
+    fields = [number for pair in zip(needles, guides, strict=True) for number in _of_needle(*pair, sizes)]
+    active = _distance("PointsList", [point for each in guides for point in each.active])
+    zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
+    for name, tags in interfaces.items():
+        if name in sizes.structure and tags:
+            near = _distance("SurfacesList" if dim == 3 else "CurvesList", tags)
+            both = field.add("Max")
+            field.setNumbers(both, "FieldsList", [_growing(near, sizes.structure[name], 0.0, sizes), zone])
+            fields.append(both)
+    least = field.add("Min")
+    field.setNumbers(least, "FieldsList", fields)
+    field.setAsBackgroundMesh(least)
+
+
+def _of_needle(needle: Needle, guides: Guides, sizes: Sizes) -> list[int]:
+    """Add the sizes that an applicator asks for."""
+    active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
+    fields = [
+        _growing_from_tip(active, needle.radius, sizes.tip, sizes),
+        _growing(shaft, sizes.shaft, needle.radius, sizes),
+        _growing(_distance("PointsList", guides.edges), sizes.edge, 0.0, sizes),
+    ]
+    if needle.tines:
+        along = _distance("PointsList", guides.tines)
+        fields += [
+            _growing_from_tip(along, needle.tines[0].radius, sizes.tine, sizes),
+            _growing(_distance("PointsList", guides.tine_ends), 0.5 * sizes.tine, 0.0, sizes),
+        ]
+    return fields
+
+
+def _distance(entities: str, tags: list[int]) -> int:
+    number = gmsh.model.mesh.field.add("Distance")
+    gmsh.model.mesh.field.setNumbers(number, entities, tags)
+    gmsh.model.mesh.field.setNumber(number, "Sampling", 12)  # points across a surface; 40 take thrice the time
+    return int(number)
+
+
+def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
+    """Add a size that is `size` up to the distance `start` and grows beyond it up to the far size."""
+    field = gmsh.model.mesh.field
+    number = field.add("Threshold")
+    field.setNumber(number, "InField", distance)
+    field.setNumber(number, "SizeMin", size)
+    field.setNumber(number, "SizeMax", max(size, sizes.far))
+    field.setNumber(number, "DistMin", start)
+    field.setNumber(number, "DistMax", start + max(sizes.far - size, 1e-9) / sizes.growth_outside)
+    return int(number)
+
+
+def _growing_from_tip(distance: int, radius: float, size: float, sizes: Sizes) -> int:
+    """Add the size that grows from bare metal's surface, slowly up to the lesion's reach and faster beyond."""
+    near = f"({size} + {sizes.growth} * (F{distance} - {radius}))"
+    edge = size + sizes.growth * sizes.lesion
+    outside = f"({edge} + {sizes.growth_outside} * (F{distance} - {radius + sizes.lesion}))"
+    larger = f"(0.5 * ({near} + {outside} + Sqrt(({near} - {outside}) ^ 2)))"
+    return _capped(_math(larger), sizes.far)
+
+
+def _math(expression: str) -> int:
+    number = gmsh.model.mesh.field.add("MathEval")
+    gmsh.model.mesh.field.setString(number, "F", expression)
+    return int(number)
+
+
+def _capped(number: int, largest: float) -> int:
+    least = gmsh.model.mesh.field.add("Min")
+    gmsh.model.mesh.field.setNumbers(least, "FieldsList", [number, _math(str(largest))])
+    return int(least)

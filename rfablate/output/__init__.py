@@ -1,1 +1,0 @@
-"""Everything that writes files; root-only functions that take plain arrays."""

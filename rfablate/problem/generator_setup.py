@@ -1,0 +1,134 @@
+"""From a case's generator table to the generator that the time loop asks. Pure."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from rfablate.case.resolve.channel_setup import outputs_of
+from rfablate.case.tables import generator_tables as tables
+from rfablate.case.tables.device_log import DRIVERS
+from rfablate.case.tables.schema import Case
+from rfablate.physics import generator as device
+from rfablate.physics.generator import Channels, Generator, Limits, Ramp
+
+LOCATED = 0.05
+"""Shortest step that is made to find when the impedance passed a threshold, as a fraction of the first step."""
+
+
+def case_channels(case: Case) -> Channels:
+    """Return the channels of the case's generator, with the times at which each has the output."""
+    outputs, mode = outputs_of(case.applicators, case.channels, case.generator), case.sharing.mode
+    if mode == "sequential":
+        lengths = [case_generator(case, each.generator).switch_times[-1] for each in outputs]
+        starts = list(accumulate(lengths, initial=0.0))[:-1]
+        pairs = zip(outputs, starts, strict=True)
+        return Channels(tuple(case_generator(case, each.generator, delay=start) for each, start in pairs))
+    share = 1.0 / len(outputs) if mode == "simultaneous" else 1.0
+    generators = tuple(case_generator(case, each.generator, share=share) for each in outputs)
+    return Channels(generators, case.sharing.dwell if mode == "switching" else None)
+
+
+def case_generator(
+    case: Case, table: tables.Generator | None = None, *, delay: float = 0.0, share: float = 1.0
+) -> Generator:
+    """Return the generator of a table, the case's own by default, with its limits and its guard on the impedance.
+
+    Args:
+        case: for what is not in the table.
+        table: a channel's.
+        delay: when its time begins [s].
+        share: part of the time the channel has the output, in slices that tissue does not notice. Voltage and current
+            are its means over all the time (RMS); the limits on them hold within the slices.
+    """
+    table = table or case.generator
+    start = case.body.temperature
+    if isinstance(table, tables.SurfaceTemperature):
+        return device.Off(table.ramp, table.ramp + table.hold, table.cooldown)
+    limits = Limits(table.max_power, table.max_voltage * share**0.5, table.max_current * share**0.5)
+    inner = _unguarded(table, limits, start)
+    return device.Guard(
+        device.Delayed(inner, delay) if delay else inner,
+        device.Window(table.min_impedance, table.max_impedance),
+        _roll_off(table.roll_off),
+        resolution=LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step,
+    )
+
+
+def _unguarded(table: tables.Generator, limits: Limits, start: float) -> Generator:
+    match table:
+        case tables.TemperatureControl():
+            return _temperature_control(table, limits, Ramp(start, table.target, table.ramp))
+        case tables.ConstantPower():
+            return device.ConstantPower(limits, table.duration, table.cooldown, table.power)
+        case tables.ConstantVoltage():
+            return device.ConstantVoltage(limits, table.duration, table.cooldown, table.voltage)
+        case tables.ConstantCurrent():
+            return device.ConstantCurrent(limits, table.duration, table.cooldown, table.current)
+        case tables.Pulsed():
+            return device.Pulsed(
+                limits, table.duration, table.cooldown, table.voltage, table.width, table.rate, table.cap,
+                resolved=table.resolved,
+            )  # fmt: skip
+        case tables.Replay():
+            return _replay(table, limits)
+        case tables.Staged():
+            return device.Staged(_stages(table, limits, start), table.cooldown)
+    raise AssertionError
+
+
+def _replay(table: tables.Replay, limits: Limits) -> Generator:
+    log, driver = tables.replay_log(table), tables.replay_driver(table)
+    curve = device.Curve(log.times, log.columns[DRIVERS[driver]])
+    if driver == "temperature":
+        return device.IdealControl(limits, log.times[-1], table.cooldown, curve, table.horizon)
+    return device.Replay(limits, log.times[-1], table.cooldown, driver, curve)
+
+
+def _roll_off(table: tables.RollOff | None) -> device.RollOff | None:
+    if table is None:
+        return None
+    return device.RollOff(table.action, table.above, table.rise or 0.0, table.wait, table.factor)
+
+
+def _temperature_control(table: tables.TemperatureControl, limits: Limits, ramp: Ramp) -> Generator:
+    on = table.ramp + table.hold
+    if table.control == "ideal":
+        return device.IdealControl(limits, on, table.cooldown, ramp, table.horizon)
+    if table.control == "sampled":
+        return device.SampledControl(
+            limits, on, table.cooldown, ramp, table.sampled_proportional, table.sampled_integral, table.sampled_start
+        )
+    return device.PIControl(limits, on, table.cooldown, ramp, table.proportional, table.integral)
+
+
+def _stages(table: tables.Staged, limits: Limits, start: float) -> tuple[device.Stage, ...]:
+    """Return the stages; a hold joins the stage before where the set point does not jump."""
+    found, target, tracked = [], start, False
+    for stage in table.stages:
+        match stage:
+            case tables.RampStage() | tables.HoldStage():
+                ramp = isinstance(stage, tables.RampStage)
+                joins = tracked and (ramp or stage.target in (None, target))
+                target = target if stage.target is None else stage.target
+                rise = Ramp(target, target, stage.duration if ramp else 0.0)
+                found.append(device.Stage(stage.duration, _tracking(table, limits, rise), joins))
+            case tables.PauseStage():
+                found.append(device.Stage(stage.duration, None))
+            case tables.PowerStage():
+                found.append(device.Stage(stage.duration, device.ConstantPower(limits, FOREVER, 0.0, stage.power)))
+            case tables.VoltageStage():
+                found.append(device.Stage(stage.duration, device.ConstantVoltage(limits, FOREVER, 0.0, stage.voltage)))
+            case tables.CurrentStage():
+                found.append(device.Stage(stage.duration, device.ConstantCurrent(limits, FOREVER, 0.0, stage.current)))
+        tracked = isinstance(stage, tables.RampStage | tables.HoldStage)
+    return tuple(found)
+
+
+def _tracking(table: tables.Staged, limits: Limits, rise: Ramp) -> Generator:
+    if table.control == "ideal":
+        return device.IdealControl(limits, FOREVER, 0.0, rise, table.horizon)
+    return device.PIControl(limits, FOREVER, 0.0, rise, table.proportional, table.integral)
+
+
+FOREVER = float("inf")
+"""Time a stage's own generator is on: the protocol says when it ends."""

@@ -1,0 +1,275 @@
+"""From a case and its mesh to what the time loop solves: laws, fixed nodes, sensor, generator, step control."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_parts import device_materials, electrode_roles, electrode_surface
+from rfablate.case.resolve.channel_setup import outputs_of
+from rfablate.case.resolve.structure_flow import held_structures
+from rfablate.case.tables.generator_tables import SurfaceTemperature
+from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.tables.schema import Case
+from rfablate.errors import MeshError
+from rfablate.fem.boiling_water import Vapour
+from rfablate.fem.coefficients import Coefficients
+from rfablate.fem.electric_problem import ElectricProblem, Electrode, PotentialMemory
+from rfablate.fem.heat_problem import HeatMemory, HeatProblem
+from rfablate.fem.wall_convection import Film, joint_film, make_film
+from rfablate.linalg.matrix import Pattern
+from rfablate.mesh.domain import Domain
+from rfablate.physics import generator as device
+from rfablate.physics.cell_death import ThreeState
+from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.perfusion import BloodFlow
+from rfablate.physics.tissue import Tissue
+from rfablate.problem.blood_vessels import Vessel, films, inside, vessels_of, without_liquid
+from rfablate.problem.generator_setup import case_channels
+from rfablate.problem.materials import (
+    inject,
+    make_blood_flow,
+    make_coefficients,
+    make_directions,
+    make_kinetics,
+    make_mass,
+    make_metabolic,
+    make_vapour,
+    region_tissues,
+)
+from rfablate.problem.sensors import Sensors, make_sensors
+from rfablate.problem.step_control import StepControl
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Prescribed temperature of the active tip's surface while the generator is on."""
+
+    nodes: BoolArray
+    ramp: device.Ramp
+    on: float
+    """Time it is held [s]."""
+
+
+@dataclass(frozen=True)
+class SolverMemory:
+    """All that the solvers remember between steps: it bears on the last digits of what they find."""
+
+    heat: HeatMemory
+    electric: PotentialMemory | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything the time loop needs and never changes."""
+
+    domain: Domain
+    pattern: Pattern
+    electric: ElectricProblem | None
+    heat: HeatProblem
+    coefficients: Coefficients
+    tissue_cells: BoolArray
+    fixed: BoolArray
+    """Nodes whose temperature is given throughout."""
+    fixed_value: FloatArray
+    sensors: Sensors
+    generator: device.Channels
+    surface: Surface | None
+    arrhenius: Arrhenius | Mixed
+    cell_death: ThreeState | None
+    """None where no lesion rule asks for it."""
+    blood_flow: BloodFlow
+    vapour: Vapour | None
+    """None where no tissue's water boils."""
+    metabolic: FloatArray
+    """Metabolic heat of each owned node, zero at ghosts [W]."""
+    metabolic_power: float
+    """Metabolic heat of all ranks [W]."""
+    initial: FloatArray
+    """Temperature at the start [degC]."""
+    control: StepControl
+    potential_change: float
+    """Relative change of sigma up to which the potential is extrapolated."""
+    tissue_of_region: dict[str, Tissue]
+
+    def assemble(self, T: FloatArray) -> None:
+        """Take the coefficients at nodal temperature T [degC] and assemble both stiffness matrices from them."""
+        self.coefficients.update(T)
+        electric = self.electric.matrix if self.electric is not None else None
+        self.pattern.assemble(self.coefficients.values, electric, self.heat.stiffness)
+        for matrix in (electric, self.heat.stiffness):
+            if matrix is not None:
+                matrix.at = T
+
+    def memory(self) -> SolverMemory:
+        """Return what `restore` needs."""
+        return SolverMemory(self.heat.memory(), self.electric.memory() if self.electric is not None else None)
+
+    def restore(self, memory: SolverMemory) -> None:
+        """Have the solvers as they were when remembered. Collective."""
+        self.heat.restore(memory.heat, self.assemble)
+        if self.electric is not None and memory.electric is not None:
+            self.electric.restore(memory.electric, self.assemble)
+
+
+def build_problem(case: Case, domain: Domain) -> Problem:
+    """Return the problem of `case` on its distributed mesh. Collective."""
+    tissues = {name: t for name, t in region_tissues(case).items() if name in domain.tag_of}
+    missing = set(domain.tag_of) - set(tissues)
+    if missing:
+        raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
+    pattern = Pattern(domain)
+    parts = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
+    tissue_cells = domain.per_cell({name: float(t.is_metal or name in parts) for name, t in tissues.items()}) == 0.0
+    vessels = vessels_of(case, domain)
+    thermal = without_liquid(tissues, vessels)
+    coefficients = make_coefficients(domain, thermal)
+    inject(case, domain, coefficients)
+    heat = HeatProblem(
+        domain,
+        pattern,
+        make_mass(case, domain, pattern, thermal),
+        blood_temperature=case.body.blood_temperature,
+        rtol=case.solver.heat_rtol,
+        max_iterations=case.solver.max_iterations,
+        film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
+    )
+    fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
+    generator, surface = case_channels(case), _surface(case, domain)
+    electric = None
+    if surface is None:
+        directed = make_directions(case, domain, tissues)
+        if directed is not None:
+            pattern.direct(domain.stencil, directed)
+        electric = ElectricProblem(
+            domain,
+            pattern,
+            conducting=coefficients.sigma.value[domain.stencil_region] > 0.0,
+            electrodes=_electrodes(case, domain),
+            rtol=case.solver.potential_rtol,
+            max_iterations=case.solver.max_iterations,
+            consistent=case.solver.mass == "consistent",
+            flowing=[each.name for each in vessels],
+            stiffness=directed,
+            contact=case.applicators[0].contact,
+        )
+    metabolic = make_metabolic(domain, thermal)
+    return Problem(
+        domain=domain,
+        pattern=pattern,
+        electric=electric,
+        heat=heat,
+        coefficients=coefficients,
+        tissue_cells=tissue_cells,
+        fixed=fixed,
+        fixed_value=fixed_value,
+        sensors=make_sensors(case, domain),
+        generator=generator,
+        surface=surface,
+        arrhenius=make_kinetics(case, domain, tissues),
+        cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
+        blood_flow=make_blood_flow(case, domain, thermal),
+        vapour=make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes),
+        metabolic=metabolic,
+        metabolic_power=float(domain.nodes.sum(metabolic)[0]),
+        initial=np.where(fixed, fixed_value, case.body.temperature),
+        control=step_control(case),
+        potential_change=case.solver.potential_change,
+        tissue_of_region=tissues,
+    )
+
+
+def step_control(case: Case) -> StepControl:
+    """Return the step control the case asks for."""
+    time = case.time
+    return StepControl(
+        tolerance=time.tolerance,
+        first=time.first_step,
+        minimum=time.min_step,
+        maximum=time.max_step,
+        fixed=time.step if time.stepping == "fixed" else None,
+        order=time.order,
+    )
+
+
+def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...]) -> tuple[BoolArray, FloatArray]:
+    """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
+    fixed = np.zeros(domain.nodes.local, dtype=bool)
+    value = np.full(domain.nodes.local, case.body.temperature)
+    if "body_temperature" in domain.surface_nodes:
+        fixed |= domain.surface_nodes["body_temperature"]
+    given = [(domain.nodes_of_cells(domain.cells_of(name)), T) for name, T in held_structures(case).items()]
+    for nodes, temperature in [*given, *(inside(domain, vessels) if vessels else [])]:
+        fixed |= nodes
+        value[nodes] = temperature
+    coolant = case.applicators[0].coolant
+    if coolant is not None and coolant.h is None:
+        fixed |= domain.surface_nodes["coolant"]
+        value[domain.surface_nodes["coolant"]] = coolant.temperature
+    return fixed, value
+
+
+def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
+    """Return the electrodes of a case that has several, none of one with a single one. Collective."""
+    roles = electrode_roles(case.applicators)
+    if len(roles) == 1:
+        return []
+    outputs = outputs_of(case.applicators, case.channels, case.generator)
+    regions: dict[str, Collection[str]] = {each.name: device_materials(each) for each in case.applicators}
+    return [
+        Electrode(
+            domain.surface_nodes[electrode_surface(name)],
+            domain.nodes_of_cells(domain.cells_of(*regions.get(name, [name]))),
+            tuple(each.roles[number] for each in outputs),
+        )
+        for number, name in enumerate(roles)
+    ]
+
+
+def _coolant(case: Case, domain: Domain) -> list[Film]:
+    """Return the coolant's film; none without, or where the coolant holds the wall's temperature. Collective."""
+    coolant = case.applicators[0].coolant
+    if coolant is None or coolant.h is None:
+        return []
+    return [make_film(domain, "coolant", coolant.h, coolant.temperature)]
+
+
+def _surface(case: Case, domain: Domain) -> Surface | None:
+    g = case.generator
+    if not isinstance(g, SurfaceTemperature):
+        return None
+    ramp = device.Ramp(case.body.temperature, g.target, g.ramp)
+    return Surface(domain.surface_nodes["active"], ramp, g.ramp + g.hold)
+
+
+def unguarded(problem: Problem) -> device.Generator:
+    """Return the first channel's generator without the guard on its impedance."""
+    first = problem.generator.generators[0]
+    return first.generator if isinstance(first, device.Guard) else first
+
+
+def describe_mesh(domain: Domain) -> str:
+    """Return what a mesh is made of: size, region volumes, surfaces. Collective."""
+    volume = np.bincount(domain.region, domain.elements.volume, max(domain.region_names) + 1).astype(np.float64)
+    volume = domain.nodes.total_of(*volume)
+    kind = "axisymmetric" if domain.axisymmetric else "3-D"
+    ranks = f"{domain.comm.size} rank{'s' if domain.comm.size > 1 else ''}"
+    regions = ", ".join(f"{name} {volume[tag] * 1e9:.4g} mm3" for tag, name in domain.region_names.items())
+    lines = [f"{kind} mesh of {domain.nodes.total} nodes and {domain.n_cells} cells on {ranks}", f"regions: {regions}"]
+    return "\n".join([*lines, *domain.notes])
+
+
+def describe(problem: Problem) -> str:
+    """Return what the run is about to do, in a few lines. Collective."""
+    tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
+    count = len(problem.generator.generators)
+    directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
+    channels = "" if count == 1 else f", {count} channels"
+    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
+    return "\n".join([*lines, f"treatment of {problem.generator.end:g} s{channels}"])

@@ -1,0 +1,29 @@
+"""The channels of a generator: a table of what each delivered."""
+
+from __future__ import annotations
+
+from html import escape
+
+from rfablate.report.html_elements import table
+from rfablate.results.run_reader import RunData
+from rfablate.results.wording import number
+
+COLUMNS = (
+    ("power_W", "power (W)", 2),
+    ("voltage_V", "voltage (V)", 1),
+    ("current_A", "current (A)", 3),
+    ("impedance_ohm", "impedance (Ω)", 1),
+    ("sensor_degC", "sensor (°C)", 1),
+    ("energy_J", "energy (J)", 0),
+    ("on_s", "on (s)", 0),
+)
+
+
+def channels(run: RunData) -> str:
+    """Make the table of the channels, each at the end of its heating; empty without."""
+    found = run.table("channels")
+    rows = [
+        [escape(name), *(number(each.get(key), digits) for key, _, digits in COLUMNS)] for name, each in found.items()
+    ]
+    caption = "Channels, each at the end of its heating"
+    return table(("channel", *(head for _, head, _ in COLUMNS)), rows, caption=caption) if rows else ""

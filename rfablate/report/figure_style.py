@@ -1,0 +1,115 @@
+"""Colours, line styles and the settings of matplotlib that every figure of a report shares."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from rfablate.results.run_reader import RunData
+
+# Two maps with equal steps of CIELAB colour difference, light at rest: they print, and they hold in grey.
+TEMPERATURE_MAP = "#fbf9f3 #ffedc9 #fddb9b #fac16e #f7a24b #f4813d #ea5b35 #c43c33 #a52237 #83163a #62153d".split()
+DAMAGE_MAP = "#f6fafa #d2f2ef #a8e3e1 #7ccfd2 #4bb9c5 #0fa3bd #0090b7 #0079a9 #006396 #004f86 #1a3c76".split()
+
+INK = "#1c2430"
+MUTED = "#5d6878"
+RULE_LINE = "#d5dae1"
+LESION = "#10213f"
+RULE_COLOURS = (LESION, "#0079a9", "#b3541e", "#6b4e9b")
+RULE_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+METAL_ACTIVE = "#c9ced6"
+METAL_SHAFT = "#6f7987"
+RING = "#8fc1ea"
+
+# Colour says the role, and the line says it again: solid targets, dashed protected structures, thin anatomy.
+ROLE_COLOURS = {
+    "target": ("#00745c", "#4c9a2a", "#007f8c"),
+    "protect": ("#7b2d90", "#b5307a", "#4a3fb0"),
+    "anatomy": ("#5a6675", "#8a6a3b", "#3f74a3", "#7d7d3a", "#b08968", "#2f4858", "#7fa3b5", "#a39a86"),
+}
+ROLE_DASHES: Mapping[str, Any] = {"target": "-", "protect": (0, (4, 1.6)), "anatomy": "-"}
+ROLE_WIDTHS = {"target": 1.7, "protect": 1.7, "anatomy": 1.0}
+
+WIDTH_IN = 8.8
+"""Width of a full-width figure [in]: type of 8.5 pt is then 13 px on a laptop's page and 6.8 pt on A4."""
+
+
+def role(run: RunData, name: str) -> str:
+    """Give a structure's role, anatomy where it has none."""
+    found = str(run.table("structures")[name].get("role"))
+    return found if found in ROLE_COLOURS else "anatomy"
+
+
+def structure_colours(run: RunData) -> dict[str, str]:
+    """Give each structure its colour, the same in every picture."""
+    colours, used = {}, dict.fromkeys(ROLE_COLOURS, 0)
+    for name in run.table("structures"):
+        shades = ROLE_COLOURS[role(run, name)]
+        colours[name] = shades[used[role(run, name)] % len(shades)]
+        used[role(run, name)] += 1
+    return colours
+
+
+def rule_styles(rules: Sequence[str]) -> dict[str, tuple[str, Any]]:
+    """Give each lesion rule its colour and dashes, the same in every figure."""
+    return {
+        rule: (RULE_COLOURS[i % len(RULE_COLOURS)], RULE_DASHES[i % len(RULE_DASHES)]) for i, rule in enumerate(rules)
+    }
+
+
+def colour_map(name: str, colours: Sequence[str]) -> Any:
+    """Make a matplotlib colour map of evenly spaced colours."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(name, list(colours))
+
+
+def figure(width: float, height: float) -> Any:
+    """Make an empty figure [in] without a window system behind it."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update(
+        {
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans"],  # for measuring; the page sets its own font
+            "font.size": 8.5,
+            "axes.titlesize": 8.5,
+            "axes.labelsize": 8.5,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 8,
+            "axes.edgecolor": "#9aa4b1",
+            "axes.labelcolor": MUTED,
+            "axes.linewidth": 0.7,
+            "xtick.color": "#9aa4b1",
+            "ytick.color": "#9aa4b1",
+            "xtick.labelcolor": MUTED,
+            "ytick.labelcolor": MUTED,
+            "xtick.major.size": 2.5,
+            "ytick.major.size": 2.5,
+            "xtick.major.width": 0.7,
+            "ytick.major.width": 0.7,
+            "text.color": INK,
+            "legend.frameon": False,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "rfablate",  # the same run gives the same page
+        }
+    )
+    return Figure(figsize=(width, height))
+
+
+def svg(fig: Any, description: str) -> str:
+    """Render a figure as inline SVG that scales with the page; text stays text."""
+    buffer = io.StringIO()
+    fig.savefig(buffer, format="svg", dpi=220, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", text, count=1)
+    text = text.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
+    return re.sub(r'\s*xmlns:xlink="[^"]*"|\s*version="1.1"', "", text).replace("xlink:href", "href")

@@ -1,0 +1,25 @@
+"""A replayed treatment on the page: the misfit between the model and the device's log."""
+
+from __future__ import annotations
+
+from html import escape
+
+from rfablate.case.messages.schema_guide import split_unit
+from rfablate.report.html_elements import table
+from rfablate.results.run_reader import RunData
+from rfablate.results.wording import short
+
+
+def misfit(run: RunData) -> str:
+    """Make the table of modelled less measured, one row a column that did not drive; empty for no replay."""
+    replay = run.table("replay")
+    if not replay:
+        return ""
+    rows = []
+    for column, found in replay["misfit"].items():
+        name, unit = split_unit(column)
+        unit = {"degC": "K", "ohm": "Ω"}.get(unit, unit)
+        at = f"{short(found['largest'])} {unit} at {short(found['largest_at_s'])} s"
+        rows.append([escape(name), f"{short(found['rms'])} {unit}", at])
+    caption = f"Modelled less measured; the log's {replay['driven_by']} drove"
+    return table(("", "RMS", "largest"), rows, caption=escape(caption))

@@ -1,0 +1,268 @@
+"""The sections of the page that are words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from rfablate.report import figure_style as style
+from rfablate.report.html_elements import bar, icon, pairs, table, verdict
+from rfablate.results.run_reader import RunData
+from rfablate.results.wording import duration, is_number, limit_degC, number, percent, rule_label, short
+
+METRICS = (
+    ("width_mm", "width", "mm", 2),
+    ("width_min_mm", "smallest width", "mm", 2),
+    ("length_mm", "length", "mm", 2),
+    ("depth_distal_mm", "depth distal", "mm", 2),
+    ("depth_proximal_mm", "depth proximal", "mm", 2),
+    ("effective_radius_mm", "effective radius", "mm", 2),
+    ("roundness", "roundness", "", 2),
+    ("volume_mm3", "volume", "mm³", 1),
+    ("bridge_margin_mm", "depth of the line between the tips", "mm", 2),
+)
+ENERGY = (
+    ("metabolic_J", "metabolic heat in", "#c9a227"),
+    ("stored_J", "stored as heat", "#c43c33"),
+    ("perfused_J", "carried off by blood", "#0079a9"),
+    ("boundary_J", "through the boundary", "#5d6878"),
+    ("latent_J", "latent heat", "#6b4e9b"),
+)
+RESIDUAL_LIMIT = 1.0
+"""Energy residual above which the page warns [%]."""
+NUMERICS = (
+    ("nodes", "nodes"),
+    ("cells", "cells"),
+    ("smallest_edge_mm", "smallest edge (mm)"),
+    ("interfaces", "structure surfaces"),
+    ("steps", "accepted steps"),
+    ("rejects", "rejected steps"),
+    ("heat_iterations", "heat iterations"),
+    ("potential_iterations", "potential iterations"),
+    ("potentials_extrapolated", "potentials extrapolated"),
+    ("ranks", "ranks"),
+)
+STAGES = (
+    "mesh", "setup", "assemble", "potential", "heat", "damage", "judge", "measure", "structures", "write", "error bar",
+)  # fmt: skip
+"""Stages of a run in the order they happen."""
+TISSUE = (
+    ("density_kg_per_m3", "density<br>kg/m³"),
+    ("heat_capacity_J_per_kgK", "heat capacity<br>J/(kg&nbsp;K)"),
+    ("k_W_per_mK", "<i>k</i><br>W/(m&nbsp;K)"),
+    ("k_slope_per_K", "<i>k</i>&nbsp;slope<br>1/K"),
+    ("sigma_S_per_m", "σ<br>S/m"),
+    ("sigma_slope_per_K", "σ&nbsp;slope<br>1/K"),
+    ("perfusion_per_s", "perfusion<br>1/s"),
+)
+
+
+def lesion_card(run: RunData) -> str:
+    """Make the lesion card: metrics down, rules across, with error bars where there are any."""
+    rules, lesions = run.rules(), run.table("lesion")
+    if not lesions:
+        return ""
+    errors = run.table("numerics").get("error_bar") or {}
+    rows = []
+    for key, label, unit, digits in METRICS:
+        if not any(key in (lesions[rule] or {}) for rule in rules):
+            continue
+        row = [f'{label} <span class="unit">{unit}</span>']
+        for rule in rules:
+            card, error = lesions[rule] or {}, errors.get(f"{rule}.{key}")
+            margin = f' <span class="error">± {number(error, digits)}</span>' if is_number(error) else ""
+            empty = not card.get("volume_mm3") and key != "volume_mm3"
+            row.append("–" if empty else number(card.get(key), digits) + margin)
+        rows.append(row)
+    styles = style.rule_styles(rules)
+    head = ["", *(f'<b style="color:{styles[rule][0]}">{escape(rule_label(rule))}</b>' for rule in rules)]
+    deciding = f"The verdicts on structures follow the {escape(rule_label(rules[0]))}."
+    depths = "Depths: beyond the tip (distal) and behind the active tip (proximal)."
+    if any("bridge_margin_mm" in (lesions[rule] or {}) for rule in rules):
+        depths += " Between the tips: above 0 the lesion joins them; below, minus half the gap between two lesions."
+    said = "± is the numerical error bar." if errors else "No numerical error bars were asked for."
+    return table(head, rows, kind="card") + f'<p class="small">{depths} {deciding} {said}</p>'
+
+
+def verdicts(run: RunData) -> str:
+    """Make the table of structures: targets, then protected structures, then anatomy."""
+    structures = run.table("structures")
+    if not structures:
+        return ""
+    order = {"target": 0, "protect": 1}
+    names = sorted(structures, key=lambda name: order.get(structures[name].get("role"), 2))
+    colours = style.structure_colours(run)
+    rows = [_structure_row(name, structures[name], colours[name], run.required_fraction(name)) for name in names]
+    head = [
+        "",
+        "structure",
+        "role",
+        "covered",
+        "hottest",
+        "limit",
+        "margin",
+        "time to cover",
+        "coagulated length",
+    ]
+    used = [i for i in range(len(head)) if i < 3 or any(row[i] != "–" for row in rows)]
+    head, rows = [head[i] for i in used], [[row[i] for i in used] for row in rows]
+    said = (
+        "Margin of a target: its least depth inside the lesion (negative: it reaches out). "
+        "Margin of a protected structure: its least distance from the lesion (negative: that reaches in)."
+    )
+    return table(head, rows, kind="verdicts", texts=3) + f'<p class="small">{said}</p>'
+
+
+def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float) -> list[str]:
+    role, limit = s.get("role", "anatomy"), limit_degC(s)
+    covered = s.get("covered_fraction")
+    share = f"{percent(covered)} {bar(float(covered), colour)}" if is_number(covered) else "–"
+    if role == "target" and required < 1:
+        share += f'<span class="need">{percent(required)} required</span>'
+    along = "–"
+    if is_number(s.get("coagulated_length_mm")):
+        along = f"{number(s['coagulated_length_mm'])} of {number(s.get('length_mm'))} mm"
+    what = ", ".join(str(s[key]).replace("_", " ") for key in ("kind", "tissue") if s.get(key))
+    judged = role in ("target", "protect")
+    return [
+        verdict(str(s.get("verdict") or "")) if judged else "",
+        f'<span class="name"><i class="swatch" style="background:{colour}"></i><b>{escape(name)}</b></span>'
+        f'<span class="what">{escape(what)}</span>',
+        {"protect": "protected"}.get(role, escape(str(role))),
+        share,
+        _with_unit(s.get("max_degC"), "°C"),
+        f"{limit:g} °C" if limit is not None else "–",
+        _with_unit(s.get("min_margin_mm"), "mm") if judged else "–",
+        duration(s.get("time_to_cover_s")) if role == "target" else "–",
+        along,
+    ]
+
+
+def _with_unit(value: Any, unit: str, digits: int = 1) -> str:
+    return f"{number(value, digits)} {unit}" if is_number(value) else "–"
+
+
+def energy(run: RunData) -> str:
+    """Make the energy balance: what the generator put in and where it went."""
+    ledger = run.table("energy")
+    joule = ledger.get("joule_J")
+    if not ledger:
+        return ""
+    total = max([abs(float(v)) for k, v in ledger.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
+    rows = [
+        [
+            "<b>Joule heat in</b>",
+            bar((abs(joule) if is_number(joule) else 0.0) / total, "#e8873a"),
+            _with_unit(joule, "J"),
+            "100 %",
+        ]
+    ]
+    for key, label, colour in ENERGY:
+        value = ledger.get(key)
+        if is_number(value) and (value or key not in ("latent_J", "metabolic_J")):
+            rows.append([label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)])
+    off = ledger.get("residual_percent")
+    bad = is_number(off) and abs(off) > RESIDUAL_LIMIT
+    mark = icon("part") if bad else ""
+    percent_off = f"{number(off, 2)} %" if is_number(off) else "–"
+    rows.append([f"{mark}unaccounted for", "", _with_unit(ledger.get("residual_J"), "J", 2), percent_off])
+    said = ""
+    if bad:
+        said = (
+            f'<p class="warn">{icon("part")}The balance misses more than {RESIDUAL_LIMIT:g} % of the heat: '
+            "refine the mesh or the steps before trusting these figures.</p>"
+        )
+    return said + table((), rows, kind="energy", caption="Energy balance", texts=2)
+
+
+def _share(part: Any, whole: Any) -> str:
+    return f"{number(100 * part / whole)} %" if is_number(whole) and whole else "–"
+
+
+def electric(run: RunData) -> str:
+    """Make the table of the generator at the end of heating."""
+    e = run.table("electric")
+    rows = [
+        (label, _with_unit(e.get(key), unit, digits))
+        for key, label, unit, digits in (
+            ("voltage_V", "voltage (RMS)", "V", 1),
+            ("current_A", "current", "A", 3),
+            ("power_W", "power", "W", 2),
+            ("peak_power_W", "peak power", "W", 2),
+            ("impedance_ohm", "impedance", "Ω", 1),
+            ("limited_s", "time at a generator limit", "s", 1),
+        )
+        if is_number(e.get(key))
+    ]
+    return pairs(rows, "Generator at the end of heating") if rows else ""
+
+
+def numerics(run: RunData) -> str:
+    """Make the table of the mesh and the solves."""
+    found = run.table("numerics")
+    rows = [
+        (label, short(found[key]) if is_number(found[key]) else escape(str(found[key])))
+        for key, label in NUMERICS
+        if found.get(key) is not None
+    ]
+    return pairs(rows, "Mesh and solves") if rows else ""
+
+
+def timing(run: RunData) -> str:
+    """Make the table of where the time went."""
+    times = {key: value for key, value in run.table("timing_s").items() if is_number(value)}
+    total = times.pop("total", None) or sum(times.values())
+    if not times or not total:
+        return ""
+    order = {stage: i for i, stage in enumerate(STAGES)}
+    stages = sorted(times, key=lambda stage: order.get(stage, len(order)))
+    rows = [[escape(stage), bar(times[stage] / total, "#8fa3bb"), duration(times[stage])] for stage in stages]
+    rows.append(["<b>total</b>", "", f"<b>{duration(total)}</b>"])
+    return table((), rows, kind="energy", caption="Where the time went", texts=2)
+
+
+def tissues(run: RunData) -> str:
+    """Make the table of tissue values with their sources."""
+    found = run.table("tissues")
+    if not found:
+        return ""
+    rows = []
+    for name, values in found.items():
+        mark = "" if values.get("checked") else '<span class="unchecked">not re-checked</span>'
+        source = escape(str(values.get("source") or "no source given"))
+        rows.append(
+            [
+                f"<b>{escape(name)}</b>",
+                f"{source} {mark}",
+                *(_tissue_value(values.get(key)) for key, _ in TISSUE),
+            ]
+        )
+    said = "Values at 37 °C. “Not re-checked”: taken from the named source and not compared with it again."
+    head = ("tissue", "source", *(label for _, label in TISSUE))
+    return table(head, rows, kind="tissues", texts=2) + f'<p class="small">{said}</p>'
+
+
+def _tissue_value(value: Any) -> str:
+    if not is_number(value):
+        return "–"
+    return f"{value:.4g}".replace("-", "−")
+
+
+def provenance(run: RunData) -> str:
+    """Make the table of versions and hashes."""
+    rows = [
+        (escape(key.replace("_", " ")), f"<code>{escape(_in_words(value))}</code>")
+        for key, value in run.table("provenance").items()
+        if value != []
+    ]
+    return f'<div class="two">{pairs(rows)}</div>' if rows else ""
+
+
+def _in_words(value: Any) -> str:
+    """Return a value of the provenance as text; the list of resumptions with each one's when, where from and ranks."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, list):
+        return str(value)
+    return "; ".join(", ".join(f"{key} {part}" for key, part in each.items()) for each in value)

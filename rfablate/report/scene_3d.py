@@ -1,0 +1,291 @@
+"""The 3-D picture: lesion, structures and cannula, drawn by PyVista in a process of its own.
+
+Drawing without a window system can end a process outright where a machine lacks the libraries; a run must not
+die of its report, so this runs as `python -m rfablate.report.scene_3d RUN_DIRECTORY PICTURE.png` and answers in
+JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rfablate.results.field_slices import FloatArray, isolines, outline
+
+PIXELS = (1524, 1066)
+"""Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
+BOX_POINTS = 56
+"""Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
+LESION = "#e8873a"
+"""Colour of the lesion."""
+LIMIT_S = 60.0
+"""Longest time the picture may take [s]."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture as a data URL, its width in mm, and what is in it; or the reason there is none."""
+
+    url: str = ""
+    width_mm: float = 0.0
+    shown: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def scale_mm(self) -> int:
+        """Length of a scale bar that suits the picture."""
+        return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
+
+
+class SceneJob:
+    """A picture in the making; start it early, collect it when the rest is done."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-scene-")
+        self._target = Path(self._folder.name) / "scene.png"
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rfablate.report.scene_3d", str(directory), str(self._target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        )
+
+    def collect(self) -> Picture:
+        """Wait for the picture, at most `LIMIT_S`."""
+        try:
+            out, err = self._process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            return Picture(reason=f"drawing took longer than {LIMIT_S:g} s")
+        try:
+            if self._process.returncode != 0:
+                lines = [line for line in err.strip().splitlines() if line.strip()]
+                cause = lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
+                return Picture(reason=f"drawing without a screen failed ({cause})")
+            facts = json.loads(out.strip().splitlines()[-1])
+            data = b64encode(self._target.read_bytes()).decode("ascii")
+            return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
+        except (OSError, ValueError, KeyError, IndexError) as error:
+            return Picture(reason=f"the drawing could not be read back ({error})")
+        finally:
+            self._folder.cleanup()
+
+
+def draw(directory: Path, target: Path) -> dict[str, Any]:
+    """Draw the scene of a run directory into a PNG; return its width [mm] and the structures in it."""
+    import pyvista as pv
+
+    from rfablate.report import figure_style as style
+    from rfablate.results.fields_reader import FieldsReader
+    from rfablate.results.placed_structures import placed_shapes
+    from rfablate.results.run_reader import FIELDS, load_run
+    from rfablate.results.run_view import read_cannulas, rule_levels
+
+    run = load_run(directory)
+    with FieldsReader(directory / FIELDS) as fields:
+        levels = rule_levels(run, fields)
+        mesh = _grid(fields, next(iter(levels.values()), None))
+        names, flat = dict(fields.region_names), fields.axisymmetric
+    cannulas = read_cannulas(run)
+    metal = [tag for tag, name in names.items() if any(name in c.regions for c in cannulas)]
+    tissue = mesh.extract_cells(~np.isin(mesh.cell_data["region"], metal))
+    lesion = pv.PolyData()
+    if "level" in mesh.point_data:
+        lesion = _turned_level(tissue) if flat else tissue.contour([0.0], scalars="level")
+    middle, size = _window(lesion, cannulas)
+    plotter: Any = pv.Plotter(off_screen=True, window_size=list(PIXELS))
+    plotter.set_background("white")
+    shown = []
+    colours, shapes = style.structure_colours(run), placed_shapes(run)
+    for tag, name in names.items():
+        if name not in colours:
+            continue
+        if name in shapes:
+            surface = _placed_surface(shapes, name, middle, 1.15 * size)
+        else:
+            surface = _surface(mesh, tag, flat, middle, 1.15 * size)
+        if surface.n_points:
+            role = run.table("structures")[name].get("role")
+            opacity = 0.45 if role in ("target", "protect") else 0.16
+            if role not in ("target", "protect") and np.sort(np.ptp(surface.points, axis=0))[1] > 2 * size:
+                opacity = 0.07  # a half space or a slab would veil the rest
+            _add(plotter, surface, colours[name], opacity, 0.15)
+            shown.append(name)
+    if lesion.n_points:
+        _add(plotter, lesion, LESION, 0.5, 0.25)
+    for cannula in cannulas:
+        _add_cannula(plotter, cannula, 2.2 * size)
+        if cannula.name in run.rings():
+            _add_ring(plotter, cannula, *run.rings()[cannula.name])
+    return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
+
+
+def _grid(fields: Any, level: Any) -> Any:
+    """Make the mesh near the lesion with its regions and the level of the deciding rule."""
+    import pyvista as pv
+
+    kind = pv.CellType.TETRA if fields.cells.shape[1] == 4 else pv.CellType.TRIANGLE
+    mesh = pv.UnstructuredGrid({kind: fields.cells}, fields.points_mm)
+    mesh.cell_data["region"] = fields.region
+    if level is not None:
+        mesh.point_data["level"] = level
+    return mesh
+
+
+def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
+    """Give the middle of the picture and half its height [mm]."""
+    first = cannulas[0] if cannulas else None
+    middle = first.tip + 0.5 * first.span * first.direction if first else np.zeros(3)
+    size = 1.6 * first.active_tip if first else 8.0
+    if lesion.n_points:
+        low, high = lesion.points.min(axis=0), lesion.points.max(axis=0)
+        middle, size = (low + high) / 2, 1.05 * float(np.max(high - low))
+    return middle, max(size, first.active_tip if first else 0.0)
+
+
+def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
+    """Give the surface of a region, cut to a box around the picture's middle."""
+    region = mesh.cell_data["region"]
+    if flat:
+        cells = mesh.cells_dict[5]
+        surface = _turned(outline(mesh.points[:, [0, 2]], cells, region == tag))
+    else:
+        surface = mesh.extract_cells(region == tag).extract_surface(algorithm=None)
+    bounds = np.column_stack([middle - half, middle + half]).ravel().tolist()
+    return surface.clip_box(bounds, invert=False).extract_surface(algorithm=None) if surface.n_points else surface
+
+
+def _turned_level(tissue: Any) -> Any:
+    """Give the surface that the lesion's outline in the half plane sweeps around the axis."""
+    cells, level = tissue.cells_dict[5], np.asarray(tissue.point_data["level"])
+    return _turned(isolines(tissue.points[:, [0, 2]], cells, level, 0.0))
+
+
+def _placed_surface(shapes: Any, name: str, middle: Any, half: float) -> Any:
+    """Give the surface of a structure as the case places it, within a box around the picture's middle."""
+    import pyvista as pv
+
+    from rfablate.case.geometry.shapes import bounding_box
+    from rfablate.results.placed_structures import depth_mm
+
+    shape = bounding_box(shapes[name]) * 1e3
+    slack = 0.02 * half
+    low, high = np.maximum(shape[0] - slack, middle - half), np.minimum(shape[1] + slack, middle + half)
+    if np.any(high <= low):
+        return pv.PolyData()
+    spacing = (high - low) / (BOX_POINTS - 1)
+    box = pv.ImageData(dimensions=(BOX_POINTS,) * 3, spacing=tuple(spacing), origin=tuple(low))
+    box.point_data["depth"] = depth_mm(shapes, name, np.asarray(box.points, dtype=np.float64))
+    return box.contour([0.0], scalars="depth")
+
+
+def _turned(lines: Sequence[FloatArray]) -> Any:
+    """Turn polylines (r, z) in the half plane once around the z axis."""
+    import pyvista as pv
+
+    surface = pv.PolyData()
+    for line in lines:
+        points = np.column_stack([line[:, 0], np.zeros(len(line)), line[:, 1]])
+        surface = surface + pv.lines_from_points(points).extrude_rotate(resolution=120, capping=False)
+    return surface
+
+
+def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float) -> None:
+    smooth = surface.clean().compute_normals(
+        auto_orient_normals=False, consistent_normals=True, split_vertices=True, feature_angle=50.0
+    )
+    plotter.add_mesh(
+        smooth,
+        color=colour,
+        opacity=opacity,
+        smooth_shading=True,
+        specular=specular,
+        ambient=0.25,
+        show_edges=False,
+    )
+
+
+def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
+    import pyvista as pv
+
+    from rfablate.report import figure_style as style
+    from rfablate.results.run_view import path_until
+
+    if len(cannula.path):
+        bare = path_until(cannula.path, cannula.active_tip)
+        shaft = np.vstack([bare[-1:], cannula.path[len(bare) :], cannula.path[-1] + max(reach, 1.0) * cannula.shaft])
+        for path, colour in ((bare, style.METAL_ACTIVE), (shaft, style.METAL_SHAFT)):
+            curve = pv.lines_from_points(np.asarray(path, dtype=float)).tube(
+                radius=cannula.diameter / 2, n_sides=48, capping=True
+            )
+            plotter.add_mesh(curve, color=colour, specular=0.5, ambient=0.2, smooth_shading=True)
+        return
+    for start, end, colour in (
+        (0.0, cannula.active_tip, style.METAL_ACTIVE),
+        (cannula.active_tip, max(reach, 2 * cannula.active_tip), style.METAL_SHAFT),
+    ):
+        centre = cannula.tip + 0.5 * (start + end) * cannula.direction
+        rod = pv.Cylinder(
+            center=centre,
+            direction=cannula.direction,
+            radius=cannula.diameter / 2,
+            height=end - start,
+            resolution=48,
+        )
+        plotter.add_mesh(rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
+    for path, diameter in cannula.tines:
+        tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
+        plotter.add_mesh(tine, color=style.METAL_ACTIVE, specular=0.5, ambient=0.2, smooth_shading=True)
+
+
+def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
+    """Add a ring electrode: a sleeve, a little wider than the shaft, so that it hides that."""
+    import pyvista as pv
+
+    from rfablate.report import figure_style as style
+
+    centre = cannula.tip + 0.5 * (start + end) * cannula.direction
+    sleeve = pv.Cylinder(
+        center=centre, direction=cannula.direction, radius=0.52 * cannula.diameter, height=end - start, resolution=48
+    )
+    plotter.add_mesh(sleeve, color=style.RING, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
+
+
+def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
+    """Look from the side and a little along the shaft, without perspective; return the width [mm]."""
+    up = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
+    side = np.eye(3)[int(np.argmin(np.abs(up)))]
+    side = side - (side @ up) * up
+    side = side / np.linalg.norm(side)
+    other = np.cross(up, side)
+    view = 0.62 * side - 0.78 * other + 0.42 * up
+    view = view / np.linalg.norm(view)
+    plotter.camera_position = [tuple(middle + 10 * size * view), tuple(middle), tuple(up)]
+    plotter.enable_parallel_projection()
+    plotter.camera.parallel_scale = size
+    plotter.render_window.SetMultiSamples(0)
+    plotter.enable_depth_peeling(4, 0.0)
+    plotter.add_axes(line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22))
+    plotter.camera.clipping_range = (0.01 * size, 40 * size)
+    plotter.screenshot(str(target))
+    plotter.close()
+    return 2 * size * PIXELS[0] / PIXELS[1]
+
+
+if __name__ == "__main__":
+    print(json.dumps(draw(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,0 +1,223 @@
+"""Curves over time: temperatures, generator, lesion growth and structures, as small multiples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rfablate.report import figure_style as style
+from rfablate.results.run_reader import FloatArray, RunData
+from rfablate.results.wording import limit_degC, rule_short
+
+COLUMNS = 3
+SIDE_IN, KEY_IN = 1.35, 0.165
+"""Height of a graph, and of a row of its key [in]."""
+MEASURED: tuple[str, Any, float] = (style.INK, (0, (1, 1.4)), 1.2)
+"""Colour, dashes and width of what a device measured."""
+KEY_CHARACTERS = 47
+"""Characters that fit in a row of a key."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One column of the history as it is drawn."""
+
+    column: str
+    label: str
+    colour: str
+    dashes: Any = "-"
+    width: float = 1.5
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small graph; `limits`: value, colour of lines that must not be crossed."""
+
+    title: str
+    unit: str
+    curves: tuple[Curve, ...]
+    limits: tuple[tuple[float, str], ...] = ()
+    percent: bool = False
+
+
+def history_figure(run: RunData) -> str:
+    """Draw what the history holds, as SVG; empty where it holds nothing."""
+    time = run.history.get("time_s")
+    if time is None or len(time) < 2:
+        return ""
+    panels = [kept for panel in _panels(run) if (kept := _present(run.history, panel)) is not None]
+    if not panels:
+        return ""
+    rows = [panels[start : start + COLUMNS] for start in range(0, len(panels), COLUMNS)]
+    keys = [max(len(_key_rows(panel)) for panel in row) for row in rows]
+    heights = [KEY_IN * count + 0.3 + SIDE_IN + 0.28 for count in keys]
+    height = sum(heights) + 0.18
+    fig = style.figure(style.WIDTH_IN, height)
+    left, gap, right = 0.46, 0.56, 0.08
+    width = (style.WIDTH_IN - left - right - (COLUMNS - 1) * gap) / COLUMNS
+    top = height
+    for row, tall, key in zip(rows, heights, keys, strict=True):
+        bottom = (top - tall + 0.28) / height
+        for column, panel in enumerate(row):
+            x = (left + column * (width + gap)) / style.WIDTH_IN
+            ax = fig.add_axes((x, bottom, width / style.WIDTH_IN, SIDE_IN / height))
+            _draw(ax, time, run.history, panel)
+            _head(ax, panel, key)
+            if row is rows[-1]:
+                ax.set_xlabel("time (s)", labelpad=2)
+        top -= tall
+    return style.svg(fig, "Curves over time")
+
+
+def _panels(run: RunData) -> list[Panel]:
+    rules, styles = run.rules(), style.rule_styles(run.rules())
+    structures, colours = run.table("structures"), style.structure_colours(run)
+    judged = [name for name, s in structures.items() if s.get("role") in ("target", "protect")]
+    heat, blue = style.TEMPERATURE_MAP[7], style.DAMAGE_MAP[7]
+    temperatures = (
+        Curve("max_degC", "hottest point", "#c9822b", width=1.1),
+        Curve("sensor_degC", "sensor", heat),
+        Curve("setpoint_degC", "set point", style.INK, (0, (3, 2)), 1.0),
+        Curve("measured_temperature_degC", "sensor, measured", *MEASURED),
+    )
+
+    def growth(quantity: str) -> tuple[Curve, ...]:
+        return tuple(Curve(f"{rule}_{quantity}", rule_short(rule), *styles[rule]) for rule in rules)
+
+    def found(quantity: str, roles: Sequence[str]) -> tuple[Curve, ...]:
+        kept = [name for name in judged if structures[name].get("role") in roles]
+        return tuple(
+            Curve(f"{name}_{quantity}", name, colours[name], style.ROLE_DASHES[structures[name]["role"]])
+            for name in kept
+        )
+
+    limits = {(limit, colours[n]) for n in judged if (limit := limit_degC(structures[n])) is not None}
+    return [
+        Panel("Temperature", "°C", temperatures),
+        Panel("Power", "W", (Curve("power_W", "power", blue), Curve("measured_power_W", "measured", *MEASURED))),
+        Panel(
+            "Voltage", "V", (Curve("voltage_V", "voltage", blue), Curve("measured_voltage_V", "measured", *MEASURED))
+        ),
+        *_current(run, blue),
+        Panel(
+            "Impedance",
+            "Ω",
+            (Curve("impedance_ohm", "impedance", blue), Curve("measured_impedance_ohm", "measured", *MEASURED)),
+        ),
+        *_channels(run),
+        Panel("Lesion width", "mm", growth("width_mm")),
+        Panel("Lesion length", "mm", growth("length_mm")),
+        Panel("Lesion volume", "mm³", growth("volume_mm3")),
+        Panel(
+            "Hottest point of structures",
+            "°C",
+            found("max_degC", ("target", "protect")),
+            tuple(sorted(limits)),
+        ),
+        Panel("Covered by the lesion", "%", found("covered_fraction", ("target", "protect")), percent=True),
+    ]
+
+
+def _channels(run: RunData) -> list[Panel]:
+    """Show what each of several channels does."""
+    styles = style.rule_styles(list(run.table("channels")))
+    shown = {
+        "Power of each channel": ("power_W", "W"),
+        "Sensor of each channel": ("sensor_degC", "°C"),
+        "Impedance of each channel": ("impedance_ohm", "Ω"),
+    }
+    return [
+        Panel(title, unit, tuple(Curve(f"channel_{name}_{column}", name, *drawn) for name, drawn in styles.items()))
+        for title, (column, unit) in shown.items()
+        if styles
+    ]
+
+
+def _current(run: RunData, colour: str) -> list[Panel]:
+    """Show the current where there is a measured one beside it; elsewhere voltage and impedance tell it."""
+    if "measured_current_A" not in run.history:
+        return []
+    curves = (Curve("current_A", "current", colour), Curve("measured_current_A", "measured", *MEASURED))
+    return [Panel("Current", "A", curves)]
+
+
+def _present(history: Mapping[str, FloatArray], panel: Panel) -> Panel | None:
+    """Keep the curves that the history has numbers for."""
+    curves = tuple(c for c in panel.curves if c.column in history and np.isfinite(history[c.column]).any())
+    return Panel(panel.title, panel.unit, curves, panel.limits, panel.percent) if curves else None
+
+
+def _key_rows(panel: Panel) -> list[list[Curve]]:
+    """Break a panel's key into rows that fit above it; no key for a single curve."""
+    rows: list[list[Curve]] = []
+    room = 0
+    for curve in panel.curves if len(panel.curves) > 1 else ():
+        need = len(curve.label) + 6
+        if need > room:
+            rows.append([])
+            room = KEY_CHARACTERS
+        rows[-1].append(curve)
+        room -= need
+    return rows
+
+
+def _head(ax: Any, panel: Panel, keys: int) -> None:
+    """Write the panel's title and its key above it; titles stand at one height along a row."""
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    ax.set_title(f"{panel.title} ({panel.unit})", loc="left", color=style.INK, pad=7 + 72 * KEY_IN * keys)
+    for number, row in enumerate(_key_rows(panel)):
+        lines = [Line2D([], [], color=c.colour, linestyle=c.dashes, linewidth=c.width) for c in row]
+        key = Legend(
+            ax, lines, [c.label for c in row], loc="upper left", ncols=len(row), fontsize=7.5,
+            handlelength=1.5, columnspacing=1.0, handletextpad=0.4, borderaxespad=0.0, borderpad=0.0,
+            bbox_to_anchor=(0.0, 1 + (0.01 + KEY_IN * (keys - number)) / SIDE_IN),
+            bbox_transform=ax.transAxes,
+        )  # fmt: skip
+        ax.add_artist(key)
+
+
+def _draw(ax: Any, time: FloatArray, history: Mapping[str, FloatArray], panel: Panel) -> None:
+    for curve in panel.curves:
+        values = history[curve.column] * (100.0 if panel.percent else 1.0)
+        ax.plot(time, values, color=curve.colour, linestyle=curve.dashes, linewidth=curve.width)
+    low, high = ax.get_ylim()
+    for value, colour in panel.limits:
+        ax.axhline(value, color=colour, linewidth=0.8, alpha=0.8)
+        high = max(high, value + 0.15 * (high - low))
+        place, side = _free_side(time, history, panel, (value, value + 0.12 * (high - low)))
+        ax.annotate(
+            f"limit {value:g}", (place, value), (2 - 4 * place, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha=side, va="bottom", fontsize=7.5, color=colour, gid="halolimit",
+        )  # fmt: skip
+    if panel.unit != "°C":
+        low = min(0.0, low)
+    if panel.percent:
+        low, high = -3, 103
+    ax.set_ylim(low, high if high > low else low + 1)
+    ax.set_xlim(float(time[0]), float(time[-1]))
+    for spine in ("top", "right"):
+        ax.spines[spine].set_visible(False)
+    ax.grid(axis="y", color="#e6e9ee", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.locator_params(axis="y", nbins=5)
+
+
+def _free_side(
+    time: FloatArray, history: Mapping[str, FloatArray], panel: Panel, band: tuple[float, float]
+) -> tuple[float, str]:
+    """Find where along a limit its label meets the least of the curves: left, middle or right."""
+    span = float(time[-1] - time[0])
+    best, fewest = (1.0, "right"), np.inf
+    for place, side in ((1.0, "right"), (0.0, "left"), (0.5, "center")):
+        start = float(time[0]) + 0.78 * place * span
+        at = np.linspace(start, start + 0.22 * span, 30)
+        drawn = [np.interp(at, time, history[curve.column]) for curve in panel.curves]
+        met = float(sum(((values > band[0]) & (values < band[1])).sum() for values in drawn))
+        if met < fewest:
+            best, fewest = (place, side), met
+    return best

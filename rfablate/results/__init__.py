@@ -1,0 +1,1 @@
+"""Results as files and back: run directory, history, fields, checkpoint, card, readers. Works without DOLFINx."""

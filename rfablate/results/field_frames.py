@@ -1,0 +1,66 @@
+"""The frames of fields.vtkhdf so far, each in a file of its own, until the run is done. Root only.
+
+A run that is killed while it writes may leave its fields file unreadable; these files are whole whenever it stops, and
+a resumed run makes the fields file anew from them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.results.checkpoint import sync
+
+log = logging.getLogger("rfablate")
+
+Columns = Mapping[str, npt.NDArray[np.float32]]
+NODAL, CELL = "nodal:", "cell:"
+
+
+class KeptFrames:
+    """A folder of frames, each called by its time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder where there is none."""
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def keep(self, t: float, nodal: Columns, cells: Columns) -> None:
+        """Write the frame of time t [s], whole or not at all."""
+        part, path = self._folder / "part", self._folder / f"{float(t)!r}.npz"
+        arrays = {NODAL + name: values for name, values in nodal.items()}
+        arrays |= {CELL + name: values for name, values in cells.items()}
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        sync(part)
+        part.replace(path)
+
+    def take_up(self, times: Collection[float]) -> Iterator[tuple[float, Columns, Columns]]:
+        """Yield the frames of these times [s] in their order, and delete all others."""
+        (self._folder / "part").unlink(missing_ok=True)
+        for path in sorted(self._folder.glob("*.npz"), key=lambda path: float(path.stem)):
+            t = float(path.stem)
+            if t not in times:
+                path.unlink()
+                continue
+            try:
+                with np.load(path) as file:
+                    arrays = {name: file[name] for name in file.files}
+            except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+                log.warning("%s is damaged: %s", path.name, error)
+                continue
+            yield t, _of(arrays, NODAL), _of(arrays, CELL)
+
+    def remove(self) -> None:
+        """Delete all of them: fields.vtkhdf holds them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _of(arrays: Mapping[str, npt.NDArray[np.float32]], kind: str) -> Columns:
+    return {name[len(kind) :]: values for name, values in arrays.items() if name.startswith(kind)}

@@ -1,0 +1,35 @@
+"""A summary as a flat table: every number and verdict under its path, with its error bar. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
+"""Sections of a run's summary that have numbers."""
+LEFT_OUT = ("hottest_point_mm", "error_bar")
+
+
+def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any]:
+    """Return the numbers and verdicts of a summary under their paths, with error bars where there are any.
+
+    empty: keep None too, what a run may give and this one did not.
+    """
+    flat: dict[str, Any] = {}
+    for section in SECTIONS:
+        _flatten(section, summary.get(section) or {}, flat, empty)
+    for key, bar in (summary.get("numerics", {}).get("error_bar") or {}).items():
+        for section in ("lesion", "structures"):
+            if f"{section}.{key}" in flat:
+                flat[f"{section}.{key}.bar"] = bar
+    return flat
+
+
+def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any], empty: bool) -> None:
+    for key, value in table.items():
+        if key in LEFT_OUT:
+            continue
+        if isinstance(value, Mapping):
+            _flatten(f"{path}.{key}", value, flat, empty)
+        elif isinstance(value, int | float) or key == "verdict" or (empty and value is None):
+            flat[f"{path}.{key}"] = value

@@ -1,0 +1,62 @@
+"""Structures as the case places them, for runs whose mesh follows them only cell by cell.
+
+There the surfaces of the regions are ragged by half a cell; pictures show the shapes the cells stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rfablate.results.field_slices import isolines
+from rfablate.results.run_reader import FloatArray, RunData
+
+if TYPE_CHECKING:
+    from rfablate.case.tables.geometry_tables import Structure
+
+GRID = 120
+"""Points an edge of the grid that outlines are drawn from [1]."""
+
+
+def placed_shapes(run: RunData) -> Mapping[str, Structure]:
+    """Give the case's shapes by name where the mesh only follows them cell by cell, otherwise nothing."""
+    if run.table("numerics").get("interfaces") != "cells":
+        return {}
+    from pydantic import TypeAdapter, ValidationError
+
+    from rfablate.case.tables.geometry_tables import Structure
+
+    adapter: TypeAdapter[Structure] = TypeAdapter(Structure)
+    try:
+        shapes = [adapter.validate_python(item) for item in run.case.get("structures", ())]
+    except ValidationError:
+        return {}
+    return {shape.name: shape for shape in shapes}
+
+
+def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) -> FloatArray:
+    """Signed distance [mm], positive inside, to what no later structure takes of one."""
+    from rfablate.case.geometry.shapes import signed_distance
+
+    order = list(shapes)
+    depth = -signed_distance(shapes[name], points_mm * 1e-3) * 1e3
+    near = np.flatnonzero(depth > -1.0)  # further out the sign stands, whatever comes later
+    for later in order[order.index(name) + 1 :]:
+        depth[near] = np.minimum(depth[near], signed_distance(shapes[later], points_mm[near] * 1e-3) * 1e3)
+    return np.asarray(depth)
+
+
+def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float]) -> list[FloatArray]:
+    """Give the zero lines of `depth`, sampled on `window_grid` over the same window, as polylines."""
+    number = np.arange(GRID * GRID).reshape(GRID, GRID)
+    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
+    triangles = np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
+    return isolines(window_grid(low, high), triangles, depth, 0.0)
+
+
+def window_grid(low: Sequence[float], high: Sequence[float]) -> FloatArray:
+    """Give the points of the grid over a window, shape (GRID * GRID, 2)."""
+    x, y = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
+    return np.column_stack([part.ravel() for part in np.meshgrid(x, y)])

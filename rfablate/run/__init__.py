@@ -1,0 +1,1 @@
+"""A run from case to run directory: recorder, monitors, checkpointing, prior treatment, discretisation error."""

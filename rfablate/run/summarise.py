@@ -1,0 +1,297 @@
+"""The rows of history.csv and the entries of summary.json: SI results in the clinic's units. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import rfablate
+from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.applicator_parts import Tine, bare_length, device_materials, tines_of
+from rfablate.case.read.case_file import dump_case
+from rfablate.case.tables.geometry_tables import Applicator
+from rfablate.case.tables.schema import Case
+from rfablate.lesion.continuity import Crossing
+from rfablate.lesion.measure import Lesion
+from rfablate.lesion.observer import Observation, StructureResult
+from rfablate.mesh._compat import DOLFINX_VERSION
+from rfablate.physics.boiling import BOILING
+from rfablate.physics.generator import Memory
+from rfablate.physics.tissue import Tissue
+from rfablate.problem.problem import Problem
+from rfablate.solve.energy_balance import Ledger
+from rfablate.solve.state import Frame, Output
+
+FloatArray = npt.NDArray[np.float64]
+
+MM = 1e3
+MM3 = 1e9
+
+
+def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
+    """Return one row of history.csv; voltage, current, impedance are those of the channel that has output alone."""
+    on = frame.voltage > 0.0 and frame.conductance > 0.0 and frame.alone
+    row: dict[str, float | None] = {
+        "time_s": frame.t,
+        "dt_s": frame.dt,
+        "voltage_V": frame.voltage if frame.alone else None,
+        "current_A": frame.voltage * frame.conductance if frame.alone else None,
+        "power_W": frame.power,
+        "impedance_ohm": 1.0 / frame.conductance if on else None,
+        "sensor_degC": frame.sensor,
+        "setpoint_degC": frame.setpoint,
+        "max_degC": frame.max_T,
+    }
+    for name, lesion in seen.lesions.items():
+        row[f"{name}_volume_mm3"] = lesion.volume * MM3
+        row[f"{name}_width_mm"] = lesion.width * MM
+        row[f"{name}_length_mm"] = lesion.length * MM
+    for name in seen.covered:
+        row[f"{name}_max_degC"] = seen.max_T[name]
+        row[f"{name}_covered_fraction"] = seen.covered[name]
+    return row
+
+
+def lesion_entry(lesion: Lesion) -> dict[str, float]:
+    """Return one rule's entry of summary.json."""
+    return {
+        "width_mm": lesion.width * MM,
+        "width_min_mm": lesion.width_min * MM,
+        "length_mm": lesion.length * MM,
+        "depth_distal_mm": lesion.depth_distal * MM,
+        "depth_proximal_mm": lesion.depth_proximal * MM,
+        "effective_radius_mm": lesion.effective_radius * MM,
+        "roundness": lesion.roundness,
+        "volume_mm3": lesion.volume * MM3,
+    }
+
+
+def bridge_entry(crossing: Crossing) -> dict[str, float | None]:
+    """Return what a rule's entry of summary.json says of the lines between several applicators."""
+    margin = crossing.margin
+    return {"bridge_level": crossing.level, "bridge_margin_mm": None if margin is None else margin * MM}
+
+
+def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:
+    """Return one structure's entry of summary.json."""
+    spec = result.spec
+
+    def mm(length: float | None) -> float | None:
+        return None if length is None else length * MM
+
+    return {
+        "kind": getattr(spec, "kind", "region"),
+        "tissue": spec.tissue,
+        "role": spec.role,
+        "rule": rule,
+        "volume_mm3": result.volume * MM3,
+        "required_fraction": spec.required_fraction,
+        "covered_fraction": result.covered,
+        "max_degC": result.max_T,
+        "hottest_point_mm": [x * MM for x in result.hottest_point],
+        "min_margin_mm": mm(result.margin),
+        "time_to_cover_s": result.time_to_cover,
+        "length_mm": mm(result.length),
+        "coagulated_length_mm": mm(result.coagulated_length),
+        "limit": None if spec.limit is None else {"max_degC": spec.limit},
+        "verdict": result.verdict,
+    }
+
+
+def energy_entry(ledger: Ledger) -> dict[str, float]:
+    """Return the energy ledger of summary.json [J]."""
+    return {
+        "joule_J": ledger.joule,
+        "stored_J": ledger.stored,
+        "perfused_J": ledger.perfused,
+        "boundary_J": ledger.boundary,
+        "latent_J": ledger.latent,
+        "metabolic_J": ledger.metabolic,
+        "residual_J": ledger.residual,
+        "residual_percent": 100.0 * ledger.residual_fraction,
+    }
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What the generator did so far: at the end of heating, at most, and how long at a limit."""
+
+    voltage: float = 0.0
+    conductance: float = 0.0
+    power: float = 0.0
+    peak_power: float = 0.0
+    limited: float = 0.0
+    """[V], [S], [W], [W], [s]"""
+
+
+class ElectricRecord:
+    """Gathers what the generator did over a run."""
+
+    def __init__(self) -> None:
+        """Start with nothing delivered."""
+        self.delivered = Delivered()
+
+    def see(self, frame: Frame) -> None:
+        """Take note of a step."""
+        if frame.voltage > 0.0:
+            limited = any(each.limited_by for each in frame.outputs)
+            self.delivered = delivered_after(self.delivered, frame.main, frame.power, limited, frame.dt)
+
+
+def delivered_after(so_far: Delivered, output: Output, power: float, limited: bool, dt: float) -> Delivered:
+    """Return what was delivered after a step of dt [s] with output."""
+    peak, at_limit = max(so_far.peak_power, power), so_far.limited + (dt if limited else 0.0)
+    return Delivered(output.voltage, output.conductance, power, peak, at_limit)
+
+
+def electric_entry(last: Delivered, channels: int = 1) -> dict[str, float | None]:
+    """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit.
+
+    Several channels have powers in common, and no voltage, current or impedance.
+    """
+    if last.voltage == 0.0:
+        return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
+    alone = channels == 1
+    return {
+        "voltage_V": last.voltage if alone else None,
+        "current_A": last.voltage * last.conductance if alone else None,
+        "power_W": last.power,
+        "impedance_ohm": 1.0 / last.conductance if alone else None,
+        "peak_power_W": last.peak_power,
+        "limited_s": last.limited,
+    }
+
+
+def events_entry(memories: Mapping[str, Memory]) -> list[dict[str, Any]]:
+    """Return when the device switched by itself, and why, from the memory of each channel by its name."""
+    found = [(t, f"{name}: {said}" if name else said) for name, memory in memories.items() for t, said in memory.events]
+    return [{"time_s": t, "what": said} for t, said in sorted(found, key=lambda event: event[0])]
+
+
+def tissue_entry(tissue: Tissue) -> dict[str, Any]:
+    """Return one tissue's constants and where they come from."""
+    return {
+        "density_kg_per_m3": tissue.density,
+        "heat_capacity_J_per_kgK": tissue.heat_capacity,
+        "k_W_per_mK": tissue.k,
+        "k_slope_per_K": tissue.k_slope,
+        "k_law": str(tissue.k_law),
+        "sigma_S_per_m": tissue.sigma,
+        "sigma_slope_per_K": tissue.sigma_slope,
+        "sigma_law": str(tissue.sigma_law),
+        "perfusion_per_s": tissue.perfusion,
+        "perfusion_rise": tissue.perfusion_rise,
+        "metabolic_heat_W_per_m3": tissue.metabolic_heat,
+        "water_fraction": tissue.water_fraction,
+        "damage_set": tissue.damage_set,
+        "source": tissue.source,
+        "checked": tissue.checked,
+    }
+
+
+def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
+    """Return what summary.json says of the case itself."""
+    mesh = case.domain.kind == "mesh"
+    return {
+        "title": case.title,
+        "case": {
+            "domain_kind": case.domain.kind,
+            "axisymmetric": bool(getattr(case.domain, "axisymmetric", False))
+            if mesh
+            else case.domain.kind == "axisymmetric",
+        },
+        "applicators": [
+            {
+                "name": a.name,
+                "model": a.model,
+                "tip_mm": [x * MM for x in a.tip],
+                "direction": list(a.direction),
+                "active_tip_mm": a.active_tip * MM,
+                "outer_diameter_mm": a.outer_diameter * MM,
+                "tip_shape": a.tip_shape,
+                "bevel_angle_deg": a.bevel_angle,
+                "regions": sorted(set(device_materials(a))),
+                "tines": [_tine(tine) for tine in tines_of(a)],
+                "path_mm": _path(a),
+            }
+            for a in case.applicators
+        ],
+        "tissues": {t.name: tissue_entry(t) for t in tissues.values()},
+    }
+
+
+def case_hash(case: Case) -> str:
+    """Return the hash of everything that a case says."""
+    return hashlib.sha256(dump_case(case).encode()).hexdigest()
+
+
+def _path(applicator: Applicator) -> list[list[float]]:
+    """Return points [mm] of the centre line from a curved tip to where the shaft is straight and insulated; or none."""
+    frame = applicator_frame(applicator)
+    if frame.arc is None:
+        return []
+    points = frame.centre_line(np.linspace(0.0, max(frame.arc.length, bare_length(applicator)), 33)) * MM
+    return [[float(x) for x in point] for point in np.round(points, 4)]
+
+
+def _tine(tine: Tine) -> dict[str, Any]:
+    """Return what a drawing of a tine needs."""
+    points = tine.at(np.linspace(0.0, tine.length, 33)) * MM
+    return {"diameter_mm": 2.0 * tine.radius * MM, "path_mm": np.round(points, 4).tolist()}
+
+
+def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
+    """Return versions, sizes and the hash of the case."""
+    import gmsh
+
+    return {
+        "rfablate": rfablate.__version__,
+        "dolfinx": DOLFINX_VERSION,
+        "gmsh": gmsh.__version__,
+        "python": platform.python_version(),
+        "ranks": ranks,
+        "host_cores": os.cpu_count(),
+        "started": started,
+        "case_sha256": case_hash(case),
+    }
+
+
+def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
+    """Return the highest peak temperature of tissue whose water does not boil in this case [degC]. Collective."""
+    owned = problem.domain.nodes.owned
+    nodes = problem.domain.nodes_of_cells(problem.tissue_cells)[:owned] & ~problem.fixed[:owned]
+    if problem.vapour is not None:
+        nodes &= ~problem.vapour.has_water
+    return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
+
+
+def warnings_of(
+    ledger: Ledger, notes: Sequence[str], limited_s: float | None, memories: Mapping[str, Memory], unboiled: float
+) -> list[str]:
+    """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
+    found = list(notes)
+    if unboiled > BOILING:
+        found.append(
+            f"tissue reached {unboiled:.1f} degC and its water does not boil in this case: temperatures above 100 degC "
+            "and what follows from them are too high; give the tissue a water_fraction, or less power"
+        )
+    if ledger.residual_fraction > 0.01:
+        found.append(
+            f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
+            f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
+        )
+    if limited_s:
+        found.append(f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there")
+    for name, memory in memories.items():
+        if memory.off:
+            t, said = memory.events[-1]
+            what = f"channel {name}" if name else "the generator"
+            found.append(f"{what} switched itself {said}, at {t:.3f} s: no heat from then on")
+    return found

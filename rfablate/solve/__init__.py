@@ -1,0 +1,1 @@
+"""The time loop (loop.py: read it first) and one step of it: the only place where the state of a run changes."""

@@ -1,0 +1,171 @@
+"""The bioheat part of a step: the temperature at its end, and the voltages that the device chose for it.
+
+The temperature is linear in V^2 of the channels,  T = T_near + sum over channels of (V^2 - V_near^2) T_b,  and the
+device needs that to choose: what its sensors will read depends on what it does. So a step goes
+
+    draft     T and T_b as the sums of known fields that come nearest to them; the device chooses a first V_near
+    solve     T_near, exactly, for it
+    sharpen   T_b as exactly as V^2 - V_near^2 asks for, little as a rule; the device chooses again, until that suffices
+
+A device that looks farther ahead than the step is long gets these numbers for that time, and T is solved after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.electric_problem import UnitField
+from rfablate.physics.boiling import BOILING
+from rfablate.problem.problem import Problem
+from rfablate.solve.device_decision import Decisions, Foreseen, decide, foresee, unforeseen
+from rfablate.solve.predictor import extrapolate, parabola
+from rfablate.solve.state import State
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+RESERVE = 0.3
+"""Share of the temperature's tolerance that errors of T_b may take."""
+COARSEST_RESPONSE = 1e5
+"""Largest tolerance of T_b over that of the temperature."""
+
+
+def bioheat(
+    operator: Operator, w0: float, past: FloatArray, t: float
+) -> tuple[FloatArray, Decisions, tuple[float, ...]]:
+    """Return T, what the channels decided and the sensor of each, of the step that ends at t [s]. Collective."""
+    problem, state = operator.problem, operator.state
+    dt, reach, split = t - state.t, t, None
+    needs = problem.generator.needs(state.t, t, state.memories, state.turn)
+    on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
+    seen = unforeseen(problem.generator)
+    if any(needs[n].sensor for n in on):
+        horizon = max(needs[n].horizon for n in on)
+        if dt < horizon:  # the sensor lags behind: look farther ahead than this step
+            reach = state.t + horizon
+            split, seen = operator.split(1.0 / horizon, state.T / horizon, reach, t, on)
+        else:
+            split, seen = operator.split(w0, past, t, t, on)
+    decided = decide(problem.generator, seen, operator.units, state, t, reach)
+    while split is not None:
+        sharper = operator.sharpen(split, decided.heating)
+        if sharper is None:
+            break
+        split, seen = sharper, operator.foresee(sharper)
+        decided = decide(problem.generator, seen, operator.units, state, t, reach)
+    heating = decided.heating
+    if split is not None and reach == t:
+        return split.at(heating), decided, tuple(float(each.at(heating).max()) for each in seen)
+    value = operator.prepare(w0, t)
+    T = problem.heat.step(past, value, parabola(state.past, t), operator.load(heating))
+    return T, decided, problem.sensors.hottest(T)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A bioheat step as a function of the voltages, about those that are likely."""
+
+    near: tuple[float, ...]
+    """V^2 of each channel that T_near belongs to."""
+    T_near: FloatArray
+    T_b: dict[int, FloatArray]
+    """Response to 1 V of each channel with output."""
+    coarser: dict[int, float]
+    """By how much its tolerance was larger than that of the temperature; infinite: it is a draft."""
+
+    def at(self, heating: Sequence[float]) -> FloatArray:
+        """Return the temperature [degC] for V^2 of each channel [V2]."""
+        T = self.T_near
+        for number, T_b in self.T_b.items():
+            T = T + (heating[number] - self.near[number]) * T_b
+        return T
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a bioheat step is made of, but for its length."""
+
+    problem: Problem
+    state: State
+    units: tuple[UnitField, ...]
+    """Of each channel; empty without an electric problem, and after the treatment."""
+    alive: FloatArray
+    source: FloatArray
+    """Heat of the owned nodes beside Joule's [W]."""
+    boiling: BoolArray | None
+    """Nodes held at 100 degC; None where no water boils."""
+
+    def load(self, heating: Sequence[float]) -> FloatArray:
+        """Return all heat of the owned nodes [W] for V^2 of each channel [V2]."""
+        load = self.source
+        for V2, unit in zip(heating, self.units, strict=False):
+            load = load + V2 * unit.load
+        return load
+
+    def gained(self, T: FloatArray, w0: float, past: FloatArray, heating: Sequence[float], dt: float) -> FloatArray:
+        """Return the heat that the boiling owned nodes took up in the step that came to T, 0 at others [J]."""
+        assert self.boiling is not None
+        gained = np.zeros(self.problem.domain.nodes.owned)
+        rows = np.flatnonzero(self.boiling[: len(gained)])
+        gained[rows] = dt * self.problem.heat.reaction(rows, T, w0 * T - past, self.load(heating))
+        return gained
+
+    def prepare(self, w0: float, t: float) -> FloatArray:
+        """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
+        fixed, value, surface = self.problem.fixed, self.problem.fixed_value, self.problem.surface
+        if surface is not None and t <= surface.on:
+            fixed = fixed | surface.nodes
+            value = np.where(surface.nodes, surface.ramp.at(t), value)
+        if self.boiling is not None:
+            value = np.where(self.boiling & ~fixed, BOILING, value)
+            fixed = fixed | self.boiling
+        self.problem.heat.prepare(w0, self.alive, fixed, self.state.past)
+        return value
+
+    def split(
+        self, w0: float, past: FloatArray, reach: float, t: float, on: Sequence[int]
+    ) -> tuple[Split, tuple[Foreseen, ...]]:
+        """Return the step that ends at `reach` [s] as a function of the voltages of the channels `on`. Collective.
+
+        What the channels see of it comes too. They decide for the step that ends at t [s], there or before.
+        """
+        problem, state, heat = self.problem, self.state, self.problem.heat
+        value, guess = self.prepare(w0, reach), parabola(state.past, t)
+        near = [0.0] * len(self.units)
+        for n in on:
+            before = [(time, V2[n]) for time, V2 in state.heating]
+            near[n] = max(0.0, extrapolate(before, reach)) if before else 0.0
+        T = heat.nearest(past, value, guess, self.load(near))
+        T_b = {n: heat.nearest_response(self.units[n].load) for n in on}
+        draft = Split(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
+        seen = self.foresee(draft)
+        if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too rough to decide by
+            draft = self.sharpen(draft, near) or draft
+            seen = self.foresee(draft)
+        likely = decide(problem.generator, seen, self.units, state, t, reach).heating
+        T = heat.step(past, value, draft.at(likely), self.load(likely))
+        split = replace(draft, near=likely, T_near=T)
+        return split, self.foresee(split)
+
+    def sharpen(self, split: Split, heating: Sequence[float]) -> Split | None:
+        """Return the split with responses accurate enough for this V^2, None if they are already. Collective."""
+        T_b, coarser = dict(split.T_b), dict(split.coarser)
+        for n, near in enumerate(split.near):
+            needed = coarser_response(max(heating[n], near), abs(heating[n] - near))
+            if n in T_b and 2.0 * needed < coarser[n]:
+                T_b[n] = self.problem.heat.response(n, self.units[n].load, T_b[n], needed)
+                coarser[n] = needed
+        return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
+
+    def foresee(self, split: Split) -> tuple[Foreseen, ...]:
+        """Return what each channel sees of a split. Collective."""
+        return foresee(self.problem.sensors, split.near, split.T_near, split.T_b)
+
+
+def coarser_response(heating: float, miss: float) -> float:
+    """Return by how much coarser T_b may be than T: it is multiplied only by what V^2 is off where T was solved."""
+    return float(np.clip(RESERVE * heating / miss, 1.0, COARSEST_RESPONSE)) if miss > 0.0 else COARSEST_RESPONSE

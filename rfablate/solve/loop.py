@@ -1,0 +1,82 @@
+"""The time loop: decide, solve, judge, commit. Read this file first.
+
+`steps` is the only place where the state of a run changes. It yields a frame for the start and for every accepted step;
+everything that records or measures a run looks at these frames and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rfablate.errors import StepError
+from rfablate.physics.boiling import HOT
+from rfablate.physics.damage import cem43_rate, integrate_rate
+from rfablate.problem.problem import Problem
+from rfablate.problem.step_control import ROUNDING, far_from
+from rfablate.solve.state import Frame, State, Trial, accepted_frame, first_frame
+from rfablate.solve.step import solve_step
+from rfablate.timing import Stopwatch
+
+
+def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
+    """Advance `state` to the end of the treatment, yielding the start, if it is there, and every step. Collective.
+
+    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end. A step within which
+    the device switches by itself is made again, to end there.
+
+    Raises:
+        SolveError: a solve failed or the temperature went non-finite; `state` still holds the last good step.
+        StepError: the shortest step allowed was refused.
+    """
+    control, generator = problem.control, problem.generator
+    landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
+    if state.t == 0.0:
+        yield first_frame(problem, state)
+    cut: float | None = None
+    while state.t < generator.end:
+        planned = far_from(landings, generator.planned(state.memories, state.turn), ROUNDING * generator.end)
+        t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
+        trial = solve_step(problem, state, t, watch)
+        verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
+        if verdict.too_small:
+            raise StepError(
+                f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
+                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
+            )
+        cut = trial.cut if verdict.accepted else None
+        state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
+        if verdict.accepted and cut is None:
+            with watch.stage("damage"):
+                commit(problem, state, trial)
+            yield accepted_frame(state, trial)
+
+
+def commit(problem: Problem, state: State, trial: Trial) -> None:
+    """Make the trial the state: the only place where a state changes."""
+    before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
+    state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))
+    if problem.control.order == 1:  # backward Euler, as for the temperature
+        gained = tuple(rate * trial.dt for rate in state.rates)
+    else:
+        gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
+    state.omega, state.cem43 = state.omega + gained[0], state.cem43 + gained[1]
+    if problem.cell_death is not None:
+        state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, trial.T), trial.dt)
+    state.peak = np.maximum(state.peak, trial.T)
+    state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
+    state.hot = problem.vapour is not None and trial.max_T >= HOT
+    state.memories, state.turn, state.ledger = trial.memories, trial.turn, trial.ledger
+    state.sensors = tuple(each.sensor for each in trial.outputs)
+    state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
+    if trial.solved_at is not None:
+        state.solved_at = trial.solved_at
+        state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
+    state.past = [(trial.t, trial.T), *state.past[:3]]
+    state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.vapour is not None else []
+    state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
+    if state.after_switch:
+        state.past, state.heating, state.potentials = state.past[:1], [], state.potentials[:1]
+        state.boiled = state.boiled[:1]
+        state.step_memory = problem.control.restart(state.step_memory)

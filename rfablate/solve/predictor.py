@@ -1,0 +1,52 @@
+"""What the last solutions tell of the next: where it will be, and how far a step came off its course. Pure.
+
+`past` holds pairs of time [s] and solution, newest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.kernels.loader import call
+from rfablate.problem.step_control import error_factor
+
+FloatArray = npt.NDArray[np.float64]
+Value = TypeVar("Value", FloatArray, float)
+
+
+def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
+    """Return the temperature at t [s] on the straight line through the last two solutions, or the last one alone."""
+    if len(past) < 2:
+        return past[0][1]
+    (t0, T0), (t1, T1) = past[0], past[1]
+    return T0 + (t - t0) / (t0 - t1) * (T0 - T1)
+
+
+def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
+    """Return the value at t [s] on the parabola through the last three solutions, or the line through the last two."""
+    if len(past) < 3:
+        return extrapolate(past, t)
+    (t0, T0), (t1, T1), (t2, T2) = past[:3]
+    a = (t - t1) * (t - t2) / ((t0 - t1) * (t0 - t2))
+    b = (t - t0) * (t - t2) / ((t1 - t0) * (t1 - t2))
+    total = np.empty_like(T0)
+    call("combine", len(T0), a, T0, b, T1, 1.0 - a - b, T2, total)
+    return total
+
+
+def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray, order: int) -> FloatArray | None:
+    """Return the local error [K] of a step of `order` that reached T at t; None with at most `order` past solutions."""
+    if len(past) < order + 1:
+        return None
+    times, values = [t], [T]
+    for time, value in past[: order + 1]:
+        times, values = [*times, time], [*values, value]
+    differences = values
+    for level in range(1, order + 2):
+        pairs = zip(differences, differences[1:], strict=False)
+        differences = [(new - old) / (times[n] - times[n + level]) for n, (new, old) in enumerate(pairs)]
+    return np.asarray(np.abs(differences[0]) * error_factor(t, times[1 : order + 1]))

@@ -1,0 +1,216 @@
+"""What changes during a run (`State`, written only by `run.commit`) and what each accepted step shows (`Frame`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.fem.electric_problem import UnitField
+from rfablate.physics.cell_death import ALIVE_AT_START
+from rfablate.physics.generator import Memory, Turn
+from rfablate.problem.problem import Problem
+from rfablate.problem.step_control import StepMemory
+from rfablate.solve.energy_balance import Ledger
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass
+class State:
+    """All that the next step depends on."""
+
+    t: float
+    T: FloatArray
+    """Temperature at this rank's nodes [degC]."""
+    peak: FloatArray
+    """Highest temperature so far [degC]."""
+    omega: FloatArray
+    cem43: FloatArray
+    """Arrhenius integral [1] and equivalent minutes at 43 degC [min]."""
+    alive: FloatArray
+    dead: FloatArray
+    """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
+    vapour: FloatArray
+    """Fraction of each node's water that has boiled."""
+    memories: tuple[Memory, ...]
+    """Of each channel's generator."""
+    turn: Turn
+    step_memory: StepMemory
+    ledger: Ledger = Ledger()
+    past: list[tuple[float, FloatArray]] = field(default_factory=list)
+    """(time, temperature) since the last switch, newest first, at most four."""
+    potentials: list[tuple[float, tuple[FloatArray, ...]]] = field(default_factory=list)
+    """(time, each group's potential) of the last three that were solved, newest first: they start the next solve."""
+    solved_at: FloatArray | None = None
+    """Temperature [degC] of the sigma of the newest."""
+    heating: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
+    """(time, V^2 of each channel) of the last two steps since the last switch, newest first."""
+    boiled: list[tuple[float, FloatArray]] = field(default_factory=list)
+    """(time, vapour fractions) of the last two steps since the last switch, newest first; none where nothing boils."""
+    rates: tuple[FloatArray, FloatArray] | None = None
+    """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
+    sensors: tuple[float, ...] = ()
+    """What each channel's sensor reads, of several what it makes of them [degC]."""
+    after_switch: bool = True
+    hot: bool = False
+    """Whether water boils or is about to: the next step is backward Euler."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a channel does in a step."""
+
+    unit: UnitField | None
+    """None without an electric problem, and after the treatment."""
+    voltage: float
+    """[V RMS]"""
+    sensor: float
+    """[degC]"""
+    setpoint: float | None = None
+    limited_by: str = ""
+    pulse: float | None = None
+    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
+
+    @property
+    def conductance(self) -> float:
+        """G of the electrodes [S]; 0 without an electric problem."""
+        return self.unit.conductance if self.unit is not None else 0.0
+
+    @property
+    def power(self) -> float:
+        """[W]"""
+        return self.voltage**2 * self.conductance
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A solved step, not yet accepted."""
+
+    t: float
+    dt: float
+    T: FloatArray
+    vapour: FloatArray
+    outputs: tuple[Output, ...]
+    potentials: tuple[FloatArray, ...]
+    """Of 1 V on each group of electrodes."""
+    solved_at: FloatArray | None
+    """Temperature [degC] of the sigma that they were solved for; None where they were extrapolated."""
+    memories: tuple[Memory, ...]
+    turn: Turn
+    cut: float | None
+    """The device switches within the step: it is to be made again and end at this time [s]."""
+    jumps: bool
+    """Whether a voltage may jump when the step ends."""
+    order: int
+    error: float | None
+    """Largest local error of the step [K]; None while too little history is there."""
+    max_T: float
+    """[degC]"""
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An accepted step, read only."""
+
+    t: float
+    dt: float
+    T: FloatArray
+    peak: FloatArray
+    omega: FloatArray
+    cem43: FloatArray
+    dead: FloatArray
+    vapour: FloatArray
+    outputs: tuple[Output, ...]
+    """Of each channel."""
+    max_T: float
+    """[degC]"""
+    ledger: Ledger
+
+    @property
+    def main(self) -> Output:
+        """The channel with the most power: the only one, that whose turn it is, or the first while all are off."""
+        return max(self.outputs, key=lambda each: each.power)
+
+    @property
+    def alone(self) -> bool:
+        """Whether at most one channel has output."""
+        return sum(each.power > 0.0 for each in self.outputs) < 2
+
+    @property
+    def unit(self) -> UnitField | None:
+        """The main channel's unit field."""
+        return self.main.unit
+
+    @property
+    def voltage(self) -> float:
+        """The main channel's [V RMS]."""
+        return self.main.voltage
+
+    @property
+    def conductance(self) -> float:
+        """The main channel's [S]."""
+        return self.main.conductance
+
+    @property
+    def setpoint(self) -> float | None:
+        """The main channel's [degC]."""
+        return self.main.setpoint
+
+    @property
+    def limited_by(self) -> str:
+        """Which limit holds the main channel down."""
+        return self.main.limited_by
+
+    @property
+    def pulse(self) -> float | None:
+        """The main channel's voltage within a pulse [V RMS]."""
+        return self.main.pulse
+
+    @property
+    def power(self) -> float:
+        """Power of all channels [W]."""
+        return sum(each.power for each in self.outputs)
+
+    @property
+    def sensor(self) -> float:
+        """The hottest of what the channels follow [degC]."""
+        return max(each.sensor for each in self.outputs)
+
+
+def initial_state(problem: Problem) -> State:
+    """Return the state at t = 0: body temperature, no damage. Collective."""
+    T = problem.initial.copy()
+    return State(
+        t=0.0,
+        T=T,
+        peak=T.copy(),
+        omega=np.zeros_like(T),
+        cem43=np.zeros_like(T),
+        alive=np.full_like(T, ALIVE_AT_START),
+        dead=np.zeros_like(T),
+        vapour=np.zeros_like(T),
+        memories=tuple(Memory() for _ in problem.generator.generators),
+        turn=problem.generator.start(),
+        step_memory=problem.control.start(),
+        past=[(0.0, T)],
+        sensors=problem.sensors.hottest(T),
+    )
+
+
+def first_frame(problem: Problem, state: State) -> Frame:
+    """Return the frame of t = 0. Collective."""
+    max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
+    return _frame(state, 0.0, tuple(Output(None, 0.0, sensor) for sensor in state.sensors), max_T)
+
+
+def accepted_frame(state: State, trial: Trial) -> Frame:
+    """Return the frame of a trial that has just become the state."""
+    return _frame(state, trial.dt, trial.outputs, trial.max_T)
+
+
+def _frame(state: State, dt: float, outputs: tuple[Output, ...], max_T: float) -> Frame:
+    fields = state.T, state.peak, state.omega, state.cem43, state.dead, state.vapour
+    return Frame(state.t, dt, *fields, outputs, max_T, state.ledger)

@@ -1,0 +1,148 @@
+"""One step, solved and measured but not yet accepted.
+
+sigma, k, alive   at the extrapolated temperature and vapour of the step's end (order 1: at the last ones)
+phi_1, G          unit potential of each channel; there is one as a rule
+T_a, T_b          passive part and responses to 1 V of the bioheat step:  T = T_a + sum over channels of V^2 T_b
+V                 from each channel's generator, which knows G and what the sensor would read
+error             local error of the step, by which the loop accepts it or tries a shorter one
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import SolveError
+from rfablate.fem.boiling_water import RELEASES, drying
+from rfablate.fem.electric_problem import UnitField
+from rfablate.physics.boiling import BOILING
+from rfablate.problem.problem import Problem
+from rfablate.problem.step_control import TIE, bdf_weights
+from rfablate.solve.bioheat_step import Operator, bioheat
+from rfablate.solve.energy_balance import Powers
+from rfablate.solve.predictor import extrapolate, local_error, parabola
+from rfablate.solve.state import State, Trial
+from rfablate.timing import Stopwatch
+
+FloatArray = npt.NDArray[np.float64]
+
+STEADY = 2.5
+"""Largest ratio of a step to the last at which the third order is taken: variable-step BDF3 is stable below 2.553, BDF2
+always (Li and Liao, Stability of variable-step BDF2 and BDF3 methods, SIAM J. Numer. Anal. 60, 2022). A step that was
+cut short for a stop is followed by a much longer one."""
+MOST_BOILED = 0.05
+"""Part of a node's water that may boil in a step: sigma is that of the step's end only as far as it is foreseen."""
+
+
+def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
+    """Return the step from the state to time t [s], leaving the state alone. Collective."""
+    dt, order, ahead = t - state.t, _order(problem, state, t), problem.control.order > 1
+    T_star = parabola(state.past, t) if order > 2 else extrapolate(state.past, t) if ahead else state.T
+    T_law = T_star
+    if problem.vapour is not None:
+        boiled = extrapolate(state.boiled, t) if state.boiled and ahead else state.vapour
+        T_law = drying(T_star, np.clip(boiled, 0.0, 1.0))
+    with watch.stage("assemble"):
+        problem.assemble(T_law)
+    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if ahead else state.omega
+    alive = problem.blood_flow.left(omega_star, T_star)
+    w0, *weights = bdf_weights(t, [time for time, _ in state.past[:order]])
+    past = np.asarray(sum(-w * T for w, (_, T) in zip(weights, state.past, strict=False)))
+
+    with watch.stage("potential"):
+        units, potentials, solved_at = _unit_fields(problem, state, T_law, t)
+    with watch.stage("heat"):
+        vapour, water = state.vapour, problem.vapour
+        boiling = water.boiling(vapour) if water is not None else None
+        operator = Operator(problem, state, units, alive, problem.metabolic, boiling)
+        T, decided, sensors = bioheat(operator, w0, past, t)
+        for _ in range(RELEASES if water is not None else 0):
+            assert water is not None and operator.boiling is not None
+            freed = water.release(vapour, operator.gained(T, w0, past, decided.heating, dt), operator.boiling, dt)
+            if freed is None:
+                break
+            vapour, operator = freed[0], replace(operator, source=operator.source + freed[1], boiling=freed[2])
+            T, decided, sensors = bioheat(operator, w0, past, t)
+    with watch.stage("judge"):
+        load = operator.load(decided.heating)
+        flows = problem.heat.flows(T, w0 * T - past, load, problem.initial, operator.boiling)
+        stored, latent = flows.stored, 0.0
+        if water is not None and operator.boiling is not None:
+            gained = operator.gained(T, w0, past, decided.heating, dt)
+            settled = water.settle(T, vapour, gained, operator.boiling, w0 * dt)
+            T, vapour, latent = settled.T, settled.fraction, settled.latent
+            stored -= settled.sensible
+            sensors = problem.sensors.hottest(T)
+        error, max_T = _inspect(problem, state, T, vapour, t, order)
+        outputs = decided.outputs(units, sensors)
+        joule = tuple(each.power for each in outputs)
+        washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
+        powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
+        ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
+    turn, memories = problem.generator.pass_on(t, decided.memories, state.turn)
+    return Trial(
+        t, dt, T, vapour, outputs, potentials, solved_at, memories, turn,
+        decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
+    )  # fmt: skip
+
+
+def _order(problem: Problem, state: State, t: float) -> int:
+    """Return the order of the step to t [s]: the third once its error can be told, but not where the step grows much.
+
+    Where water is near boiling it is the first: the temperature has kinks there.
+    """
+    known = len(state.past)
+    if state.hot or known == 1:
+        return 1
+    grows = t - state.t > STEADY * TIE * (state.t - state.past[1][0])
+    return min(problem.control.order, 3 if known > 3 and not grows else 2)
+
+
+def _unit_fields(
+    problem: Problem, state: State, T_law: FloatArray, t: float
+) -> tuple[tuple[UnitField, ...], tuple[FloatArray, ...], FloatArray | None]:
+    """Return each channel's unit field, the potentials it is made of, and the temperature of their sigma. Collective.
+
+    While sigma has hardly changed since the last solve, phi is extrapolated: G is stationary in phi, so that an error
+    of phi counts by its square there.
+    """
+    electric, coefficients = problem.electric, problem.coefficients
+    if electric is None or t > problem.generator.switch_times[-1]:
+        return (), (), None
+    groups = range(len(electric.groups))
+    guesses = [parabola([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials]
+    if guesses and state.solved_at is not None and problem.potential_change > 0.0:
+        mine = coefficients.change_of_sigma(T_law, state.solved_at)
+        if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:
+            electric.kept += 1
+            fields = [electric.unit(guess, coefficients) for guess in guesses]
+            return electric.channels(fields, coefficients), tuple(guesses), None
+    fields = [electric.solve(coefficients, guesses[n] if guesses else None, n) for n in groups]
+    return electric.channels(fields, coefficients), tuple(field.phi for field in fields), T_law
+
+
+def _inspect(
+    problem: Problem, state: State, T: FloatArray, vapour: FloatArray, t: float, order: int
+) -> tuple[float | None, float]:
+    """Return the step's largest local error [K] and the highest temperature [degC]. Collective.
+
+    Where water boils it is the change of what has boiled, MOST_BOILED being as much as the tolerance.
+    """
+    error = local_error(state.past, t, T, order) if problem.control.fixed is None else None
+    boiled = 0.0
+    if problem.vapour is not None:
+        if t - state.t > problem.control.minimum * (1.0 + 1e-6):  # the shortest step is not refused for it
+            boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED
+        if error is not None:
+            # where water begins or ceases to boil the temperature has a kink that no step resolves
+            kinked = np.any([T >= BOILING, *(old >= BOILING for _, old in state.past)], axis=0)
+            error = np.where(kinked, 0.0, error)
+    mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)), boiled)
+    max_T, largest, boiled = (float(each) for each in problem.domain.nodes.max_of(*mine))
+    if not np.isfinite(max_T) or not np.isfinite(largest):
+        raise SolveError(f"the temperature went non-finite in the step from {state.t:.6g} s to {t:.6g} s")
+    if error is None and boiled <= 1.0:
+        return None, max_T
+    return max(largest, problem.control.tolerance * boiled ** (order + 1)), max_T

@@ -1,0 +1,191 @@
+"""The table of a study: a row for every point of the design, and for every time that is read from a longer run.
+
+Columns: member, status, reason, the axes by their keys, then every number of the summary under its own path
+(lesion.isotherm_50C.width_mm), its numerical error bar beside it with `.bar`, and timings.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import CaseError, Fault
+from rfablate.results.flatten import flatten
+from rfablate.study.members import StudyDirectory
+from rfablate.study.study_plan import Member, Plan
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FloatArray = npt.NDArray[np.float64]
+
+HEAD = ("member", "status", "reason")
+SAME_TIME = 1e-6
+"""Part of a run within which two times are one."""
+
+
+class StudyTable:
+    """Columns of equal length, by name; a missing number is None."""
+
+    def __init__(self, axes: Sequence[str], along: Sequence[str] = ()) -> None:
+        """Start a table without rows, whose first columns are HEAD and the axes' keys.
+
+        along: those of the keys that only move along with another one.
+        """
+        self.axes, self.along = tuple(axes), tuple(along)
+        self.columns: dict[str, list[Any]] = {name: [] for name in (*HEAD, *axes)}
+        self.length = 0
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row; what it does not name is None there, what the table does not know is None above."""
+        for name, value in row.items():
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = [None] * self.length
+            column.append(value)
+        self.length += 1
+        for column in self.columns.values():
+            if len(column) < self.length:
+                column.append(None)
+
+    def numbers(self, name: str) -> FloatArray:
+        """Return a column as numbers, NaN where there is none; raises KeyError where there is no such column."""
+        return np.array([_number(value) for value in self.columns[name]], dtype=float)
+
+    def responses(self) -> list[str]:
+        """Return the columns of numbers that are answers of the runs: neither axes, error bars nor timings."""
+        left_out = ("numerics.", "timing_s.", "energy.")
+        return [
+            name
+            for name, column in self.columns.items()
+            if name not in (*HEAD, *self.axes)
+            and not name.startswith(left_out)
+            and not name.endswith(".bar")
+            and any(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+        ]
+
+    def write(self, folder: Path) -> list[str]:
+        """Write table.csv, and table.parquet where pyarrow is there, each whole or not at all; return their names."""
+        part = folder / "table.csv.part"
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.columns)
+            for row in zip(*self.columns.values(), strict=True):
+                writer.writerow(["" if value is None else _shown(value) for value in row])
+        os.replace(part, folder / "table.csv")
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            return ["table.csv"]
+        part = folder / "table.parquet.part"
+        arrays = {name: _plain(column) for name, column in self.columns.items()}
+        pyarrow.parquet.write_table(pyarrow.table(arrays), part)
+        os.replace(part, folder / "table.parquet")
+        return ["table.csv", "table.parquet"]
+
+
+def collect(plan: Plan, directory: StudyDirectory) -> StudyTable:
+    """Return the table of everything a study's members have left so far, in the order of the design."""
+    keys = [key for axis in plan.run_axes for key in (axis.key, *axis.also)]
+    along = [key for axis in plan.run_axes for key in axis.also]
+    table = StudyTable([*keys, *([plan.history.key] if plan.history else [])], along)
+    patterns = plan.study.collect.columns
+    for point, number in zip(plan.points, plan.rows, strict=True):
+        member = plan.members[number]
+        values = {}
+        for axis, value in zip(plan.run_axes, point, strict=True):
+            values[axis.key] = value
+            for key, moved in axis.also.items():
+                values[key] = moved[(axis.values or ()).index(value)]
+        for row in _rows(plan, directory, member):
+            kept = {k: v for k, v in row.items() if not patterns or k in HEAD or _matches(k, patterns)}
+            table.append({**{name: kept.get(name) for name in HEAD}, **values, **kept})
+    return table
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return name in ("generator.hold_s", "generator.duration_s") or any(fnmatchcase(name, each) for each in patterns)
+
+
+def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dict[str, Any]]:
+    """Yield a member's rows, without its axes: one, or one a time that is read from it."""
+    times, key = plan.history_values(), plan.history.key if plan.history else ""
+    failure = directory.failure(member.name)
+    summary = directory.summary(member.name) if failure is None else None
+    head: dict[str, Any] = {"member": member.name, "status": "not run", "reason": None}
+    if failure is not None:
+        head |= {"status": "failed", "reason": failure.get("reason"), "timing_s.total": failure.get("wall_s")}
+    elif summary is not None:
+        head |= {"status": summary.get("status"), "reason": summary.get("reason")}
+        head |= flatten(summary)
+    if not times:
+        yield head
+        return
+    begin = _hold_begins(directory.members / member.name, key) if summary is not None else 0.0
+    for value in times[:-1]:
+        row = {name: head[name] for name in HEAD}
+        yield row | (at_time(summary, begin + value) if summary is not None else {}) | {key: value}
+    yield head | {key: times[-1]}
+
+
+def _hold_begins(place: Path, key: str) -> float:
+    """Return when the time that `key` names begins to count in a run [s]: after the ramp, where there is one."""
+    generator = tomllib.loads((place / "case.toml").read_text(encoding="utf-8"))["generator"]
+    return float(generator.get("ramp_s", 0.0)) if key == "generator.hold_s" else 0.0
+
+
+def at_time(summary: Mapping[str, Any], time_s: float) -> dict[str, Any]:
+    """Return a row of what a run had come to at `time_s`, which its case asked for by `output.observe_at_s`.
+
+    Everything but what is one for the whole run: error bars, numerics and timings.
+    """
+    end = summary.get("simulated_s", 0.0)
+    for seen in summary.get("observed") or ():
+        if abs(seen["time_s"] - time_s) <= SAME_TIME * end:
+            said = f"seen at {time_s:g} s of a run to {end:g} s: error bars, numerics and timings are in that one's row"
+            return {"reason": said, **flatten(seen)}
+    return {"status": "not seen", "reason": f"the run to {end:g} s kept no numbers at {time_s:g} s"}
+
+
+def column_of(table: StudyTable, name: str, what: str) -> FloatArray:
+    """Return the numbers of a column that a user named.
+
+    Raises:
+        CaseError: there is no such column.
+    """
+    from rfablate.case.messages.suggestions import did_you_mean
+
+    if name not in table.columns:
+        known = [*table.axes, *table.responses()]
+        raise CaseError([Fault(what, f"no column {name}", "a column of table.csv", did_you_mean(name, known))], "study")
+    return table.numbers(name)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and value is not None else math.nan
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def _plain(column: Sequence[Any]) -> list[Any]:
+    """Return a column of one type, as Parquet needs it: text where it holds more than numbers."""
+    kinds = {type(value) for value in column if value is not None}
+    if kinds <= {int} or kinds <= {bool} or kinds <= {str}:
+        return list(column)
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in column]
+    return [None if value is None else str(value) for value in column]

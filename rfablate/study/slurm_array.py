@@ -1,0 +1,52 @@
+"""A study on a Slurm cluster: an array job whose tasks share the members, and a job behind it that collects.
+
+Every task runs `rfablate study ... --share K/N` in its allocation: its members one after the other, each on the study's
+ranks. A task that meets its time limit stops its member with a checkpoint and is requeued; one that is killed loses
+what its member did since the last checkpoint. Submitted again, what is missing is run, and what is done stays.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rfablate.cluster.slurm import Site, guard, guarded, sbatch, script
+
+
+def submit_study(
+    study: Path, overrides: Sequence[str], output: Path, site: Site, ranks: int, members: int
+) -> tuple[str, str]:
+    """Write the two scripts into `output`/slurm, submit them and return their job numbers.
+
+    Raises:
+        CaseError: sbatch is missing or refuses them; says why.
+    """
+    folder = output / "slurm"
+    folder.mkdir(exist_ok=True)
+    tasks = min(site.tasks, members)
+    changes = [word for change in overrides for word in ("--set", change)]
+    verb = [sys.executable, "-m", "rfablate", "study", str(study.resolve()), "-o", str(output.resolve()), *changes]
+    array, behind = folder / "array.sh", folder / "collect.sh"
+    array.write_text(array_script(verb, site, ranks, tasks, folder.resolve()), encoding="utf-8")
+    behind.write_text(collect_script(verb, site, folder.resolve()), encoding="utf-8")
+    number = sbatch([str(array)])
+    return number, sbatch([f"--dependency=afterany:{number}", str(behind)])
+
+
+def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder: Path) -> str:
+    """Return the array job: task K runs share K of `tasks`."""
+    limit = f"%{site.at_once}" if site.at_once is not None else ""
+    head = [f"--array=0-{tasks - 1}{limit}", f"--ntasks={ranks}", f"--output={folder}/share-%a.log", *guard(site)]
+    share = [*verb, *(("--launcher", site.launcher) if ranks > 1 else ())]
+    return script(
+        "rfablate-study", site, head, guarded(f'{shlex.join(share)} --share "$SLURM_ARRAY_TASK_ID/{tasks}"', site)
+    )
+
+
+def collect_script(verb: Sequence[str], site: Site, folder: Path) -> str:
+    """Return the job that writes the table and the page."""
+    return script(
+        "rfablate-collect", site, ["--ntasks=1", f"--output={folder}/collect.log"], f"exec {shlex.join(verb)} --collect"
+    )

@@ -1,0 +1,166 @@
+"""What is wrong with a study beyond its single keys: its tables against each other, and what it makes of its case.
+
+Each looks at the tables that are sound by themselves, so that all faults of a file are told at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from rfablate.case.messages.suggestions import closest, did_you_mean
+from rfablate.case.read.case_file import parse_case
+from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.tables.schema import Case
+from rfablate.errors import CaseError, Fault
+from rfablate.results.flatten import SECTIONS
+from rfablate.study.study_tables import HISTORY_KEYS, SAMPLED, Axis, Design
+
+
+def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> list[Fault]:
+    """Return what is wrong with a design and its sound `axes`, by their number among all that are `written`."""
+    faults = []
+    sampled, table = design.kind in SAMPLED, design.kind == "csv"
+    if sampled and design.samples is None:
+        faults.append(Fault("design.samples", "missing key", f"the number of samples of a {design.kind} design"))
+    if not sampled and design.samples is not None:
+        faults.append(Fault("design.samples", f"not used by {design.kind}", f"a design of {', '.join(SAMPLED)}"))
+    powers = design.samples is not None and design.samples & (design.samples - 1) == 0
+    if design.kind in ("sobol", "saltelli") and design.samples is not None and not powers:
+        faults.append(Fault("design.samples", f"found {design.samples}", "a power of 2: a Sobol sequence needs it"))
+    if table != (design.file is not None):
+        expected = "the CSV file whose header names keys of the case" if table else 'design.kind = "csv" beside it'
+        faults.append(Fault("design.file", "missing key" if table else f"found {design.file!r}", expected))
+    if table and written:
+        faults.append(Fault("axes", "found axes beside a CSV design", "none: the header of the file names them"))
+    if not table and not written:
+        faults.append(Fault("axes", "missing table", "one or more axes, each headed [[axes]]"))
+    names = [axis.key for axis in axes.values()] + [key for axis in axes.values() for key in axis.also]
+    twice = sorted({key for key in names if names.count(key) > 1})
+    faults += [Fault("axes", f"{key} is varied twice", "each key once") for key in twice]
+    if design.kind == "zip" and len({len(axis.values or ()) for axis in axes.values()}) > 1:
+        counts = ", ".join(f"{axis.key} {len(axis.values or ())}" for axis in axes.values())
+        faults.append(Fault("axes", f"found {counts} values", "as many values on every axis of a zip"))
+    if sum(axis.from_history for axis in axes.values()) > 1:
+        late = [number for number, axis in axes.items() if axis.from_history][1]
+        faults.append(Fault(f"axes[{late}].from_history", "found it on two axes", "one such axis"))
+    return faults
+
+
+def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:
+    """Return what is wrong with an axis; without a `design` what can be told of it alone."""
+    where, faults = f"axes[{number}]", []
+    ranged = axis.low is not None or axis.high is not None or axis.count is not None
+    if (axis.values is None) != ranged:
+        faults.append(Fault(where, "both values and a range" if ranged else "no values", "values, or low and high"))
+    if ranged and (axis.low is None or axis.high is None or not axis.low < axis.high):
+        faults.append(Fault(where, f"found low {axis.low}, high {axis.high}", "low below high"))
+    elif ranged and axis.scale == "log" and axis.low is not None and axis.low <= 0:
+        faults.append(Fault(f"{where}.low", f"found {axis.low}", "more than 0 on a log scale"))
+    if ranged and design is not None and (design.kind in SAMPLED) == (axis.count is not None):
+        expected = "none: design.samples says how many" if axis.count is not None else f"count, for a {design.kind}"
+        found = "missing key" if axis.count is None else f"found {axis.count}"
+        faults.append(Fault(f"{where}.count", found, expected))
+    lists = {"labels": axis.labels, **{f"also.{key}": values for key, values in axis.also.items()}}
+    for name, values in lists.items():
+        if values is not None and len(values) != len(axis.values or ()):
+            faults.append(Fault(f"{where}.{name}", f"found {len(values)}", f"{len(axis.values or ())}, one a value"))
+    return [*faults, *(_history_faults(axis, where, design) if axis.from_history else ())]
+
+
+def _history_faults(axis: Axis, where: str, design: Design | None) -> list[Fault]:
+    """Return why an axis' times cannot be read from one run's history."""
+    faults = []
+    if axis.key not in HISTORY_KEYS:
+        expected = f"only for {' or '.join(HISTORY_KEYS)}: a run passes through its shorter times"
+        near = did_you_mean(axis.key, HISTORY_KEYS)
+        faults.append(Fault(f"{where}.from_history", f"found it on {axis.key}", expected, near))
+    if (design is not None and design.kind != "grid") or axis.values is None or axis.also:
+        faults.append(Fault(f"{where}.from_history", "found it here", "an axis with values only, in a grid"))
+    elif not all(isinstance(value, int | float) and value > 0 for value in axis.values):
+        faults.append(Fault(f"{where}.values", "found a value that is no time", "times above 0 [s]"))
+    return faults
+
+
+# --- what is made of the case ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that changes a case, where it was asked for, and the values it takes: each some `key.path=value`."""
+
+    where: str
+    options: tuple[tuple[str, ...], ...]
+
+
+def setting(key: str, value: Any) -> str:
+    """Return the change that gives a key of the case a value."""
+    return f"{key}={tomli_w.dumps({'value': value}).partition('= ')[2].strip()}"
+
+
+def change_faults(data: Mapping[str, Any], folder: Path, changes: Sequence[Change], itself: str = "") -> list[Fault]:
+    """Return every fault of a case with changes, each told where it comes from.
+
+    A fault is a change's own where the case has it with that change and not without it, all others at their first
+    value; what is left is the fault of the case, which messages call `itself`.
+    """
+
+    def faults(chosen: Iterable[Sequence[str]]) -> list[Fault]:
+        changed = copy.deepcopy(dict(data))
+        found = apply_overrides(changed, tuple(text for texts in chosen for text in texts))
+        try:
+            parse_case(changed, folder)
+        except CaseError as error:
+            found += error.faults
+        return found
+
+    first = [change.options[0] for change in changes]
+    all_first = faults(first)
+    told: list[Fault] = []
+    blamed: list[Fault] = []
+    for n, change in enumerate(changes):
+        without = faults(first[:n] + first[n + 1 :])
+        own = [fault for fault in all_first if fault not in without]
+        blamed += own
+        for option in change.options[1:]:
+            own += [fault for fault in faults([*first[:n], option, *first[n + 1 :]]) if fault not in all_first]
+        told += [_at(change.where, fault) for fault in own]
+    told = [*(_at(itself, fault) for fault in all_first if fault not in blamed), *told]
+    once = {(each.where, each.found if each.found.startswith("found") else ""): each for each in reversed(told)}
+    return list(reversed(once.values()))  # an unknown key is one fault, whatever its values
+
+
+def _at(where: str, fault: Fault) -> Fault:
+    inner = fault.where
+    if inner.startswith("--set "):
+        inner = inner.removeprefix("--set ").partition("=")[0]
+    return replace(fault, where=f"{where}: {inner}" if where else inner)
+
+
+def column_faults(case: Case, columns: Mapping[str, str], also: Iterable[str] = ()) -> list[Fault]:
+    """Return which `columns` (by where they are asked for) no run of the case can give; `also`: those it has beside.
+
+    The section and the name of the rule or structure are looked at; what is told of each only the runs know.
+    """
+    regions = case.domain.regions if case.domain.kind == "mesh" else ()
+    structures = tuple(each.name for each in (*case.structures, *regions))
+    names = {"lesion": case.lesion.rules, "structures": structures}
+    faults = []
+    for where, column in columns.items():
+        section, _, rest = column.partition(".")
+        name, _, leaf = rest.partition(".")
+        if column in also or (section in SECTIONS and (section not in names or name in names[section])):
+            continue
+        known = names.get(section, ())
+        meant = closest(name, known)
+        near = f'did you mean "{section}.{meant}.{leaf}"?' if meant else did_you_mean(section, SECTIONS)
+        expected = f"one of table.csv: {', '.join(f'{each}...' for each in SECTIONS)}"
+        if section in names:
+            expected = f"{section}.NAME... with one of {', '.join(known) or '(none)'}"
+        faults.append(Fault(where, f"no column {column}", expected, near))
+    return faults

@@ -1,0 +1,136 @@
+"""A study's table as figures need it: axes as numbers with names for their values, responses, means over the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rfablate.case.messages.schema_guide import split_unit
+from rfablate.results.wording import rule_short
+from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.study_plan import Plan, axis_name, label_of
+from rfablate.study.study_tables import Axis
+
+MANY = 12
+"""An axis with more values than this is drawn as a range, with points, not as levels."""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """An axis as it is drawn: its value in every row as a number, its levels, and what these are called.
+
+    Levels that are no numbers, or have labels, stand evenly spaced: then `x` counts them from 0.
+    """
+
+    name: str
+    unit: str
+    x: FloatArray
+    levels: FloatArray
+    labels: tuple[str, ...]
+    named: bool
+    log: bool
+
+    @property
+    def title(self) -> str:
+        """The axis' name with its unit."""
+        return f"{self.name} ({self.unit})" if self.unit and not self.named else self.name
+
+    @property
+    def ranged(self) -> bool:
+        """Whether it has too many values to show each."""
+        return len(self.levels) > MANY
+
+
+def varied_axes(plan: Plan, table: StudyTable) -> list[Varied]:
+    """Return the axes that take more than one value, in the study's order."""
+    found = [_varied(axis, table.columns[axis.key]) for axis in plan.axes]
+    return [each for each in found if len(each.levels) > 1]
+
+
+def _varied(axis: Axis, column: Sequence[Any]) -> Varied:
+    unit = split_unit(axis.key.rsplit(".", 1)[-1])[1].replace("degC", "°C")
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+    if numeric and axis.labels is None:
+        x = np.array(column, dtype=float)
+        levels = np.unique(x)
+        labels = tuple(f"{level:g}" for level in levels)
+        return Varied(axis_name(axis), unit, x, levels, labels, False, axis.scale == "log")
+    values = list(axis.values) if axis.values is not None else sorted(set(column), key=str)
+    values = [value for n, value in enumerate(values) if value not in values[:n]]
+    x = np.array([values.index(value) for value in column], dtype=float)
+    labels = tuple(label_of(axis, value) for value in values)
+    return Varied(axis_name(axis), unit, x, np.arange(len(values), dtype=float), labels, True, False)
+
+
+def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
+    """Return the columns that figures show: those the study names, or the first rule's sizes and the verdicts' numbers.
+
+    Raises:
+        CaseError: the study names a column that is not there.
+    """
+    every = table.responses()
+    if plan.study.collect.responses:
+        if every:
+            for name in plan.study.collect.responses:
+                column_of(table, name, "collect.responses")
+        return [name for name in plan.study.collect.responses if name in table.columns]
+    rules = [name for name in every if name.startswith("lesion.")]
+    first = rules[0].rsplit(".", 1)[0] if rules else ""
+    sizes = [f"{first}.{size}" for size in ("width_mm", "length_mm", "volume_mm3") if f"{first}.{size}" in every]
+    judged = [name for name in every if name.startswith("structures.") and name.endswith((".max_degC", "_fraction"))]
+    moving = [name for name in judged if np.ptp(finite(table.numbers(name)) or [0.0]) > 1e-9]
+    return [*sizes, *moving[:3]] or every[:3]
+
+
+def finite(values: FloatArray) -> list[float]:
+    """Return the numbers that are there."""
+    return [float(value) for value in values[np.isfinite(values)]]
+
+
+def level_means(axis: Varied, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean, lowest and highest of `y` at each level of an axis; NaN where no row has a number."""
+    found = [y[(axis.x == level) & np.isfinite(y)] for level in axis.levels]
+    means = np.array([part.mean() if len(part) else np.nan for part in found])
+    lows = np.array([part.min() if len(part) else np.nan for part in found])
+    return means, lows, np.array([part.max() if len(part) else np.nan for part in found])
+
+
+def running_mean(axis: Varied, y: FloatArray, bins: int = 8) -> tuple[FloatArray, FloatArray]:
+    """Return centres and means of `y` over equally filled parts of a ranged axis."""
+    kept = np.isfinite(y)
+    order = np.argsort(axis.x[kept], kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    x, y = axis.x[kept], y[kept]
+    return np.array([x[part].mean() for part in parts]), np.array([y[part].mean() for part in parts])
+
+
+def effect(axis: Varied, y: FloatArray) -> float:
+    """Return how far an axis moves the mean of `y`: largest minus smallest mean."""
+    means = running_mean(axis, y)[1] if axis.ranged else level_means(axis, y)[0]
+    there = finite(np.asarray(means))
+    return max(there) - min(there) if there else 0.0
+
+
+def pareto_front(x: FloatArray, y: FloatArray) -> list[int]:
+    """Return the rows no other row beats in both of two numbers that are wanted small, by rising `x`."""
+    order = [n for n in np.lexsort((y, x)) if np.isfinite(x[n]) and np.isfinite(y[n])]
+    front: list[int] = []
+    for n in order:
+        if not front or y[n] < y[front[-1]]:
+            front.append(int(n))
+    return front
+
+
+def response_title(name: str) -> str:
+    """Return a column's name in words with its unit: `50 °C width (mm)`."""
+    parts = name.split(".")
+    stem, unit = split_unit(parts[-1])
+    for ending in ("_mm3", "_ohm", "_MiB"):
+        if parts[-1].endswith(ending):
+            stem, unit = parts[-1].removesuffix(ending), ending[1:].replace("mm3", "mm³")
+    middle = [rule_short(part) if parts[0] == "lesion" else part for part in parts[1:-1]]
+    what = " ".join([*middle, stem.replace("_", " ")])
+    return f"{what} ({unit.replace('degC', '°C')})" if unit else what

@@ -1,0 +1,161 @@
+"""Read a study file, and say with everything else what is wrong with the case it is a study of."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from rfablate.case.messages.validation_faults import faults_of, mend_names
+from rfablate.case.read.case_file import parse_case, read_case_file
+from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.tables.schema import Case
+from rfablate.errors import CaseError, Fault
+from rfablate.study.design import axes_of
+from rfablate.study.study_checks import Change, axis_faults, change_faults, column_faults, design_faults, setting
+from rfablate.study.study_tables import Axis, Collect, Design, StudyFile
+
+MOST_VALUES = 50
+"""Values of an axis that are tried when a study is refused."""
+
+
+def load_study(path: Path) -> StudyFile:
+    """Return the study in the TOML file at `path`.
+
+    Raises:
+        CaseError: it cannot be read or has faults; carries all of them.
+    """
+    return parse_study(read_case_file(path, "study"), str(path))
+
+
+def parse_study(data: dict[str, Any], source: str = "study") -> StudyFile:
+    """Return the study in `data`, as read from TOML; raises CaseError with all its own faults."""
+    data = copy.deepcopy(data)
+    study, faults = None, mend_names(data, StudyFile)
+    try:
+        study = StudyFile.model_validate(data)
+    except ValidationError as error:
+        faults += faults_of(error, data, file=StudyFile)
+    faults += _cross_faults(data)
+    if study is None or faults:
+        raise CaseError(faults, source)
+    return study
+
+
+def _cross_faults(data: Mapping[str, Any]) -> list[Fault]:
+    """Return what the tables that are sound make wrong together."""
+    design = _sound(Design, data.get("design", {}))
+    tables = data.get("axes", [])
+    tables = tables if isinstance(tables, list) else [tables]
+    axes = {n: axis for n, table in enumerate(tables) if (axis := _sound(Axis, table)) is not None}
+    faults = [] if design is None else design_faults(design, axes, len(tables))
+    return [*faults, *(fault for n, axis in axes.items() for fault in axis_faults(n, axis, design))]
+
+
+def _sound(kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+# --- the case -------------------------------------------------------------------------------------
+
+
+def study_faults(data: dict[str, Any], folder: Path, overrides: Sequence[str] = ()) -> list[Fault]:
+    """Return every fault of a study: its own, its base case's, and those its changes and axes bring into that.
+
+    Args:
+        data: the tables of the study file.
+        folder: where its paths start.
+        overrides: changes of the command line.
+    """
+    try:
+        parse_study(data)
+        own = []
+    except CaseError as error:
+        own = list(error.faults)
+    data = copy.deepcopy(data)
+    mend_names(data, StudyFile)
+    if not isinstance(data.get("base"), str):
+        return own
+    try:
+        tables, place, changes = _case_and_changes(data, folder, overrides)
+        own += change_faults(tables, place, changes, "base")
+        return [*own, *unknown_columns(data, folder, overrides)]
+    except CaseError as error:
+        return [*own, *error.faults]
+
+
+def _case_and_changes(
+    data: Mapping[str, Any], folder: Path, overrides: Sequence[str]
+) -> tuple[dict[str, Any], Path, list[Change]]:
+    """Return the base case's tables, its folder, and what the study changes in it."""
+    file = folder / data["base"]
+    file = file / "case.toml" if file.is_dir() else file
+    try:
+        tables = read_case_file(file)
+    except CaseError as error:
+        raise CaseError([replace(fault, where=f"base: {fault.where}") for fault in error.faults]) from None
+    return tables, file.parent, [*_changes(data, folder), *(Change("--set", ((text,),)) for text in overrides)]
+
+
+def _changes(data: Mapping[str, Any], folder: Path) -> Iterator[Change]:
+    """Yield what the study changes in its case, as far as it can be told of one with faults."""
+    texts, axes = data.get("set"), data.get("axes")
+    for n, text in enumerate(texts if isinstance(texts, list) else ()):
+        if isinstance(text, str):
+            yield Change(f"set[{n}]", ((text,),))
+    for n, table in enumerate(axes if isinstance(axes, list) else ()):
+        options = _options(table) if isinstance(table, dict) else ()
+        if options:
+            yield Change(f"axes[{n}]", options)
+    if not axes and _sound(StudyFile, data) is not None:
+        for axis in axes_of(StudyFile.model_validate(data), folder):
+            yield Change(f"design.file, {axis.key}", _options({"key": axis.key, "values": list(axis.values or ())}))
+
+
+def _options(axis: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Return the changes for each value of an axis as it is written, with the keys that move along."""
+    key, values, also = axis.get("key"), axis.get("values"), axis.get("also")
+    if not isinstance(values, list):
+        values = [axis[end] for end in ("low", "high") if isinstance(axis.get(end), int | float)]
+    if not isinstance(key, str):
+        return ()
+    moved = also.items() if isinstance(also, dict) else ()
+    along = [(other, each) for other, each in moved if isinstance(each, list) and len(each) == len(values)]
+    every = [
+        (setting(key, value), *(setting(other, each[n]) for other, each in along)) for n, value in enumerate(values)
+    ]
+    return tuple(dict.fromkeys(every))[:MOST_VALUES]
+
+
+def unknown_columns(data: Mapping[str, Any], folder: Path, overrides: Sequence[str] = ()) -> list[Fault]:
+    """Return the columns the study asks for that no run of its case has; none where no case is sound."""
+    collect = _sound(Collect, data.get("collect", {}))
+    tables, place, changes = _case_and_changes(data, folder, overrides)
+    first = tuple(text for change in changes for text in change.options[0])
+    keys = [text.partition("=")[0] for text in first]
+    if collect is None or any(key.startswith("lesion.") for key in keys):  # the rules may be others in each member
+        return []
+    case = _sound_case(tables, place, first) or _sound_case(tables, place, ())
+    if case is None:
+        return []
+    asked = {f"collect.responses[{n}]": name for n, name in enumerate(collect.responses)}
+    asked |= {f"collect.pareto[{n}]": goal.partition(" ")[2].strip() for n, goal in enumerate(collect.pareto or ())}
+    return column_faults(case, asked, keys)
+
+
+def _sound_case(tables: Mapping[str, Any], folder: Path, changes: Sequence[str]) -> Case | None:
+    """Return the case with some changes, None where it cannot be had."""
+    data = copy.deepcopy(dict(tables))
+    if apply_overrides(data, tuple(changes)):
+        return None
+    try:
+        return parse_case(data, folder, check=False)
+    except CaseError:
+        return None

@@ -1,0 +1,164 @@
+"""study.html: the table and figures of a study on one page that opens without a network. Pure but for its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rfablate.errors import CaseError, Fault
+from rfablate.report.html_elements import icon, note, section, table
+from rfablate.results.wording import number, short
+from rfablate.study import study_figures as figures
+from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.study_data import Varied, response_title, shown_responses, varied_axes
+from rfablate.study.study_plan import Plan, axis_name
+
+ROWS_SHOWN = 400
+FAULTS_SHOWN = 50
+Numbers = list[tuple[str, FloatArray]]
+
+CAPTIONS = {
+    "Main effects": "Line: mean over all rows with that value; band: smallest and largest. Dots: an axis is a range.",
+    "Interactions": "Means of the first response; lines that are not parallel tell of an interaction.",
+    "Contours": "Over the two axes that move the first response most; mean over the others.",
+    "Parallel coordinates": "One line a row, coloured by the first response.",
+}
+
+
+def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> Path:
+    """Write study.html into a study's folder, whole or not at all, and return its path. `extra`: more sections."""
+    title = plan.study.title or folder.name
+    body = [
+        _header(plan, data, title),
+        *_sections(plan, data),
+        extra,
+        section("Failed members", _failures(data)),
+        section("Table", _table(plan, data)),
+        section("Study file", _study_file(folder)),
+    ]
+    sheet = files("rfablate.report").joinpath("page.css").read_text(encoding="utf-8")
+    text = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{sheet}</style></head>\n"
+        "<body><main>" + "\n".join(part for part in body if part) + "</main></body></html>\n"
+    )
+    part = folder / "study.html.part"
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, folder / "study.html")
+    return folder / "study.html"
+
+
+def _header(plan: Plan, data: StudyTable, title: str) -> str:
+    status = data.columns["status"]
+    good = sum(each not in ("failed", "not run", "not seen") for each in status)
+    failed, waiting = status.count("failed"), status.count("not run")
+    facts = [f"{len(plan.members)} members", f"{data.length} rows", f"{good} with a result"]
+    facts += [f"{failed} failed"] * bool(failed) + [f"{waiting} not run yet"] * bool(waiting)
+    kind = "good" if good == data.length else "part"
+    state = "complete" if kind == "good" else "with gaps"
+    return (
+        f'<header><p class="kicker">rfablate · study</p><h1>{escape(title)}</h1>'
+        f'<p class="facts"><span class="status {kind}">{icon(kind)}{state}</span>'
+        + "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+        + "</p></header>"
+    )
+
+
+def _sections(plan: Plan, data: StudyTable) -> list[str]:
+    """Return the figures' sections; without a result there are none."""
+    axes = varied_axes(plan, data)
+    responses: Numbers = [(name, data.numbers(name)) for name in shown_responses(plan, data)]
+    if not responses or not axes:
+        return [note("No figures: no member has a result yet.")]
+    drawings: dict[str, Callable[[], str]] = {
+        "Main effects": lambda: figures.main_effects(axes, responses),
+        "Interactions": lambda: figures.interactions(axes, *responses[0]),
+        "Contours": lambda: figures.contours(axes, responses),
+        "Parallel coordinates": lambda: figures.parallel(axes, responses),
+    }
+    found = [section(name, _figure(draw, CAPTIONS[name])) for name, draw in drawings.items()]
+    if plan.study.collect.pareto is not None:
+        found.append(section("Pareto front", _pareto(plan, data, axes)))
+    return found
+
+
+def _figure(draw: Callable[[], str], caption: str) -> str:
+    """Return a figure with its caption; a fault in it is said in its place and does not take the page with it."""
+    try:
+        drawn = draw()
+    except Exception as error:  # whatever a plotting library may raise
+        return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
+    return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>" if drawn else ""
+
+
+def read_goal(text: str, data: StudyTable, where: str) -> tuple[str, str, FloatArray]:
+    """Return the sense, the column and the numbers of a goal `min COLUMN` or `max COLUMN`.
+
+    Raises:
+        CaseError: it is none.
+    """
+    sense, _, name = text.partition(" ")
+    if sense not in ("min", "max"):
+        raise CaseError([Fault(where, f"found {text!r}", "min COLUMN or max COLUMN")], "study")
+    return sense, name.strip(), column_of(data, name.strip(), where)
+
+
+def _pareto(plan: Plan, data: StudyTable, axes: list[Varied]) -> str:
+    goals = [read_goal(text, data, "collect.pareto") for text in plan.study.collect.pareto or ()]
+    drawn, front = figures.pareto(goals, [axis.title for axis in axes])
+    head = [*(escape(axis.title) for axis in axes), *(escape(response_title(name)) for _, name, _ in goals), "member"]
+    rows = []
+    for n in front:
+        chosen = [escape(axis.labels[int(axis.x[n])]) if axis.named else short(axis.x[n], 5) for axis in axes]
+        rows.append([*chosen, *(short(y[n], 4) for _, _, y in goals), _link(data, n)])
+    caption = "Every row; the line joins those that no other beats in both goals."
+    return f'<figure style="max-width:700px">{drawn}<figcaption>{caption}</figcaption></figure>' + table(head, rows)
+
+
+def _failures(data: StudyTable) -> str:
+    seen: dict[str, str] = {}
+    for name, status, reason in zip(*(data.columns[key] for key in ("member", "status", "reason")), strict=True):
+        if status == "failed":
+            seen.setdefault(name, str(reason))
+    shown = list(seen.items())[:FAULTS_SHOWN]
+    rows = [(f"<code>failed/{escape(name)}</code>", f"<pre>{escape(reason)}</pre>") for name, reason in shown]
+    rest = f'<p class="small">and {len(seen) - len(shown)} more: see table.csv</p>' if len(seen) > len(shown) else ""
+    return table(("member", "reason"), rows, texts=2) + rest if rows else ""
+
+
+def _table(plan: Plan, data: StudyTable) -> str:
+    responses = shown_responses(plan, data) if data.responses() else []
+    keys = [axis.key for axis in plan.axes]
+    head = [*(escape(axis_name(axis)) for axis in plan.axes), *(escape(response_title(r)) for r in responses), "member"]
+    rows = []
+    for n in range(min(data.length, ROWS_SHOWN)):
+        answers = []
+        for name in responses:
+            bar = data.columns.get(f"{name}.bar", [None] * data.length)[n]
+            error = f' <span class="error">±{short(bar, 1)}</span>' if bar is not None else ""
+            answers.append(number(data.columns[name][n], 2) + error)
+        rows.append([*(_cell(data.columns[key][n]) for key in keys), *answers, _link(data, n)])
+    left = data.length - len(rows)
+    rest = f"The first {len(rows)} of {data.length} rows; " if left else ""
+    return f'<p class="small">{rest}all columns are in table.csv.</p>' + table(head, rows, texts=0)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else escape(str(value))
+
+
+def _link(data: StudyTable, row: int) -> str:
+    name, status = str(data.columns["member"][row]), data.columns["status"][row]
+    if status in ("failed", "not run", "not seen"):
+        return f'<span class="warn">{status}</span>'
+    return f'<a href="members/{escape(name)}/">run</a>'
+
+
+def _study_file(folder: Path) -> str:
+    file = folder / "study.toml"
+    return f"<pre>{escape(file.read_text(encoding='utf-8'))}</pre>" if file.is_file() else ""

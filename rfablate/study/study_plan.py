@@ -1,0 +1,193 @@
+"""The plan of a study: which runs it needs. Pure but for reading the study's own files.
+
+Every point of the design is a member: a readable name and a hash of its resolved case, so that a member is known again
+whatever changed around it. Only names are kept, cases are made when needed: 10,000 members take seconds.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rfablate.case.checks.all_checks import check_parts
+from rfablate.case.messages.schema_guide import split_unit
+from rfablate.case.read.case_file import parse_case, read_case_file
+from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.tables.schema import Case
+from rfablate.errors import CaseError, Fault
+from rfablate.study.design import Point, axes_of, points_of
+from rfablate.study.study_checks import setting
+from rfablate.study.study_file import parse_study, study_faults, unknown_columns
+from rfablate.study.study_tables import Axis, StudyFile
+
+SLUG_LENGTH = 100
+TRIED = 20
+"""Members that are checked in full before anything runs; the others are when their turn comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run that a study needs: the directory's name and the design's points it answers, by their number."""
+
+    name: str
+    point: Point
+
+
+class Plan:
+    """A study file made ready: axes, and members in the order of the design.
+
+    axes: all of them, in the file's order. run_axes: those that change the run.
+    history: the one whose shorter times are read from the longest's run.
+    members: each different run once. rows: for every point of the design its place in `members`.
+    """
+
+    def __init__(
+        self,
+        study: StudyFile,
+        folder: Path,
+        overrides: Sequence[str] = (),
+        points: Iterable[Point] | None = None,
+    ) -> None:
+        """Plan a study whose paths start from `folder`; `points` stand in for the design where they are given.
+
+        Raises:
+            CaseError: the base case cannot be read, an axis names no key of it, or no member is a sound case.
+        """
+        self.study = study
+        base = folder / study.base
+        self._file = base / "case.toml" if base.is_dir() else base
+        self._data = read_case_file(self._file)
+        faults = apply_overrides(self._data, (*study.set, *overrides))
+        if faults:
+            raise CaseError(faults, study.base)
+        self._data.setdefault("output", {})["report"] = study.reports
+        self.axes = axes_of(study, folder)
+        self.history = next((axis for axis in self.axes if axis.from_history), None)
+        self.run_axes = tuple(axis for axis in self.axes if axis is not self.history)
+        self.members: list[Member] = []
+        self.points: list[Point] = []
+        self.rows: list[int] = []
+        self._number: dict[str, int] = {}
+        for point in points_of(study.design, self.run_axes) if points is None else points:
+            self.add(point)
+        self._try_some()
+
+    def add(self, point: Point) -> Member:
+        """Take a point up, as a new member or one that is there, and return the member."""
+        case = self._resolve(point)
+        digest = case_hash(case)
+        number = self._number.setdefault(digest, len(self.members))
+        if number == len(self.members):
+            self.members.append(Member(f"{self._slug(point)}-{digest[:10]}", point))
+        self.points.append(point)
+        self.rows.append(number)
+        return self.members[number]
+
+    def case_of(self, member: Member) -> Case:
+        """Return the member's case, checked, titled with what is special about it.
+
+        Raises:
+            CaseError: the case has faults.
+        """
+        case = self._resolve(member.point)
+        faults = check_parts(Parts.of(case))
+        if faults:
+            raise CaseError(faults, member.name)
+        special = ", ".join(f"{axis_name(axis)} {label_of(axis, v)}" for axis, v in self._valued(member.point))
+        return case.model_copy(update={"title": f"{case.title}: {special}"})
+
+    def history_values(self) -> tuple[float, ...]:
+        """Return the times read from one run's history, ascending; none where no axis asks for it."""
+        return tuple(sorted(float(v) for v in self.history.values or ())) if self.history else ()
+
+    def _valued(self, point: Point) -> Iterator[tuple[Axis, Any]]:
+        yield from zip(self.run_axes, point, strict=True)
+
+    def _resolve(self, point: Point) -> Case:
+        """Return the case of a point, its tables sound by themselves but not yet checked against each other."""
+        data = copy.deepcopy(self._data)
+        changes = []
+        for axis, value in self._valued(point):
+            changes.append(setting(axis.key, value))
+            for key, values in axis.also.items():
+                changes.append(setting(key, values[_index(axis, value)]))
+        if self.history is not None:
+            changes.append(setting(self.history.key, self.history_values()[-1]))
+        faults = apply_overrides(data, tuple(changes))
+        if faults:
+            raise CaseError(faults, str(self._file))
+        case = parse_case(data, self._file.parent, str(self._file), check=False)
+        if self.history is not None and getattr(case.generator, "cooldown", 0.0) > 0.0:
+            found = f"found generator.cooldown_s = {case.generator.cooldown:g} beside from_history"
+            raise CaseError([Fault("axes", found, "no cooling down: a shorter run would cool sooner")], str(self._file))
+        return case if self.history is None else self._observing(case)
+
+    def _observing(self, case: Case) -> Case:
+        """Return the case with all numbers kept at the times that are read from its run."""
+        assert self.history is not None
+        begin = float(getattr(case.generator, "ramp", 0.0)) if self.history.key == "generator.hold_s" else 0.0
+        times = {*case.output.observe_at, *(begin + value for value in self.history_values()[:-1])}
+        return case.model_copy(update={"output": case.output.model_copy(update={"observe_at": tuple(sorted(times))})})
+
+    def _slug(self, point: Point) -> str:
+        parts = [f"{axis_name(axis)}={label_of(axis, value)}" for axis, value in self._valued(point)]
+        return re.sub(r"[^A-Za-z0-9.+=_-]+", "-", "_".join(parts))[:SLUG_LENGTH] or "base"
+
+    def _try_some(self) -> None:
+        """Refuse the study where each of some members, spread over all, is a faulty case."""
+        step = max(1, len(self.members) // TRIED)
+        fault: CaseError | None = None
+        for member in self.members[::step]:
+            try:
+                self.case_of(member)
+                return
+            except CaseError as error:
+                fault = fault or error
+        if fault is not None:
+            raise fault
+
+
+def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
+    """Return the plan of the study file, or of the study.toml in a folder.
+
+    Raises:
+        CaseError: the study or its base case has faults; carries all of them, each where it comes from.
+    """
+    file = file / "study.toml" if file.is_dir() else file
+    data = read_case_file(file, "study")
+    try:
+        plan = Plan(parse_study(data, str(file)), file.parent, overrides)
+    except CaseError as error:
+        raise CaseError(study_faults(data, file.parent, overrides) or error.faults, str(file)) from None
+    faults = unknown_columns(data, file.parent, overrides)
+    if faults:
+        raise CaseError(faults, str(file))
+    return plan
+
+
+def case_hash(case: Case) -> str:
+    """Return a hash of everything in a case but its title and whether a report is drawn."""
+    plain = case.model_copy(update={"title": "", "output": case.output.model_copy(update={"report": False})})
+    return hashlib.sha256(plain.model_dump_json(by_alias=True).encode()).hexdigest()
+
+
+def axis_name(axis: Axis) -> str:
+    """Return an axis' short name: its own, or the key's last part without its unit."""
+    return axis.name or split_unit(axis.key.rsplit(".", 1)[-1])[0]
+
+
+def label_of(axis: Axis, value: Any) -> str:
+    """Return what a value of an axis is called: its label, or the value itself."""
+    if axis.labels is not None:
+        return axis.labels[_index(axis, value)]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _index(axis: Axis, value: Any) -> int:
+    return (axis.values or ()).index(value)

@@ -1,0 +1,206 @@
+"""Running members: as many at once as there is room for, each a process of its own that dies with the study.
+
+A process a member costs 1.3 s of imports beside 2 to 4 s of an axisymmetric run, and buys that no member can take
+another's memory, MPI or life.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rfablate.case.read.case_file import dump_case
+from rfablate.cluster.slurm import launched
+from rfablate.errors import CaseError
+from rfablate.study.members import StudyDirectory
+from rfablate.study.study_plan import Member, Plan
+from rfablate.study.study_progress import StudyProgress
+
+POLL_S = 0.02
+GRACE_S = 10.0
+"""Time a member has to end when the study is interrupted, before it is killed [s]."""
+STOPPED = (6, -signal.SIGTERM, -signal.SIGUSR2, 128 + signal.SIGTERM, 128 + signal.SIGUSR2)
+"""Exit codes of a run that was told to end, as when a batch system ends all processes of a job."""
+EXCEEDED = 5
+"""Exit code of a run that ended well with a protected structure over its limit."""
+CONSOLE = "console.txt"
+CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
+_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+class Job(Protocol):
+    """A member at work; what subprocess.Popen offers of it."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it runs."""
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; SIGUSR2 asks it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+
+
+Start = Callable[[Path, int], Job]
+"""Starts the run of the case.toml in a directory; the number is the study's lock, to be inherited."""
+
+
+def start_run(
+    ranks: int = 1,
+    command: Sequence[str] = (sys.executable, "-m", "rfablate"),
+    launcher: str = "mpirun -n {ranks} --oversubscribe",
+) -> Start:
+    """Return what starts `rfablate run` on so many ranks, or `rfablate resume` where there is a checkpoint."""
+    whole = launched(launcher, ranks, command)
+
+    def start(directory: Path, lock: int) -> Job:
+        if any((directory / name).is_file() for name in CHECKPOINTS):
+            arguments: tuple[str, ...] = ("resume", str(directory), "--quiet")
+        else:
+            arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
+        with (directory / CONSOLE).open("wb") as console:
+            return subprocess.Popen(
+                (*whole, *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                pass_fds=(lock,),
+                start_new_session=True,  # ctrl-C is for the study, which then ends its members
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+
+    return start
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+
+
+@dataclass
+class _Running:
+    member: Member
+    job: Job
+    begun: float
+    claim: int | None
+
+
+def run_members(
+    plan: Plan,
+    members: Sequence[Member],
+    directory: StudyDirectory,
+    *,
+    start: Start,
+    slots: int,
+    lock: int | None,
+    progress: StudyProgress,
+) -> None:
+    """Run `members`, `slots` at once; a failing one is put apart and the rest go on.
+
+    lock: that of the whole study; None: others run members of it too, and each member is claimed before it is run.
+
+    KeyboardInterrupt ends the running members, which go on from their checkpoints when the study is started again.
+    """
+    waiting, running = iter(members), list[_Running]()
+    try:
+        while True:
+            while len(running) < slots and (member := next(waiting, None)) is not None:
+                claim = directory.claim(member.name) if lock is None else None
+                if lock is None and (claim is None or directory.state(member.name) != "open"):
+                    _let_go(claim)  # another has it, or had it since
+                    continue
+                job = _launch(plan, member, directory, start, claim if lock is None else lock)
+                if job is None:
+                    progress.failed(member.name)
+                    _let_go(claim)
+                else:
+                    running.append(_Running(member, job, time.monotonic(), claim))
+            if not running:
+                return
+            ended = [each for each in running if each.job.poll() is not None]
+            running = [each for each in running if each not in ended]
+            for each in ended:
+                _judge(each, directory, progress)
+                _let_go(each.claim)
+            progress.show(len(running))
+            if not ended:
+                time.sleep(POLL_S)
+    finally:
+        _end(running)
+
+
+def _let_go(claim: int | None) -> None:
+    if claim is not None:
+        os.close(claim)
+
+
+def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start, lock: int | None) -> Job | None:
+    """Write the member's case and start it; None where the case is refused."""
+    assert lock is not None
+    try:
+        case = plan.case_of(member)
+    except CaseError as error:
+        directory.put_apart(member.name, {"exit_code": error.exit_code, "reason": str(error), "wall_s": 0.0})
+        return None
+    place = directory.members / member.name
+    place.mkdir(exist_ok=True)
+    for left in ("summary.json", "failure.json"):  # one that could not be read, one of a move that was cut short
+        (place / left).unlink(missing_ok=True)
+    (place / "case.toml").write_text(dump_case(case), encoding="utf-8")
+    return start(place, lock)
+
+
+def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
+    name, code = ended.member.name, ended.job.poll()
+    if code in STOPPED:  # it stays open
+        return
+    summary = directory.summary(name)
+    if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
+        progress.completed(name)
+        return
+    reason = str(summary["reason"]) if summary is not None and summary.get("status") == "failed" else ""
+    reason = reason or _last_words(directory.members / name / CONSOLE, code)
+    wall = round(time.monotonic() - ended.begun, 3)
+    directory.put_apart(name, {"exit_code": code, "reason": reason, "wall_s": wall})
+    progress.failed(name)
+
+
+def _last_words(console: Path, code: int | None) -> str:
+    """Return what a failed run said last: its error, or its end by a signal."""
+    if code is not None and code < 0:
+        return f"ended by {signal.Signals(-code).name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+    try:
+        text = console.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        text = ""
+    error = text.rfind("error: ")
+    return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code}, and nothing said"
+
+
+def _end(running: Sequence[_Running]) -> None:
+    for each in running:
+        each.job.send_signal(signal.SIGUSR2)  # which mpirun hands on, and waits
+    end = time.monotonic() + GRACE_S
+    for each in running:
+        try:
+            each.job.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            each.job.kill()
+            each.job.wait()
+
+
+def slots_for(ranks: int, jobs: int | None) -> int:
+    """Return how many members run at once: as asked, or as many as this process' cores allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return jobs if jobs is not None else max(1, cores // ranks)
