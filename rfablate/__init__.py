@@ -1,3 +1,104 @@
-"""Lesions of radiofrequency electrodes in tissue: electric field, bioheat, control and damage on FEniCSx."""
+"""Lesions of radiofrequency electrodes in tissue: electric field, bioheat, control and damage on FEniCSx.
 
-__version__ = "0.1.0"
+    import rfablate as rfa
+
+    case = rfa.load_case("cases/trigeminal")
+    hotter = case.with_changes({"generator.target_degC": 75})
+    result = rfa.run(hotter, "runs/hotter")
+    result.lesion["isotherm_50C"].width_mm
+
+The names below are the public interface; nothing is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rfablate.version import __version__
+
+if TYPE_CHECKING:
+    from rfablate.api.run_case import load_case, open_run, resume, run
+    from rfablate.api.run_result import Fields, RunResult
+    from rfablate.api.studies import StudyResult, compare, find, run_study
+    from rfablate.case.tables.generator_tables import (
+        ConstantCurrent,
+        ConstantPower,
+        ConstantVoltage,
+        Pulsed,
+        Replay,
+        Staged,
+        SurfaceTemperature,
+        TemperatureControl,
+    )
+    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Tube
+    from rfablate.case.tables.geometry_tables import AxisymmetricDomain as Axisymmetric
+    from rfablate.case.tables.geometry_tables import Box as BoxStructure
+    from rfablate.case.tables.geometry_tables import BoxDomain as Box
+    from rfablate.case.tables.geometry_tables import Cylinder as CylinderStructure
+    from rfablate.case.tables.geometry_tables import CylinderDomain as Cylinder
+    from rfablate.case.tables.geometry_tables import MeshDomain as UserMesh
+    from rfablate.case.tables.schema import Case
+    from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
+    from rfablate.results.summary_models import EnergyBalance, LesionMeasures, RunSummary, StructureResult
+
+_GENERATORS = "rfablate.case.tables.generator_tables"
+_GEOMETRY = "rfablate.case.tables.geometry_tables"
+_PUBLIC = {
+    "load_case": "rfablate.api.run_case",
+    "open_run": "rfablate.api.run_case",
+    "resume": "rfablate.api.run_case",
+    "run": "rfablate.api.run_case",
+    "Fields": "rfablate.api.run_result",
+    "RunResult": "rfablate.api.run_result",
+    "StudyResult": "rfablate.api.studies",
+    "compare": "rfablate.api.studies",
+    "find": "rfablate.api.studies",
+    "run_study": "rfablate.api.studies",
+    "Case": "rfablate.case.read.case_file",
+    "Axisymmetric": f"{_GEOMETRY}:AxisymmetricDomain",
+    "Box": f"{_GEOMETRY}:BoxDomain",
+    "Cylinder": f"{_GEOMETRY}:CylinderDomain",
+    "UserMesh": f"{_GEOMETRY}:MeshDomain",
+    "Applicator": _GEOMETRY,
+    "BoxStructure": f"{_GEOMETRY}:Box",
+    "CylinderStructure": f"{_GEOMETRY}:Cylinder",
+    "Ellipsoid": _GEOMETRY,
+    "HalfSpace": _GEOMETRY,
+    "Slab": _GEOMETRY,
+    "Sphere": _GEOMETRY,
+    "Tube": _GEOMETRY,
+    "ConstantCurrent": _GENERATORS,
+    "ConstantPower": _GENERATORS,
+    "ConstantVoltage": _GENERATORS,
+    "Pulsed": _GENERATORS,
+    "Replay": _GENERATORS,
+    "Staged": _GENERATORS,
+    "SurfaceTemperature": _GENERATORS,
+    "TemperatureControl": _GENERATORS,
+    "CaseError": "rfablate.errors",
+    "Interrupted": "rfablate.errors",
+    "MeshError": "rfablate.errors",
+    "RfablateError": "rfablate.errors",
+    "SolveError": "rfablate.errors",
+    "StepError": "rfablate.errors",
+    "EnergyBalance": "rfablate.results.summary_models",
+    "LesionMeasures": "rfablate.results.summary_models",
+    "RunSummary": "rfablate.results.summary_models",
+    "StructureResult": "rfablate.results.summary_models",
+}
+"""Where each public name is: its module, and its name there where that is another one."""
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'rfablate' has no attribute {name!r}")
+    module, _, there = _PUBLIC[name].partition(":")
+    found = globals()[name] = getattr(import_module(module), there or name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

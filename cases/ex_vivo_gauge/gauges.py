@@ -13,7 +13,7 @@ from mpi4py import MPI
 
 from rfablate.case.read.case_file import load_case
 from rfablate.physics.library import applicator_model
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 
 HERE = Path(__file__).parent
 QUICK = ("output.report=false", "output.error_bar=false", "output.fields_interval_s=60")

@@ -25,8 +25,8 @@ from rfablate.lesion.observer import Observer
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import Problem, build_problem
-from rfablate.run.prior_treatment import begin
-from rfablate.run.recorder import Record
+from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.recorder import Record
 from rfablate.solve.loop import steps
 from rfablate.timing import Stopwatch
 

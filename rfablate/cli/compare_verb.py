@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rfablate.errors import CaseError, Fault
 
 if TYPE_CHECKING:
-    from rfablate.results.run_reader import RunData
+    pass
 
 
 def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +23,10 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 def compare(args: argparse.Namespace) -> int:
     """Say what differs between two finished runs; return the exit code."""
-    from rfablate.compare.compare_text import as_json, as_text
-    from rfablate.compare.two_runs import compare_runs
-    from rfablate.results.run_directory import refuse_unfinished
-    from rfablate.results.run_reader import load_run
+    from rfablate.api.studies import compare as compare_runs
+    from rfablate.comparison.compare_text import as_json, as_text
 
-    refuse_unfinished([args.a, args.b], "compare")
-    a, b = load_run(args.a), load_run(args.b)
-    _refuse_damaged([a, b])
-    found = compare_runs(a, b)
+    found = compare_runs(args.a, args.b)
     print(as_text(found))
     if args.json is not None:
         try:
@@ -41,15 +36,3 @@ def compare(args: argparse.Namespace) -> int:
                 [Fault(str(args.json), error.strerror or str(error), "a writable file")], "compare"
             ) from None
     return 0
-
-
-def _refuse_damaged(runs: list[RunData]) -> None:
-    """Raise CaseError where summary.json or case.toml of a run cannot be read."""
-    faults = [
-        Fault(str(run.directory), note.partition(": ")[0], "a finished run's directory")
-        for run in runs
-        for note in run.missing
-        if note.startswith(("summary.json", "case.toml"))
-    ]
-    if faults:
-        raise CaseError(faults, "compare")

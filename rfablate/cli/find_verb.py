@@ -6,14 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rfablate.cli.study_verb import INTERRUPTED, NOT_ALL, count, finish, study_name
+from rfablate.cli.study_verb import INTERRUPTED, NOT_ALL, count
+from rfablate.study.find_run import keep_answer, run_open
+from rfablate.study.study_run import finish, study_name
 
 if TYPE_CHECKING:
-    from rfablate.case.tables.schema import Case
-    from rfablate.study.goals import Question
     from rfablate.study.inverse_search import Answer
     from rfablate.study.members import StudyDirectory
-    from rfablate.study.search_runs import Search
 
 
 def add_find_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +50,15 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
 def find(args: argparse.Namespace) -> int:
     """Answer a question by a search; return the exit code."""
     from rfablate.case.read.case_file import load_case
+    from rfablate.study.goals import Shorthand, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
     from rfablate.study.worker_pool import start_run
 
     case = load_case(args.case, args.overrides)
-    question = _question(args, case)
+    shorthand = Shorthand(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
+    question = question_of(case, args.vary, args.goal, args.minimise, args.maximise, shorthand)
     search = Search(args.case, args.overrides, question)
     print(question, flush=True)
     directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
@@ -75,29 +76,9 @@ def find(args: argparse.Namespace) -> int:
             print("\ninterrupted: the finished runs are kept; the same command goes on", flush=True)
             return INTERRUPTED
         _say_answer(answer, directory)
-        _keep_answer(answer, directory)
+        keep_answer(answer, directory)
         finish(search.plan, directory)
     return 0 if answer.x is not None else NOT_ALL
-
-
-def _question(args: argparse.Namespace, case: Case) -> Question:
-    """Return what is asked, in a shorthand or in full."""
-    from rfablate.case.geometry.applicator_spacing import SPACING
-    from rfablate.study.goals import ask, to_cover, to_join
-
-    shorthand = {
-        "generator.hold_s": args.shortest_hold,
-        "generator.target_degC": args.least_temperature,
-        SPACING: args.largest_spacing,
-    }
-    key = next((key for key, wanted in shorthand.items() if wanted), None)
-    if key is None:
-        return ask(case, args.vary, args.goal, args.minimise, args.maximise)
-    ranged = next((text for text in args.vary if text.partition("=")[0] == key), key)
-    others = [text for text in args.vary if text != ranged]
-    if key == SPACING:
-        return to_join(case, ranged, args.margin_mm, others, args.goal)
-    return to_cover(case, ranged, shorthand[key], args.margin_mm, others, args.goal)
 
 
 def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
@@ -119,35 +100,3 @@ def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
         error = f" ±{bar:.2g}" if bar is not None else ""
         print(f"  {column} = {answer.numbers[column]:.5g}{error}")
     print(f"  proven by {directory.members / answer.member}, found in {answer.runs} runs")
-
-
-def _keep_answer(answer: Answer, directory: StudyDirectory) -> None:
-    """Write answer.json: the question, the answer, every number of the run that proves it."""
-    from rfablate.results.summary_file import write_summary
-
-    keys = [vary.key for vary in answer.question.varied]
-    found = {
-        "question": str(answer.question),
-        "answer": None if answer.x is None else dict(zip(keys, answer.x, strict=True)),
-        "nearest": dict(zip(keys, answer.nearest, strict=True)),
-        "error_bar": answer.spread,
-        "no_closer": answer.why or None,
-        "runs": answer.runs,
-        "proven_by": answer.member,
-        "numbers": answer.numbers,
-    }
-    write_summary(directory.path / "answer.json", found)
-
-
-def run_open(
-    search: Search, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
-) -> None:
-    """Run those of some members that have neither a result nor a failure yet, and say what each comes to."""
-    from rfablate.study.study_progress import StudyProgress
-    from rfablate.study.worker_pool import run_members, slots_for
-
-    todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
-    progress = StudyProgress(len(todo), 0, 0, what="runs", told=lambda name: search.told(name, directory))
-    slots = slots_for(ranks, jobs)
-    run_members(search.plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
-    progress.clear()

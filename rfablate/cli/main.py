@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rfablate import __version__
-from rfablate.cli.collective_verbs import THREADS, case_name, mesh_case, resume_run, run_case, say_error
+from rfablate.case.read.case_name import case_name
+from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.signals import listen
+from rfablate.version import __version__
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -247,7 +248,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     """
     from mpi4py import MPI
 
-    import rfablate.run.run  # noqa: F401 - a missing module is told before any rank sets to work
+    import rfablate.simulation.run  # noqa: F401 - a missing module is told before any rank sets to work
 
     comm = MPI.COMM_WORLD
     # MPI is finalised when Python has given signals back; Open MPI's daemon may then send SIGTERM to whom it sees go

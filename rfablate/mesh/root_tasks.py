@@ -12,6 +12,11 @@ from rfablate.errors import RfablateError
 Value = TypeVar("Value")
 
 
+def from_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value:
+    """Return on every rank what `work` gives on rank 0; if it raises, every rank raises the same. Collective."""
+    return comm.bcast(on_root(comm, work))
+
+
 def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
     """Return what `work` gives on rank 0 and None elsewhere; if it raises, every rank raises the same. Collective."""
     value: Value | None = None

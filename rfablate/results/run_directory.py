@@ -139,7 +139,12 @@ class RunDirectory:
 
     def written(self) -> list[str]:
         """Return the names of the files that are there now, the page for people first."""
-        return [name for name in reversed(NAMES) if (self.path / name).is_file()]
+        return present_files(self.path)
+
+
+def present_files(path: Path) -> list[str]:
+    """Return the names of the files of a run that are there, the page for people first."""
+    return [name for name in reversed(NAMES) if (path / name).is_file()]
 
 
 def refuse_used(path: Path, *, overwrite: bool) -> None:

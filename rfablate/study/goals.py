@@ -13,9 +13,10 @@ from typing import Any
 from rfablate.case.geometry.applicator_spacing import SPACING, spacing_of
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.read.case_file import dump_case
+from rfablate.case.read.overrides import setting
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
-from rfablate.study.study_checks import Change, change_faults, column_faults, setting
+from rfablate.study.study_checks import Change, change_faults, column_faults
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -203,3 +204,46 @@ def _value_at(case: Case, key: str) -> Any:
         else:
             found = found.get(part) if isinstance(found, dict) else None
     return found
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """Questions that users ask often; at most one of the first three is set."""
+
+    shortest_hold: str | None = None
+    """A target, whose least generator.hold_s is searched for."""
+    least_temperature: str | None = None
+    """A target, whose least generator.target_degC is searched for."""
+    largest_spacing: bool = False
+    margin_mm: float = 0.0
+    """Depth in the lesion of the target, or of the line between tips [mm]."""
+
+
+def question_of(  # noqa: PLR0913
+    case: Case,
+    vary: Sequence[str],
+    goals: Sequence[str],
+    minimise: str | None,
+    maximise: str | None,
+    shorthand: Shorthand,
+) -> Question:
+    """Return what is asked, by a shorthand or in full.
+
+    Raises:
+        CaseError: a key, column or target is wrong.
+    """
+    from rfablate.case.geometry.applicator_spacing import SPACING
+
+    asked = {
+        "generator.hold_s": shorthand.shortest_hold,
+        "generator.target_degC": shorthand.least_temperature,
+        SPACING: shorthand.largest_spacing,
+    }
+    key = next((key for key, wanted in asked.items() if wanted), None)
+    if key is None:
+        return ask(case, vary, goals, minimise, maximise)
+    ranged = next((text for text in vary if text.partition("=")[0] == key), key)
+    others = [text for text in vary if text != ranged]
+    if key == SPACING:
+        return to_join(case, ranged, shorthand.margin_mm, others, goals)
+    return to_cover(case, ranged, str(asked[key]), shorthand.margin_mm, others, goals)

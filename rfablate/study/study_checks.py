@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from rfablate.case.messages.suggestions import closest, did_you_mean
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.read.overrides import apply_overrides
@@ -96,11 +94,6 @@ class Change:
 
     where: str
     options: tuple[tuple[str, ...], ...]
-
-
-def setting(key: str, value: Any) -> str:
-    """Return the change that gives a key of the case a value."""
-    return f"{key}={tomli_w.dumps({'value': value}).partition('= ')[2].strip()}"
 
 
 def change_faults(data: Mapping[str, Any], folder: Path, changes: Sequence[Change], itself: str = "") -> list[Fault]:

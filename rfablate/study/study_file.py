@@ -12,11 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from rfablate.case.messages.validation_faults import faults_of, mend_names
 from rfablate.case.read.case_file import parse_case, read_case_file
-from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.design import axes_of
-from rfablate.study.study_checks import Change, axis_faults, change_faults, column_faults, design_faults, setting
+from rfablate.study.study_checks import Change, axis_faults, change_faults, column_faults, design_faults
 from rfablate.study.study_tables import Axis, Collect, Design, StudyFile
 
 MOST_VALUES = 50

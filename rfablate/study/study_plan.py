@@ -17,12 +17,11 @@ from typing import Any
 from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.case.read.case_file import parse_case, read_case_file
-from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.design import Point, axes_of, points_of
-from rfablate.study.study_checks import setting
 from rfablate.study.study_file import parse_study, study_faults, unknown_columns
 from rfablate.study.study_tables import Axis, StudyFile
 

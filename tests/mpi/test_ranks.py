@@ -210,7 +210,7 @@ import importlib
 from mpi4py import MPI
 from rfablate.cli.main import main
 
-module = importlib.import_module("rfablate.solve.loop" if "{place}" == "solve_step" else "rfablate.run.run")
+module = importlib.import_module("rfablate.solve.loop" if "{place}" == "solve_step" else "rfablate.simulation.run")
 real = module.{place}
 
 def faulty(*args, **kwargs):

@@ -27,8 +27,8 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Interrupted
 from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.checkpoint import read_checkpoint
-from rfablate.run.prior_treatment import interpolate
-from rfablate.run.run import resume, run
+from rfablate.simulation.prior_treatment import interpolate
+from rfablate.simulation.run import resume, run
 
 MESH_ERROR = 0.03
 OFF = {"kind": "power", "power_W": 0.0, "duration_s": 5.0}
@@ -166,7 +166,7 @@ def test_steam_carried_over_gives_its_heat_back(comm: MPI.Comm, tmp_path: Path) 
 def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
     first: Path, comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import rfablate.run.run as module
+    import rfablate.simulation.run as module
 
     case = _case(first, z=2.0, cooled=False)
     whole = run(case, tmp_path / "whole", comm).summary

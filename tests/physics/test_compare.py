@@ -8,9 +8,9 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.case.read.case_file import load_case
-from rfablate.compare.two_runs import LesionPairs, compare_lesions
+from rfablate.comparison.two_runs import LesionPairs, compare_lesions
 from rfablate.results.run_reader import RunData, load_run
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 
 NEEDLE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
 END_S = 130.0

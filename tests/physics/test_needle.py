@@ -17,7 +17,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.case.read.case_file import load_case
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
 REFERENCE = {

@@ -26,7 +26,7 @@ from meshes.structured import geometric, shell_half_plane
 from rfablate.mesh.domain import Domain
 from rfablate.physics.generator import Pulsed
 from rfablate.problem.problem import unguarded
-from rfablate.run.pulse_monitor import PulseRecord
+from rfablate.simulation.pulse_monitor import PulseRecord
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch

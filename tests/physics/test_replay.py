@@ -20,7 +20,7 @@ from mpi4py import MPI
 from meshes.sphere import write_sphere
 from rfablate.report.time_histories import history_figure
 from rfablate.results.run_reader import load_run
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 from tests.build import SIGMA, UNLIMITED, mesh_case
 
 COLUMNS = {

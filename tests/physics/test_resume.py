@@ -25,7 +25,7 @@ from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Interrupted, MeshError, SolveError
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.run.run import resume, run
+from rfablate.simulation.run import resume, run
 from tests.compare import apart
 
 CASES = Path(__file__).parents[1] / "mpi" / "cases"
@@ -144,7 +144,7 @@ def test_checkpoints_come_by_the_simulated_time_by_the_clock_or_not_at_all(
     comm: MPI.Comm, shared_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No step is cut for one: it is written after the first step that reaches its time, and at the end."""
-    from rfablate.run.checkpointing import Keeper
+    from rfablate.simulation.checkpointing import Keeper
 
     written: list[float] = []
     monkeypatch.setattr(Keeper, "write", lambda self, state: written.append(state.t) or setattr(self, "_t", state.t))
@@ -276,7 +276,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
 
 def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
     """While it finds its error bar: the treatment is over, the summary not written."""
-    import rfablate.run.run as module
+    import rfablate.simulation.run as module
 
     def dies(*args: Any) -> Any:
         raise Killed
@@ -317,7 +317,7 @@ def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: P
     with pytest.raises(CaseError, match=r"not the one in case\.toml"):
         _resume(folder, comm)
     (folder / "case.toml").write_text(text)
-    import rfablate.run.run as module
+    import rfablate.simulation.run as module
 
     with pytest.MonkeyPatch.context() as patch:
         other = _case("axisymmetric", *COOLED, "mesh.scale=1.2")

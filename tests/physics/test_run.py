@@ -16,7 +16,7 @@ from meshes.sphere import write_sphere
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
 from rfablate.results.checkpoint import read_checkpoint
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 from tests.build import UNLIMITED, constant_voltage, mesh_case
 from tests.compare import leaves
 

@@ -11,7 +11,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.case.read.case_file import load_case
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 from tests.pure.test_cli import rfablate
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"

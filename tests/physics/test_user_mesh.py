@@ -15,7 +15,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh.user_mesh import read_mesh
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 
 TAGS = {"tissue": 1, "lens": 2, "active": 1, "shaft": 2, "outer": 3}
 

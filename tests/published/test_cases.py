@@ -21,7 +21,7 @@ from rfablate.case.checks.all_checks import case_warnings
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.read.case_file import load_case
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 from tests.shipped import CASES, EARLIER, load_shipped
 
 if sys.version_info >= (3, 11):

@@ -8,7 +8,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.results.flatten import flatten
-from rfablate.run.run import run
+from rfablate.simulation.run import run
 from rfablate.study.results_table import at_time
 from rfablate.study.study_file import load_study
 from rfablate.study.study_plan import Plan

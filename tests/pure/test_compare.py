@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rfablate.cli.main import main
-from rfablate.compare.case_diff import ABSENT, case_difference
-from rfablate.compare.number_deltas import pair_numbers
-from rfablate.compare.two_runs import LesionPairs, compare_runs
+from rfablate.comparison.case_diff import ABSENT, case_difference
+from rfablate.comparison.number_deltas import pair_numbers
+from rfablate.comparison.two_runs import LesionPairs, compare_runs
 from rfablate.results.fields_file import FieldsFile
 from rfablate.results.run_reader import load_run
 

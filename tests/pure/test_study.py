@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from rfablate.case.read.case_file import load_case
-from rfablate.cli.study_verb import run
 from rfablate.errors import CaseError
 from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import StudyTable, collect
 from rfablate.study.study_plan import Plan, load_plan
+from rfablate.study.study_run import run
 from rfablate.study.worker_pool import start_run
 
 DATA = Path(__file__).parent / "data"

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from rfablate.cli.study_verb import run
 from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import collect
 from rfablate.study.study_plan import load_plan
+from rfablate.study.study_run import run
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -35,7 +35,7 @@ values = [30, 60, 90, 120]
 DRIVER = f"""
 import sys
 from pathlib import Path
-from rfablate.cli.study_verb import finish, run
+from rfablate.study.study_run import finish, run
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import load_plan
 from rfablate.study.worker_pool import start_run

@@ -24,7 +24,7 @@ STUDY = (
 SHARE = f"""
 import sys
 from pathlib import Path
-from rfablate.cli.study_verb import run
+from rfablate.study.study_run import run
 from rfablate.study.members import StudyDirectory
 from rfablate.study.worker_pool import start_run
 from rfablate.study.study_plan import load_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
 from rfablate.case.messages.validation_faults import faults_of, mend_names
 from rfablate.case.read.bone_shells import expand_shells
-from rfablate.case.read.overrides import apply_overrides
+from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
 from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.resolve.tissues import case_tissues
-from rfablate.case.tables.schema import Case
+from rfablate.case.tables.schema import Case, register
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
 
@@ -33,7 +33,7 @@ else:
 _NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
 """A list of numbers as tomli_w writes it, one a line."""
 
-__all__ = ["case_tissues", "dump_case", "load_case", "parse_case", "read_case_file"]
+__all__ = ["Case", "case_tissues", "dump_case", "load_case", "parse_case", "read_case_file"]
 
 
 def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
@@ -186,3 +186,45 @@ def dump_case(case: Case) -> str:
     """Return the case as a TOML file in clinic units, defaults too; it reads back to an equal case."""
     text = tomli_w.dumps(case.model_dump(mode="python", by_alias=True, exclude_none=True))
     return _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
+
+
+def change_case(case: Case, changes: Mapping[str, Any]) -> Case:
+    """Return a case with other values for some keys; see `Case.with_changes`."""
+    data = _plain(case.model_dump(mode="python", by_alias=True, exclude_unset=True))
+    _put_kinds_in(data, _plain(case.model_dump(mode="python", by_alias=True)))
+    _take_models_out(data)
+    faults = apply_overrides(data, tuple(setting(key, value) for key, value in changes.items()))
+    if faults:
+        raise CaseError(faults, case.title)
+    return parse_case(data, source=case.title)
+
+
+def _put_kinds_in(data: Any, whole: Any) -> None:
+    """Add the `kind` of every table, which a case made in Python does not name."""
+    if isinstance(data, dict):
+        if "kind" in whole:
+            data["kind"] = whole["kind"]
+        for key, value in data.items():
+            _put_kinds_in(value, whole[key])
+    elif isinstance(data, list):
+        for value, full in zip(data, whole, strict=True):
+            _put_kinds_in(value, full)
+
+
+def _take_models_out(data: dict[str, Any]) -> None:
+    """Leave out of each applicator what its library model says: another model then brings its own values."""
+    for table in data.get("applicators", ()):
+        if table.get("model") in applicator_names():
+            for key, value in applicator_model(table["model"]).items():
+                if table.get(key) == _plain(value):
+                    del table[key]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with lists for tuples, so that tables of a file and of a model compare."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+register(change=change_case, dump=dump_case)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import tomli_w
+
 from rfablate.case.geometry.applicator_spacing import SPACING, set_spacing
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.errors import Fault
@@ -22,6 +24,14 @@ class OverrideError(ValueError):
         """Take the fault."""
         self.fault = fault
         super().__init__(str(fault))
+
+
+def setting(key: str, value: Any) -> str:
+    """Return the change `key.path=value` that gives a key of the case a value, as TOML."""
+    if isinstance(value, list | tuple):
+        items = [setting("", each)[1:] for each in value]
+        return f"{key}=[{', '.join(items)}]"
+    return f"{key}={tomli_w.dumps({'value': value}).partition('= ')[2].strip()}"
 
 
 def apply_overrides(data: dict[str, Any], overrides: tuple[str, ...]) -> list[Fault]:

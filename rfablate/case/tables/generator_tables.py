@@ -58,7 +58,7 @@ class TemperatureControl(_Controlled):
     "sampled" one on V^2 that reads the sensor once a step, for fixed steps.
     """
 
-    kind: Literal["temperature"]
+    kind: Literal["temperature"] = "temperature"
     target: Celsius = Field(alias="target_degC")
     ramp: Seconds = Field(default=10.0, alias="ramp_s")
     hold: Seconds = Field(alias="hold_s")
@@ -71,7 +71,7 @@ class TemperatureControl(_Controlled):
 class SurfaceTemperature(Table):
     """Prescribe the temperature of the active tip's surface; no electric field."""
 
-    kind: Literal["surface_temperature"]
+    kind: Literal["surface_temperature"] = "surface_temperature"
     target: Celsius = Field(alias="target_degC")
     ramp: Seconds = Field(default=0.0, alias="ramp_s")
     hold: Seconds = Field(alias="hold_s")
@@ -81,7 +81,7 @@ class SurfaceTemperature(Table):
 class ConstantPower(Device):
     """Constant power."""
 
-    kind: Literal["power"]
+    kind: Literal["power"] = "power"
     power: NotNegative = Field(alias="power_W")
     duration: Seconds = Field(alias="duration_s")
 
@@ -89,7 +89,7 @@ class ConstantPower(Device):
 class ConstantVoltage(Device):
     """Constant RMS voltage."""
 
-    kind: Literal["voltage"]
+    kind: Literal["voltage"] = "voltage"
     voltage: NotNegative = Field(alias="voltage_V")
     duration: Seconds = Field(alias="duration_s")
 
@@ -97,7 +97,7 @@ class ConstantVoltage(Device):
 class ConstantCurrent(Device):
     """Constant RMS current."""
 
-    kind: Literal["current"]
+    kind: Literal["current"] = "current"
     current: NotNegative = Field(alias="current_A")
     duration: Seconds = Field(alias="duration_s")
 
@@ -109,7 +109,7 @@ class Pulsed(Device):
     pulse; otherwise they see the cycle's average, voltage * sqrt(width * rate).
     """
 
-    kind: Literal["pulsed"]
+    kind: Literal["pulsed"] = "pulsed"
     voltage: Positive = Field(alias="voltage_V")
     width: MsPositive = Field(alias="pulse_ms")
     rate: Positive = Field(alias="rate_Hz")
@@ -124,7 +124,7 @@ class Replay(Device):
     `drive`: which of them drives the model, by default the first there is in this order; the others are compared.
     """
 
-    kind: Literal["replay"]
+    kind: Literal["replay"] = "replay"
     file: str
     drive: Quantity | None = None
     horizon: Positive = Field(default=0.5, alias="horizon_s")
@@ -140,41 +140,41 @@ class _Stage(Table):
 class RampStage(_Stage):
     """The set point rises, or falls, in a straight line from what the sensor reads to `target`."""
 
-    kind: Literal["ramp"]
+    kind: Literal["ramp"] = "ramp"
     target: Celsius = Field(alias="target_degC")
 
 
 class HoldStage(_Stage):
     """The set point stays; without `target` where the stage before left it."""
 
-    kind: Literal["hold"]
+    kind: Literal["hold"] = "hold"
     target: Celsius | None = Field(default=None, alias="target_degC")
 
 
 class PauseStage(_Stage):
     """No output."""
 
-    kind: Literal["pause"]
+    kind: Literal["pause"] = "pause"
 
 
 class PowerStage(_Stage):
     """Constant power."""
 
-    kind: Literal["power"]
+    kind: Literal["power"] = "power"
     power: NotNegative = Field(alias="power_W")
 
 
 class VoltageStage(_Stage):
     """Constant RMS voltage."""
 
-    kind: Literal["voltage"]
+    kind: Literal["voltage"] = "voltage"
     voltage: NotNegative = Field(alias="voltage_V")
 
 
 class CurrentStage(_Stage):
     """Constant RMS current."""
 
-    kind: Literal["current"]
+    kind: Literal["current"] = "current"
     current: NotNegative = Field(alias="current_A")
 
 
@@ -186,7 +186,7 @@ Stage = Annotated[
 class Staged(_Controlled):
     """Stages in turn; `kind = "temperature"` is short for a ramp and a hold."""
 
-    kind: Literal["staged"]
+    kind: Literal["staged"] = "staged"
     stages: tuple[Stage, ...] = Field(min_length=1)
     control: Literal["ideal", "pi"] = "ideal"
 

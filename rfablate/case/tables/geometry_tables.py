@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
@@ -20,6 +20,7 @@ from rfablate.case.tables.units import (
     PointMm,
     SizesMm,
 )
+from rfablate.physics.library import applicator_model, applicator_names
 
 # --- domain ---------------------------------------------------------------------------------------
 
@@ -27,7 +28,7 @@ from rfablate.case.tables.units import (
 class CylinderDomain(Table):
     """A block of tissue: upright circular cylinder, axis z."""
 
-    kind: Literal["cylinder"]
+    kind: Literal["cylinder"] = "cylinder"
     radius: MmPositive = Field(alias="radius_mm")
     height: MmPositive = Field(alias="height_mm")
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
@@ -37,7 +38,7 @@ class CylinderDomain(Table):
 class AxisymmetricDomain(Table):
     """The same cylinder solved in the (r, z) half plane; all of it must be a body of revolution about z."""
 
-    kind: Literal["axisymmetric"]
+    kind: Literal["axisymmetric"] = "axisymmetric"
     radius: MmPositive = Field(alias="radius_mm")
     height: MmPositive = Field(alias="height_mm")
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
@@ -47,7 +48,7 @@ class AxisymmetricDomain(Table):
 class BoxDomain(Table):
     """A block of tissue: box with edges along x, y, z."""
 
-    kind: Literal["box"]
+    kind: Literal["box"] = "box"
     size: SizesMm = Field(alias="size_mm")
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
     tissue: str
@@ -77,7 +78,7 @@ class MeshSurface(Table):
 class MeshDomain(Table):
     """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
 
-    kind: Literal["mesh"]
+    kind: Literal["mesh"] = "mesh"
     file: str
     length_unit: Literal["m", "cm", "mm", "um"]
     axisymmetric: bool = False
@@ -107,7 +108,7 @@ class _Structure(Table):
 class Ellipsoid(_Structure):
     """Ellipsoid with axes along x, y, z."""
 
-    kind: Literal["ellipsoid"]
+    kind: Literal["ellipsoid"] = "ellipsoid"
     centre: PointMm = Field(alias="centre_mm")
     semi_axes: SizesMm = Field(alias="semi_axes_mm")
 
@@ -115,7 +116,7 @@ class Ellipsoid(_Structure):
 class Sphere(_Structure):
     """Sphere."""
 
-    kind: Literal["sphere"]
+    kind: Literal["sphere"] = "sphere"
     centre: PointMm = Field(alias="centre_mm")
     radius: MmPositive = Field(alias="radius_mm")
 
@@ -123,7 +124,7 @@ class Sphere(_Structure):
 class Tube(_Structure):
     """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
 
-    kind: Literal["tube"]
+    kind: Literal["tube"] = "tube"
     path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
     diameter: MmPositive = Field(alias="diameter_mm")
     sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
@@ -135,7 +136,7 @@ class Tube(_Structure):
 class HalfSpace(_Structure):
     """All points on the side of a plane that `normal` points to."""
 
-    kind: Literal["half_space"]
+    kind: Literal["half_space"] = "half_space"
     point: PointMm = Field(alias="point_mm")
     normal: Direction
 
@@ -143,7 +144,7 @@ class HalfSpace(_Structure):
 class Slab(_Structure):
     """All points within half a `thickness` of the plane through `point` across `normal`."""
 
-    kind: Literal["slab"]
+    kind: Literal["slab"] = "slab"
     point: PointMm = Field(alias="point_mm")
     normal: Direction
     thickness: MmPositive = Field(alias="thickness_mm")
@@ -152,7 +153,7 @@ class Slab(_Structure):
 class Box(_Structure):
     """Box with edges along x, y, z."""
 
-    kind: Literal["box"]
+    kind: Literal["box"] = "box"
     centre: PointMm = Field(alias="centre_mm")
     size: SizesMm = Field(alias="size_mm")
 
@@ -160,7 +161,7 @@ class Box(_Structure):
 class Cylinder(_Structure):
     """Circular cylinder between the centres of its two ends."""
 
-    kind: Literal["cylinder"]
+    kind: Literal["cylinder"] = "cylinder"
     start: PointMm = Field(alias="start_mm")
     end: PointMm = Field(alias="end_mm")
     diameter: MmPositive = Field(alias="diameter_mm")
@@ -218,3 +219,11 @@ class Applicator(Table):
     coolant: Coolant | None = None
     contact: OhmMm2 = Field(default=0.0, alias="contact_ohm_mm2")
     """Resistance of a thin layer between active tip and tissue, times its area [ohm m2]; 0: none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_from_model(cls, data: Any) -> Any:
+        """Put the values of the library's model under the applicator's own."""
+        if isinstance(data, dict) and data.get("model") in applicator_names():
+            return {**applicator_model(data["model"]), **data}
+        return data

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -183,3 +185,34 @@ class Case(Table):
     damage: Damage = Damage()
     lesion: Lesion = Lesion()
     output: Output = Output()
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Case:
+        """Return the case with other values for some keys; this one stays as it is.
+
+        Args:
+            changes: key paths with their new values in the units of the case file, `{"generator.target_degC": 75,
+                "applicators.0.tip_mm": [1.5, 1.5, 0.6]}`; items of a list by number or name, as after `--set`.
+
+        Raises:
+            CaseError: a key or a value is wrong, or the case that results; carries all faults.
+        """
+        return _FUNCTIONS["change"](self, changes)  # type: ignore[no-any-return]
+
+    def to_toml(self) -> str:
+        """Return the case as the text of a case file, every default filled in; it reads back to an equal case."""
+        return _FUNCTIONS["dump"](self)  # type: ignore[no-any-return]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the case as a TOML file and return its path."""
+        file = Path(path)
+        file.write_text(self.to_toml(), encoding="utf-8")
+        return file
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""What reads and writes cases. `case.read` lies above the tables and registers itself here when it is imported."""
+
+
+def register(*, change: Callable[..., Any], dump: Callable[..., Any]) -> None:
+    """Let `Case.with_changes` and `Case.to_toml` use these functions."""
+    _FUNCTIONS.update(change=change, dump=dump)

@@ -20,8 +20,8 @@ from rfablate.lesion.continuity import Crossing
 from rfablate.lesion.observer import Observation, Observer
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import build_problem
-from rfablate.run.prior_treatment import begin
-from rfablate.run.summarise import MM, lesion_entry
+from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.state import Frame
 from rfablate.timing import Stopwatch
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import rfablate
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, bare_length, device_materials, tines_of
 from rfablate.case.read.case_file import dump_case
@@ -28,6 +27,7 @@ from rfablate.physics.tissue import Tissue
 from rfablate.problem.problem import Problem
 from rfablate.solve.energy_balance import Ledger
 from rfablate.solve.state import Frame, Output
+from rfablate.version import __version__
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -252,7 +252,7 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     import gmsh
 
     return {
-        "rfablate": rfablate.__version__,
+        "rfablate": __version__,
         "dolfinx": DOLFINX_VERSION,
         "gmsh": gmsh.__version__,
         "python": platform.python_version(),

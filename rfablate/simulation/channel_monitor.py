@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rfablate.run.summarise import Delivered, delivered_after, electric_entry
+from rfablate.simulation.summarise import Delivered, delivered_after, electric_entry
 from rfablate.solve.state import Frame
 
 

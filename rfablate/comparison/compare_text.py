@@ -7,9 +7,9 @@ from dataclasses import asdict, astuple
 from typing import Any
 
 from rfablate.case.messages.schema_guide import show
-from rfablate.compare.case_diff import ABSENT
-from rfablate.compare.number_deltas import Pair
-from rfablate.compare.two_runs import Comparison, LesionPair, LesionPairs
+from rfablate.comparison.case_diff import ABSENT
+from rfablate.comparison.number_deltas import Pair
+from rfablate.comparison.two_runs import Comparison, LesionPair, LesionPairs
 from rfablate.results.run_reader import RunData
 
 SHOWN = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.compare.lesion_body import Body
-from rfablate.compare.overlap import grid_of
+from rfablate.comparison.lesion_body import Body
+from rfablate.comparison.overlap import grid_of
 from rfablate.lesion.surface_distance import distances
 
 FloatArray = npt.NDArray[np.float64]

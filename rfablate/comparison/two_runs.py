@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfablate.compare.case_diff import Difference, case_difference
-from rfablate.compare.lesion_body import Body, carry, read_body, times_to_compare
-from rfablate.compare.lesion_surface import Distance, distance, surface
-from rfablate.compare.number_deltas import Pair, pair_numbers
-from rfablate.compare.overlap import Overlap, lesion_volume, overlap
+from rfablate.comparison.case_diff import Difference, case_difference
+from rfablate.comparison.lesion_body import Body, carry, read_body, times_to_compare
+from rfablate.comparison.lesion_surface import Distance, distance, surface
+from rfablate.comparison.number_deltas import Pair, pair_numbers
+from rfablate.comparison.overlap import Overlap, lesion_volume, overlap
+from rfablate.errors import CaseError, Fault
 from rfablate.results.run_reader import RunData
 
 
@@ -96,3 +97,15 @@ def _prefers(body: Body, other: Body) -> bool:
     if (body.axis is None) != (other.axis is None):
         return body.axis is None
     return len(body.x) > len(other.x)
+
+
+def refuse_damaged(runs: list[RunData]) -> None:
+    """Raise CaseError where summary.json or case.toml of a run cannot be read."""
+    faults = [
+        Fault(str(run.directory), note.partition(": ")[0], "a finished run's directory")
+        for run in runs
+        for note in run.missing
+        if note.startswith(("summary.json", "case.toml"))
+    ]
+    if faults:
+        raise CaseError(faults, "compare")

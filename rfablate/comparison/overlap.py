@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.compare.lesion_body import Body, Carried
+from rfablate.comparison.lesion_body import Body, Carried
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from mpi4py import MPI
 
-import rfablate
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, MeshError
 from rfablate.mesh.domain import Domain
@@ -27,11 +26,12 @@ from rfablate.problem.problem import Problem, SolverMemory
 from rfablate.results.checkpoint import Checkpoint, newest_checkpoint
 from rfablate.results.run_directory import RunDirectory
 from rfablate.results.state_tree import Arrays, put_together, take_apart
-from rfablate.run.recorder import Course, Record, RecordMemory, Resumption
-from rfablate.run.summarise import case_hash
 from rfablate.signals import Wish
+from rfablate.simulation.recorder import Course, Record, RecordMemory, Resumption
+from rfablate.simulation.summarise import case_hash
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
+from rfablate.version import __version__
 
 log = logging.getLogger("rfablate")
 
@@ -93,7 +93,7 @@ def find_checkpoint(case: Case, directory: Path) -> Checkpoint | None:
 
 def _of_another_version(memory: Any, what: str) -> CaseError:
     version = memory.get("rfablate", "unknown") if isinstance(memory, dict) else "unknown"
-    expected = f"one that rfablate {rfablate.__version__} wrote for the case.toml beside it, as it is"
+    expected = f"one that rfablate {__version__} wrote for the case.toml beside it, as it is"
     hint = "put case.toml back as it was, take the version that began the run, or run the case anew"
     return CaseError([Fault("checkpoint", f"{what} (rfablate {version} wrote it)", expected, hint)], "resume")
 
@@ -144,7 +144,7 @@ class Keeper:
         with watch.stage("checkpoint"):
             course = replace(self.course, seconds=dict(watch.seconds), total=watch.total)
             snapshot = Snapshot(
-                rfablate.__version__, self._hash, record.mesh, course, record.memory(), self._problem.memory(),
+                __version__, self._hash, record.mesh, course, record.memory(), self._problem.memory(),
                 state, record.frame,
             )  # fmt: skip
             whole = collect(self._problem.domain, snapshot)

@@ -26,11 +26,11 @@ from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
 from rfablate.results.fields_file import FieldsFile
 from rfablate.results.run_directory import RunDirectory
-from rfablate.run.checkpointing import Keeper, find_checkpoint
-from rfablate.run.discretisation_error import error_bars
-from rfablate.run.prior_treatment import begin, volumes_at_start
-from rfablate.run.recorder import Course, Record
 from rfablate.signals import Requests
+from rfablate.simulation.checkpointing import Keeper, find_checkpoint
+from rfablate.simulation.discretisation_error import error_bars
+from rfablate.simulation.prior_treatment import begin, volumes_at_start
+from rfablate.simulation.recorder import Course, Record
 from rfablate.solve.loop import steps
 from rfablate.solve.state import State
 from rfablate.timing import Stopwatch

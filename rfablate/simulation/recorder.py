@@ -23,11 +23,12 @@ from rfablate.physics.generator import Channels, Pulsed
 from rfablate.problem.problem import Problem, unguarded
 from rfablate.results.checkpoint import mesh_digest
 from rfablate.results.run_directory import RunDirectory
-from rfablate.run.channel_monitor import ChannelMemory, ChannelsRecord
-from rfablate.run.electrode_monitor import ElectrodesMemory, ElectrodesRecord
-from rfablate.run.pulse_monitor import PulseMemory, PulseRecord
-from rfablate.run.replay_misfit import Misfit, MisfitMemory
-from rfablate.run.summarise import (
+from rfablate.results.summary_models import SCHEMA_VERSION
+from rfablate.simulation.channel_monitor import ChannelMemory, ChannelsRecord
+from rfablate.simulation.electrode_monitor import ElectrodesMemory, ElectrodesRecord
+from rfablate.simulation.pulse_monitor import PulseMemory, PulseRecord
+from rfablate.simulation.replay_misfit import Misfit, MisfitMemory
+from rfablate.simulation.summarise import (
     Delivered,
     ElectricRecord,
     bridge_entry,
@@ -218,6 +219,7 @@ class Record:
         memories = dict(zip(self._channels, state.memories, strict=True))
         unboiled = hottest_unboiled(problem, state.peak)
         return {
+            "schema_version": SCHEMA_VERSION,
             **case_entries(case, problem.tissue_of_region),
             "status": "completed" if fault is None else "failed",
             "reason": f"the end of the treatment at {state.t:g} s" if fault is None else str(fault),

@@ -1,0 +1,166 @@
+"""The results of a run as typed values: `RunSummary` is what summary.json holds, and its parts. Pure.
+
+Numbers are in the clinic's units, which their names carry; `quantities.py` defines each of them. None stands for a
+number that does not exist, such as the time at which a target was reached that was not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rfablate.errors import CaseError, Fault
+
+SCHEMA_VERSION = 1
+"""Raised when a key of summary.json is renamed, removed or changes its meaning."""
+
+
+class Result(BaseModel):
+    """A part of a summary: frozen, and open to keys that a later version adds."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class WithErrorBars(Result):
+    """Numbers with their numerical error bars."""
+
+    error_bars: dict[str, float] = Field(default={}, exclude=True)
+    """Error bar of each number that has one, by its key."""
+
+    def error_bar(self, key: str) -> float | None:
+        """Return the numerical error bar of a number, in the number's unit; None where it has none.
+
+        Raises:
+            KeyError: there is no number of this name.
+        """
+        if key not in type(self).model_fields:
+            raise KeyError(f"{type(self).__name__} has no number {key!r}")
+        return self.error_bars.get(key)
+
+
+class LesionMeasures(WithErrorBars):
+    """Size of the lesion by one rule; lengths relative to the cannula's axis and tip."""
+
+    width_mm: float
+    width_min_mm: float
+    length_mm: float
+    depth_distal_mm: float
+    depth_proximal_mm: float
+    effective_radius_mm: float
+    roundness: float
+    volume_mm3: float
+    bridge_level: float | None = None
+    bridge_margin_mm: float | None = None
+
+
+class TemperatureLimit(Result):
+    """Limit of a protected structure."""
+
+    max_degC: float
+
+
+class StructureResult(WithErrorBars):
+    """What happened to one structure."""
+
+    kind: str
+    tissue: str
+    role: Literal["target", "protect", "anatomy"]
+    rule: str
+    """Lesion rule that decides about the structure."""
+    volume_mm3: float
+    required_fraction: float
+    covered_fraction: float
+    max_degC: float
+    hottest_point_mm: tuple[float, float, float]
+    min_margin_mm: float | None
+    time_to_cover_s: float | None
+    length_mm: float | None
+    coagulated_length_mm: float | None
+    limit: TemperatureLimit | None
+    verdict: str
+    """See `results.quantities.TERMS`; empty for plain anatomy."""
+
+
+class EnergyBalance(Result):
+    """Where the energy went [J]: joule + metabolic = stored + latent + perfused + boundary + residual."""
+
+    joule_J: float
+    stored_J: float
+    perfused_J: float
+    boundary_J: float
+    latent_J: float
+    metabolic_J: float
+    residual_J: float
+    residual_percent: float
+
+
+class Electric(Result):
+    """What the generator delivered at the end of heating; None where nothing, or where several channels differ."""
+
+    voltage_V: float | None
+    current_A: float | None
+    power_W: float | None
+    impedance_ohm: float | None
+    peak_power_W: float | None
+    limited_s: float | None = None
+    """Time at a limit of the generator [s]."""
+
+
+class RunSummary(Result):
+    """Everything that a run came to: the content of summary.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    title: str
+    status: Literal["completed", "stopped", "failed"]
+    reason: str
+    simulated_s: float
+    lesion: dict[str, LesionMeasures]
+    """By lesion rule."""
+    structures: dict[str, StructureResult]
+    energy: EnergyBalance
+    electric: Electric
+    numerics: dict[str, Any]
+    """Nodes, cells, steps, iterations, ranks, error bars."""
+    warnings: tuple[str, ...]
+    timing_s: dict[str, float] = {}
+    """Wall time by stage [s]."""
+    provenance: dict[str, Any] = {}
+    """Versions, ranks, hash of the case, start time."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_out_error_bars(cls, data: Any) -> Any:
+        """Give each lesion and structure its own error bars, which summary.json keeps in one table."""
+        if not isinstance(data, dict):
+            return data
+        bars = (data.get("numerics") or {}).get("error_bar") or {}
+        data = dict(data)
+        for section in ("lesion", "structures"):
+            entries = data.get(section) or {}
+            data[section] = {name: {**entry, "error_bars": _of(name, bars)} for name, entry in entries.items()}
+        return data
+
+
+def read_summary(directory: Path) -> RunSummary:
+    """Return the summary of a finished run.
+
+    Raises:
+        CaseError: summary.json is missing, or is none of this program's.
+    """
+    file = directory / "summary.json"
+    try:
+        return RunSummary.model_validate_json(file.read_bytes())
+    except OSError as error:
+        reason, hint = error.strerror or str(error), "a run that was stopped has none; rfablate resume continues it"
+        raise CaseError([Fault(str(file), reason, "the summary of a finished run", hint)], "results") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise CaseError([Fault(str(file), found, "a summary of this program")], "results") from None
+
+
+def _of(name: str, bars: dict[str, float]) -> dict[str, float]:
+    """Return the error bars whose keys begin with a name, without it."""
+    return {key[len(name) + 1 :]: bar for key, bar in bars.items() if key.startswith(f"{name}.")}

@@ -1,0 +1,42 @@
+"""Running what a search asks for, and keeping its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfablate.study.inverse_search import Answer
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.search_runs import Search
+
+
+def keep_answer(answer: Answer, directory: StudyDirectory) -> None:
+    """Write answer.json: the question, the answer, every number of the run that proves it."""
+    from rfablate.results.summary_file import write_summary
+
+    keys = [vary.key for vary in answer.question.varied]
+    found = {
+        "question": str(answer.question),
+        "answer": None if answer.x is None else dict(zip(keys, answer.x, strict=True)),
+        "nearest": dict(zip(keys, answer.nearest, strict=True)),
+        "error_bar": answer.spread,
+        "no_closer": answer.why or None,
+        "runs": answer.runs,
+        "proven_by": answer.member,
+        "numbers": answer.numbers,
+    }
+    write_summary(directory.path / "answer.json", found)
+
+
+def run_open(
+    search: Search, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
+) -> None:
+    """Run those of some members that have neither a result nor a failure yet, and say what each comes to."""
+    from rfablate.study.study_progress import StudyProgress
+    from rfablate.study.worker_pool import run_members, slots_for
+
+    todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
+    progress = StudyProgress(len(todo), 0, 0, what="runs", told=lambda name: search.told(name, directory))
+    slots = slots_for(ranks, jobs)
+    run_members(search.plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    progress.clear()

@@ -1,0 +1,120 @@
+"""Running a study's open members and writing its table and page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.results_table import StudyTable
+    from rfablate.study.study_plan import Plan
+
+
+def run(
+    plan: Plan,
+    directory: StudyDirectory,
+    start: Any,
+    lock: int | None,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    share: tuple[int, int] = (0, 1),
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Run the members that are still open, of a `share` (number, of so many) only those; return whether interrupted."""
+    from rfablate.study.study_progress import StudyProgress
+    from rfablate.study.worker_pool import run_members, slots_for
+
+    members = plan.members[share[0] :: share[1]]
+    states = [directory.state(member.name) for member in members]
+    if retry_failed:
+        for member, state in zip(members, states, strict=True):
+            if state == "failed":
+                directory.forget_failure(member.name)
+        states = ["open" if state == "failed" else state for state in states]
+    todo = [member for member, state in zip(members, states, strict=True) if state == "open"]
+    done, failed = states.count("completed"), states.count("failed")
+    if done or failed:
+        say(f"from before: {done} completed, {failed} failed; {len(todo)} to run")
+    progress = StudyProgress(len(states), done, failed)
+    slots, interrupted = slots_for(plan.study.ranks, jobs), False
+    try:
+        run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    except KeyboardInterrupt:
+        interrupted = True
+        say("\ninterrupted: the finished members are kept; the same command continues")
+    progress.show(0, last=True)
+    return interrupted
+
+
+def finish(
+    plan: Plan,
+    directory: StudyDirectory,
+    *,
+    sensitivity: bool = False,
+    predict: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Write the table and the page, say where; return whether every member is completed."""
+    from rfablate.study.results_table import collect
+    from rfablate.study.study_page import write_page
+
+    begin = time.monotonic()
+    table = collect(plan, directory)
+    names = table.write(directory.path)
+    extra = ""
+    if sensitivity:
+        extra = _sensitivity(plan, table, directory, say)
+        names.append("sensitivity.csv")
+    if predict:
+        _predict(plan, table, predict, say)
+    names.insert(0, write_page(directory.path, plan, table, extra).name)
+    status = table.columns["status"]
+    bad = sum(each in ("failed", "not run", "not seen") for each in status)
+    say(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
+    say(f"written to {directory.path}: {', '.join(names)}")
+    return bad == 0
+
+
+def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory, say: Callable[[str], None]) -> str:
+    """Say and write the indices of the shown responses; return them as a section of the page."""
+    from rfablate.study.sensitivity import analyse, as_section, as_text, write_csv
+    from rfablate.study.study_data import shown_responses
+
+    found = [analyse(plan, table, name) for name in shown_responses(plan, table)]
+    for each in found:
+        say(as_text(each))
+    write_csv(found, directory.path / "sensitivity.csv")
+    return as_section(found)
+
+
+def _predict(plan: Plan, table: StudyTable, texts: Sequence[str], say: Callable[[str], None]) -> None:
+    """Say what surrogates of the shown responses expect at a point."""
+    from rfablate.study.study_data import shown_responses
+    from rfablate.study.surrogate import fit, parse_point
+
+    for name in shown_responses(plan, table):
+        model = fit(table, name)
+        values, deviations = model.predict(parse_point(texts, model.keys))
+        error = f"cross-validation error {model.rmse:.2g}, at worst {model.worst:.2g}, Q2 {model.q2:.4f}"
+        say(f"{name} = {values[0]:.5g} ±{1.96 * deviations[0]:.2g} (95 % of the surrogate; {error})")
+
+
+def keep_study_file(study_file: Path, directory: StudyDirectory) -> None:
+    """Copy the study file into the study's directory."""
+    source = study_file / "study.toml" if study_file.is_dir() else study_file
+    target = directory.path / "study.toml"
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+
+
+def study_name(study_file: Path, usual: str = "study.toml") -> str:
+    """Return what a study's directory is called: the folder's name for a file with the usual name, else the file's."""
+    file = study_file.resolve()
+    if file.is_dir():
+        return file.name
+    return file.parent.name if file.name == usual else file.stem
