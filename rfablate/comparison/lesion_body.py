@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.geometry.half_plane import HalfPlane
 from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.physics.library import tissue_entry, tissue_names
 from rfablate.results.fields_reader import FieldsReader
@@ -49,8 +50,7 @@ class Body:
         """Return points (x, y, z) of space in this mesh's coordinates."""
         if self.axis is None:
             return points
-        r = np.hypot(points[:, 0] - self.axis[0], points[:, 1] - self.axis[1])
-        return np.stack([r, points[:, 2], np.zeros(len(points))], axis=1)
+        return HalfPlane(*self.axis).from_space(points)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import active_line
+from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.tables.schema import Case
 from rfablate.lesion.continuity import Crossing, make_bridge
@@ -19,7 +21,6 @@ from rfablate.mesh.gather import gather_nodal
 from rfablate.mesh.point_location import Probe, make_probe
 from rfablate.physics.damage import parse_rule
 from rfablate.problem.problem import Problem
-from rfablate.problem.sensors import is_axisymmetric
 from rfablate.solve.state import Frame
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,10 +71,19 @@ class StructureResult:
     hottest_point: tuple[float, float, float]
     margin: float | None
     """Target: least depth inside the lesion. Otherwise: least distance from it. None without a lesion."""
+    limit_margin: float | None
+    """Least distance from the isotherm of the structure's limit; None without a limit, or without the isotherm."""
     time_to_cover: float | None
     length: float | None
     coagulated_length: float | None
     verdict: str
+
+
+class _Level(NamedTuple):
+    """A nodal level, positive inside, and its zero surface, which rank 0 alone has."""
+
+    nodal: FloatArray
+    surface: FloatArray
 
 
 class Observer:
@@ -82,6 +92,7 @@ class Observer:
     def __init__(self, case: Case, problem: Problem) -> None:
         """Take the rules and structures of a case. Collective."""
         self._problem, self._domain = problem, problem.domain
+        self._plane = half_plane_of(case)
         self.rules = [parse_rule(name) for name in case.lesion.rules]
         self._deciding = case.lesion.rules.index(case.lesion.verdict_rule or case.lesion.rules[0])
         self._meter = LesionMeter(problem.domain, problem.tissue_cells, _axis(case))
@@ -114,8 +125,8 @@ class Observer:
             points, length = _along(np.array(spec.path))
             points = _clip_to_domain(case, points)
             length *= len(points) / TUBE_SAMPLES
-            if is_axisymmetric(case):
-                points = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2], np.zeros(len(points))], axis=1)
+            if self._plane is not None:
+                points = self._plane.from_space(points)
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
         return Watched(spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length)
 
@@ -161,8 +172,13 @@ class Observer:
         """Return the answers about every structure at the end; margins on rank 0 only. Collective."""
         seen = self._last if self._last is not None and self._last.t == frame.t else self.look(frame)
         level = self._levels(frame)[self._deciding]
-        surface = self._meter.surface(level)
-        return [self._conclude_one(w, frame, seen, level, surface) for w in self.watched]
+        decided = _Level(level, self._meter.surface(level))
+        limits = {w.spec.limit for w in self.watched if w.spec.limit is not None}
+        isotherms = {T: _Level(frame.peak - T, self._meter.surface(frame.peak - T)) for T in sorted(limits)}
+        return [
+            self._conclude_one(w, frame, seen, decided, isotherms[w.spec.limit] if w.spec.limit is not None else None)
+            for w in self.watched
+        ]
 
     def bridges(self, frame: Frame) -> dict[str, Crossing]:
         """Return what each rule's lesion is on the lines between the applicators; empty for one of them. Collective."""
@@ -172,20 +188,23 @@ class Observer:
         return {rule.name: self._bridge.across(level, self._meter.surface(level)) for rule, level in levels}
 
     def _conclude_one(
-        self, w: Watched, frame: Frame, seen: Observation, level: FloatArray, surface: FloatArray
+        self, w: Watched, frame: Frame, seen: Observation, lesion: _Level, limit: _Level | None
     ) -> StructureResult:
         domain, spec = self._domain, w.spec
         owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
-        gathered = domain.comm.gather((domain.x[owned], level[owned], frame.peak[owned], domain.input_node[owned]))
-        margin, hottest = None, (0.0, 0.0, 0.0)
+        at_limit = lesion.nodal if limit is None else limit.nodal
+        mine = (domain.x[owned], lesion.nodal[owned], at_limit[owned], frame.peak[owned], domain.input_node[owned])
+        gathered = domain.comm.gather(mine)
+        margin, limit_margin, hottest = None, None, (0.0, 0.0, 0.0)
         if gathered is not None:
-            x, levels, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-            margin = (target_margin if spec.role == "target" else other_margin)(x, levels, surface)
+            x, levels, limits, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+            margin = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
+            limit_margin = None if limit is None else other_margin(x, limits, limit.surface)
             order = np.lexsort((number, -np.round(peak, 9)))  # ties go to the first input node, on any number of ranks
             hottest = self._in_space(x[order[0]])
         coagulated = None
         if w.centre_line is not None and w.length is not None:
-            coagulated = w.length * _positive_fraction(w.centre_line.values(level))
+            coagulated = w.length * _positive_fraction(w.centre_line.values(lesion.nodal))
         covered, max_T = seen.covered[spec.name], seen.max_T[spec.name]
         return StructureResult(
             spec=spec,
@@ -194,6 +213,7 @@ class Observer:
             max_T=max_T,
             hottest_point=hottest,
             margin=margin,
+            limit_margin=limit_margin,
             time_to_cover=self.covered_at.get(spec.name),
             length=w.length,
             coagulated_length=coagulated,
@@ -201,9 +221,8 @@ class Observer:
         )
 
     def _in_space(self, x: FloatArray) -> tuple[float, float, float]:
-        if self._domain.axisymmetric:
-            return (float(x[0]), 0.0, float(x[1]))
-        return (float(x[0]), float(x[1]), float(x[2]))
+        x, y, z = x if self._plane is None else self._plane.to_space(x[None])[0]
+        return (float(x), float(y), float(z))
 
 
 def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
@@ -269,8 +288,8 @@ def _positive_fraction(level: FloatArray) -> float:
 def _verdict(spec: Structure | MeshRegion, covered: float, max_T: float) -> str:
     if spec.role == "target":
         if covered >= spec.required_fraction - COMPLETE:
-            return "covered"
-        return "missed" if covered == 0.0 else "partly covered"
+            return "reached"
+        return "missed" if covered == 0.0 else "partly reached"
     if spec.role == "protect" and spec.limit is not None:
         return "limit exceeded" if max_T > spec.limit else "safe"
     return ""

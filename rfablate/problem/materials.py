@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_parts import device_materials
+from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.geometry.shapes import axis_at
 from rfablate.case.read.case_file import case_tissues
 from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, Tube
@@ -87,10 +88,10 @@ def inject(case: Case, domain: Domain, coefficients: Coefficients) -> None:
         return
     x = domain.x[domain.stencil.cells].mean(axis=1)
     sigma = coefficients.sigma.value[domain.stencil_region]
-    factor = np.ones(len(x))
+    factor, plane = np.ones(len(x)), half_plane_of(case)
     for each in case.injectates:
-        centre = np.array(each.centre if each.centre is not None else case.applicators[0].tip)
-        distance = np.linalg.norm(x - (centre[[0, 2, 1]] if domain.axisymmetric else centre), axis=1)
+        centre = np.array([each.centre if each.centre is not None else case.applicators[0].tip])
+        distance = np.linalg.norm(x - (centre if plane is None else plane.from_space(centre)), axis=1)
         factor *= Bolus(each.volume, each.spread, saline_sigma(each.NaCl)).factor(distance, sigma * factor)
     coefficients.sigma_factor = factor
 

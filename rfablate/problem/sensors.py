@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
+from rfablate.case.geometry.half_plane import is_axisymmetric
 from rfablate.case.resolve.channel_setup import Output, outputs_of
 from rfablate.case.tables.generator_tables import Device
-from rfablate.case.tables.geometry_tables import Applicator, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.point_location import Probe, make_probe
@@ -89,8 +90,3 @@ def sensor_points(case: Case, applicator: Applicator) -> FloatArray:
     angles = np.arange(6) * np.pi / 3.0
     ring = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
     return np.concatenate([centre[None], centre + SENSOR_RING * applicator.sensor_radius * ring])
-
-
-def is_axisymmetric(case: Case) -> bool:
-    """Return whether the case is solved in the (r, z) half plane."""
-    return case.domain.kind == "axisymmetric" or (isinstance(case.domain, MeshDomain) and case.domain.axisymmetric)

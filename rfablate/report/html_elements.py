@@ -13,9 +13,9 @@ _ICONS = {
     "none": '<rect class="s" x="2" y="2" width="14" height="14" rx="3"/><path d="M5.5 9h7"/>',
 }
 VERDICTS = {
-    "covered": "good",
+    "reached": "good",
     "safe": "good",
-    "partly covered": "part",
+    "partly reached": "part",
     "missed": "bad",
     "limit exceeded": "bad",
 }

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 from rfablate.report import figure_style as style
 from rfablate.report.html_elements import bar, icon, pairs, table, verdict
+from rfablate.results.quantities import JOINING, LESION, STRUCTURE, TERMS, Quantity
 from rfablate.results.run_reader import RunData
 from rfablate.results.wording import duration, is_number, limit_degC, number, percent, rule_label, short
 
-METRICS = (
-    ("width_mm", "width", "mm", 2),
-    ("width_min_mm", "smallest width", "mm", 2),
-    ("length_mm", "length", "mm", 2),
-    ("depth_distal_mm", "depth distal", "mm", 2),
-    ("depth_proximal_mm", "depth proximal", "mm", 2),
-    ("effective_radius_mm", "effective radius", "mm", 2),
-    ("roundness", "roundness", "", 2),
-    ("volume_mm3", "volume", "mm³", 1),
-    ("bridge_margin_mm", "depth of the line between the tips", "mm", 2),
-)
+METRICS = (*LESION, JOINING[1])
 ENERGY = (
     ("metabolic_J", "metabolic heat in", "#c9a227"),
     ("stored_J", "stored as heat", "#c43c33"),
@@ -65,10 +56,14 @@ def lesion_card(run: RunData) -> str:
         return ""
     errors = run.table("numerics").get("error_bar") or {}
     rows = []
-    for key, label, unit, digits in METRICS:
+    for quantity in METRICS:
+        key, digits = quantity.key, quantity.decimals
         if not any(key in (lesions[rule] or {}) for rule in rules):
             continue
-        row = [f'{label} <span class="unit">{unit}</span>']
+        row = [
+            f'<abbr title="{escape(quantity.definition)}">{quantity.label}</abbr> '
+            f'<span class="unit">{quantity.unit}</span>'
+        ]
         for rule in rules:
             card, error = lesions[rule] or {}, errors.get(f"{rule}.{key}")
             margin = f' <span class="error">± {number(error, digits)}</span>' if is_number(error) else ""
@@ -78,11 +73,9 @@ def lesion_card(run: RunData) -> str:
     styles = style.rule_styles(rules)
     head = ["", *(f'<b style="color:{styles[rule][0]}">{escape(rule_label(rule))}</b>' for rule in rules)]
     deciding = f"The verdicts on structures follow the {escape(rule_label(rules[0]))}."
-    depths = "Depths: beyond the tip (distal) and behind the active tip (proximal)."
-    if any("bridge_margin_mm" in (lesions[rule] or {}) for rule in rules):
-        depths += " Between the tips: above 0 the lesion joins them; below, minus half the gap between two lesions."
-    said = "± is the numerical error bar." if errors else "No numerical error bars were asked for."
-    return table(head, rows, kind="card") + f'<p class="small">{depths} {deciding} {said}</p>'
+    said = TERMS["error bar"] if errors else "No numerical error bars were asked for."
+    used = [each for each in METRICS if any(each.key in (lesions[rule] or {}) for rule in rules)]
+    return table(head, rows, kind="card") + f'<p class="small">{deciding} {said}</p>' + definitions(used)
 
 
 def verdicts(run: RunData) -> str:
@@ -98,20 +91,26 @@ def verdicts(run: RunData) -> str:
         "",
         "structure",
         "role",
-        "covered",
+        "covered fraction",
         "hottest",
         "limit",
+        "distance to the limit isotherm",
         "margin",
-        "time to cover",
+        "reached after",
         "coagulated length",
     ]
     used = [i for i in range(len(head)) if i < 3 or any(row[i] != "–" for row in rows)]
     head, rows = [head[i] for i in used], [[row[i] for i in used] for row in rows]
-    said = (
-        "Margin of a target: its least depth inside the lesion (negative: it reaches out). "
-        "Margin of a protected structure: its least distance from the lesion (negative: that reaches in)."
+    used_labels = set(head)
+    return table(head, rows, kind="verdicts", texts=3) + definitions(
+        each for each in STRUCTURE if each.label in used_labels
     )
-    return table(head, rows, kind="verdicts", texts=3) + f'<p class="small">{said}</p>'
+
+
+def definitions(quantities: Iterable[Quantity]) -> str:
+    """Make a folded list of what quantities mean."""
+    items = "".join(f"<dt>{escape(each.label)}</dt><dd>{escape(each.definition)}</dd>" for each in quantities)
+    return f'<details class="small"><summary>What these numbers mean</summary><dl>{items}</dl></details>'
 
 
 def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float) -> list[str]:
@@ -133,7 +132,8 @@ def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float
         share,
         _with_unit(s.get("max_degC"), "°C"),
         f"{limit:g} °C" if limit is not None else "–",
-        _with_unit(s.get("min_margin_mm"), "mm") if judged else "–",
+        _with_unit(s.get("limit_margin_mm"), "mm", 2) if role == "protect" else "–",
+        _with_unit(s.get("min_margin_mm"), "mm", 2) if judged else "–",
         duration(s.get("time_to_cover_s")) if role == "target" else "–",
         along,
     ]

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_COLUMNS = (
-    ("width", "width_mm", "{:.2f}"),
-    ("length", "length_mm", "{:.2f}"),
-    ("distal", "depth_distal_mm", "{:+.2f}"),
-    ("proximal", "depth_proximal_mm", "{:+.2f}"),
-    ("eff. radius", "effective_radius_mm", "{:.2f}"),
-    ("roundness", "roundness", "{:.2f}"),
-    ("volume", "volume_mm3", "{:.1f}"),
-)
+from rfablate.results.quantities import LESION
+from rfablate.results.wording import percent
+
+_COLUMNS = tuple(each for each in LESION if each.key != "width_min_mm")
 EVENTS = 4
-"""Events of the device that the card tells."""
-_UNITS = ("mm", "mm", "mm", "mm", "mm", "", "mm3")
+"""Events of the device that the card shows."""
 
 
 def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -> str:
@@ -44,17 +38,13 @@ def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -
 
 def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
     bars = summary["numerics"].get("error_bar", {})
-    names = [name for name, _, _ in _COLUMNS]
-    rows = [["lesion", *names], ["", *_UNITS]]
+    names = [each.label for each in _COLUMNS]
+    rows = [["lesion", *names], ["", *(each.unit for each in _COLUMNS)]]
     for rule, lesion in summary["lesion"].items():
         if lesion["volume_mm3"] <= 0.0:
             rows.append([rule, "none", *[""] * (len(names) - 1)])
             continue
-        cells = []
-        for _, key, form in _COLUMNS:
-            bar = bars.get(f"{rule}.{key}")
-            cells.append(form.format(lesion[key]) + (f" ±{bar:.1g}" if bar is not None else ""))
-        rows.append([rule, *cells])
+        rows.append([rule, *(each.show(lesion[each.key], bars.get(f"{rule}.{each.key}")) for each in _COLUMNS)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
     return [
         "  "
@@ -87,28 +77,53 @@ def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
         for rule, volume in repeat["volume_mm3"].items()
         if volume["after"] > 0.0
     ]
-    return [f"  repeat    volume before + added [mm3]: {', '.join(parts) or 'none'}"]
+    return [f"  repeat    volume before + added by this treatment [mm3]: {', '.join(parts) or 'none'}"]
 
 
 def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
-    lines: list[str] = []
-    for name, s in summary["structures"].items():
-        if s["role"] == "anatomy":
-            continue
-        parts = [
-            f"{100 * s['covered_fraction']:.1f} % inside {s['rule']}",
-            f"hottest {s['max_degC']:.1f} degC",
-        ]
-        if s["limit"]:
-            parts.append(f"limit {s['limit']['max_degC']:g} degC")
-        if s["min_margin_mm"] is not None:
-            parts.append(f"margin {s['min_margin_mm']:+.2f} mm")
-        if s["time_to_cover_s"] is not None and s["role"] == "target":
-            parts.append(f"covered at {s['time_to_cover_s']:.1f} s")
-        if s["coagulated_length_mm"] is not None:
-            parts.append(f"{s['coagulated_length_mm']:.1f} of {s['length_mm']:.1f} mm coagulated")
-        lines.append(f"  {s['role']:8} {name}: {s['verdict'].upper()} ({', '.join(parts)})")
+    judged = {"target": _target_line, "protect": _protected_line}
+    lines = [
+        f"  {s['role']:8} {name}: {s['verdict'].upper()} ({', '.join(judged[s['role']](s))})"
+        for name, s in summary["structures"].items()
+        if s["role"] in judged
+    ]
     return ["", *lines] if lines else []
+
+
+def _target_line(s: Mapping[str, Any]) -> list[str]:
+    """Return what decides about a target: how much of it is inside the lesion, how much must be, since when."""
+    parts = [f"{percent(s['covered_fraction'])} inside {s['rule']}", f"{percent(s['required_fraction'])} required"]
+    if s["time_to_cover_s"] is not None:
+        parts.append(f"after {s['time_to_cover_s']:.1f} s")
+    if s["coagulated_length_mm"] is not None:
+        parts.append(f"{s['coagulated_length_mm']:.1f} of {s['length_mm']:.1f} mm coagulated")
+    if s["min_margin_mm"] is not None:
+        margin = s["min_margin_mm"]
+        text = f"{margin:.2f} mm deep inside" if margin >= 0.0 else f"reaches {-margin:.2f} mm outside the lesion"
+        parts.append(f"at least {text}" if margin >= 0.0 else text)
+    return [*parts, f"hottest {s['max_degC']:.1f} degC"]
+
+
+def _protected_line(s: Mapping[str, Any]) -> list[str]:
+    """Return what decides about a protected structure: how far it stays from its limit, in degrees and in mm."""
+    parts = [f"hottest {s['max_degC']:.1f} degC"]
+    if s["limit"]:
+        limit = s["limit"]["max_degC"]
+        below = limit - s["max_degC"]
+        parts.append(f"{abs(below):.1f} {'below' if below >= 0.0 else 'ABOVE'} its limit of {limit:g} degC")
+        if s.get("limit_margin_mm") is not None:
+            parts.append(_distance(s["limit_margin_mm"], f"the {limit:g} degC isotherm"))
+    if s["min_margin_mm"] is not None:
+        parts.append(_distance(s["min_margin_mm"], f"the {s['rule']} lesion"))
+    if s["coagulated_length_mm"] is not None:
+        parts.append(f"{s['coagulated_length_mm']:.1f} of {s['length_mm']:.1f} mm coagulated")
+    return parts
+
+
+def _distance(margin_mm: float, what: str) -> str:
+    if margin_mm >= 0.0:
+        return f"{margin_mm:.2f} mm outside {what}"
+    return f"reaches {-margin_mm:.2f} mm into {what}"
 
 
 def _generator_line(summary: Mapping[str, Any]) -> str:

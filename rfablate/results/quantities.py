@@ -106,6 +106,12 @@ STRUCTURE = (
         signed=True,
     ),
     Quantity(
+        "limit_margin_mm", "distance to the limit isotherm", "mm", 2,
+        "Protected structure: shortest distance to the isotherm of its temperature limit; negative where the "
+        "structure reaches into it.",
+        signed=True,
+    ),
+    Quantity(
         "time_to_cover_s", "reached after", "s", 1,
         "Time at which the covered fraction first met the required fraction.",
     ),

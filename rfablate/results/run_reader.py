@@ -55,11 +55,8 @@ class RunData:
         return tuple(rules)
 
     def required_fraction(self, name: str) -> float:
-        """Share of a target that the case wants covered."""
-        for item in self.case.get("structures", ()):
-            if isinstance(item, Mapping) and item.get("name") == name:
-                return float(item.get("required_fraction", 1.0))
-        return 1.0
+        """Return the fraction of a target that must lie inside the lesion, of a region of a user's mesh too."""
+        return float(self.table("structures").get(name, {}).get("required_fraction", 1.0))
 
     def applicators(self) -> tuple[Mapping[str, Any], ...]:
         """Applicators of the summary, or of the case where the run did not get so far."""

@@ -79,6 +79,7 @@ class StructureResult(WithErrorBars):
     length_mm: float | None
     coagulated_length_mm: float | None
     limit: TemperatureLimit | None
+    limit_margin_mm: float | None = None
     verdict: str
     """See `results.quantities.TERMS`; empty for plain anatomy."""
 

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_parts import device_materials
+from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.read.case_file import parse_case, read_case_file
-from rfablate.case.tables.geometry_tables import AxisymmetricDomain, MeshDomain
+from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.lesion.observer import Observer
@@ -193,9 +194,7 @@ def _weights(folder: Path, axisymmetric: bool, points: FloatArray) -> Any:
     if flat:
         x = x[:, [0, 2, 1]]
         if not axisymmetric:
-            centre = old.domain.centre if isinstance(old.domain, AxisymmetricDomain) else (0.0, 0.0, 0.0)
-            r = np.hypot(points[:, 0] - centre[0], points[:, 1] - centre[1])
-            points = np.stack([r, points[:, 2], np.zeros(len(points))], axis=1)
+            points = (half_plane_of(old) or HalfPlane()).from_space(points)
     tissue = [tag for tag, name in names.items() if name not in _device_regions(old)]
     return transfer_weights(x, cells[np.isin(region, tissue)], points)
 

@@ -101,6 +101,7 @@ def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:
         "length_mm": mm(result.length),
         "coagulated_length_mm": mm(result.coagulated_length),
         "limit": None if spec.limit is None else {"max_degC": spec.limit},
+        "limit_margin_mm": mm(result.limit_margin),
         "verdict": result.verdict,
     }
 

@@ -14,6 +14,7 @@ from rfablate.case.geometry.applicator_spacing import SPACING, spacing_of
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.read.overrides import setting
+from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.study_checks import Change, change_faults, column_faults
@@ -132,13 +133,14 @@ def to_cover(
     Raises:
         CaseError: the case has no such target, or its generator no such key.
     """
-    names = [s.name for s in case.structures if s.role == "target"]
+    regions = case.domain.regions if isinstance(case.domain, MeshDomain) else ()
+    required = {each.name: each.required_fraction for each in (*case.structures, *regions) if each.role == "target"}
+    names = list(required)
     if target not in names:
         near = did_you_mean(target, names)
         known = [Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", near)]
         return ask(case, [key, *vary], goals, key.partition("=")[0], None, known)
-    needed = next(s.required_fraction for s in case.structures if s.name == target)
-    own = [f"structures.{target}.covered_fraction>={needed - 1e-6:.9g}"]
+    own = [f"structures.{target}.covered_fraction>={required[target] - 1e-6:.9g}"]
     own += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
     return ask(case, [key, *vary], [*own, *goals], key.partition("=")[0], None)
 

@@ -293,7 +293,7 @@ def test_covered_fractions_and_the_time_to_cover_are_exact_for_a_front_that_move
     target, cord = observer.conclude(last)
     assert target.time_to_cover == pytest.approx(3.4, abs=1e-7)
     assert cord.time_to_cover is None
-    assert (target.verdict, cord.verdict) == ("covered", "safe")
+    assert (target.verdict, cord.verdict) == ("reached", "safe")
     assert target.volume == pytest.approx(64e-9, rel=1e-12) and cord.volume == pytest.approx(32e-9, rel=1e-12)
 
 
@@ -325,7 +325,7 @@ def test_margins_are_depth_inside_for_a_target_and_distance_for_the_rest(comm: M
 
     def negative(target: StructureResult, cord: StructureResult) -> None:
         assert target.margin == pytest.approx((2.5 - 2.0 * np.sqrt(3.0)) * MM, abs=0.15 * MM), "corners stick out"
-        assert target.verdict == "covered" and target.covered < 1.0
+        assert target.verdict == "reached" and target.covered < 1.0
 
     _on_root(comm, observer.conclude(frame(2.0, 2.5 * MM - radius)), negative)
 

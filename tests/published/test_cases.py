@@ -32,12 +32,12 @@ else:
 NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
 QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")
 ANSWERS = {
-    "trigeminal": {"gasserian_ganglion": "covered", "motor_root": "safe"},
-    "pancreas_coeliac": {"tumour": "covered", "coeliac_plexus": "partly covered"},
-    "vertebral_metastasis": {"metastasis": "covered", "spinal_cord": "safe"},
-    "medial_branch": {"medial_branch": "covered", "spinal_nerve": "safe"},
-    "bipolar_si_joint": {"lateral_branch": "covered", "sacral_nerve": "safe"},
-    "sacral_palisade": {"cranial_branch": "covered", "caudal_branch": "covered", "sacral_nerve": "safe"},
+    "trigeminal": {"gasserian_ganglion": "reached", "motor_root": "safe"},
+    "pancreas_coeliac": {"tumour": "reached", "coeliac_plexus": "partly reached"},
+    "vertebral_metastasis": {"metastasis": "reached", "spinal_cord": "safe"},
+    "medial_branch": {"medial_branch": "reached", "spinal_nerve": "safe"},
+    "bipolar_si_joint": {"lateral_branch": "reached", "sacral_nerve": "safe"},
+    "sacral_palisade": {"cranial_branch": "reached", "caudal_branch": "reached", "sacral_nerve": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
@@ -46,8 +46,8 @@ ANSWERS = {
     "ex_vivo_gauge": {},
     "needle_benchmark": {},
     "pulsed_drg": {"dorsal_root_ganglion": "safe"},
-    "repeat_rhizotomy": {"gasserian_ganglion": "covered", "motor_root": "safe"},
-    "track_withdrawal": {"track": "partly covered"},
+    "repeat_rhizotomy": {"gasserian_ganglion": "reached", "motor_root": "safe"},
+    "track_withdrawal": {"track": "partly reached"},
 }
 
 

@@ -206,7 +206,7 @@ def _summary(axisymmetric: bool) -> dict[str, object]:
     structures = {
         "gasserian_ganglion": _structure(
             "ellipsoid", "nerve", "target", covered_fraction=0.93, max_degC=73.0, min_margin_mm=-0.4,
-            verdict="partly covered",
+            verdict="partly reached",
         ),
         "motor_root": _structure(
             "tube", "nerve", "protect", limit={"max_degC": 45.0}, length_mm=20.0, coagulated_length_mm=0.0,
@@ -380,9 +380,9 @@ def test_every_number_of_the_card_is_on_the_page(page_3d: str) -> None:
         "4.05",
         "0.73",
         "278.4",
-        "partly covered",
+        "partly reached",
         "safe",
-        "−0.4 mm",
+        "−0.40 mm",
     ):
         assert text in words
     assert "not re-checked" in words

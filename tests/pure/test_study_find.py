@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rfablate.case.geometry.applicator_spacing import spacing_of
-from rfablate.case.read.case_file import load_case
+from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.cli.find_verb import run_open
 from rfablate.errors import CaseError
@@ -284,3 +284,26 @@ def test_the_shorthand_asks_for_a_covered_target_with_its_margin() -> None:
     ]
     with pytest.raises(CaseError, match="no target motor_root"):
         to_cover(load_case(CASE), "generator.hold_s", "motor_root", 0.0)
+
+
+def test_the_target_of_a_users_mesh_can_be_asked_for() -> None:
+    """Regions of a mesh are structures too."""
+    regions = [
+        {"tag": 1, "name": "tissue", "tissue": "liver"},
+        {"tag": 2, "name": "lens", "tissue": "fat", "role": "target", "required_fraction": 0.6},
+    ]
+    surfaces = [
+        {"tag": 1, "name": "active_tip", "roles": ["active"]},
+        {"tag": 3, "name": "outer", "roles": ["return", "body_temperature"]},
+    ]
+    domain = {"kind": "mesh", "file": __file__, "length_unit": "mm", "regions": regions, "surfaces": surfaces}
+    case = parse_case(
+        {
+            "domain": domain,
+            "applicators": [{"outer_diameter_mm": 0.9, "active_tip_mm": 10}],
+            "generator": {"kind": "temperature", "target_degC": 80, "hold_s": 60},
+        },
+        check=False,
+    )
+    question = to_cover(case, "generator.hold_s=10:300", "lens", 0.0)
+    assert "structures.lens.covered_fraction" in str(question.goals[0].column)
