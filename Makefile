@@ -21,7 +21,7 @@ MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeo
 
 STAGES = lint types suite hpc mpi2 mpi3
 
-.PHONY: help bench gallery scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
+.PHONY: help bench gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ mpi3: install
 
 bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")
 	$(BIN)/python -m hpc.bench $(ARGS)
+
+glossary: install ## make docs/glossary.md again from the table of quantities
+	$(BIN)/python -m docs.glossary
 
 gallery: install ## run every case and make docs/gallery.md again (some 15 min; ARGS="trigeminal", ARGS=--kept)
 	$(BIN)/python -m docs.gallery $(ARGS)

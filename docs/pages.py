@@ -77,8 +77,9 @@ def label(key: str) -> tuple[str, str, float, int]:
     """Return what a key of summary.json is in words, its unit here, what it is multiplied by, and its decimals."""
     parts = key.split(".")
     if parts[0] == "lesion":
-        name, unit, digits = {m[0]: m[1:] for m in METRICS}[parts[2]]
-        return f"{rule_label(parts[1])}, {name}", unit, 1.0, digits
+        quantity = {each.key: each for each in METRICS}[parts[2]]
+        unit = quantity.unit.replace("mm3", "mm³")
+        return f"{rule_label(parts[1])}, {quantity.label}", unit, 1.0, quantity.decimals
     if parts[0] == "structures":
         measure, unit, scale, digits = {
             "covered_fraction": ("inside the lesion", "%", 100.0, 0),

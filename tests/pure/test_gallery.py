@@ -102,3 +102,9 @@ def test_a_question_ends_with_its_mark_and_links_from_docs() -> None:
 def test_a_number_has_its_unit_and_its_bar(key: str, value: float, error: float | None, text: str) -> None:
     """Fractions as percent, the bar with one digit."""
     assert number_text({"key": key, "value": value, "error": error}) == text
+
+
+def test_the_glossary_is_what_the_quantities_define() -> None:
+    from docs.glossary import glossary
+
+    assert (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8") == glossary()
