@@ -72,3 +72,19 @@ def test_a_script_runs_on_several_ranks(tmp_path: Path) -> None:
     width = rfa.open_run(tmp_path / "run").lesion["isotherm_50C"].width_mm
     assert done.text.count(f"width {width:.6f}") == 2
     assert rfa.open_run(tmp_path / "run").summary.provenance["ranks"] == 2
+
+
+def test_the_snippet_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word, but for where it writes and that no window opens."""
+    import re
+
+    import pyvista
+
+    shown = []
+    monkeypatch.setattr(pyvista.DataSet, "plot", lambda mesh, **options: shown.append((mesh.n_points, options)))
+    monkeypatch.chdir(CASES.parent)
+    (code,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert "runs/hotter" in code
+    exec(code.replace("runs/hotter", str(tmp_path / "hotter")), {})
+    assert shown[0][0] > 100 and shown[0][1]["scalars"] == "temperature_degC"
+    assert rfa.open_run(tmp_path / "hotter").case.generator.target == 75.0
