@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study
+    from rfablate.case.resolve.tissues import case_tissues as tissues_of
     from rfablate.case.tables.generator_tables import (
         ConstantCurrent,
         ConstantPower,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import MeshDomain as UserMesh
     from rfablate.case.tables.schema import Case
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
+    from rfablate.physics.damage import Arrhenius
+    from rfablate.physics.library import tissue as library_tissue
+    from rfablate.physics.tissue import Tissue
+    from rfablate.problem.extensions import Extensions
     from rfablate.results.summary_models import EnergyBalance, LesionMeasures, RunSummary, StructureResult
 
 _GENERATORS = "rfablate.case.tables.generator_tables"
@@ -54,6 +59,11 @@ _PUBLIC = {
     "find": "rfablate.api.studies",
     "run_study": "rfablate.api.studies",
     "Case": "rfablate.case.read.case_file",
+    "Extensions": "rfablate.problem.extensions",
+    "Arrhenius": "rfablate.physics.damage",
+    "Tissue": "rfablate.physics.tissue",
+    "library_tissue": "rfablate.physics.library:tissue",
+    "tissues_of": "rfablate.case.resolve.tissues:case_tissues",
     "Axisymmetric": f"{_GEOMETRY}:AxisymmetricDomain",
     "Box": f"{_GEOMETRY}:BoxDomain",
     "Cylinder": f"{_GEOMETRY}:CylinderDomain",

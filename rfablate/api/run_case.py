@@ -15,6 +15,7 @@ from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.log import setup_log
+from rfablate.problem.extensions import Extensions
 from rfablate.results.run_directory import refuse_own_start, refuse_used
 from rfablate.version import __version__
 
@@ -46,6 +47,7 @@ def run(
     comm: MPI.Comm | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    extensions: Extensions | None = None,
 ) -> RunResult:
     """Simulate a case, write its run directory and return the result. Collective.
 
@@ -55,6 +57,7 @@ def run(
         comm: the ranks to run on; by default all.
         overwrite: replace an older run in the directory.
         quiet: print warnings only.
+        extensions: a generator, tissues or damage kinetics of your own.
 
     Raises:
         CaseError: the case has faults, or the directory holds a run already.
@@ -68,22 +71,28 @@ def run(
         name = "".join(c if c.isalnum() else "-" for c in case.title.lower()).strip("-")[:60] or "run"
     place = Path(directory) if directory is not None else Path("runs") / name
     comm = comm or world()
-    run_in(case, place, comm, overwrite=overwrite, quiet=quiet)
+    run_in(case, place, comm, overwrite=overwrite, quiet=quiet, extensions=extensions)
     comm.barrier()  # rank 0 has written the last file
     return RunResult(place)
 
 
-def resume(directory: str | Path, *, comm: MPI.Comm | None = None, quiet: bool = False) -> RunResult:
+def resume(
+    directory: str | Path,
+    *,
+    comm: MPI.Comm | None = None,
+    quiet: bool = False,
+    extensions: Extensions | None = None,
+) -> RunResult:
     """Continue an interrupted run from its newest good checkpoint, on any number of ranks. Collective.
 
-    A run that has ended already is returned as it is.
+    A run that has ended already is returned as it is. A run that was given `extensions` is given equal ones again.
 
     Raises:
         CaseError: there is no run in the directory, or its checkpoint is of another case or version.
         MeshError, SolveError, StepError, Interrupted: as for `run`.
     """
     comm = comm or world()
-    resume_in(Path(directory), comm, quiet=quiet)
+    resume_in(Path(directory), comm, quiet=quiet, extensions=extensions)
     comm.barrier()
     return RunResult(directory)
 
@@ -106,6 +115,7 @@ def run_in(
     quiet: bool,
     source: str = "",
     notes: Sequence[str] = (),
+    extensions: Extensions | None = None,
 ) -> Outcome:
     """Run a case in a directory that is free or may be overwritten. Collective.
 
@@ -123,10 +133,10 @@ def run_in(
     for warning in case_warnings(case) if comm.rank == 0 else ():
         log.warning(warning)
     # The directory was found free, or given up, above; since then it holds the log.
-    return run_in_directory(case, directory, comm, overwrite=True)
+    return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
 
 
-def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool) -> Outcome | None:
+def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
     """Continue a run; return None where it has ended already. Collective."""
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import ended
@@ -137,7 +147,7 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool) -> Outcome | None
     case = from_root(comm, lambda: case_file.load_case(directory))
     log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
     log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-    return resume_in_directory(case, directory, comm)
+    return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
 
 
 def world() -> MPI.Comm:

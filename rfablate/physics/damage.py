@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,13 @@ GAS_CONSTANT = 8.314
 """R [J/(mol K)] to the digits the published (A, Ea) are used with; CODATA's 8.31446 makes Omega 0.5 % larger."""
 ZERO_CELSIUS = 273.15
 """[K]"""
+
+
+class Kinetics(Protocol):
+    """Damage kinetics; hashable, so that tissues with the same kinetics share them."""
+
+    def rate(self, T: FloatArray) -> FloatArray:
+        """Return dOmega/dt [1/s] at temperature T [degC]; the same shape."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Arrhenius:
 class Mixed:
     """Several tissues' kinetics: at a node where tissues meet, the mean of their rates by their shares of it."""
 
-    models: tuple[Arrhenius, ...]
+    models: tuple[Kinetics, ...]
     shares: FloatArray
     """Shape (len(models), n_nodes); columns sum to 1."""
 

@@ -15,8 +15,15 @@ LOCATED = 0.05
 """Shortest step that is made to find when the impedance passed a threshold, as a fraction of the first step."""
 
 
-def case_channels(case: Case) -> Channels:
-    """Return the channels of the case's generator, with the times at which each has the output."""
+def case_channels(case: Case, own: Generator | None = None) -> Channels:
+    """Return the channels of the case's generator, with the times at which each has the output.
+
+    `own` decides instead of the case's generator, inside the case's window of impedance.
+    """
+    if own is not None:
+        assert not isinstance(case.generator, tables.SurfaceTemperature)
+        window = device.Window(case.generator.min_impedance, case.generator.max_impedance)
+        return Channels((device.Guard(own, window, None, resolution=_resolution(case)),))
     outputs, mode = outputs_of(case.applicators, case.channels, case.generator), case.sharing.mode
     if mode == "sequential":
         lengths = [case_generator(case, each.generator).switch_times[-1] for each in outputs]
@@ -50,8 +57,13 @@ def case_generator(
         device.Delayed(inner, delay) if delay else inner,
         device.Window(table.min_impedance, table.max_impedance),
         _roll_off(table.roll_off),
-        resolution=LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step,
+        resolution=_resolution(case),
     )
+
+
+def _resolution(case: Case) -> float:
+    """Return the shortest step that is made to find the time of a switch [s]."""
+    return LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step
 
 
 def _unguarded(table: tables.Generator, limits: Limits, start: float) -> Generator:

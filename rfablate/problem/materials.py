@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,20 +21,22 @@ from rfablate.fem.region_fractions import node_shares
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.physics.boiling import WATER
-from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.damage import Arrhenius, Kinetics, Mixed
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Rising
 from rfablate.physics.library import damage_set
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def region_tissues(case: Case) -> dict[str, Tissue]:
+def region_tissues(case: Case, extensions: Extensions = NO_EXTENSIONS) -> dict[str, Tissue]:
     """Return the tissue of every region name of the case's mesh."""
-    library = case_tissues(case)
+    own = {name: replace(tissue, name=name) for name, tissue in extensions.tissues.items()}
+    library = {**case_tissues(case), **own}
     if isinstance(case.domain, MeshDomain):
         return {region.name: library[region.tissue] for region in case.domain.regions}
     names = {"domain": case.domain.tissue}
@@ -109,13 +113,15 @@ def make_mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, T
     )
 
 
-def make_kinetics(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> Arrhenius | Mixed:
+def make_kinetics(
+    case: Case, domain: Domain, tissues: dict[str, Tissue], extensions: Extensions = NO_EXTENSIONS
+) -> Kinetics:
     """Return the damage kinetics: the case's, or each tissue's own where one has its own. Collective."""
     damage = case.damage
     own = None if damage.A is None or damage.Ea is None else Arrhenius(damage.A, damage.Ea)
-    groups: dict[Arrhenius, list[str]] = {}
+    groups: dict[Kinetics, list[str]] = {}
     for name, t in tissues.items():
-        model = own if t.damage_set is None else None
+        model: Kinetics | None = extensions.damage.get(t.name) or (own if t.damage_set is None else None)
         model = model or Arrhenius(*damage_set(t.damage_set or damage.set)[:2])
         if not _is_device(t):
             groups.setdefault(model, []).append(name)

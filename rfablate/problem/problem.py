@@ -24,10 +24,11 @@ from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.physics import generator as device
 from rfablate.physics.cell_death import ThreeState
-from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.damage import Kinetics
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.blood_vessels import Vessel, films, inside, vessels_of, without_liquid
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.generator_setup import case_channels
 from rfablate.problem.materials import (
     inject,
@@ -81,7 +82,7 @@ class Problem:
     sensors: Sensors
     generator: device.Channels
     surface: Surface | None
-    arrhenius: Arrhenius | Mixed
+    arrhenius: Kinetics
     cell_death: ThreeState | None
     """None where no lesion rule asks for it."""
     blood_flow: BloodFlow
@@ -118,9 +119,9 @@ class Problem:
             self.electric.restore(memory.electric, self.assemble)
 
 
-def build_problem(case: Case, domain: Domain) -> Problem:
+def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENSIONS) -> Problem:
     """Return the problem of `case` on its distributed mesh. Collective."""
-    tissues = {name: t for name, t in region_tissues(case).items() if name in domain.tag_of}
+    tissues = {name: t for name, t in region_tissues(case, extensions).items() if name in domain.tag_of}
     missing = set(domain.tag_of) - set(tissues)
     if missing:
         raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
@@ -141,7 +142,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
     )
     fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
-    generator, surface = case_channels(case), _surface(case, domain)
+    generator, surface = case_channels(case, extensions.generator), _surface(case, domain)
     electric = None
     if surface is None:
         directed = make_directions(case, domain, tissues)
@@ -172,7 +173,7 @@ def build_problem(case: Case, domain: Domain) -> Problem:
         sensors=make_sensors(case, domain),
         generator=generator,
         surface=surface,
-        arrhenius=make_kinetics(case, domain, tissues),
+        arrhenius=make_kinetics(case, domain, tissues, extensions),
         cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
         blood_flow=make_blood_flow(case, domain, thermal),
         vapour=make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes),

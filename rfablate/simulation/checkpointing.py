@@ -22,6 +22,7 @@ from rfablate.errors import CaseError, Fault, MeshError
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.gather import gather_many, scatter_many
 from rfablate.mesh.root_tasks import on_root
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem, SolverMemory
 from rfablate.results.checkpoint import Checkpoint, newest_checkpoint
 from rfablate.results.run_directory import RunDirectory
@@ -77,7 +78,7 @@ def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Va
         raise _of_another_version(tree, f"it lacks or misnames {error}") from None
 
 
-def find_checkpoint(case: Case, directory: Path) -> Checkpoint | None:
+def find_checkpoint(case: Case, directory: Path, extensions: Extensions = NO_EXTENSIONS) -> Checkpoint | None:
     """Return the newest good checkpoint of a run, None where there is none; a damaged one is told. Root only.
 
     Raises:
@@ -86,8 +87,11 @@ def find_checkpoint(case: Case, directory: Path) -> Checkpoint | None:
     found, told = newest_checkpoint(directory)
     for line in told:
         log.warning(line)
-    if found is not None and found.memory.get("case") != case_hash(case):
-        raise _of_another_version(found.memory, "its case is not the one in case.toml")
+    if found is not None and found.memory.get("case") != case_hash(case, extensions):
+        what = "its case is not the one in case.toml"
+        if extensions.names():
+            what += ", or the objects passed as extensions are others"
+        raise _of_another_version(found.memory, what)
     return found
 
 
@@ -109,10 +113,11 @@ class Keeper:
         files: RunDirectory | None,
         watch: Stopwatch,
         course: Course,
+        extensions: Extensions = NO_EXTENSIONS,
     ) -> None:
         """Take the schedule of a case."""
         self.course = course
-        self._case, self._hash = case, case_hash(case)
+        self._case, self._hash = case, case_hash(case, extensions)
         self._problem, self._record, self._files, self._watch = problem, record, files, watch
         self._t = 0.0
         self._at, self._took = time.monotonic(), 0.0

@@ -19,9 +19,11 @@ from rfablate.errors import RfablateError
 from rfablate.lesion.continuity import Crossing
 from rfablate.lesion.observer import Observation, Observer
 from rfablate.mesh.build import build_domain
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem
 from rfablate.simulation.prior_treatment import begin
 from rfablate.simulation.summarise import MM, lesion_entry
+from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame
 from rfablate.timing import Stopwatch
 
@@ -29,7 +31,9 @@ COARSER = 2.0
 LOOSER = 4.0
 
 
-def error_bars(case: Case, comm: MPI.Comm, observer: Observer, frame: Frame) -> tuple[dict[str, float], str]:
+def error_bars(
+    case: Case, comm: MPI.Comm, observer: Observer, frame: Frame, extensions: Extensions = NO_EXTENSIONS
+) -> tuple[dict[str, float], str]:
     """Return each number's bar, named `rule.width_mm` or `structure.max_degC`, and why there is none. Collective.
 
     Args:
@@ -41,7 +45,7 @@ def error_bars(case: Case, comm: MPI.Comm, observer: Observer, frame: Frame) -> 
     if isinstance(case.domain, MeshDomain):
         return {}, "no error bar: a mesh from a file cannot be made coarser"
     try:
-        rough, last = _last_observation(_coarser(case), comm)
+        rough, last = _last_observation(_coarser(case), comm, extensions)
     except RfablateError as error:
         return {}, f"no error bar: the coarser run failed ({error})"
     return _differences(observer.last, rough.last) | _bridge_bars(observer.bridges(frame), rough.bridges(last)), ""
@@ -53,10 +57,8 @@ def _coarser(case: Case) -> Case:
     return case.model_copy(update={"mesh": mesh, "time": time})
 
 
-def _last_observation(case: Case, comm: MPI.Comm) -> tuple[Observer, Frame]:
-    from rfablate.solve.loop import steps
-
-    problem = build_problem(case, build_domain(case, comm))
+def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions) -> tuple[Observer, Frame]:
+    problem = build_problem(case, build_domain(case, comm), extensions)
     problem, state, _ = begin(case, problem)
     observer = Observer(case, problem)
     frame: Frame | None = None

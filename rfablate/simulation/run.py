@@ -21,6 +21,7 @@ from rfablate.lesion.observer import Observer
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.mesh.root_tasks import on_root
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem, build_problem, describe, describe_mesh
 from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
@@ -50,7 +51,14 @@ class Outcome:
     """0, or 5 where a protected structure exceeded its limit."""
 
 
-def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False) -> Outcome:
+def run(
+    case: Case,
+    directory: Path,
+    comm: MPI.Comm,
+    *,
+    overwrite: bool = False,
+    extensions: Extensions = NO_EXTENSIONS,
+) -> Outcome:
     """Run a case and write its run directory. Collective.
 
     Raises:
@@ -59,11 +67,12 @@ def run(case: Case, directory: Path, comm: MPI.Comm, *, overwrite: bool = False)
         Interrupted: a signal asked it to stop; the directory holds what `resume` goes on from.
     """
     watch = Stopwatch()
+    extensions.check(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    return _carry_out(case, comm, files, watch, None, again=False)
+    return _carry_out(case, comm, files, watch, None, again=False, extensions=extensions)
 
 
-def resume(case: Case, directory: Path, comm: MPI.Comm) -> Outcome:
+def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extensions = NO_EXTENSIONS) -> Outcome:
     """Go on with a run from its newest good checkpoint; without one, from its start. Collective.
 
     Raises:
@@ -72,20 +81,27 @@ def resume(case: Case, directory: Path, comm: MPI.Comm) -> Outcome:
         Interrupted, SolveError, StepError: as `run`.
     """
     watch = Stopwatch()
-    found = on_root(comm, lambda: find_checkpoint(case, directory))
+    found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts anew", directory)
-        return run(case, directory, comm, overwrite=True)
+        return run(case, directory, comm, overwrite=True, extensions=extensions)
     files = on_root(
         comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
     )
     if found is not None:
         log.info("going on from %s", found.name)
-    return _carry_out(case, comm, files, watch, found, again=True)
+    return _carry_out(case, comm, files, watch, found, again=True, extensions=extensions)
 
 
 def _carry_out(  # noqa: PLR0913
-    case: Case, comm: MPI.Comm, files: RunDirectory | None, watch: Stopwatch, found: Checkpoint | None, *, again: bool
+    case: Case,
+    comm: MPI.Comm,
+    files: RunDirectory | None,
+    watch: Stopwatch,
+    found: Checkpoint | None,
+    *,
+    again: bool,
+    extensions: Extensions,
 ) -> Outcome:
     """Run a case in a directory that is open on rank 0, `again` from the checkpoint that rank 0 has. Collective."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -93,24 +109,26 @@ def _carry_out(  # noqa: PLR0913
         with watch.stage("mesh"):
             domain = build_domain(case, comm)
         with watch.stage("setup"):
-            problem = build_problem(case, domain)
+            problem = build_problem(case, domain, extensions)
             problem, state, earlier = begin(case, problem)
             observer = Observer(case, problem)
             before = volumes_at_start(problem, state, observer) if earlier is not None else {}
             record = Record(case, problem, observer, files, watch)
         log.info("%s", describe(problem))
-        keeper = Keeper(case, problem, record, files, watch, Course(started))
+        keeper = Keeper(case, problem, record, files, watch, Course(started), extensions)
         if again:
             state = keeper.take_up(found, record.output_times)
         fault = _advance(problem, state, record, keeper, watch)
         keeper.write(state)
         summary = record.close(state, fault, keeper.course)
+        if extensions.names():
+            summary["provenance"]["extensions"] = extensions.names()
         if earlier is not None:
             summary["repeat"] = earlier.entry(before, summary["lesion"])
             summary["warnings"] += earlier.warnings(summary["repeat"])
         if fault is None and case.output.error_bar:
             with watch.stage("error bar"):
-                bars, reason = error_bars(case, comm, observer, record.frame)
+                bars, reason = error_bars(case, comm, observer, record.frame, extensions)
             summary["numerics"]["error_bar"] = bars
             summary["warnings"] += [reason] if reason else []
         summary["timing_s"] = {**watch.seconds, "total": watch.total}

@@ -24,6 +24,7 @@ from rfablate.mesh._compat import DOLFINX_VERSION
 from rfablate.physics.boiling import BOILING
 from rfablate.physics.generator import Memory
 from rfablate.physics.tissue import Tissue
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
 from rfablate.solve.energy_balance import Ledger
 from rfablate.solve.state import Frame, Output
@@ -228,9 +229,10 @@ def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
     }
 
 
-def case_hash(case: Case) -> str:
-    """Return the hash of everything that a case says."""
-    return hashlib.sha256(dump_case(case).encode()).hexdigest()
+def case_hash(case: Case, extensions: Extensions = NO_EXTENSIONS) -> str:
+    """Return the hash of everything that defines a run: its case, and the types of objects passed beside it."""
+    names = extensions.names()
+    return hashlib.sha256(f"{dump_case(case)}{names if names else ''}".encode()).hexdigest()
 
 
 def _path(applicator: Applicator) -> list[list[float]]:

@@ -1,0 +1,63 @@
+"""Objects of the user's own that a run takes beside its case: a generator, tissues, damage kinetics. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rfablate.case.resolve.tissues import case_tissues
+from rfablate.case.tables.schema import Case
+from rfablate.errors import CaseError, Fault
+from rfablate.physics.damage import Kinetics
+from rfablate.physics.generator import Generator
+from rfablate.physics.tissue import Tissue
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Objects that replace parts of a case; a run without them is defined by its case alone.
+
+    The case file cannot hold them: to repeat or resume the run, pass equal ones again. `summary.json` names their types
+    under `provenance.extensions`.
+    """
+
+    generator: Generator | None = None
+    """Decides the voltage instead of the generator of the case, which must have one channel. The impedance window of
+    the [generator] table still applies; its other keys do not."""
+    tissues: Mapping[str, Tissue] = field(default_factory=dict)
+    """Tissue by the name under which the case uses it; a tissue's laws are any objects that meet `physics.laws.Law`."""
+    damage: Mapping[str, Kinetics] = field(default_factory=dict)
+    """Damage kinetics by the name of the tissue; others keep those of the case."""
+
+    def names(self) -> dict[str, str]:
+        """Return the type of each object, by what it replaces."""
+        laws = {
+            f"tissues.{name}.{which}": each
+            for name, tissue in self.tissues.items()
+            for which, each in (("sigma_law", tissue.sigma_law), ("k_law", tissue.k_law))
+        }
+        found = {"generator": self.generator} if self.generator is not None else {}
+        objects = {**found, **laws, **{f"damage.{name}": each for name, each in self.damage.items()}}
+        return {where: f"{type(each).__module__}.{type(each).__qualname__}" for where, each in objects.items()}
+
+    def check(self, case: Case) -> None:
+        """Check that the case has what is to be replaced.
+
+        Raises:
+            CaseError: the case uses no such tissue, has several channels, or holds the electrode at a temperature.
+        """
+        known = set(case_tissues(case))
+        faults = [
+            Fault(f"extensions.{part}", f"no tissue {name} in the case", f"one of {', '.join(sorted(known))}")
+            for part, names in (("tissues", self.tissues), ("damage", self.damage))
+            for name in names
+            if name not in known
+        ]
+        if self.generator is not None and (case.channels or case.generator.kind == "surface_temperature"):
+            found = "a case with channels" if case.channels else "a case with a prescribed surface temperature"
+            faults.append(Fault("extensions.generator", found, "one channel that applies a voltage"))
+        if faults:
+            raise CaseError(faults, "extensions")
+
+
+NO_EXTENSIONS = Extensions()
