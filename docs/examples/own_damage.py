@@ -1,7 +1,8 @@
 """Damage kinetics of your own: an Arrhenius rate that is cut off below a threshold temperature.
 
 Kinetics are a hashable object that meets `rfablate.physics.damage.Kinetics`: a rate dOmega/dt [1/s] at temperatures
-[degC]. Liver's published set reaches Omega = 1 in 12 minutes at 41.9 degC, where tissue survives; a threshold avoids this.
+[degC]. Liver's published set reaches Omega = 1 in 12 minutes at 41.9 degC, where tissue survives; a threshold avoids
+this.
 
     python docs/examples/own_damage.py cases/needle_benchmark runs/threshold
 """

@@ -24,7 +24,7 @@ import importlib.abc, importlib.util, os, sys, time
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "rfablate.simulation.run":
+        if name != "rfablate.solve.loop":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

@@ -85,8 +85,8 @@ def test_other_instructions_of_the_processor_change_no_history(
     unperturbed: dict[str, Path], flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     script = (
-        "import sys; from rfablate.fem import kernels; from rfablate.cli.main import main; "
-        "kernels.FLAGS = (*sys.argv[1].split(), *kernels.FLAGS[2:]); sys.exit(main(sys.argv[2:]))"
+        "import sys; from rfablate.kernels import loader; from rfablate.cli.main import main; "
+        "loader.FLAGS = (*sys.argv[1].split(), *loader.FLAGS[2:]); sys.exit(main(sys.argv[2:]))"
     )
     case, run = str(CASES / "axisymmetric.toml"), str(tmp_path / "run")
     done = subprocess.run(
