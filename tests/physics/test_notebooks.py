@@ -1,0 +1,28 @@
+"""The notebooks run from top to bottom in Jupyter's own kernel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a copy of the repository's root, so that its runs land elsewhere."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("JUPYTER_ALLOW_INSECURE_WRITES", "1")
+    (tmp_path / "cases").symlink_to(ROOT / "cases")
+    (tmp_path / "runs").mkdir()
+    book = nbformat.read(notebook, as_version=4)
+    nbclient.NotebookClient(book, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not any(output.get("output_type") == "error" for output in outputs)
+    assert all(cell.outputs == [] for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
