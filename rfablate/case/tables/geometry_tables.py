@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
+from rfablate.case.tables.structure_kinds import Box, Cylinder, Ellipsoid, HalfSpace, Slab, Sphere, Structure, Tube
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
@@ -21,6 +22,11 @@ from rfablate.case.tables.units import (
     SizesMm,
 )
 from rfablate.physics.library import applicator_model, applicator_names
+
+__all__ = [
+    "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube",
+]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------
 
@@ -87,91 +93,6 @@ class MeshDomain(Table):
 
 
 Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
-
-# --- structures -----------------------------------------------------------------------------------
-
-
-class _Structure(Table):
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    tissue: str
-    role: Literal["target", "protect", "anatomy"] = "anatomy"
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
-    required_fraction: Fraction = 1.0
-    held: Celsius | None = Field(default=None, alias="held_degC")
-    flow: Flow | None = None
-    shell: MmPositive | None = Field(default=None, alias="shell_mm")
-    """Thickness of a shell inside the shape, which reading the case makes a structure of its own (`case.shells`)."""
-    shell_tissue: str | None = None
-    """What the shell is made of, by default cortical_bone."""
-
-
-class Ellipsoid(_Structure):
-    """Ellipsoid with axes along x, y, z."""
-
-    kind: Literal["ellipsoid"] = "ellipsoid"
-    centre: PointMm = Field(alias="centre_mm")
-    semi_axes: SizesMm = Field(alias="semi_axes_mm")
-
-
-class Sphere(_Structure):
-    """Sphere."""
-
-    kind: Literal["sphere"] = "sphere"
-    centre: PointMm = Field(alias="centre_mm")
-    radius: MmPositive = Field(alias="radius_mm")
-
-
-class Tube(_Structure):
-    """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
-
-    kind: Literal["tube"] = "tube"
-    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
-    diameter: MmPositive = Field(alias="diameter_mm")
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
-    )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
-
-
-class HalfSpace(_Structure):
-    """All points on the side of a plane that `normal` points to."""
-
-    kind: Literal["half_space"] = "half_space"
-    point: PointMm = Field(alias="point_mm")
-    normal: Direction
-
-
-class Slab(_Structure):
-    """All points within half a `thickness` of the plane through `point` across `normal`."""
-
-    kind: Literal["slab"] = "slab"
-    point: PointMm = Field(alias="point_mm")
-    normal: Direction
-    thickness: MmPositive = Field(alias="thickness_mm")
-
-
-class Box(_Structure):
-    """Box with edges along x, y, z."""
-
-    kind: Literal["box"] = "box"
-    centre: PointMm = Field(alias="centre_mm")
-    size: SizesMm = Field(alias="size_mm")
-
-
-class Cylinder(_Structure):
-    """Circular cylinder between the centres of its two ends."""
-
-    kind: Literal["cylinder"] = "cylinder"
-    start: PointMm = Field(alias="start_mm")
-    end: PointMm = Field(alias="end_mm")
-    diameter: MmPositive = Field(alias="diameter_mm")
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
-    )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
-
-
-Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
 
 # --- applicators ----------------------------------------------------------------------------------
 
