@@ -20,6 +20,18 @@ Arrays = dict[str, npt.NDArray[Any]]
 Value = TypeVar("Value")
 
 
+@dataclasses.dataclass(frozen=True)
+class Deferred:
+    """A part of a value whose type is declared as `Any`: its owner knows the type and puts it together."""
+
+    tree: Any
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    def put_together(self, kind: type[Value]) -> Value:
+        """Return the part as a value of type `kind`; raises as `put_together`."""
+        return put_together(kind, self.tree, self.arrays)
+
+
 def take_apart(value: Any) -> tuple[Any, Arrays]:
     """Return the tree of a value and its arrays, named by their path in it; an array met twice is kept once.
 
@@ -60,6 +72,8 @@ def _tree(value: Any, path: str, arrays: Arrays) -> Any:
 
 
 def _value(kind: Any, tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    if kind is Any:
+        return Deferred(tree, arrays)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return None if tree is None else _value(next(k for k in inner if k is not type(None)), tree, arrays)

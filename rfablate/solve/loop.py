@@ -7,6 +7,7 @@ everything that records or measures a run looks at these frames and changes noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from rfablate.physics.boiling import HOT
 from rfablate.physics.damage import cem43_rate, integrate_rate
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import ROUNDING, far_from
+from rfablate.solve.pulse_trial import temperature_after_pulse
 from rfablate.solve.state import Frame, State, Trial, accepted_frame, first_frame
 from rfablate.solve.step import solve_step
 from rfablate.timing import Stopwatch
@@ -50,7 +52,10 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         if verdict.accepted and cut is None:
             with watch.stage("damage"):
                 commit(problem, state, trial)
-            yield accepted_frame(state, trial)
+            frame = accepted_frame(state, trial)
+            with watch.stage("heat"):
+                after_pulse = temperature_after_pulse(problem, frame)
+            yield replace(frame, after_pulse=after_pulse)
 
 
 def commit(problem: Problem, state: State, trial: Trial) -> None:

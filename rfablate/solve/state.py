@@ -128,6 +128,8 @@ class Frame:
     max_T: float
     """[degC]"""
     ledger: Ledger
+    after_pulse: FloatArray | None = None
+    """Temperature after one pulse from the end of the step on [degC]; None without unresolved pulses."""
 
     @property
     def main(self) -> Output:
