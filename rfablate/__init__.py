@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
+    from rfablate.api.evidence import converge
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import MeshDomain as UserMesh
     from rfablate.case.tables.schema import Case
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
+    from rfablate.evidence.converge_case import ConvergedNumber, Convergence
+    from rfablate.evidence.grid_convergence import Estimate
     from rfablate.physics.damage import Arrhenius
     from rfablate.physics.library import tissue as library_tissue
     from rfablate.physics.tissue import Tissue
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 _GENERATORS = "rfablate.case.tables.generator_tables"
 _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
+    "converge": "rfablate.api.evidence",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
     "resume": "rfablate.api.run_case",
@@ -58,6 +62,9 @@ _PUBLIC = {
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",
     "run_study": "rfablate.api.studies",
+    "Convergence": "rfablate.evidence.converge_case",
+    "ConvergedNumber": "rfablate.evidence.converge_case",
+    "Estimate": "rfablate.evidence.grid_convergence",
     "Case": "rfablate.case.read.case_file",
     "Extensions": "rfablate.problem.extensions",
     "Arrhenius": "rfablate.physics.damage",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
+from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
@@ -100,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
+
+    text = "estimate the numerical error of a case from runs on three meshes; also under mpirun"
+    converge = _verb(verbs, "converge", _converge, text)
+    _case_arguments(converge)
+    add_converge_arguments(converge)
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
@@ -239,6 +245,10 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _mesh(args: argparse.Namespace) -> int:
     return _on_all_ranks(mesh_case, args)
+
+
+def _converge(args: argparse.Namespace) -> int:
+    return _on_all_ranks(converge_case, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
