@@ -91,7 +91,7 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
     assert "mine\n" in capsys.readouterr().out
     (tmp_path / "mine.toml").write_text("kept")
     assert main(["new", "mine.toml"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert (tmp_path / "mine.toml").read_text() == "kept"
 
 
