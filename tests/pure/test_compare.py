@@ -230,7 +230,7 @@ def test_the_reason_is_given_when_lesions_cannot_be_compared(
     (b / "fields.vtkhdf").unlink()
     assert main(["compare", str(a), str(b)]) == 0
     said = capsys.readouterr().out
-    assert f"there is no fields.vtkhdf in {b}" in said and "width_mm" in said
+    assert f"no fields.vtkhdf in {b}" in said and "width_mm" in said
 
 
 def test_no_lesion_has_no_dice_and_no_distance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,7 +313,7 @@ def test_a_directory_without_a_finished_run_is_refused(tmp_path: Path, capsys: p
     assert main(["compare", str(stopped), str(tmp_path / "at_8")]) == 2
     out, said = capsys.readouterr()
     assert out == "" and "2 faults in compare" in said
-    assert f"{stopped}: no summary.json in it; expected a finished run's directory" in said
+    assert f"{stopped}: no summary.json in the directory; expected a finished run's directory" in said
     assert f"rfablate resume {stopped}" in said
     assert "no such directory" in said and f"did you mean {good}?" in said
     (stopped / "summary.json").write_text("{")
