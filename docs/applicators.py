@@ -20,7 +20,7 @@ FAMILIES = {
 HEAD = """# Applicators
 
 All models of the library, drawn by the functions behind `rfablate library applicators --pictures DIR`, which writes a
-larger picture of each. Light: bare and active; dark: insulated; dot: temperature sensor.
+larger picture of each. Light: active surface; dark: insulated; dot: temperature sensor.
 Made by `make gallery`.
 
 ## Cannulae

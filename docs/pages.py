@@ -83,7 +83,7 @@ def label(key: str) -> tuple[str, str, float, int]:
     if parts[0] == "structures":
         measure, unit, scale, digits = {
             "covered_fraction": ("inside the lesion", "%", 100.0, 0),
-            "max_degC": ("hottest", "°C", 1.0, 1),
+            "max_degC": ("maximum temperature", "°C", 1.0, 1),
             "coagulated_length_mm": ("coagulated length", "mm", 1.0, 1),
         }[parts[2]]
         return f"`{parts[1]}`, {measure}", unit, scale, digits

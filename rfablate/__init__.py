@@ -1,4 +1,4 @@
-"""Lesions of radiofrequency electrodes in tissue: electric field, bioheat, control and damage on FEniCSx.
+"""Prediction of radiofrequency ablation lesions: electric field, bioheat, generator control and damage on FEniCSx.
 
     import rfablate as rfa
 
@@ -7,7 +7,7 @@
     result = rfa.run(hotter, "runs/hotter")
     result.lesion["isotherm_50C"].width_mm
 
-The names below are the public interface; nothing is imported before it is used.
+The names below are the public interface. Each name is imported at first use.
 """
 
 from importlib import import_module
@@ -105,18 +105,22 @@ _PUBLIC = {
     "RunSummary": "rfablate.results.summary_models",
     "StructureResult": "rfablate.results.summary_models",
 }
-"""Where each public name is: its module, and its name there where that is another one."""
+"""Public name -> `module`, or `module:name` where the object has another name in its module."""
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Return a public object; imports it at first use.
+
+    Raises:
+        AttributeError: the name is not public.
+    """
     if name not in _PUBLIC:
         raise AttributeError(f"module 'rfablate' has no attribute {name!r}")
-    module, _, there = _PUBLIC[name].partition(":")
-    found = globals()[name] = getattr(import_module(module), there or name)
-    return found
+    module, _, original_name = _PUBLIC[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), original_name or name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -361,7 +361,7 @@ def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
     channels = {"tip": {**DID, "energy_J": 18.0, "on_s": 6.0}, "ring": {**IDLE, "energy_J": 0.0, "on_s": 0.0}}
     electric = {**IDLE, "power_W": 3.0, "peak_power_W": 4.0, "sharing": "switching", "dwell_s": 3.0}
     lines = [_generator_line({"electric": electric, "channels": channels}), *_channel_lines({"channels": channels})]
-    assert "2 channels, switching in turns of 3 s: 3.00 W at the end of heating; at most 4.00 W" in lines[0]
+    assert "2 channels, switching, 3 s each: 3.00 W at the end of heating; maximum 4.00 W" in lines[0]
     assert "tip: 3.00 W, 17.3 V, 173 mA, 100 ohm, sensor 60.8 degC; 18.0 J in 6.0 s" in lines[1]
     assert "ring: no voltage was applied" in lines[2]
     html = channel_table(RunData(tmp_path, {"channels": channels}, {}, {}, "", ()))
