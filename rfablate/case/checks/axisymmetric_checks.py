@@ -1,4 +1,4 @@
-"""Checks that an axisymmetric case is one: everything a body of revolution about the domain's axis."""
+"""Checks of an axisymmetric case: every shape must be a body of revolution about the axis of the domain."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rfablate.case.tables.geometry_tables import (
 from rfablate.errors import Fault
 
 _SLACK = 1e-9
-"""Distance from the axis that counts as on it [m]."""
+"""Largest distance from the axis [m] at which a point counts as on it."""
 _HINT = 'move it onto the axis, or solve in 3-D: --set domain.kind="cylinder"'
 
 
 def axisymmetric_faults(parts: Parts, domain: AxisymmetricDomain) -> Iterator[Fault]:
-    """Yield what is no body of revolution about the axis, and what would be allowed in its place."""
+    """Yield a fault for each structure or applicator that is not a body of revolution about the axis."""
     axis = np.array(domain.centre[:2])
     for placed in parts.structures:
         fault = _structure_fault(placed.where, placed.shape, axis)
@@ -74,7 +74,7 @@ def _structure_fault(where: str, shape: Structure, axis: np.ndarray) -> Fault | 
             return Fault(f"{where}.normal", found, "[0, 0, 1] or [0, 0, -1], along the axis", _HINT)
         case Sphere() | Ellipsoid() | Tube() | Cylinder() | HalfSpace() | Slab():
             return None
-    return Fault(f"{where}.kind", 'found "box"', "a body of revolution: a cylinder on the axis in its place", _HINT)
+    return Fault(f"{where}.kind", 'found "box"', "a body of revolution, for example a cylinder on the axis", _HINT)
 
 
 def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> Iterator[Fault]:
@@ -86,11 +86,11 @@ def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> 
         yield Fault(f"{where}.direction", found, "[0, 0, 1] or [0, 0, -1], along the axis", _HINT)
     if applicator.tines is not None:
         hint = '--set domain.kind="cylinder"'
-        yield Fault(f"{where}.tines", "found a table", "none: tines are no body of revolution", hint)
+        yield Fault(f"{where}.tines", "found a table", "no tines: they are not rotationally symmetric", hint)
     if applicator.bend is not None:
         hint = '--set domain.kind="cylinder"'
-        yield Fault(f"{where}.bend", "found a table", "none: a curved tip is no body of revolution", hint)
+        yield Fault(f"{where}.bend", "found a table", "no bend: a curved tip is not rotationally symmetric", hint)
     if applicator.tip_shape == "bevel":
-        expected = "conical or blunt: a bevel is no body of revolution"
+        expected = "conical or blunt: a bevel is not rotationally symmetric"
         hint = '--set applicators.0.tip_shape=blunt, or 3-D: --set domain.kind="cylinder"'
         yield Fault(f"{where}.tip_shape", 'found "bevel"', expected, hint)

@@ -1,4 +1,4 @@
-"""What an applicator is, in words."""
+"""Description of an applicator as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rfablate.case.tables.geometry_tables import Applicator
 
 
 def in_mm(*lengths: float) -> str:
-    """Return lengths or the coordinates of a point [m] in mm."""
+    """Return lengths or the coordinates of a point [m] as text in mm."""
     numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
     return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"
 
@@ -38,7 +38,7 @@ def _tube(each: Applicator) -> str:
     wall = f"tube with a wall of {in_mm(each.wall)}, "
     if each.coolant is None:
         return wall + f"{each.lumen_material} in its lumen"
-    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
+    how = "at the wall" if each.coolant.h is None else f"with h = {each.coolant.h:g} W/(m2 K) at the wall"
     return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
 
 
@@ -54,5 +54,5 @@ def _tines(tines: Tines) -> str:
     metal = f", {tines.metal}" if tines.metal else ""
     return (
         f"{tines.count} tines of {in_mm(tines.diameter)}, {in_mm(tines.deployment * tines.length)} out, {bent}, "
-        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
+        f"{tines.exit_angle:g} degrees to the axis at the exit{metal}"
     )

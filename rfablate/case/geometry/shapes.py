@@ -1,7 +1,7 @@
-"""The shapes of a case as pure geometry: which points are inside, how far the surface is, samples.
+"""The shapes of a case as geometry: point inclusion, signed distance, bounding boxes and sample points. Pure.
 
-Points have shape (n, 3), in m. Signed distances are negative inside; outside a convex shape they are exact,
-elsewhere and for ellipsoids their magnitude is a lower bound of the distance to the surface.
+Points have shape (n, 3), in m. Signed distances are negative inside. Outside a convex shape they are exact. Inside,
+outside a non-convex shape and for ellipsoids, their magnitude is a lower bound of the distance to the surface.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def contains(shape: Shape, points: FloatArray) -> BoolArray:
 
 
 def signed_distance(shape: Shape, points: FloatArray) -> FloatArray:
-    """Return the signed distance [m] of each point to the shape's surface; see the head of this module."""
+    """Return the signed distance [m] of each point to the surface of the shape; see the module docstring."""
     points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     match shape:
         case Sphere():
@@ -79,14 +79,14 @@ def _cylinder(points: FloatArray, start: FloatArray, end: FloatArray, radius: fl
 
 
 def _tube(points: FloatArray, path: FloatArray, radius: float) -> FloatArray:
-    """Union of a cylinder a segment and a ball a bend: flat at both ends, round where the path turns."""
+    """Union of a cylinder per segment and a ball per joint: flat at both ends, round at joints."""
     parts = [_cylinder(points, start, end, radius) for start, end in itertools.pairwise(path)]
     parts += [np.linalg.norm(points - joint, axis=1) - radius for joint in path[1:-1]]
     return np.asarray(np.min(parts, axis=0))
 
 
 def axis_at(shape: Tube | Cylinder, points: FloatArray) -> FloatArray:
-    """Return the unit vector along the tube's or cylinder's axis where it is nearest to each point, shape (n, 3)."""
+    """Return the unit vector along the axis of the tube or cylinder at the axis point nearest each point, (n, 3)."""
     path = np.array(shape.path if isinstance(shape, Tube) else [shape.start, shape.end])
     start, step = path[:-1], np.diff(path, axis=0)
     along = np.einsum("nsk,sk->ns", points[:, None] - start, step) / (step**2).sum(axis=1)
@@ -115,7 +115,7 @@ def bounding_box(shape: Shape) -> FloatArray:
         case Cylinder():
             return _disc_box(np.array(shape.start), np.array(shape.end), 0.5 * shape.diameter)
         case HalfSpace() | Slab():
-            return _plate_box(shape)
+            return _half_space_box(shape)
 
 
 def _span(points: FloatArray, half: FloatArray) -> FloatArray:
@@ -127,8 +127,8 @@ def _disc_box(start: FloatArray, end: FloatArray, radius: float) -> FloatArray:
     return _span(np.array([start, end]), radius * np.sqrt(np.maximum(0.0, 1.0 - axis**2)))
 
 
-def _plate_box(shape: HalfSpace | Slab) -> FloatArray:
-    """Bounded only across a normal along x, y or z."""
+def _half_space_box(shape: HalfSpace | Slab) -> FloatArray:
+    """Bounded only along a normal that is parallel to x, y or z."""
     box = np.array([np.full(3, -np.inf), np.full(3, np.inf)])
     normal, point = _unit(shape.normal), np.array(shape.point)
     axis = int(np.argmax(np.abs(normal)))
@@ -145,10 +145,10 @@ def _plate_box(shape: HalfSpace | Slab) -> FloatArray:
 
 
 def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatArray:
-    """Return points spread over the shape, half of them near its surface; the same on every call.
+    """Return points distributed over the shape, half of them near its surface; deterministic.
 
-    A half space or a slab is sampled within `window`, a bounding box of shape (2, 3) [m]. Fewer than `count`
-    points come back where part of the window is outside the shape.
+    A half space or a slab is sampled within `window`, a bounding box of shape (2, 3) [m]. The result has fewer than
+    `count` points where part of the window is outside the shape.
     """
     spread = _spread(count)
     match shape:
@@ -175,14 +175,14 @@ def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatA
 
 
 def _spread(count: int) -> FloatArray:
-    """Return an evenly spread sequence in the unit cube (additive recurrence, generalised golden ratio)."""
+    """Return a low-discrepancy sequence in the unit cube (additive recurrence, generalised golden ratio)."""
     golden = 1.22074408460575947536
     steps: FloatArray = golden ** -np.arange(1.0, 4.0)
     return np.asarray((0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0)
 
 
 def _shell(spread: FloatArray, columns: npt.NDArray[np.int64]) -> FloatArray:
-    """Press one coordinate of every second point, in turn, to the faces of the unit cube."""
+    """Move one coordinate of every second point, in turn, to the faces of the unit cube."""
     pressed: FloatArray = spread.copy()
     rows = np.arange(0, len(spread), 2)
     column = columns[(rows // 2) % len(columns)]
@@ -201,7 +201,7 @@ def _ball(spread: FloatArray) -> FloatArray:
 
 
 def _along(path: FloatArray, tube_radius: float, spread: FloatArray) -> FloatArray:
-    """Spread points through cylinders along a polyline."""
+    """Distribute points over cylinders along a polyline."""
     steps = np.diff(path, axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     station = spread[:, 2] * lengths.sum()
