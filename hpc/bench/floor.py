@@ -24,9 +24,11 @@ from rfablate.case.read.case_file import load_case
 from rfablate.lesion.observer import Observer
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
 from rfablate.mesh.build import build_domain
+from rfablate.problem.extensions import NO_EXTENSIONS
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.simulation.prior_treatment import begin
-from rfablate.simulation.recorder import Record
+from rfablate.simulation.recorder import Recorder
+from rfablate.simulation.run_context import RunContext
 from rfablate.solve.loop import steps
 from rfablate.timing import Stopwatch
 
@@ -97,11 +99,12 @@ def main() -> None:
         domain = build_domain(case, MPI.COMM_SELF)
     with watch.stage("setup"):
         problem, state, _ = begin(case, build_problem(case, domain))
-        record = Record(case, problem, Observer(case, problem), None, watch)
+        context = RunContext(case, problem, Observer(case, problem), None, watch, NO_EXTENSIONS)
+        recorder = Recorder(context, prior=None)
     before = triad(MPI.COMM_SELF)
     count = 0
-    for count, frame in enumerate(steps(problem, state, record.output_times, watch)):  # noqa: B007, the start is frame 0
-        record.see(frame)
+    for count, frame in enumerate(steps(problem, state, recorder.output_times, watch)):  # noqa: B007, the start is frame 0
+        recorder.observe(frame)
     bandwidth = 0.5 * (before + triad(MPI.COMM_SELF))
     assert problem.electric is not None
     moved = bytes_of_a_step(problem, _solves(problem.heat.solver, count), _solves(problem.electric.solver, count))

@@ -1,10 +1,10 @@
-"""The numerical error bar: how far the answers move on a mesh twice as coarse with longer steps.
+"""Numerical error bar: change of the results on a mesh twice as coarse with longer steps.
 
-The case is run once more with every element size COARSER times larger and the local error of a step LOOSER times
-larger. With an error of order p in the size the answers move by 2^p - 1 times the error of the run itself: once (p = 1,
-the field's singular edges) to three times (p = 2, smooth fields). The bar is that difference and, since a single number
-may hardly move by chance, the largest of all rules' for the same measure. It says nothing about the model: tissue
-values are by far the larger uncertainty.
+The case is run a second time with every element size COARSER times larger and the tolerated local error of a step
+LOOSER times larger. If the error is of order p in the element size, the results change by 2^p - 1 times the error of
+the run itself: once for p = 1 (singular edges of the electric field), three times for p = 2 (smooth fields). The error
+bar is this difference; because a single number may hardly change by chance, it is the largest difference of all rules
+for the same measure. It does not include the error of the model: uncertainty of the tissue values is usually larger.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ LOOSER = 4.0
 def error_bars(
     case: Case, comm: MPI.Comm, observer: Observer, frame: Frame, extensions: Extensions = NO_EXTENSIONS
 ) -> tuple[dict[str, float], str]:
-    """Return each number's bar, named `rule.width_mm` or `structure.max_degC`, and why there is none. Collective.
+    """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
 
     Args:
-        case: the run's.
+        case: case of the run.
         comm: all ranks.
-        observer: the run's, which has seen its last frame.
-        frame: that one.
+        observer: observer of the run, after its last frame.
+        frame: last frame of the run.
+        extensions: extension objects of the run.
     """
     if isinstance(case.domain, MeshDomain):
         return {}, "no error bar: a mesh from a file cannot be made coarser"
@@ -70,7 +71,7 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions) -> tup
 
 
 def _bridge_bars(fine: Mapping[str, Crossing], coarse: Mapping[str, Crossing]) -> dict[str, float]:
-    """Return the bars of the lines between the applicators; levels have units of their own, so each rule its bar."""
+    """Return the error bars between applicators; levels differ in unit by rule, so each rule has its own bar."""
     both = ((rule, each.margin, coarse[rule].margin) for rule, each in fine.items())
     moved = {rule: abs(a - b) * MM for rule, a, b in both if a is not None and b is not None}
     bars = {f"{rule}.bridge_level": abs(each.level - coarse[rule].level) for rule, each in fine.items()}

@@ -1,14 +1,14 @@
-"""A second treatment of the same tissue: what an earlier run left behind, carried over onto this run's mesh.
+"""A repeat treatment: temperature and damage of a prior run, transferred to this run's mesh.
 
-On the same mesh, values are taken node by node as they are. On another one they are interpolated in the quantity that
-is nearly linear inside a cell and that the lesion rules cut it by (`physics.damage.Rule.level`):
+On the same mesh, values are copied node by node. On another mesh they are interpolated in the quantity that is nearly
+linear inside a cell and whose level defines the lesion (`physics.damage.Rule.level`):
 
     T and peak temperature   linear               Omega, CEM43           their logarithms
     dead fraction            its logit            alive among not dead   linear
 
-A point that lay in the old run's metal, or outside its mesh, takes the nearest old tissue node. Both cases share one
-system of coordinates. Cooled tissue is at this case's body temperature and its steam has condensed; what healing or
-death the hours between the treatments bring is not modelled.
+A point inside the prior run's metal, or outside its mesh, takes the value of the nearest tissue node there. Both cases
+use the same coordinates. Cooled tissue is at this case's body temperature and its steam has condensed. Healing and
+delayed cell death between the treatments are not modelled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,62 +48,60 @@ FloatArray = npt.NDArray[np.float64]
 FIELDS = ("T", "peak", "omega", "cem43", "alive", "dead", "vapour")
 """Arrays of a State that describe the tissue."""
 MM3 = 1e9
-COARSE = 0.1
-"""Change in an earlier lesion's volume that is told, beyond the room of the cannula."""
+RESOLVED = 0.1
+"""Relative change of the prior lesion's volume on this mesh above which a warning is given."""
 TINY = 1e-300
 """Damage below this has no logarithm."""
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The treatment that a run starts from, as the repeat's summary tells it."""
+class Prior:
+    """The treatment that a run starts from."""
 
     run: str
+    """Its run directory."""
     cooled: bool
     same_mesh: bool
     own: Mapping[str, float]
-    """Volume of each of its rules as its own summary has it [mm3]."""
-    room: Mapping[str, float]
-    """Volume of its cannula inside each of these lesions [mm3]: tissue that counts once the cannula is drawn back."""
+    """Volume of each rule's lesion in its own summary [mm3]."""
+    cannula_volume: Mapping[str, float]
+    """Volume of its cannula inside each of these lesions [mm3]; it counts as tissue once the cannula is withdrawn."""
+    before: Mapping[str, float] = field(default_factory=dict)
+    """Volume of each rule's lesion at the start of this run, on its mesh [m3]."""
 
-    def entry(self, before: Mapping[str, float], lesion: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the repeat's entry of summary.json from volumes at the start [m3] and the lesions at the end."""
+    def entry(self, after: Mapping[str, float]) -> dict[str, Any]:
+        """Return the repeat's entry of summary.json; `after` is the volume of each rule's lesion at the end [m3]."""
         volumes = {}
-        for rule, at_start in before.items():
-            after = lesion[rule]["volume_mm3"]
-            volumes[rule] = {"before": at_start * MM3, "after": after, "added": after - at_start * MM3}
+        for rule, at_start in self.before.items():
+            added = after[rule] * MM3 - at_start * MM3
+            volumes[rule] = {"before": at_start * MM3, "after": after[rule] * MM3, "added": added}
             if rule in self.own:
                 volumes[rule]["in_its_own_run"] = self.own[rule]
-        return {
-            "start_from": self.run,
-            "cooled": self.cooled,
-            "same_mesh": self.same_mesh,
-            "volume_mm3": volumes,
-        }
+        return {"start_from": self.run, "cooled": self.cooled, "same_mesh": self.same_mesh, "volume_mm3": volumes}
 
-    def warnings(self, entry: Mapping[str, Any]) -> list[str]:
-        """Return a warning for each rule whose earlier lesion the repeat's mesh does not resolve."""
+    def warnings(self, after: Mapping[str, float]) -> list[str]:
+        """Return a warning for each rule whose prior lesion this run's mesh does not resolve."""
         found = []
         for rule, own in self.own.items():
-            before = entry["volume_mm3"].get(rule, {}).get("before", own)
-            if abs(before - own) > COARSE * max(own, 10.0) + self.room[rule]:
+            before = self.before[rule] * MM3 if rule in self.before else own
+            if abs(before - own) > RESOLVED * max(own, 10.0) + self.cannula_volume[rule]:
                 found.append(
-                    f"{rule}: the earlier lesion has {before:.1f} mm3 on this mesh, {own:.1f} in its own run; "
-                    "try a smaller mesh.size_far_mm"
+                    f"{rule}: the volume of the prior lesion is {before:.1f} mm3 on this mesh and {own:.1f} mm3 in its "
+                    "own run; try a smaller mesh.size_far_mm"
                 )
         return found
 
 
 @dataclass(frozen=True)
-class _Left:
-    """What rank 0 read: the fields on this run's mesh in the order of its input nodes, and whose they are."""
+class _PriorFields:
+    """Fields of the prior run on this run's mesh, in the order of its input nodes. Rank 0 only."""
 
     fields: dict[str, FloatArray]
-    earlier: Earlier
+    prior: Prior
 
 
-def begin(case: Case, problem: Problem) -> tuple[Problem, State, Earlier | None]:
-    """Return the problem, its state at t = 0 and the treatment that it starts from, None without. Collective.
+def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
+    """Return the problem, its state at t = 0 and the prior treatment, None without one. Collective.
 
     Raises:
         CaseError: the run that the case starts from cannot be read.
@@ -112,9 +110,9 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Earlier | None]
         return problem, initial_state(problem), None
     domain = problem.domain
     mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
-    left = on_root(domain.comm, lambda: _read(case, domain, mesh, region))
-    earlier: Earlier = domain.comm.bcast(left.earlier if left is not None else None)
-    found = scatter_many(domain, left.fields if left is not None else None)
+    read = on_root(domain.comm, lambda: _read(case, domain, mesh, region))
+    prior: Prior = domain.comm.bcast(read.prior if read is not None else None)
+    found = scatter_many(domain, read.fields if read is not None else None)
     if not case.cooled:
         problem = replace(problem, initial=np.where(problem.fixed, problem.fixed_value, found["T"]))
     state = initial_state(problem)
@@ -125,24 +123,25 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Earlier | None]
         state.vapour = found["vapour"]
         problem.vapour.begin(state.vapour)
         state.hot = bool(domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0] >= HOT)
-    how = "cooled to body temperature" if case.cooled else "as warm as it was left"
-    where = "node by node, on the same mesh" if earlier.same_mesh else "interpolated onto another mesh"
-    log.info("starting from %s, %s; damage carried over %s", earlier.run, how, where)
-    return problem, state, earlier
+    how = "cooled to body temperature" if case.cooled else "at the temperature of its end"
+    where = "node by node, on the same mesh" if prior.same_mesh else "interpolated onto another mesh"
+    log.info("repeat treatment after %s, %s; damage transferred %s", prior.run, how, where)
+    return problem, state, prior
 
 
-def volumes_at_start(problem: Problem, state: State, observer: Observer) -> dict[str, float]:
-    """Return the volume of each rule's lesion at t = 0 [m3]. Collective."""
-    return {name: lesion.volume for name, lesion in observer.measure(first_frame(problem, state)).items()}
+def with_volumes_at_start(prior: Prior, problem: Problem, state: State, observer: Observer) -> Prior:
+    """Return a prior treatment with the volume of each rule's lesion at t = 0 on this mesh. Collective."""
+    lesions = observer.measure(first_frame(problem, state))
+    return replace(prior, before={name: lesion.volume for name, lesion in lesions.items()})
 
 
-def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _Left:
-    """Read the run that the case starts from, and carry its fields onto this mesh. Root only."""
+def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _PriorFields:
+    """Read the prior run and transfer its fields to this mesh. Root only."""
     assert case.start_from is not None
     folder = Path(case.start_from)
-    checkpoint, told = newest_checkpoint(folder)
+    checkpoint, problems = newest_checkpoint(folder)
     if checkpoint is None:
-        raise _unreadable(folder, "; ".join(told) or "no checkpoint.h5 in it")
+        raise _unreadable(folder, "; ".join(problems) or "no checkpoint.h5 in it")
     try:
         state = checkpoint.memory["state"]
         old = {name: checkpoint.arrays[state[name]["array"]] for name in FIELDS}
@@ -152,7 +151,7 @@ def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _Left:
             old = interpolate(old, _weights(folder, domain.axisymmetric, mesh[0]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
-    return _Left(old, Earlier(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
+    return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
 
 
 def _own_lesions(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
@@ -165,12 +164,12 @@ def _own_lesions(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str
 
 
 def _unreadable(folder: Path, what: str) -> CaseError:
-    hint = "run the earlier case again with this version"
+    hint = "run the prior case again with this version"
     return CaseError([Fault("start_from", f"found {folder}, {what}", "a finished run that can be read", hint)])
 
 
 def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatArray]:
-    """Return the nodal fields of a State at other points, each in the quantity that is nearly linear in a cell."""
+    """Return the nodal fields of a State at other points, each interpolated as the table above says."""
     new = {name: np.asarray(weights @ old[name]) for name in ("T", "peak", "vapour")}
     for name in ("omega", "cem43"):
         value = np.exp(weights @ np.log(np.maximum(old[name], TINY)))
@@ -184,13 +183,13 @@ def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatA
 
 
 def _weights(folder: Path, axisymmetric: bool, points: FloatArray) -> Any:
-    """Return the weights from the old run's tissue to the points of the new mesh [m]."""
+    """Return the interpolation weights from the prior run's tissue to the points of the new mesh [m]."""
     old = parse_case(read_case_file(folder / "case.toml"), folder, str(folder), check=False)
     with FieldsReader(folder / "fields.vtkhdf") as file:
         x, cells = file.points_mm * 1e-3, file.cells
         names, region, flat = file.region_names, file.region, file.axisymmetric
     if axisymmetric and not flat:
-        raise _unreadable(folder, "solved in 3-D: it need not be a body of revolution, as this case is")
+        raise _unreadable(folder, "solved in 3-D; this case is axisymmetric and the prior lesion need not be")
     if flat:
         x = x[:, [0, 2, 1]]
         if not axisymmetric:

@@ -2,7 +2,7 @@
 
     mesh  ->  problem  ->  steps: decide, solve, judge, commit  ->  lesion, structures, energy  ->  files
 
-The time loop itself is in `solve/loop.py`. Here the run is set up, watched, interrupted, resumed and written.
+The time loop is in `solve/loop.py`. This module sets up, interrupts, resumes and writes a run.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from rfablate.mesh.build import build_domain
 from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
-from rfablate.problem.problem import Problem, build_problem, describe, describe_mesh
+from rfablate.problem.problem import build_problem, describe, describe_mesh
 from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
 from rfablate.results.fields_file import FieldsFile
 from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import Requests
-from rfablate.simulation.checkpointing import Keeper, find_checkpoint
+from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
-from rfablate.simulation.prior_treatment import begin, volumes_at_start
-from rfablate.simulation.recorder import Course, Record
+from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
+from rfablate.simulation.recorder import Recorder, RunTimes
+from rfablate.simulation.run_context import RunContext
 from rfablate.solve.loop import steps
-from rfablate.solve.state import State
+from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
 
 log = logging.getLogger("rfablate")
@@ -43,7 +44,7 @@ KEPT = "the last good state is in checkpoint.h5, the fields up to it in fields.v
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to; the same on every rank, but for the card, which is empty off rank 0."""
+    """Result of a run; the same on every rank, except that the card is empty on all ranks but 0."""
 
     summary: dict[str, Any]
     card: str
@@ -62,83 +63,66 @@ def run(
     """Run a case and write its run directory. Collective.
 
     Raises:
-        CaseError: the directory holds a run already and `overwrite` is False.
+        CaseError: the directory already holds a run and `overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
-        Interrupted: a signal asked it to stop; the directory holds what `resume` goes on from.
+        Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
     """
     watch = Stopwatch()
     extensions.check(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    return _carry_out(case, comm, files, watch, None, again=False, extensions=extensions)
+    return _execute(case, comm, files, watch, None, again=False, extensions=extensions)
 
 
 def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extensions = NO_EXTENSIONS) -> Outcome:
-    """Go on with a run from its newest good checkpoint; without one, from its start. Collective.
+    """Resume a run from its newest valid checkpoint, or from its start without one. Collective.
 
     Raises:
-        CaseError: the checkpoint is one of another case or version.
-        MeshError: the mesh is not the checkpoint's, or cannot be made.
+        CaseError: the checkpoint belongs to another case or version.
+        MeshError: the mesh differs from the checkpoint's, or cannot be made.
         Interrupted, SolveError, StepError: as `run`.
     """
     watch = Stopwatch()
     found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
     if not comm.bcast(found is not None):
-        log.warning("no checkpoint in %s: the run starts anew", directory)
+        log.warning("no checkpoint in %s: the run starts again from t = 0", directory)
         return run(case, directory, comm, overwrite=True, extensions=extensions)
     files = on_root(
         comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
     )
     if found is not None:
-        log.info("going on from %s", found.name)
-    return _carry_out(case, comm, files, watch, found, again=True, extensions=extensions)
+        log.info("resuming from %s", found.name)
+    return _execute(case, comm, files, watch, found, again=True, extensions=extensions)
 
 
-def _carry_out(  # noqa: PLR0913
+def _execute(  # noqa: PLR0913
     case: Case,
     comm: MPI.Comm,
     files: RunDirectory | None,
     watch: Stopwatch,
-    found: Checkpoint | None,
+    checkpoint: Checkpoint | None,
     *,
     again: bool,
     extensions: Extensions,
 ) -> Outcome:
-    """Run a case in a directory that is open on rank 0, `again` from the checkpoint that rank 0 has. Collective."""
+    """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         with watch.stage("mesh"):
             domain = build_domain(case, comm)
         with watch.stage("setup"):
-            problem = build_problem(case, domain, extensions)
-            problem, state, earlier = begin(case, problem)
-            observer = Observer(case, problem)
-            before = volumes_at_start(problem, state, observer) if earlier is not None else {}
-            record = Record(case, problem, observer, files, watch)
+            problem, state, prior = begin(case, build_problem(case, domain, extensions))
+            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
+            if prior is not None:
+                prior = with_volumes_at_start(prior, problem, state, context.observer)
+            recorder = Recorder(context, prior)
         log.info("%s", describe(problem))
-        keeper = Keeper(case, problem, record, files, watch, Course(started), extensions)
+        checkpointer = Checkpointer(context, recorder, RunTimes(started))
         if again:
-            state = keeper.take_up(found, record.output_times)
-        fault = _advance(problem, state, record, keeper, watch)
-        keeper.write(state)
-        summary = record.close(state, fault, keeper.course)
-        if extensions.names():
-            summary["provenance"]["extensions"] = extensions.names()
-        if earlier is not None:
-            summary["repeat"] = earlier.entry(before, summary["lesion"])
-            summary["warnings"] += earlier.warnings(summary["repeat"])
-        if fault is None and case.output.error_bar:
-            with watch.stage("error bar"):
-                bars, reason = error_bars(case, comm, observer, record.frame, extensions)
-            summary["numerics"]["error_bar"] = bars
-            summary["warnings"] += [reason] if reason else []
-        summary["timing_s"] = {**watch.seconds, "total": watch.total}
-        card = ""
-        if files is not None:
-            with watch.stage("write"):
-                files.finish(summary)
-                if case.output.report:
-                    _draw_report(files.path)
-            card = lesion_card(summary, str(files.path), files.written())
+            state = checkpointer.restore(checkpoint)
+        fault = _advance(context, state, recorder, checkpointer)
+        checkpointer.write(state)
+        summary = recorder.close(state, fault, checkpointer.times)
+        card = _finish(context, summary, recorder.frame, failed=fault is not None)
     finally:
         if files is not None:
             files.release()
@@ -148,32 +132,52 @@ def _carry_out(  # noqa: PLR0913
     return Outcome(summary, card, 5 if exceeded else 0)
 
 
+def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: bool) -> str:
+    """Add error bars and times to the summary and write it with the report; return the card on rank 0. Collective."""
+    case, watch = run.case, run.watch
+    if run.extensions.names():
+        summary["provenance"]["extensions"] = run.extensions.names()
+    if case.output.error_bar and not failed:
+        with watch.stage("error bar"):
+            bars, reason = error_bars(case, run.problem.domain.comm, run.observer, frame, run.extensions)
+        summary["numerics"]["error_bar"] = bars
+        summary["warnings"] += [reason] if reason else []
+    summary["timing_s"] = {**watch.seconds, "total": watch.total}
+    if run.files is None:
+        return ""
+    with watch.stage("write"):
+        run.files.finish(summary)
+        if case.output.report:
+            _draw_report(run.files.path)
+    return lesion_card(summary, str(run.files.path), run.files.written())
+
+
 def _draw_report(directory: Path) -> None:
-    """Write report.html; a page that cannot be drawn is a warning, because the run itself is complete. Root only."""
+    """Write report.html; a failure is a warning, because the run itself is complete. Root only."""
     from rfablate.report import write_report
 
     log.info("drawing report.html")
     try:
         write_report(directory)
     except Exception as error:  # whatever a plotting library may raise
-        log.warning("no report.html: %s; `rfablate report %s` tries again", error, directory)
+        log.warning("no report.html: %s; `rfablate report %s` writes it", error, directory)
 
 
 def _advance(
-    problem: Problem, state: State, record: Record, keeper: Keeper, watch: Stopwatch
+    run: RunContext, state: State, recorder: Recorder, checkpointer: Checkpointer
 ) -> SolveError | StepError | None:
-    """Advance the state to the end; return the fault that stopped it before, None if none did. Collective.
+    """Advance the state to the end; return the error that stopped it before the end, if any. Collective.
 
     Raises:
-        Interrupted: a signal asked it to stop; the checkpoint is written.
+        Interrupted: a signal stopped it; the checkpoint is written.
     """
     try:
         with Requests() as requests:
-            for frame in steps(problem, state, record.stops, watch):
-                record.see(frame)
-                if keeper.see(state, requests.take()):
-                    where = f"interrupted at t = {state.t:.6g} of {problem.generator.end:g} s"
-                    raise Interrupted(f"{where}; `rfablate resume {keeper.place}` goes on from there")
+            for frame in steps(run.problem, state, recorder.stops, run.watch):
+                recorder.observe(frame)
+                if checkpointer.after_step(state, requests.take()):
+                    where = f"interrupted at t = {state.t:.6g} of {run.problem.generator.end:g} s"
+                    raise Interrupted(f"{where}; `rfablate resume {checkpointer.directory}` continues from there")
     except (SolveError, StepError) as error:
         return error
     return None

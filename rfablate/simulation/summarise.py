@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
 from rfablate.solve.energy_balance import Ledger
-from rfablate.solve.state import Frame, Output
+from rfablate.solve.state import Frame
 from rfablate.version import __version__
 
 FloatArray = npt.NDArray[np.float64]
@@ -118,56 +117,6 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
         "metabolic_J": ledger.metabolic,
         "residual_J": ledger.residual,
         "residual_percent": 100.0 * ledger.residual_fraction,
-    }
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """What the generator did so far: at the end of heating, at most, and how long at a limit."""
-
-    voltage: float = 0.0
-    conductance: float = 0.0
-    power: float = 0.0
-    peak_power: float = 0.0
-    limited: float = 0.0
-    """[V], [S], [W], [W], [s]"""
-
-
-class ElectricRecord:
-    """Gathers what the generator did over a run."""
-
-    def __init__(self) -> None:
-        """Start with nothing delivered."""
-        self.delivered = Delivered()
-
-    def see(self, frame: Frame) -> None:
-        """Take note of a step."""
-        if frame.voltage > 0.0:
-            limited = any(each.limited_by for each in frame.outputs)
-            self.delivered = delivered_after(self.delivered, frame.main, frame.power, limited, frame.dt)
-
-
-def delivered_after(so_far: Delivered, output: Output, power: float, limited: bool, dt: float) -> Delivered:
-    """Return what was delivered after a step of dt [s] with output."""
-    peak, at_limit = max(so_far.peak_power, power), so_far.limited + (dt if limited else 0.0)
-    return Delivered(output.voltage, output.conductance, power, peak, at_limit)
-
-
-def electric_entry(last: Delivered, channels: int = 1) -> dict[str, float | None]:
-    """Return the electric entry of summary.json: the end of heating, the largest power, the time at a limit.
-
-    Several channels have powers in common, and no voltage, current or impedance.
-    """
-    if last.voltage == 0.0:
-        return dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None)
-    alone = channels == 1
-    return {
-        "voltage_V": last.voltage if alone else None,
-        "current_A": last.voltage * last.conductance if alone else None,
-        "power_W": last.power,
-        "impedance_ohm": 1.0 / last.conductance if alone else None,
-        "peak_power_W": last.peak_power,
-        "limited_s": last.limited,
     }
 
 
@@ -275,9 +224,7 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 
-def warnings_of(
-    ledger: Ledger, notes: Sequence[str], limited_s: float | None, memories: Mapping[str, Memory], unboiled: float
-) -> list[str]:
+def warnings_of(ledger: Ledger, notes: Sequence[str], memories: Mapping[str, Memory], unboiled: float) -> list[str]:
     """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:
@@ -290,8 +237,6 @@ def warnings_of(
             f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
             f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
         )
-    if limited_s:
-        found.append(f"the generator was at one of its limits for {limited_s:.3g} s: the set point was not held there")
     for name, memory in memories.items():
         if memory.off:
             t, said = memory.events[-1]

@@ -1,12 +1,13 @@
-"""The time loop: decide, solve, judge, commit. Read this file first.
+"""The time loop: decide, solve, judge, commit. Start reading here.
 
-`steps` is the only place where the state of a run changes. It yields a frame for the start and for every accepted step;
-everything that records or measures a run looks at these frames and changes nothing.
+The state of a run changes only in `steps`. It yields a frame for the start and for each accepted step. Recorders and
+measurements read these frames and change nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,20 +16,22 @@ from rfablate.physics.boiling import HOT
 from rfablate.physics.damage import cem43_rate, integrate_rate
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import ROUNDING, far_from
+from rfablate.solve.pulse_trial import temperature_after_pulse
 from rfablate.solve.state import Frame, State, Trial, accepted_frame, first_frame
 from rfablate.solve.step import solve_step
 from rfablate.timing import Stopwatch
 
 
 def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
-    """Advance `state` to the end of the treatment, yielding the start, if it is there, and every step. Collective.
+    """Advance `state` to the end of the treatment; yield the frame of t = 0 and of each accepted step. Collective.
 
-    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end. A step within which
-    the device switches by itself is made again, to end there.
+    A resumed run, whose state is past t = 0, yields no frame for its start. Steps end exactly at `stops` [s], at the
+    turning and switch times of the generator and at the end of the treatment. A step during which the generator
+    switches is repeated so that it ends at the switch.
 
     Raises:
-        SolveError: a solve failed or the temperature went non-finite; `state` still holds the last good step.
-        StepError: the shortest step allowed was refused.
+        SolveError: a solve failed or the temperature is not finite; `state` still holds the last accepted step.
+        StepError: a step of the minimum length was rejected.
     """
     control, generator = problem.control, problem.generator
     landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
@@ -42,22 +45,25 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
         if verdict.too_small:
             raise StepError(
-                f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
-                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
+                f"the step at t = {state.t:.6g} s was rejected at the minimum length of {control.minimum:g} s: local "
+                f"error {trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
         cut = trial.cut if verdict.accepted else None
         state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
         if verdict.accepted and cut is None:
             with watch.stage("damage"):
                 commit(problem, state, trial)
-            yield accepted_frame(state, trial)
+            frame = accepted_frame(state, trial)
+            with watch.stage("heat"):
+                after_pulse = temperature_after_pulse(problem, frame)
+            yield replace(frame, after_pulse=after_pulse)
 
 
 def commit(problem: Problem, state: State, trial: Trial) -> None:
-    """Make the trial the state: the only place where a state changes."""
+    """Make the trial the new state; no other function changes a state."""
     before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
     state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))
-    if problem.control.order == 1:  # backward Euler, as for the temperature
+    if problem.control.order == 1:  # backward Euler, consistent with the temperature
         gained = tuple(rate * trial.dt for rate in state.rates)
     else:
         gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))

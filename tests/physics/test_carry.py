@@ -170,7 +170,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
 
     case = _case(first, z=2.0, cooled=False)
     whole = run(case, tmp_path / "whole", comm).summary
-    real = module.Keeper.see
+    real = module.Checkpointer.after_step
 
     def stops(self: Any, state: Any, wish: Any) -> bool:
         if state.t > 8.0:
@@ -179,7 +179,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
         return bool(real(self, state, wish))
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.Keeper, "see", stops)
+        patch.setattr(module.Checkpointer, "after_step", stops)
         with pytest.raises(Interrupted):
             run(case, tmp_path / "broken", comm)
     summary = resume(load_case(tmp_path / "broken"), tmp_path / "broken", comm).summary

@@ -28,7 +28,7 @@ from rfablate.mesh.build import make_mesh
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.problem import Problem, build_problem
-from rfablate.simulation.summarise import Delivered, electric_entry
+from rfablate.simulation.monitors.electric_monitor import Delivered, electric_entry
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch

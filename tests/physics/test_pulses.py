@@ -26,7 +26,7 @@ from meshes.structured import geometric, shell_half_plane
 from rfablate.mesh.domain import Domain
 from rfablate.physics.generator import Pulsed
 from rfablate.problem.problem import unguarded
-from rfablate.simulation.pulse_monitor import PulseRecord
+from rfablate.simulation.monitors.pulse_monitor import PulseMonitor
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
@@ -68,16 +68,16 @@ def _treat(ball: Domain, first_step: float, **changes: Any) -> Treated:
     problem = problem_on(case, ball)
     pulsed = unguarded(problem)
     assert isinstance(pulsed, Pulsed)
-    record, seen, began = PulseRecord(problem, pulsed), [], clock.process_time()
+    record, seen, began = PulseMonitor(problem, pulsed), [], clock.process_time()
     for frame in steps(problem, initial_state(problem), [generator["duration_s"] - CYCLE], Stopwatch()):
-        record.see(frame)
+        record.observe(frame)
         seen.append(frame)
     spent = clock.process_time() - began
     last = [f for f in seen if f.t > generator["duration_s"] - CYCLE * (1.0 + 1e-9) and f.dt > 0.0][1:]
     length = sum(f.dt for f in last)
     assert length == pytest.approx(CYCLE)
     mean = sum(f.dt * f.T for f in last) / length
-    return Treated(mean, sum(f.dt * f.sensor for f in last) / length, seen, spent, record.entry())
+    return Treated(mean, sum(f.dt * f.sensor for f in last) / length, seen, spent, record.entry(seen[-1])["pulses"])
 
 
 @pytest.mark.parametrize("cap", [None, 42.0], ids=["free", "capped"])

@@ -144,10 +144,12 @@ def test_checkpoints_come_by_the_simulated_time_by_the_clock_or_not_at_all(
     comm: MPI.Comm, shared_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No step is cut for one: it is written after the first step that reaches its time, and at the end."""
-    from rfablate.simulation.checkpointing import Keeper
+    from rfablate.simulation.checkpointing import Checkpointer
 
     written: list[float] = []
-    monkeypatch.setattr(Keeper, "write", lambda self, state: written.append(state.t) or setattr(self, "_t", state.t))
+    monkeypatch.setattr(
+        Checkpointer, "write", lambda self, state: written.append(state.t) or setattr(self, "_last_t", state.t)
+    )
     found = {}
     for name, *keys in (
         ("none", "output.checkpoint_wall_s=0"),
@@ -186,7 +188,7 @@ def test_wall_time_adds_up_over_the_parts_of_a_run(comm: MPI.Comm, shared_tmp: P
     _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
     from rfablate.results.checkpoint import read_checkpoint
 
-    before = read_checkpoint(folder / "checkpoint.h5").memory["course"]
+    before = read_checkpoint(folder / "checkpoint.h5").memory["times"]
     after = _resume(folder, comm)
     assert after["timing_s"]["total"] > before["total"] > 0.0
     assert after["timing_s"]["heat"] > before["seconds"]["heat"] > 0.0
@@ -217,7 +219,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_older_used(
     with caplog.at_level(logging.INFO, "rfablate"):
         _resume(folder / "broken", comm)
     assert "checkpoint.h5 cannot be used (damaged" in caplog.text
-    assert "going on from checkpoint.older.h5" in caplog.text
+    assert "resuming from checkpoint.older.h5" in caplog.text
     assert max(apart(folder / "whole", folder / "broken").values()) <= SAME
 
 
@@ -314,7 +316,7 @@ def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: P
     _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
     text = (folder / "case.toml").read_text()
     (folder / "case.toml").write_text(text.replace("target_degC = 75", "target_degC = 76"))
-    with pytest.raises(CaseError, match=r"not the one in case\.toml"):
+    with pytest.raises(CaseError, match=r"differs from case\.toml"):
         _resume(folder, comm)
     (folder / "case.toml").write_text(text)
     import rfablate.simulation.run as module
@@ -323,6 +325,6 @@ def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: P
         other = _case("axisymmetric", *COOLED, "mesh.scale=1.2")
         real = module.build_domain
         patch.setattr(module, "build_domain", lambda case, comm: real(other, comm))
-        with pytest.raises(MeshError, match="not the one of checkpoint"):
+        with pytest.raises(MeshError, match="differs from the mesh of checkpoint"):
             _resume(folder, comm)
     assert _resume(folder, comm)["status"] == "completed"

@@ -259,34 +259,39 @@ def test_each_protocol_follows_the_one_before() -> None:
 
 def test_the_description_tells_channels_and_turns() -> None:
     text = describe_case(case_of(A, B, {**C, "return": ["a"]}, sharing={"mode": "switching", "dwell_s": 30}))
-    assert "3, in turns of 30 s" in text and "on_a: a against the outer surface; reads a" in text
+    assert "3, switched every 30 s" in text and "on_a: a against the outer surface; reads a" in text
     assert "on_c: c against a, the outer surface; reads the hottest of c, a" in text
 
 
 INSULATED = {"boundary": {"electric": "insulated"}}
 WRONG: dict[str, tuple[list[Table], Table, str, str]] = {
     "no active one": ([A, B, {**C, "active": []}], {}, 'channels[2] "on_c".active', "at least one of the electrodes"),
-    "in no channel": ([A, B], {}, "channels", "electrode c is in no channel"),
+    "in no channel": ([A, B], {}, "channels", "found electrode c in no channel"),
     "unknown": ([A, B, {**C, "active": ["cc"]}], {}, 'channels[2] "on_c".active[0]', "one of the electrodes"),
-    "active and return": ([A, B, {**C, "return": ["c"]}], {}, 'channels[2] "on_c".return[0]', "which is active, too"),
+    "active and return": ([A, B, {**C, "return": ["c"]}], {}, 'channels[2] "on_c".return[0]', "which is also active"),
     "no way back": ([A, B, {**C, "return": ["a"]}], INSULATED, 'channels[0] "on_a".return', "insulated"),
-    "sensor": ([A, B, {**C, "sensors": ["a"]}], {}, 'channels[2] "on_c".sensors[0]', "of an electrode it drives: c"),
+    "sensor": (
+        [A, B, {**C, "sensors": ["a"]}],
+        {},
+        'channels[2] "on_c".sensors[0]',
+        "of an electrode in this channel: c",
+    ),
     "no sensor": ([A, B, {**C, "sensors": []}], {}, 'channels[2] "on_c".sensors', "at least one applicator"),
-    "twice": ([A, B, C, A], {}, 'channels[3] "on_a".name', "every name once"),
+    "twice": ([A, B, C, A], {}, 'channels[3] "on_a".name', "a unique name"),
     "one sensor of two": (
         [{**A, "return": ["b"]}, {**C, "return": ["b"]}],
         {},
         'channels[1] "on_c".sensors',
-        "it follows b, as channel on_a does at the same time",
+        "found b, which channel on_a controls at the same time",
     ),
     "mixed": (
         [A, {**B, "generator": {"control": "pi"}}, C],
         {},
         'channels[1] "on_b".generator.control',
-        "share one kind of control",
+        "use the same control",
     ),
     "no dwell": ([A, B, C], {"sharing": {"mode": "switching"}}, "sharing.dwell_s", "dwell_s = 30"),
-    "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "drop dwell_s"),
+    "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "remove dwell_s"),
     "nothing shared": ([], {"sharing": {"mode": "sequential"}}, "sharing", "[[channels]]"),
     "own target": (
         [A, B, {**C, "generator": {"target_degC": 20}}],
@@ -340,14 +345,14 @@ def test_a_channels_own_target_is_looked_at_as_the_cases_is() -> None:
 def test_a_layer_on_one_of_several_tips_is_refused() -> None:
     wrong = tables({**A, "return": ["a_ring"]}, {"name": "ring", "active": ["a_ring"]})
     wrong["applicators"] = [{**wrong["applicators"][0], "ring": {"gap_mm": 4, "length_mm": 4}, "contact_ohm_mm2": 50}]
-    with pytest.raises(CaseError, match="a layer on the only active tip"):
+    with pytest.raises(CaseError, match="a contact layer with a single active tip only"):
         parse_case(wrong)
 
 
 def test_an_electrodes_own_role_and_channels_contradict() -> None:
     wrong = tables(A, B, C)
     wrong["applicators"][2]["electrode"] = "return"
-    with pytest.raises(CaseError, match=r"which say what is active and what returns"):
+    with pytest.raises(CaseError, match=r"which define the active and return electrodes"):
         parse_case(wrong)
 
 
@@ -361,7 +366,7 @@ def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
     channels = {"tip": {**DID, "energy_J": 18.0, "on_s": 6.0}, "ring": {**IDLE, "energy_J": 0.0, "on_s": 0.0}}
     electric = {**IDLE, "power_W": 3.0, "peak_power_W": 4.0, "sharing": "switching", "dwell_s": 3.0}
     lines = [_generator_line({"electric": electric, "channels": channels}), *_channel_lines({"channels": channels})]
-    assert "2 channels, switching in turns of 3 s: 3.00 W at the end of heating; at most 4.00 W" in lines[0]
+    assert "2 channels, switching, 3 s each: 3.00 W at the end of heating; maximum 4.00 W" in lines[0]
     assert "tip: 3.00 W, 17.3 V, 173 mA, 100 ohm, sensor 60.8 degC; 18.0 J in 6.0 s" in lines[1]
     assert "ring: no voltage was applied" in lines[2]
     html = channel_table(RunData(tmp_path, {"channels": channels}, {}, {}, "", ()))

@@ -91,7 +91,7 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
     assert "mine\n" in capsys.readouterr().out
     (tmp_path / "mine.toml").write_text("kept")
     assert main(["new", "mine.toml"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert (tmp_path / "mine.toml").read_text() == "kept"
 
 
@@ -191,8 +191,8 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Wall time as the progress sees it; set clock[0]. No launcher is about."""
-    for name in log_module._LAUNCHED:
+    """Wall time as the progress sees it; set clock[0]. No MPI launcher variable is set."""
+    for name in log_module._LAUNCHER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     now = [0.0]
     monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])

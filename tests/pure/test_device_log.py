@@ -71,7 +71,11 @@ def test_what_is_no_log_is_a_fault_of_the_case(tmp_path: Path, text: str, told: 
 def test_a_missing_log_and_a_missing_driver_are_told(log: Path) -> None:
     for keys, where, words in (
         ({"file": str(log.with_name("lgo.csv"))}, "generator.file", 'did you mean "log.csv"?'),
-        ({"file": str(log), "drive": "power"}, "generator.drive", "what the log has: voltage, temperature"),
+        (
+            {"file": str(log), "drive": "power"},
+            "generator.drive",
+            "one of the columns in the log: voltage, temperature",
+        ),
     ):
         with pytest.raises(CaseError) as caught:
             parse_case({**copy.deepcopy(BASE), "generator": {"kind": "replay", **keys}})
@@ -84,7 +88,7 @@ def test_a_relative_log_starts_from_the_case_file_and_its_first_driver_drives(lo
     guard = case_generator(case)
     assert isinstance(guard, Guard) and isinstance(guard.generator, Replay)
     assert guard.generator.quantity == "voltage" and guard.end == 5.0 and guard.turning_times == (1.0, 3.0)
-    assert "4 rows over 5 s, its voltage drives" in describe_case(case)
+    assert "4 rows over 5 s, driven by its voltage" in describe_case(case)
     warm = parse_case(
         {**copy.deepcopy(BASE), "generator": {"kind": "replay", "file": "log.csv", "drive": "temperature"}}, log.parent
     )

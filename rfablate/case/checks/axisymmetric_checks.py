@@ -1,4 +1,4 @@
-"""Checks that an axisymmetric case is one: everything a body of revolution about the domain's axis."""
+"""Checks of an axisymmetric case: every shape must be a body of revolution about the axis of the domain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rfablate.errors import Fault
 
 
 def axisymmetric_faults(parts: Parts, domain: AxisymmetricDomain) -> Iterator[Fault]:
-    """Yield what is no body of revolution about the axis, and what would be allowed in its place."""
+    """Yield a fault for each structure or applicator that is not a body of revolution about the axis."""
     axis = np.array(domain.centre[:2])
     for placed in parts.structures:
         fault = placed.shape.revolution_fault(placed.where, axis)
@@ -34,11 +34,11 @@ def _applicator_faults(where: str, applicator: Applicator, axis: np.ndarray) -> 
         yield Fault(f"{where}.direction", found, "[0, 0, 1] or [0, 0, -1], along the axis", OFF_AXIS_HINT)
     if applicator.tines is not None:
         hint = '--set domain.kind="cylinder"'
-        yield Fault(f"{where}.tines", "found a table", "none: tines are no body of revolution", hint)
+        yield Fault(f"{where}.tines", "found a table", "no tines: they are not rotationally symmetric", hint)
     if applicator.bend is not None:
         hint = '--set domain.kind="cylinder"'
-        yield Fault(f"{where}.bend", "found a table", "none: a curved tip is no body of revolution", hint)
+        yield Fault(f"{where}.bend", "found a table", "no bend: a curved tip is not rotationally symmetric", hint)
     if applicator.tip_shape == "bevel":
-        expected = "conical or blunt: a bevel is no body of revolution"
+        expected = "conical or blunt: a bevel is not rotationally symmetric"
         hint = '--set applicators.0.tip_shape=blunt, or 3-D: --set domain.kind="cylinder"'
         yield Fault(f"{where}.tip_shape", 'found "bevel"', expected, hint)

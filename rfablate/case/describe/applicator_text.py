@@ -1,4 +1,4 @@
-"""What an applicator is, in words."""
+"""Description of an applicator as text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _tube(each: Applicator) -> str:
     wall = f"tube with a wall of {in_mm(each.wall)}, "
     if each.coolant is None:
         return wall + f"{each.lumen_material} in its lumen"
-    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
+    how = "at the wall" if each.coolant.h is None else f"with h = {each.coolant.h:g} W/(m2 K) at the wall"
     return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
 
 
@@ -49,5 +49,5 @@ def _tines(tines: Tines) -> str:
     metal = f", {tines.metal}" if tines.metal else ""
     return (
         f"{tines.count} tines of {in_mm(tines.diameter)}, {in_mm(tines.deployment * tines.length)} out, {bent}, "
-        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
+        f"{tines.exit_angle:g} degrees to the axis at the exit{metal}"
     )

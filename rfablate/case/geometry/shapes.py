@@ -1,7 +1,7 @@
-"""The shapes of a case as pure geometry: which points are inside, how far the surface is, samples.
+"""The shapes of a case as geometry: point inclusion, signed distance, bounding boxes and sample points. Pure.
 
-Points have shape (n, 3), in m. Signed distances are negative inside; outside a convex shape they are exact,
-elsewhere and for ellipsoids their magnitude is a lower bound of the distance to the surface.
+Points have shape (n, 3), in m. Signed distances are negative inside. Outside a convex shape they are exact. Inside,
+outside a non-convex shape and for ellipsoids, their magnitude is a lower bound of the distance to the surface.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def contains(shape: Shape, points: FloatArray) -> BoolArray:
 
 
 def signed_distance(shape: Shape, points: FloatArray) -> FloatArray:
-    """Return the signed distance [m] of each point to the shape's surface; see the head of this module."""
+    """Return the signed distance [m] of each point to the surface of the shape; see the module docstring."""
     points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     match shape:
         case BoxDomain():
@@ -48,7 +48,7 @@ def _ends(domain: CylinderDomain | AxisymmetricDomain) -> tuple[FloatArray, Floa
 
 
 def axis_at(shape: Tube | Cylinder, points: FloatArray) -> FloatArray:
-    """Return the unit vector along the tube's or cylinder's axis where it is nearest to each point, shape (n, 3)."""
+    """Return the unit vector along the axis of the tube or cylinder at the axis point nearest each point, (n, 3)."""
     path = np.array(shape.path if isinstance(shape, Tube) else [shape.start, shape.end])
     start, step = path[:-1], np.diff(path, axis=0)
     along = np.einsum("nsk,sk->ns", points[:, None] - start, step) / (step**2).sum(axis=1)
@@ -69,10 +69,10 @@ def bounding_box(shape: Shape) -> FloatArray:
 
 
 def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatArray:
-    """Return points spread over the shape, half of them near its surface; the same on every call.
+    """Return points distributed over the shape, half of them near its surface; deterministic.
 
-    A half space or a slab is sampled within `window`, a bounding box of shape (2, 3) [m]. Fewer than `count`
-    points come back where part of the window is outside the shape.
+    A half space or a slab is sampled within `window`, a bounding box of shape (2, 3) [m]. The result has fewer than
+    `count` points where part of the window is outside the shape.
     """
     spread = shape_math.spread_points(count)
     match shape:

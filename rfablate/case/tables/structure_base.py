@@ -63,17 +63,28 @@ class SectionBuilder(Protocol):
 class StructureTable(Table):
     """A structure of any kind: its tissue and role, and the geometry that each kind defines."""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    tissue: str
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["nerve"])
+    """Name of the structure in all results; unique, a letter followed by letters, digits or _."""
+    tissue: str = Field(examples=["nerve"])
+    """Tissue or metal the structure is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
+    for a structure without a verdict."""
+    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
+    """Highest temperature a protected structure may reach [degC]; above body temperature and at most 200. Needed with
+    role "protect"."""
     required_fraction: Fraction = 1.0
-    held: Celsius | None = Field(default=None, alias="held_degC")
+    """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
+    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
+    """Fixed temperature of the structure, or of its liquid where it has a `flow` [degC]; at most 200. By default it is
+    not held."""
     flow: Flow | None = None
-    shell: MmPositive | None = Field(default=None, alias="shell_mm")
-    """Thickness of a shell inside the shape, a separate structure after reading (`case.read.bone_shells`)."""
-    shell_tissue: str | None = None
-    """What the shell is made of, by default cortical_bone."""
+    """Flow of liquid through the structure, which cools its wall by convection. By default there is none."""
+    shell: MmPositive | None = Field(default=None, alias="shell_mm", examples=[1.5])
+    """Thickness of a shell inside the shape, as the cortex of a bone [mm]; it becomes a structure NAME_shell. For
+    ellipsoid, sphere, tube, box and cylinder. By default there is none."""
+    shell_tissue: str | None = Field(default=None, examples=["cortical_bone"])
+    """Tissue of the shell. By default cortical_bone."""
 
     place_key: ClassVar[str] = "centre_mm"
     """The key that positions the structure; faults of the position name it."""
@@ -133,4 +144,4 @@ class StructureTable(Table):
     def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
         """Return why the structure is no body of revolution about the vertical axis through (x, y) = `axis` [m]."""
         found = f'found "{self.kind_name}"'
-        return Fault(f"{where}.kind", found, "a body of revolution: a cylinder on the axis in its place", OFF_AXIS_HINT)
+        return Fault(f"{where}.kind", found, "a body of revolution, for example a cylinder on the axis", OFF_AXIS_HINT)

@@ -38,8 +38,11 @@ class Ellipsoid(StructureTable):
     """Ellipsoid with axes along x, y, z."""
 
     kind: Literal["ellipsoid"] = "ellipsoid"
-    centre: PointMm = Field(alias="centre_mm")
-    semi_axes: SizesMm = Field(alias="semi_axes_mm")
+    """Selects an ellipsoid with axes along x, y, z."""
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
+    """Centre of the ellipsoid, x, y, z [mm]."""
+    semi_axes: SizesMm = Field(alias="semi_axes_mm", examples=[[4, 8, 2]])
+    """Semi-axes of the ellipsoid along x, y, z [mm], half of its extents."""
 
     def distance(self, points: FloatArray) -> FloatArray:
         """See `StructureTable`; a lower bound everywhere."""
@@ -88,8 +91,11 @@ class Sphere(StructureTable):
     """Sphere."""
 
     kind: Literal["sphere"] = "sphere"
-    centre: PointMm = Field(alias="centre_mm")
-    radius: MmPositive = Field(alias="radius_mm")
+    """Selects a sphere."""
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
+    """Centre of the sphere, x, y, z [mm]."""
+    radius: MmPositive = Field(alias="radius_mm", examples=[1.5])
+    """Radius of the sphere [mm]."""
 
     def distance(self, points: FloatArray) -> FloatArray:
         """See `StructureTable`."""
@@ -132,12 +138,16 @@ class Tube(StructureTable):
     """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
 
     kind: Literal["tube"] = "tube"
-    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
-    diameter: MmPositive = Field(alias="diameter_mm")
+    """Selects a tube along a polyline, for a nerve or a vessel."""
+    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2, examples=[[[3, -15, 0], [3, 15, 2]]])
+    """Points of the tube's centre line, each x, y, z [mm]."""
+    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
+    """Diameter of the tube [mm]."""
     sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
+        default=None, alias="sigma_along_S_per_m", examples=[0.6]
     )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
+    """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
+    their ratio is at most 50. By default the tissue's value applies in all directions."""
 
     place_key: ClassVar[str] = "path_mm"
 
@@ -179,7 +189,7 @@ class Tube(StructureTable):
         repeated = [i + 1 for i in range(len(self.path) - 1) if self.path[i] == self.path[i + 1]]
         if repeated:
             found = f"point {repeated[0]} repeats the one before it"
-            yield Fault(f"{where}.path_mm", found, "points that differ from their neighbours")
+            yield Fault(f"{where}.path_mm", found, "consecutive points that differ")
 
     def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
         """See `StructureTable`."""
@@ -189,32 +199,30 @@ class Tube(StructureTable):
         return Fault(f"{where}.path_mm", "found a path off the axis", expected, OFF_AXIS_HINT)
 
 
-class _Plane(StructureTable):
-    """What half spaces and slabs have in common: a plane through `point` across `normal`."""
-
-    point: PointMm = Field(alias="point_mm")
-    normal: Direction
-
-    place_key: ClassVar[str] = "point_mm"
-    bounded: ClassVar[bool] = False
-
-    def degenerate_faults(self, where: str) -> Iterator[Fault]:
-        """See `StructureTable`."""
-        if not np.any(self.normal):
-            yield Fault(f"{where}.normal", "found a direction without length", "three numbers, not all 0", "[0, 0, 1]")
-
-    def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
-        """See `StructureTable`."""
-        if is_vertical(self.normal):
-            return None
-        found = f"found {list(self.normal)}"
-        return Fault(f"{where}.normal", found, "[0, 0, 1] or [0, 0, -1], along the axis", OFF_AXIS_HINT)
+def _zero_normal_faults(where: str, normal: Point) -> Iterator[Fault]:
+    if not np.any(normal):
+        yield Fault(f"{where}.normal", "found a direction of zero length", "three numbers, not all 0", "[0, 0, 1]")
 
 
-class HalfSpace(_Plane):
+def _tilted_normal_fault(where: str, normal: Point) -> Fault | None:
+    if is_vertical(normal):
+        return None
+    found = f"found {list(normal)}"
+    return Fault(f"{where}.normal", found, "[0, 0, 1] or [0, 0, -1], along the axis", OFF_AXIS_HINT)
+
+
+class HalfSpace(StructureTable):
     """All points on the side of a plane that `normal` points to."""
 
     kind: Literal["half_space"] = "half_space"
+    """Selects all points on one side of a plane."""
+    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
+    """A point of the plane, x, y, z [mm]."""
+    normal: Direction = Field(examples=[[0, 0, -1]])
+    """Vector across the plane, to the side of the structure; its length does not matter."""
+
+    place_key: ClassVar[str] = "point_mm"
+    bounded: ClassVar[bool] = False
 
     def distance(self, points: FloatArray) -> FloatArray:
         """See `StructureTable`."""
@@ -250,12 +258,29 @@ class HalfSpace(_Plane):
         """See `StructureTable`."""
         return f"half space from {in_mm(*self.point)}"
 
+    def degenerate_faults(self, where: str) -> Iterator[Fault]:
+        """See `StructureTable`."""
+        return _zero_normal_faults(where, self.normal)
 
-class Slab(_Plane):
+    def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
+        """See `StructureTable`."""
+        return _tilted_normal_fault(where, self.normal)
+
+
+class Slab(StructureTable):
     """All points within half a `thickness` of the plane through `point` across `normal`."""
 
     kind: Literal["slab"] = "slab"
-    thickness: MmPositive = Field(alias="thickness_mm")
+    """Selects a layer between two parallel planes."""
+    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
+    """A point midway between the two planes, x, y, z [mm]."""
+    normal: Direction = Field(examples=[[0, 0, -1]])
+    """Vector across the layer; its length does not matter."""
+    thickness: MmPositive = Field(alias="thickness_mm", examples=[2])
+    """Distance between the two planes [mm]."""
+
+    place_key: ClassVar[str] = "point_mm"
+    bounded: ClassVar[bool] = False
 
     def distance(self, points: FloatArray) -> FloatArray:
         """See `StructureTable`."""
@@ -294,13 +319,24 @@ class Slab(_Plane):
         """See `StructureTable`."""
         return f"slab, {in_mm(self.thickness)} thick, through {in_mm(*self.point)}"
 
+    def degenerate_faults(self, where: str) -> Iterator[Fault]:
+        """See `StructureTable`."""
+        return _zero_normal_faults(where, self.normal)
+
+    def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
+        """See `StructureTable`."""
+        return _tilted_normal_fault(where, self.normal)
+
 
 class Box(StructureTable):
     """Box with edges along x, y, z."""
 
     kind: Literal["box"] = "box"
-    centre: PointMm = Field(alias="centre_mm")
-    size: SizesMm = Field(alias="size_mm")
+    """Selects a box with edges along x, y, z."""
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
+    """Centre of the box, x, y, z [mm]."""
+    size: SizesMm = Field(alias="size_mm", examples=[[10, 4, 6]])
+    """Lengths of the edges along x, y, z [mm]."""
 
     def distance(self, points: FloatArray) -> FloatArray:
         """See `StructureTable`."""
@@ -335,13 +371,18 @@ class Cylinder(StructureTable):
     """Circular cylinder between the centres of its two ends."""
 
     kind: Literal["cylinder"] = "cylinder"
-    start: PointMm = Field(alias="start_mm")
-    end: PointMm = Field(alias="end_mm")
-    diameter: MmPositive = Field(alias="diameter_mm")
+    """Selects a circular cylinder between two points."""
+    start: PointMm = Field(alias="start_mm", examples=[[0, -15, 3]])
+    """Centre of one end, x, y, z [mm]."""
+    end: PointMm = Field(alias="end_mm", examples=[[0, 15, 3]])
+    """Centre of the other end, x, y, z [mm]."""
+    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
+    """Diameter of the cylinder [mm]."""
     sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
+        default=None, alias="sigma_along_S_per_m", examples=[0.6]
     )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
+    """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
+    their ratio is at most 50. By default the tissue's value applies in all directions."""
 
     place_key: ClassVar[str] = "start_mm"
 
@@ -380,7 +421,7 @@ class Cylinder(StructureTable):
     def degenerate_faults(self, where: str) -> Iterator[Fault]:
         """See `StructureTable`."""
         if self.start == self.end:
-            yield Fault(f"{where}.end_mm", "found the same point as start_mm", "a cylinder with a height")
+            yield Fault(f"{where}.end_mm", "found the same point as start_mm", "two different points")
 
     def revolution_fault(self, where: str, axis: FloatArray) -> Fault | None:
         """See `StructureTable`."""

@@ -1,4 +1,4 @@
-"""How far a replayed treatment is from the model: every measured column but the one that drove. Pure."""
+"""Misfit of a replayed treatment: model against every measured column except the one that drives the run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 from rfablate.case.tables.device_log import DRIVERS, DeviceLog
 from rfablate.physics.generator.replay import Curve, Quantity
+from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
-
-Row = dict[str, float | None]
 
 
 @dataclass
@@ -22,18 +21,19 @@ class MisfitMemory:
     lengths: dict[str, float]
     """Time compared [s]."""
     worst: dict[str, tuple[float, float]]
-    """Largest difference and when it was [s]."""
+    """Largest difference and its time [s]."""
 
 
-class Misfit:
-    """Compares each accepted step with the log at its time.
+class ReplayMonitor(Monitor):
+    """Compares each accepted step with the device log at its time.
 
-    The mean of the squares is over time: a step counts by its length. Impedance and power are compared while there is
-    output.
+    The mean square is over time: a step counts by its length. Impedance is compared while there is output.
     """
 
+    name = "replay"
+
     def __init__(self, log: DeviceLog, driver: Quantity) -> None:
-        """Take the log and what drives: voltage, current, power or temperature."""
+        """Keep the log; `driver` is the quantity that drives the run: voltage, current, power or temperature."""
         self._curves = {name: Curve(log.times, values) for name, values in log.columns.items()}
         self._driver, self._end = DRIVERS[driver], log.times[-1]
         names = list(self._curves)
@@ -41,8 +41,8 @@ class Misfit:
             dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0), dict.fromkeys(names, (0.0, 0.0))
         )
 
-    def see(self, frame: Frame) -> Row:
-        """Take note of a step; return the measured values at its time, as further columns of history.csv."""
+    def observe(self, frame: Frame) -> Row:
+        """Return the measured values at the time of a step."""
         if frame.t > self._end:
             return {f"measured_{name}": None for name in self._curves}
         measured = {name: curve.at(frame.t) for name, curve in self._curves.items()}
@@ -69,8 +69,8 @@ class Misfit:
             if abs(away) > abs(self.memory.worst[name][0]):
                 self.memory.worst[name] = (away, frame.t)
 
-    def entry(self) -> dict[str, Any]:
-        """Return the entry of summary.json: modelled less measured, in each column's unit."""
+    def entry(self, frame: Frame) -> dict[str, Any]:
+        """Return the differences of model minus measurement, in each column's unit."""
         compared = {
             name: {
                 "rms": math.sqrt(self.memory.squares[name] / self.memory.lengths[name]),
@@ -80,4 +80,5 @@ class Misfit:
             for name in self._curves
             if name != self._driver and self.memory.lengths[name] > 0.0
         }
-        return {"driven_by": self._driver, "rows": len(next(iter(self._curves.values())).times), "misfit": compared}
+        rows = len(next(iter(self._curves.values())).times)
+        return {"replay": {"driven_by": self._driver, "rows": rows, "misfit": compared}}

@@ -1,0 +1,62 @@
+"""Frames of fields.vtkhdf."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from rfablate.lesion.observer import nodal_fields
+from rfablate.mesh.gather import gather_cells, gather_mesh
+from rfablate.problem.problem import Problem
+from rfablate.results.checkpoint import mesh_digest
+from rfablate.results.run_directory import RunDirectory
+from rfablate.simulation.monitors.monitor import Monitor, Row
+from rfablate.solve.state import Frame
+
+
+class FieldsMonitor(Monitor):
+    """Writes the mesh once and the fields at the start and at the output times."""
+
+    name = "fields"
+    stage = "write"
+
+    def __init__(self, problem: Problem, files: RunDirectory | None, times: Collection[float]) -> None:
+        """Write the mesh; `times` [s] are those of the frames, on which steps must land; rank 0 has the files."""
+        self._problem, self._files, self._times = problem, files, times
+        self.mesh = ""
+        """Hash of the mesh, on rank 0."""
+        domain = problem.domain
+        mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
+        if files is not None and mesh is not None and region is not None:
+            files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
+            self.mesh = mesh_digest(*mesh, region, domain.region_names)
+
+    def restore(self, memory: Any, frame: Frame) -> None:
+        """Keep the frames up to the checkpoint's time."""
+        if self._files is not None:
+            self._files.take_up_frames({0.0, *(t for t in self._times if t <= frame.t)})
+
+    def observe(self, frame: Frame) -> Row:
+        """Write a frame at the start and at the output times."""
+        if frame.t == 0.0 or frame.t in self._times:
+            self._write(frame)
+        return {}
+
+    def finish(self, frame: Frame, *, failed: bool) -> None:
+        """Write the last good step of a run that failed."""
+        if failed and frame.t not in (0.0, *self._times):
+            self._write(frame)
+
+    def _write(self, frame: Frame) -> None:
+        domain, electric = self._problem.domain, self._problem.electric
+        nodal = nodal_fields(self._problem, frame)
+        joule = np.zeros(len(domain.region))
+        for each in frame.outputs:
+            if each.unit is not None and electric is not None:
+                heating = electric.heating(each.unit.phi, self._problem.coefficients)
+                joule += each.voltage**2 * heating / domain.elements.volume
+        cells = gather_cells(domain, joule)
+        if self._files is not None and nodal is not None and cells is not None:
+            self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})

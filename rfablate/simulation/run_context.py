@@ -1,0 +1,25 @@
+"""What the parts of a run have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rfablate.case.tables.schema import Case
+from rfablate.lesion.observer import Observer
+from rfablate.problem.extensions import Extensions
+from rfablate.problem.problem import Problem
+from rfablate.results.run_directory import RunDirectory
+from rfablate.timing import Stopwatch
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """A run in progress: its case, what is solved, what measures it and where it is written."""
+
+    case: Case
+    problem: Problem
+    observer: Observer
+    files: RunDirectory | None
+    """Run directory; None except on rank 0."""
+    watch: Stopwatch
+    extensions: Extensions
