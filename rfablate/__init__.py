@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
+    from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study
@@ -54,6 +55,8 @@ _PUBLIC = {
     "run": "rfablate.api.run_case",
     "Fields": "rfablate.api.run_result",
     "RunResult": "rfablate.api.run_result",
+    "explain": "rfablate.api.file_keys",
+    "schema": "rfablate.api.file_keys",
     "StudyResult": "rfablate.api.studies",
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
+from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, RfablateError
@@ -100,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
+
+    add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
+    add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")

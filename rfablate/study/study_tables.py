@@ -15,21 +15,21 @@ SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 class Axis(Table):
     """One thing that is varied: a key of the case with its `values`, or with a range from `low` to `high`."""
 
-    key: str
+    key: str = Field(examples=["generator.target_degC"])
     """Key of the case that is varied, as after `--set`: generator.target_degC, structures.NAME.diameter_mm."""
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["target"])
     """Short name of the axis in directory names, table and figures. By default it follows from `key`."""
-    values: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    values: tuple[Any, ...] | None = Field(default=None, min_length=1, examples=[[60, 70, 80]])
     """Values of the key, in its unit. Excludes `low` and `high`."""
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = Field(default=None, examples=[["low", "middle", "high"]])
     """Names of the values in directory names and figures, as many as `values`. By default the values themselves."""
-    also: dict[str, tuple[Any, ...]] = {}
+    also: dict[str, tuple[Any, ...]] = Field(default={}, examples=[{"generator.hold_s": [90, 60, 60]}])
     """Further keys of the case that change together with this one, each with as many values as `values`."""
-    low: float | None = None
+    low: float | None = Field(default=None, examples=[60])
     """Lower end of a range, in the unit of the key; below `high`. Excludes `values`."""
-    high: float | None = None
+    high: float | None = Field(default=None, examples=[90])
     """Upper end of a range, in the unit of the key."""
-    count: int | None = Field(default=None, ge=2)
+    count: int | None = Field(default=None, ge=2, examples=[4])
     """Number of evenly spaced values from `low` to `high`, for grid and zip designs; sampled designs have
     `design.samples` instead."""
     scale: Literal["linear", "log"] = "linear"
@@ -45,12 +45,12 @@ class Design(Table):
     kind: Literal["grid", "zip", "latin_hypercube", "sobol", "morris", "saltelli", "csv"] = "grid"
     """How the axes combine: "grid" every combination, "zip" value by value, "csv" the rows of `file`; the others sample
     the ranges."""
-    samples: int | None = Field(default=None, ge=1)
+    samples: int | None = Field(default=None, ge=1, examples=[64])
     """Number of samples of a sampled design: points of a Latin hypercube or Sobol sequence, trajectories of Morris,
     base samples of Saltelli; a power of 2 for Sobol and Saltelli. Needed there, not allowed otherwise."""
     seed: int = 1
     """Seed of the random numbers of a sampled design."""
-    file: str | None = None
+    file: str | None = Field(default=None, examples=["design.csv"])
     """For "csv": file whose header names keys of the case and whose rows are runs. A relative path starts from the
     study file's folder."""
 
@@ -58,23 +58,25 @@ class Design(Table):
 class Collect(Table):
     """What the table keeps and which columns the figures show."""
 
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = Field(default=(), examples=[["lesion.isotherm_50C.*"]])
     """Patterns of the columns that the table keeps, with * and ?. By default it keeps all."""
-    responses: tuple[str, ...] = ()
+    responses: tuple[str, ...] = Field(default=(), examples=[["lesion.isotherm_50C.width_mm"]])
     """Columns that the figures show. By default they are chosen from the table."""
-    pareto: tuple[str, str] | None = None
+    pareto: tuple[str, str] | None = Field(
+        default=None, examples=[["min structures.nerve.max_degC", "max lesion.isotherm_50C.volume_mm3"]]
+    )
     """Two goals of the Pareto front, each `min COLUMN` or `max COLUMN`. By default there is none."""
 
 
 class StudyFile(Table):
     """Everything a study file can say."""
 
-    title: str = ""
+    title: str = Field(default="", examples=["Gauge and temperature"])
     """Title of the study. By default the name of its directory."""
-    base: str
+    base: str = Field(examples=["case.toml"])
     """Case file, or a folder with a case.toml, that the study varies. A relative path starts from the study file's
     folder."""
-    set: tuple[str, ...] = ()
+    set: tuple[str, ...] = Field(default=(), examples=[["output.error_bar=false"]])
     """Changes to the base case for every run, each `key.path=value` as after `--set`."""
     reports: bool = False
     """Whether report.html is written in every run's directory; `rfablate report DIR` makes it later too."""

@@ -19,6 +19,9 @@ Node = dict[str, Any]
 Location = tuple[str | int, ...]
 
 _UNITS = {
+    "_V2_per_K_s": "V2/(K s)",
+    "_V2_per_K": "V2/K",
+    "_V2": "V2",
     "_mL_per_min_per_100g": "mL/min/100 g",
     "_mL_per_min_per_kg": "mL/min/kg",
     "_kg_per_m3_s": "kg/m3/s",

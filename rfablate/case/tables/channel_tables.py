@@ -22,13 +22,13 @@ class Channel(Table):
     applicator's name, or that with `_ring` for the ring of a bipolar needle.
     """
 
-    name: Name
+    name: Name = Field(examples=["left"])
     """Name of the channel; unique, a letter followed by letters, digits or _."""
-    active: tuple[str, ...]
+    active: tuple[str, ...] = Field(examples=[["cannula"]])
     """Electrodes at the channel's voltage, by name."""
-    returns: tuple[str, ...] = Field(default=(), alias="return")
+    returns: tuple[str, ...] = Field(default=(), alias="return", examples=[["cannula_2"]])
     """Electrodes at zero potential, by name. By default none: the current leaves through the domain's outer return."""
-    sensors: tuple[str, ...] | None = None
+    sensors: tuple[str, ...] | None = Field(default=None, examples=[["cannula"]])
     """Applicators whose sensors the channel reads, by name; `reads` of its generator combines them. By default those of
     its own electrodes."""
     generator: Generator | None = None
@@ -47,5 +47,5 @@ class Sharing(Table):
     mode: Literal["simultaneous", "sequential", "switching"] = "simultaneous"
     """How the channels share the device: "simultaneous" serves all in equal time slices too short to affect tissue,
     "sequential" runs one whole protocol after the other, "switching" gives each the output for `dwell_s` in a cycle."""
-    dwell: Positive | None = Field(default=None, alias="dwell_s")
+    dwell: Positive | None = Field(default=None, alias="dwell_s", examples=[30])
     """For "switching": length of a channel's turn [s]. Needed there, not allowed otherwise."""

@@ -21,9 +21,9 @@ class RollOff(Table):
     action: Literal["pause", "step_down", "stop"] = "pause"
     """What happens at the threshold: "pause" switches the output off for `wait_s` and starts again, "step_down" limits
     the power to `factor` times its present value, "stop" ends the treatment."""
-    above: Positive | None = Field(default=None, alias="above_ohm")
+    above: Positive | None = Field(default=None, alias="above_ohm", examples=[500])
     """Threshold as an impedance [ohm], inside the device's impedance window. Excludes `rise_ohm`."""
-    rise: Positive | None = Field(default=None, alias="rise_ohm")
+    rise: Positive | None = Field(default=None, alias="rise_ohm", examples=[20])
     """Threshold as a rise over the lowest impedance so far [ohm]. Excludes `above_ohm`."""
     wait: Positive = Field(default=15.0, alias="wait_s")
     """Length of a pause, or time after a step-down before the next one can follow [s]."""
@@ -71,11 +71,11 @@ class TemperatureControl(_Controlled):
 
     kind: Literal["temperature"] = "temperature"
     """Selects temperature control: a ramp to `target_degC`, then a hold."""
-    target: Celsius = Field(alias="target_degC")
+    target: Celsius = Field(alias="target_degC", examples=[80])
     """Set point of the sensor during the hold [degC]; above body temperature and at most 200."""
     ramp: Seconds = Field(default=10.0, alias="ramp_s")
     """Time in which the set point rises linearly from body temperature to `target_degC` [s]; 0 is a step."""
-    hold: Seconds = Field(alias="hold_s")
+    hold: Seconds = Field(alias="hold_s", examples=[60])
     """Time for which the set point stays at `target_degC` after the ramp [s]."""
     control: Literal["ideal", "pi", "sampled"] = "ideal"
     """Controller: "ideal" computes the voltage that puts the sensor on its set point, "pi" is a PI controller of the
@@ -93,11 +93,11 @@ class SurfaceTemperature(Table):
 
     kind: Literal["surface_temperature"] = "surface_temperature"
     """Selects a prescribed temperature of the active tip's surface, without an electric field."""
-    target: Celsius = Field(alias="target_degC")
+    target: Celsius = Field(alias="target_degC", examples=[80])
     """Temperature of the active tip's surface during the hold [degC]; above body temperature and at most 200."""
     ramp: Seconds = Field(default=0.0, alias="ramp_s")
     """Time in which the surface rises linearly from body temperature to `target_degC` [s]. The default is a step."""
-    hold: Seconds = Field(alias="hold_s")
+    hold: Seconds = Field(alias="hold_s", examples=[60])
     """Time for which the surface stays at `target_degC` after the ramp [s]."""
     cooldown: Seconds = Field(default=0.0, alias="cooldown_s")
     """Time that is simulated after the surface is released [s]. The default ends the run with the treatment."""
@@ -108,9 +108,9 @@ class ConstantPower(Device):
 
     kind: Literal["power"] = "power"
     """Selects constant power."""
-    power: NotNegative = Field(alias="power_W")
+    power: NotNegative = Field(alias="power_W", examples=[10])
     """Power delivered to the tissue [W]; at most `max_power_W`."""
-    duration: Seconds = Field(alias="duration_s")
+    duration: Seconds = Field(alias="duration_s", examples=[60])
     """Time for which the generator is on [s]; above 0."""
 
 
@@ -119,9 +119,9 @@ class ConstantVoltage(Device):
 
     kind: Literal["voltage"] = "voltage"
     """Selects constant RMS voltage."""
-    voltage: NotNegative = Field(alias="voltage_V")
+    voltage: NotNegative = Field(alias="voltage_V", examples=[20])
     """RMS voltage between the active and the return electrodes [V]; at most `max_voltage_V`."""
-    duration: Seconds = Field(alias="duration_s")
+    duration: Seconds = Field(alias="duration_s", examples=[60])
     """Time for which the generator is on [s]; above 0."""
 
 
@@ -130,9 +130,9 @@ class ConstantCurrent(Device):
 
     kind: Literal["current"] = "current"
     """Selects constant RMS current."""
-    current: NotNegative = Field(alias="current_A")
+    current: NotNegative = Field(alias="current_A", examples=[0.3])
     """RMS current [A]; at most `max_current_A`."""
-    duration: Seconds = Field(alias="duration_s")
+    duration: Seconds = Field(alias="duration_s", examples=[60])
     """Time for which the generator is on [s]; above 0."""
 
 
@@ -141,16 +141,16 @@ class Pulsed(Device):
 
     kind: Literal["pulsed"] = "pulsed"
     """Selects pulsed radiofrequency: pulses of constant voltage at a constant rate."""
-    voltage: Positive = Field(alias="voltage_V")
+    voltage: Positive = Field(alias="voltage_V", examples=[20])
     """RMS voltage within a pulse [V]; at most `max_voltage_V`."""
-    width: MsPositive = Field(alias="pulse_ms")
+    width: MsPositive = Field(alias="pulse_ms", examples=[20])
     """Length of a pulse [ms]; shorter than a cycle, 1000 / `rate_Hz`."""
-    rate: Positive = Field(alias="rate_Hz")
+    rate: Positive = Field(alias="rate_Hz", examples=[2])
     """Pulses per second [Hz]."""
-    cap: Celsius | None = Field(default=None, alias="cap_degC")
+    cap: Celsius | None = Field(default=None, alias="cap_degC", examples=[42])
     """Highest sensor temperature, averaged over a cycle [degC]: the voltage is lowered where it would be exceeded. By
     default there is no such limit."""
-    duration: Seconds = Field(alias="duration_s")
+    duration: Seconds = Field(alias="duration_s", examples=[60])
     """Time for which the generator is on [s]; above 0."""
     resolved: bool = False
     """Whether time steps resolve every pulse. By default they see the cycle average, voltage * sqrt(width * rate)."""
@@ -164,10 +164,10 @@ class Replay(Device):
 
     kind: Literal["replay"] = "replay"
     """Selects the replay of a device log."""
-    file: str
+    file: str = Field(examples=["log.csv"])
     """CSV file of the log, with a column time_s and at least one of voltage_V, current_A, power_W, temperature_degC. A
     relative path starts from the case file's folder."""
-    drive: Quantity | None = None
+    drive: Quantity | None = Field(default=None, examples=["power"])
     """Quantity of the log that drives the model. By default the first that the log has: voltage, current, power,
     temperature."""
     horizon: Positive = Field(default=0.5, alias="horizon_s")
@@ -178,7 +178,7 @@ class Replay(Device):
 
 
 class _Stage(Table):
-    duration: Positive = Field(alias="duration_s")
+    duration: Positive = Field(alias="duration_s", examples=[60])
     """Length of the stage [s]."""
 
 
@@ -187,7 +187,7 @@ class RampStage(_Stage):
 
     kind: Literal["ramp"] = "ramp"
     """Selects a ramp: the set point changes linearly from the sensor's temperature to `target_degC`."""
-    target: Celsius = Field(alias="target_degC")
+    target: Celsius = Field(alias="target_degC", examples=[80])
     """Set point at the end of the ramp [degC]; above body temperature and at most 200."""
 
 
@@ -196,7 +196,7 @@ class HoldStage(_Stage):
 
     kind: Literal["hold"] = "hold"
     """Selects a hold: a constant set point."""
-    target: Celsius | None = Field(default=None, alias="target_degC")
+    target: Celsius | None = Field(default=None, alias="target_degC", examples=[80])
     """Set point during the hold [degC]; above body temperature and at most 200. By default that of the last ramp or
     hold."""
 
@@ -213,7 +213,7 @@ class PowerStage(_Stage):
 
     kind: Literal["power"] = "power"
     """Selects a stage of constant power."""
-    power: NotNegative = Field(alias="power_W")
+    power: NotNegative = Field(alias="power_W", examples=[10])
     """Power delivered to the tissue [W]; at most `max_power_W` of the generator."""
 
 
@@ -222,7 +222,7 @@ class VoltageStage(_Stage):
 
     kind: Literal["voltage"] = "voltage"
     """Selects a stage of constant RMS voltage."""
-    voltage: NotNegative = Field(alias="voltage_V")
+    voltage: NotNegative = Field(alias="voltage_V", examples=[20])
     """RMS voltage between the active and the return electrodes [V]; at most `max_voltage_V` of the generator."""
 
 
@@ -231,7 +231,7 @@ class CurrentStage(_Stage):
 
     kind: Literal["current"] = "current"
     """Selects a stage of constant RMS current."""
-    current: NotNegative = Field(alias="current_A")
+    current: NotNegative = Field(alias="current_A", examples=[0.3])
     """RMS current [A]; at most `max_current_A` of the generator."""
 
 

@@ -30,13 +30,13 @@ class CylinderDomain(Table):
 
     kind: Literal["cylinder"] = "cylinder"
     """Selects a block of tissue in 3-D, an upright circular cylinder with its axis along z."""
-    radius: MmPositive = Field(alias="radius_mm")
+    radius: MmPositive = Field(alias="radius_mm", examples=[30])
     """Radius of the cylinder [mm]."""
-    height: MmPositive = Field(alias="height_mm")
+    height: MmPositive = Field(alias="height_mm", examples=[60])
     """Height of the cylinder along z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
     """Centre of the cylinder, x, y, z [mm]."""
-    tissue: str
+    tissue: str = Field(examples=["muscle"])
     """Tissue around all structures: a name of the library or of [tissues]."""
 
 
@@ -46,13 +46,13 @@ class AxisymmetricDomain(Table):
     kind: Literal["axisymmetric"] = "axisymmetric"
     """Selects a cylinder of tissue solved in the (r, z) half plane; applicator and structures must be bodies of
     revolution about its axis."""
-    radius: MmPositive = Field(alias="radius_mm")
+    radius: MmPositive = Field(alias="radius_mm", examples=[30])
     """Radius of the cylinder [mm]."""
-    height: MmPositive = Field(alias="height_mm")
+    height: MmPositive = Field(alias="height_mm", examples=[60])
     """Height of the cylinder along z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
     """Centre of the cylinder, x, y, z [mm]; x and y are the axis of revolution."""
-    tissue: str
+    tissue: str = Field(examples=["muscle"])
     """Tissue around all structures: a name of the library or of [tissues]."""
 
 
@@ -61,31 +61,31 @@ class BoxDomain(Table):
 
     kind: Literal["box"] = "box"
     """Selects a block of tissue in 3-D, a box with edges along x, y, z."""
-    size: SizesMm = Field(alias="size_mm")
+    size: SizesMm = Field(alias="size_mm", examples=[[60, 60, 80]])
     """Lengths of the edges along x, y, z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
     """Centre of the box, x, y, z [mm]."""
-    tissue: str
+    tissue: str = Field(examples=["muscle"])
     """Tissue around all structures: a name of the library or of [tissues]."""
 
 
 class MeshRegion(Table):
     """A volume of the user's mesh: its tag or physical name, and the tissue it is made of."""
 
-    tag: int | str
+    tag: int | str = Field(examples=["tissue"])
     """Tag of the region in the mesh file: its number or its physical name."""
-    name: str
+    name: str = Field(examples=["tissue"])
     """Name of the region in all results; unique."""
-    tissue: str
+    tissue: str = Field(examples=["muscle"])
     """Tissue or metal the region is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
     """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
     for a region without a verdict."""
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
     """Highest temperature a protected region may reach [degC]; above body temperature. Needed with role "protect"."""
     required_fraction: Fraction = 1.0
     """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
-    held: Celsius | None = Field(default=None, alias="held_degC")
+    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
     """Fixed temperature of the region, or of its liquid where it has a `flow` [degC]. By default it is not held."""
     flow: Flow | None = None
     """Flow of liquid through the region, which cools its wall by convection. By default there is none."""
@@ -94,11 +94,13 @@ class MeshRegion(Table):
 class MeshSurface(Table):
     """A surface of the user's mesh and its boundary conditions."""
 
-    tag: int | str
+    tag: int | str = Field(examples=["active"])
     """Tag of the surface in the mesh file: its number or its physical name."""
-    name: str
+    name: str = Field(examples=["active_tip"])
     """Name of the surface in messages; unique."""
-    roles: tuple[Literal["active", "return", "body_temperature", "insulated"], ...]
+    roles: tuple[Literal["active", "return", "body_temperature", "insulated"], ...] = Field(
+        examples=[["return", "body_temperature"]]
+    )
     """Boundary conditions: "active" the bare tip at the generator's voltage, "return" zero potential,
     "body_temperature" fixed at body temperature, "insulated" neither current nor heat."""
 
@@ -108,9 +110,9 @@ class MeshDomain(Table):
 
     kind: Literal["mesh"] = "mesh"
     """Selects the user's own mesh, whose regions take the place of structures."""
-    file: str
+    file: str = Field(examples=["needle.msh"])
     """Mesh file: Gmsh, or VTU, XDMF, MED, Abaqus, Medit or VTK. A relative path starts from the case file's folder."""
-    length_unit: Literal["m", "cm", "mm", "um"]
+    length_unit: Literal["m", "cm", "mm", "um"] = Field(examples=["mm"])
     """Unit of the coordinates in the mesh file."""
     axisymmetric: bool = False
     """Whether a 2-D mesh is the (r, z) half plane of a body of revolution. The default is a 3-D mesh."""
@@ -126,27 +128,27 @@ Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain,
 
 
 class _Structure(Table):
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["nerve"])
     """Name of the structure in all results; unique, a letter followed by letters, digits or _."""
-    tissue: str
+    tissue: str = Field(examples=["nerve"])
     """Tissue or metal the structure is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
     """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
     for a structure without a verdict."""
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
     """Highest temperature a protected structure may reach [degC]; above body temperature and at most 200. Needed with
     role "protect"."""
     required_fraction: Fraction = 1.0
     """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
-    held: Celsius | None = Field(default=None, alias="held_degC")
+    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
     """Fixed temperature of the structure, or of its liquid where it has a `flow` [degC]; at most 200. By default it is
     not held."""
     flow: Flow | None = None
     """Flow of liquid through the structure, which cools its wall by convection. By default there is none."""
-    shell: MmPositive | None = Field(default=None, alias="shell_mm")
+    shell: MmPositive | None = Field(default=None, alias="shell_mm", examples=[1.5])
     """Thickness of a shell inside the shape, as the cortex of a bone [mm]; it becomes a structure NAME_shell. For
     ellipsoid, sphere, tube, box and cylinder. By default there is none."""
-    shell_tissue: str | None = None
+    shell_tissue: str | None = Field(default=None, examples=["cortical_bone"])
     """Tissue of the shell. By default cortical_bone."""
 
 
@@ -155,9 +157,9 @@ class Ellipsoid(_Structure):
 
     kind: Literal["ellipsoid"] = "ellipsoid"
     """Selects an ellipsoid with axes along x, y, z."""
-    centre: PointMm = Field(alias="centre_mm")
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
     """Centre of the ellipsoid, x, y, z [mm]."""
-    semi_axes: SizesMm = Field(alias="semi_axes_mm")
+    semi_axes: SizesMm = Field(alias="semi_axes_mm", examples=[[4, 8, 2]])
     """Semi-axes of the ellipsoid along x, y, z [mm], half of its extents."""
 
 
@@ -166,9 +168,9 @@ class Sphere(_Structure):
 
     kind: Literal["sphere"] = "sphere"
     """Selects a sphere."""
-    centre: PointMm = Field(alias="centre_mm")
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
     """Centre of the sphere, x, y, z [mm]."""
-    radius: MmPositive = Field(alias="radius_mm")
+    radius: MmPositive = Field(alias="radius_mm", examples=[1.5])
     """Radius of the sphere [mm]."""
 
 
@@ -177,12 +179,12 @@ class Tube(_Structure):
 
     kind: Literal["tube"] = "tube"
     """Selects a tube along a polyline, for a nerve or a vessel."""
-    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
+    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2, examples=[[[3, -15, 0], [3, 15, 2]]])
     """Points of the tube's centre line, each x, y, z [mm]."""
-    diameter: MmPositive = Field(alias="diameter_mm")
+    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
     """Diameter of the tube [mm]."""
     sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
+        default=None, alias="sigma_along_S_per_m", examples=[0.6]
     )
     """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
     their ratio is at most 50. By default the tissue's value applies in all directions."""
@@ -193,9 +195,9 @@ class HalfSpace(_Structure):
 
     kind: Literal["half_space"] = "half_space"
     """Selects all points on one side of a plane."""
-    point: PointMm = Field(alias="point_mm")
+    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
     """A point of the plane, x, y, z [mm]."""
-    normal: Direction
+    normal: Direction = Field(examples=[[0, 0, -1]])
     """Vector across the plane, to the side of the structure; its length does not matter."""
 
 
@@ -204,11 +206,11 @@ class Slab(_Structure):
 
     kind: Literal["slab"] = "slab"
     """Selects a layer between two parallel planes."""
-    point: PointMm = Field(alias="point_mm")
+    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
     """A point midway between the two planes, x, y, z [mm]."""
-    normal: Direction
+    normal: Direction = Field(examples=[[0, 0, -1]])
     """Vector across the layer; its length does not matter."""
-    thickness: MmPositive = Field(alias="thickness_mm")
+    thickness: MmPositive = Field(alias="thickness_mm", examples=[2])
     """Distance between the two planes [mm]."""
 
 
@@ -217,9 +219,9 @@ class Box(_Structure):
 
     kind: Literal["box"] = "box"
     """Selects a box with edges along x, y, z."""
-    centre: PointMm = Field(alias="centre_mm")
+    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
     """Centre of the box, x, y, z [mm]."""
-    size: SizesMm = Field(alias="size_mm")
+    size: SizesMm = Field(alias="size_mm", examples=[[10, 4, 6]])
     """Lengths of the edges along x, y, z [mm]."""
 
 
@@ -228,14 +230,14 @@ class Cylinder(_Structure):
 
     kind: Literal["cylinder"] = "cylinder"
     """Selects a circular cylinder between two points."""
-    start: PointMm = Field(alias="start_mm")
+    start: PointMm = Field(alias="start_mm", examples=[[0, -15, 3]])
     """Centre of one end, x, y, z [mm]."""
-    end: PointMm = Field(alias="end_mm")
+    end: PointMm = Field(alias="end_mm", examples=[[0, 15, 3]])
     """Centre of the other end, x, y, z [mm]."""
-    diameter: MmPositive = Field(alias="diameter_mm")
+    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
     """Diameter of the cylinder [mm]."""
     sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
+        default=None, alias="sigma_along_S_per_m", examples=[0.6]
     )
     """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
     their ratio is at most 50. By default the tissue's value applies in all directions."""
@@ -254,12 +256,12 @@ class Applicator(Table):
 
     name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the applicator; unique, a letter followed by letters, digits or _."""
-    model: str | None = None
+    model: str | None = Field(default=None, examples=["cannula-22g-5mm"])
     """Model of the library (`rfablate library applicators`) whose values apply to all keys that are not given. By
     default none: `outer_diameter_mm` and `active_tip_mm` are then needed."""
-    outer_diameter: MmPositive = Field(alias="outer_diameter_mm")
+    outer_diameter: MmPositive = Field(alias="outer_diameter_mm", examples=[0.718])
     """Outer diameter of the cannula's metal [mm]. Needed without a `model`."""
-    active_tip: MmPositive = Field(alias="active_tip_mm")
+    active_tip: MmPositive = Field(alias="active_tip_mm", examples=[5])
     """Length of the bare tip along the shaft, from the most distal point [mm]. Needed without a `model`."""
     tip_shape: Literal["blunt", "bevel", "conical"] = "blunt"
     """Shape of the tip: "blunt" ends in a plane across the axis, "bevel" in an oblique plane, "conical" in a cone."""
@@ -280,7 +282,7 @@ class Applicator(Table):
     direction: Direction = (0.0, 0.0, 1.0)
     """Vector from the tip along the (straight part of the) shaft; its length does not matter. The default is upwards,
     along z."""
-    shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")
+    shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm", examples=[60])
     """Distance from the tip to the end of the metal [mm]. By default the metal ends at the domain's boundary."""
     sensor_offset: MmNotNegative = Field(default=1e-3, alias="sensor_offset_mm")
     """Distance of the temperature sensor from the tip, on the axis [mm]; it must lie in the metal. The default is
@@ -289,18 +291,18 @@ class Applicator(Table):
     """Radius of the disc over which the sensor averages [mm]; at most that of the cannula. The default is a point."""
     metal: str = "stainless_steel"
     """Metal of the cannula: a name of the library."""
-    shaft_material: str | None = None
+    shaft_material: str | None = Field(default=None, examples=["insulation"])
     """Material of the insulated shaft, a metal or an insulator. By default the metal of the tip."""
     tines: Tines | None = None
     """Tines that come out of the cannula. By default there are none."""
-    wall: MmPositive | None = Field(default=None, alias="wall_mm")
+    wall: MmPositive | None = Field(default=None, alias="wall_mm", examples=[0.152])
     """Thickness of the wall of a tubular cannula [mm]; below the radius. By default the cannula is solid metal."""
     lumen_material: str = "air"
     """Material in the lumen of a tube without coolant: an insulator."""
-    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm")
+    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm", examples=[1])
     """Distance of the lumen's closed end from the tip [mm]. By default one wall thickness behind the bevel, cone or
     face."""
-    insulation: MmPositive | None = Field(default=None, alias="insulation_mm")
+    insulation: MmPositive | None = Field(default=None, alias="insulation_mm", examples=[0.05])
     """Thickness of the insulating coat on the shaft, outside the outer diameter [mm]; axisymmetric domains only. By
     default its thickness is neglected."""
     insulation_material: str = "ptfe"

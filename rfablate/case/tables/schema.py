@@ -46,61 +46,61 @@ Samples = Annotated[tuple[Number, ...], Field(min_length=2)]
 class TissueOverride(Table):
     """A tissue of the user's own, or changes to a library tissue (`base`, or the table's name)."""
 
-    base: str | None = None
+    base: str | None = Field(default=None, examples=["muscle"])
     """Library tissue whose values apply to all keys that are not given. By default the one with the table's name; if
     there is none, density, heat capacity, k, sigma and perfusion are needed."""
-    density: Positive | None = Field(default=None, alias="density_kg_per_m3")
+    density: Positive | None = Field(default=None, alias="density_kg_per_m3", examples=[1090])
     """Density [kg/m3]. By default that of the library tissue."""
-    heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK")
+    heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK", examples=[3421])
     """Specific heat capacity [J/(kg K)]. By default that of the library tissue."""
-    k: Positive | None = Field(default=None, alias="k_W_per_mK")
+    k: Positive | None = Field(default=None, alias="k_W_per_mK", examples=[0.49])
     """Thermal conductivity at 37 degC [W/(m K)]. By default that of the library tissue."""
     k_law: Literal["linear", "exponential"] = "linear"
     """How k changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
-    k_slope: Number | None = Field(default=None, alias="k_slope_per_K")
+    k_slope: Number | None = Field(default=None, alias="k_slope_per_K", examples=[0.002])
     """Relative change of k per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
-    k_table_T: Samples | None = Field(default=None, alias="k_table_degC")
+    k_table_T: Samples | None = Field(default=None, alias="k_table_degC", examples=[[37, 60, 100]])
     """Temperatures, rising, at which `k_table_W_per_mK` gives k [degC]. By default there is no table."""
-    k_table: Samples | None = Field(default=None, alias="k_table_W_per_mK")
+    k_table: Samples | None = Field(default=None, alias="k_table_W_per_mK", examples=[[0.49, 0.51, 0.55]])
     """Thermal conductivity at the temperatures `k_table_degC` [W/(m K)], above 0; linear between them, constant
     outside. It replaces value, law and slope."""
-    sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m")
+    sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m", examples=[0.45])
     """Electric conductivity at 37 degC and the generator's frequency [S/m]. By default that of the library tissue."""
     sigma_law: Literal["linear", "exponential"] = "linear"
     """How sigma changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
-    sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K")
+    sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K", examples=[0.02])
     """Relative change of sigma per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
-    sigma_table_T: Samples | None = Field(default=None, alias="sigma_table_degC")
+    sigma_table_T: Samples | None = Field(default=None, alias="sigma_table_degC", examples=[[37, 60, 100]])
     """Temperatures, rising, at which `sigma_table_S_per_m` gives sigma [degC]. By default there is no table."""
-    sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m")
+    sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m", examples=[[0.45, 0.66, 1.02]])
     """Electric conductivity at the temperatures `sigma_table_degC` [S/m], above 0; linear between them, constant
     outside. It replaces value, law and slope."""
     sigma_dry: Fraction = Field(default=1.0, alias="sigma_dry_fraction")
     """Fraction of sigma that is left in dry tissue, e.g. 0.001 for charring; sigma falls as the water boils
     (`water_fraction`), else from 100 to 105 degC. The default 1 means no drying."""
-    perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
+    perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s", examples=[6.7e-4])
     """Blood perfusion omega_b, volume of blood per second and volume of tissue [1/s]; at most 0.1. Give it in one unit.
     By default that of the library tissue."""
-    perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg")
+    perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg", examples=[37])
     """Blood perfusion, volume of blood per minute and mass of tissue [mL/min/kg]. Give it in one unit. By default that
     of the library tissue."""
-    perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g")
+    perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g", examples=[3.7])
     """Blood perfusion, volume of blood per minute and 100 g of tissue [mL/min/100 g]. Give it in one unit. By default
     that of the library tissue."""
-    perfusion_mass: NotNegative | None = Field(default=None, alias="perfusion_kg_per_m3_s")
+    perfusion_mass: NotNegative | None = Field(default=None, alias="perfusion_kg_per_m3_s", examples=[0.7])
     """Blood perfusion, mass of blood per second and volume of tissue [kg/m3/s]; divided by the body's blood density it
     is omega_b. Give it in one unit. By default that of the library tissue."""
-    perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = None
+    perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = Field(default=None, examples=[8.9])
     """Perfusion at 45 degC and above divided by that at 37 degC, before damage stops it: muscle 8.9, fat 2 (Lang 1999).
     By default perfusion does not rise, unless that of the library tissue does."""
-    metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3")
+    metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3", examples=[1000])
     """Metabolic heat production [W/m3]. By default that of the library tissue, else 0."""
-    water_fraction: Fraction | None = None
+    water_fraction: Fraction | None = Field(default=None, examples=[0.76])
     """Volume fraction of water, which boils at 100 degC and takes 2.26e9 J/m3 to do so; 0.68 in liver. By default
     nothing boils."""
-    damage_set: str | None = None
+    damage_set: str | None = Field(default=None, examples=["liver"])
     """Arrhenius set of the library for this tissue (`rfablate library damage`). By default that of [damage]."""
-    source: str | None = None
+    source: str | None = Field(default=None, examples=["measured at 500 kHz, 2024"])
     """Where the values come from, as free text; it is shown in the report."""
 
 
@@ -115,15 +115,15 @@ class Mesh(Table):
 
     accuracy: Literal["draft", "standard", "fine"] = "standard"
     """Resolution of the mesh: sets all sizes that are not given (4, 6 or 9 cells across the cannula)."""
-    size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm")
+    size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm", examples=[0.1])
     """Cell size on the active tip [mm]; at most `size_far_mm`. By default it follows from `accuracy` and the cannula's
     diameter."""
-    size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm")
+    size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm", examples=[0.3])
     """Cell size on structures near the tip [mm]. By default it follows from `accuracy` and each structure's smallest
     extent; it is never below that on the tip."""
-    size_far: MmPositive | None = Field(default=None, alias="size_far_mm")
+    size_far: MmPositive | None = Field(default=None, alias="size_far_mm", examples=[5])
     """Largest cell size [mm]. By default an eighth of the domain's smallest extent."""
-    growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
+    growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = Field(default=None, examples=[0.14])
     """Growth of the cell size per distance from the active tip, dimensionless. By default 0.25, 0.14 or 0.09 for draft,
     standard or fine `accuracy`; beyond the lesion's likely reach it is three times as large."""
     scale: Annotated[float, Field(strict=True, ge=0.2, le=5)] = 1.0
@@ -175,9 +175,9 @@ class Damage(Table):
     set: str = "liver"
     """Arrhenius parameters of the library (`rfablate library damage`). Not used where `A_per_s` and `Ea_J_per_mol` are
     given."""
-    A: Positive | None = Field(default=None, alias="A_per_s")
+    A: Positive | None = Field(default=None, alias="A_per_s", examples=[7.39e39])
     """Frequency factor of the Arrhenius integral [1/s], together with `Ea_J_per_mol`. By default that of `set`."""
-    Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol")
+    Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol", examples=[2.577e5])
     """Activation energy of the Arrhenius integral [J/mol], together with `A_per_s`. By default that of `set`."""
     perfusion_stops: bool = True
     """Whether damage stops perfusion."""
@@ -197,16 +197,16 @@ class Lesion(Table):
     rules: tuple[str, ...] = ("isotherm_50C", "arrhenius", "cem43_240")
     """Lesion rules that are reported, at least one: isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>,
     cell_death, cell_death_<fraction>."""
-    verdict_rule: str | None = None
+    verdict_rule: str | None = Field(default=None, examples=["arrhenius"])
     """The rule of `rules` that decides whether targets are reached. By default the first."""
 
 
 class Output(Table):
     """What is written and how often."""
 
-    fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
+    fields_interval: Positive | None = Field(default=None, alias="fields_interval_s", examples=[10])
     """Simulated time between frames of fields.vtkhdf [s]. By default a tenth of the treatment."""
-    observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s")
+    observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s", examples=[[30, 60]])
     """Simulated times, at most the end of the treatment, at which all numbers of lesion, structures, electrodes and
     energy are kept in summary.json, too [s]. By default only those at the end are."""
     checkpoint_every: NotNegative = Field(default=0.0, alias="checkpoint_every_s")
@@ -226,7 +226,7 @@ class Case(Table):
 
     title: str = "untitled"
     """Title of the case, shown in log, card and report."""
-    start_from: str | None = None
+    start_from: str | None = Field(default=None, examples=["../runs/first"])
     """Directory of a finished run that treated the same tissue before: its damage is carried over. A relative path
     starts from the case file's folder. By default the tissue is untreated."""
     cooled: bool = True
@@ -238,7 +238,7 @@ class Case(Table):
     """Conditions on the outer surface of a generated domain."""
     body: Body = Body()
     """Start temperature of tissue, and properties of blood."""
-    tissue_file: str | None = None
+    tissue_file: str | None = Field(default=None, examples=["my_tissues.toml"])
     """TOML file of [tissues.NAME] tables, which the case's own override; a relative path starts from the case file's
     folder. By default there is none."""
     tissues: dict[str, TissueOverride] = {}
