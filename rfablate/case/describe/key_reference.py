@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,6 +72,8 @@ class TableEntry:
     kinds: tuple[tuple[str, str], ...]
     """Each kind that can be chosen, and what it is; none without a choice."""
     required: bool
+    where: Kinds
+    """Where the table exists, as for a key."""
     keys: tuple[Key, ...]
     tables: tuple[str, ...]
     """Paths of the tables inside it."""
@@ -147,7 +149,7 @@ def _walk(
 ) -> None:
     """Enter the table at `path`, and all below it."""
     variants = _variants(node, whole)
-    entry = TableEntry(path, head, str(node.get("description", "")), (), required, (), ())
+    entry = TableEntry(path, head, str(node.get("description", "")), (), required, kinds, (), ())
     entries[path] = entry
     choices = {kind: table for kind, table in variants.items() if kind}
     every = tuple(choices)
@@ -172,9 +174,8 @@ def _walk(
     for name, (raw, is_required, having) in inner.items():
         below = f"{path}.{name}" if path else name
         new_kinds = kinds if not every or tuple(having) == every else (*kinds, (path, tuple(having)))
-        table = _table_of(raw, whole)
-        assert table is not None
-        _walk(below, _head(below, raw), whole, {**table, **_own_words(raw)}, is_required, new_kinds, entries)
+        inside = {**(_table_of(raw, whole) or {}), **_own_words(raw)}
+        _walk(below, _head(below, raw), whole, inside, is_required, new_kinds, entries)
 
 
 def _own_words(raw: Node) -> Node:
@@ -198,13 +199,14 @@ def _table_of(raw: Node, whole: Node) -> Node | None:
 
 
 def _choices(node: Node) -> list[Node]:
-    found: list[Node] = node.get("oneOf", node.get("anyOf", []))
-    return found
+    return [*node.get("oneOf", ()), *node.get("anyOf", ())]
 
 
 def _resolved(node: Node, whole: Node) -> Node:
-    reference = node.get("$ref")
-    return node if reference is None else whole["$defs"][reference.rsplit("/", 1)[1]]
+    if "$ref" not in node:
+        return node
+    found: Node = whole["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return found
 
 
 def _variants(node: Node, whole: Node) -> dict[str, Node]:
@@ -243,9 +245,9 @@ def _merged(keys: Sequence[Key], path: str, every: tuple[str, ...]) -> tuple[Key
     """
     found: dict[tuple[Any, ...], Key] = {}
     for key in keys:
-        same = (key.path, key.meaning, key.value, json.dumps(key.default), key.required)
+        same: tuple[Any, ...] = (key.path, key.meaning, key.value, json.dumps(key.default), key.required)
         if "const" in key.node:
-            same = (key.path, "kind")
+            same = (key.path,)
         if same not in found:
             found[same] = key
             continue
@@ -260,8 +262,9 @@ def _merged(keys: Sequence[Key], path: str, every: tuple[str, ...]) -> tuple[Key
 
 def _selector(key: Key, every: tuple[str, ...]) -> Key:
     """Return the key `kind` of a table with all that it selects between."""
-    node = {"enum": list(every), "description": "Selects which of the tables this is."}
-    return replace(key, meaning=node["description"], value=allowed(node, key.name), node=node)  # type: ignore[arg-type]
+    meaning = "Kind of the table; it decides which other keys there are."
+    node: Node = {"enum": list(every), "description": meaning}
+    return replace(key, meaning=meaning, value=allowed(node, key.name), node=node)
 
 
 def _selected(table: Node) -> str:

@@ -11,9 +11,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from rfablate.case.describe.key_reference import Key, Kinds, TableEntry, find_key, near_keys, tables_of
+from rfablate.case.geometry.applicator_spacing import SPACING
 from rfablate.errors import CaseError, Fault
 
-WIDTH = 110
+WIDTH = 116
+WIDEST_DEFAULT = 20
+_SPACING_TEXT = f"""{SPACING}
+
+  Distance between the two applicator tips that are nearest to each other [mm]; above 0. It moves all tips.
+  No key of a case file: only for changes with --set, for axes of a study and for `rfablate find`.
+
+  example   --set {SPACING}=10"""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -30,10 +38,12 @@ def explain_key(path: str, file: type[BaseModel], what: str = "case") -> str:
     """
     if not path:
         return _overview(file, what)
+    if path == SPACING:
+        return _SPACING_TEXT
     found = find_key(path, file)
     if found is None:
         near = near_keys(path, file)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"rfablate explain{_option(what)} lists the tables"
+        hint = f"did you mean {', '.join(near)}?" if near else f"rfablate explain{_option(what)} lists the tables"
         raise CaseError([Fault(path, "unknown key", f"a key or table of a {what} file", hint)], "explain")
     return _table_text(found, file, what) if isinstance(found, TableEntry) else _key_text(found, file)
 
@@ -51,26 +61,27 @@ def _key_text(meanings: Sequence[Key], file: type[BaseModel]) -> str:
 
 
 def _meaning_text(key: Key, table: TableEntry) -> str:
+    default = "none: required" if key.required else "none"
+    example = [*([table.head] if table.head else ()), *_example_lines(key, table)]
     rows = [
-        ("unit", key.unit or "none"),
-        ("value", key.value),
-        (
-            "default",
-            toml_value(key.default) if key.default is not None else "none: required" if key.required else "none",
-        ),
-        *(("in", text) for text in _where(key.kinds)),
-        ("example", table.head),
-        *(("", line) for line in _example_lines(key, table)),
+        ("unit", [key.unit or "none"]),
+        ("value", [key.value]),
+        ("default", [default if key.default is None else toml_value(key.default)]),
+        ("in", _where(key.kinds)),
+        ("example", example),
+        ("kinds", _kind_lines(table) if key.name == "kind" else []),
     ]
-    if not table.head:
-        rows = [(label, text) for label, text in rows if (label, text) != ("example", "")]
-        rows[-1] = ("example", rows[-1][1])
-    if key.name == "kind":
-        rows += [("" if n else "kinds", f"{kind:<20} {text}") for n, (kind, text) in enumerate(table.kinds)]
     lines = [*textwrap.wrap(key.meaning, WIDTH, initial_indent="  ", subsequent_indent="  "), ""]
-    for label, text in rows:
-        lines += textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12) or []
+    for label, texts in rows:
+        for number, text in enumerate(texts):
+            start = f"  {'' if number else label:<9} "
+            lines += textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
     return "\n".join(lines)
+
+
+def _kind_lines(table: TableEntry) -> list[str]:
+    wide = max((len(kind) for kind, _ in table.kinds), default=0)
+    return [f"{kind:<{wide}}  {text}" for kind, text in table.kinds]
 
 
 def _where(kinds: Kinds) -> list[str]:
@@ -105,9 +116,10 @@ def _toml_key(key: str) -> str:
 
 def _table_text(table: TableEntry, file: type[BaseModel], what: str) -> str:
     lines = [table.head, "", *textwrap.wrap(table.meaning, WIDTH, initial_indent="  ", subsequent_indent="  ")]
+    lines += [f"  Only in {text}." for text in _where(table.where)]
     if table.kinds:
         lines += ["", "kinds"]
-        lines += [f"  {kind:<20} {text}" for kind, text in table.kinds]
+        lines += [f"  {line}" for line in _kind_lines(table)]
     keys = [key for key in table.keys if not (table.kinds and key.name == "kind")]
     lines += ["", "keys", *_rows(keys, table)]
     if table.tables:
@@ -118,15 +130,27 @@ def _table_text(table: TableEntry, file: type[BaseModel], what: str) -> str:
 
 
 def _rows(keys: Sequence[Key], table: TableEntry) -> list[str]:
-    """Return a line for each key: its name, default, first sentence and the kinds that have it."""
+    """Return for each key its name, default, first sentence and the kinds that have it, where these are not all."""
     cells = []
     for key in keys:
         default = toml_value(key.default) if key.default is not None else "required" if key.required else "-"
-        kinds = [kind for where, names in key.kinds if where == table.path for kind in names]
-        cells.append((key.name, default, first_sentence(key.meaning), f" ({', '.join(kinds)})" if kinds else ""))
+        cells.append((key.name, default, first_sentence(key.meaning) + _kinds_of(key, table)))
     wide = [max((len(cell[n]) for cell in cells), default=0) for n in (0, 1)]
-    wide[1] = min(wide[1], 20)
-    return [f"  {name:<{wide[0]}}  {default:<{wide[1]}}  {text}{kinds}" for name, default, text, kinds in cells]
+    wide[1] = min(wide[1], WIDEST_DEFAULT)
+    lines = []
+    for name, default, text in cells:
+        start = f"  {name:<{wide[0]}}  {default:<{wide[1]}}  "
+        lines += textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=" " * (wide[0] + wide[1] + 6))
+    return lines
+
+
+def _kinds_of(key: Key, table: TableEntry) -> str:
+    """Return the kinds of its table that have a key, or those that do not where these are fewer; '' for all."""
+    having = [kind for where, names in key.kinds if where == table.path for kind in names]
+    lacking = [kind for kind, _ in table.kinds if kind not in having]
+    if not having or not lacking:
+        return ""
+    return f" ({', '.join(having)})" if len(having) <= len(lacking) else f" (not {', '.join(lacking)})"
 
 
 def _table_rows(tables: Sequence[TableEntry]) -> list[str]:
@@ -148,5 +172,6 @@ def _overview(file: type[BaseModel], what: str) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence or clause of a text, without what follows a semicolon or colon."""
-    return re.split(r"(?<=[\w\]\)])[.;:](?:\s|$)", text, maxsplit=1)[0]
+    """Return the first sentence of a text, without what follows a semicolon, or the colon before a list of choices."""
+    ends = r"(?<!e\.g)[.;](?=\s|$)" if text.startswith("For ") else r"(?<!e\.g)[.;:](?=\s|$)"
+    return re.split(ends, text, maxsplit=1)[0]

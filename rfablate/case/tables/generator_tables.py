@@ -78,8 +78,9 @@ class TemperatureControl(_Controlled):
     hold: Seconds = Field(alias="hold_s", examples=[60])
     """Time for which the set point stays at `target_degC` after the ramp [s]."""
     control: Literal["ideal", "pi", "sampled"] = "ideal"
-    """Controller: "ideal" computes the voltage that puts the sensor on its set point, "pi" is a PI controller of the
-    power in continuous time, "sampled" a PI controller of V^2 that reads the sensor once a step (fixed steps only)."""
+    """Controller of the temperature: "ideal" computes the voltage that puts the sensor on its set point, "pi" is a PI
+    controller of the power in continuous time, "sampled" a PI controller of V^2 that reads the sensor once a step
+    (fixed steps only)."""
     sampled_proportional: NotNegative = Field(default=3.0, alias="proportional_V2_per_K")
     """For `control = "sampled"`: proportional gain, V^2 per kelvin of error [V2/K]."""
     sampled_integral: NotNegative = Field(default=1.5, alias="integral_V2_per_K_s")
@@ -248,8 +249,8 @@ class Staged(_Controlled):
     stages: tuple[Stage, ...] = Field(min_length=1)
     """The stages in their order, each a [[generator.stages]] table."""
     control: Literal["ideal", "pi"] = "ideal"
-    """Controller of ramps and holds: "ideal" computes the voltage that puts the sensor on its set point, "pi" is a PI
-    controller of the power in continuous time."""
+    """Controller of the temperature in ramps and holds: "ideal" computes the voltage that puts the sensor on its set
+    point, "pi" is a PI controller of the power in continuous time."""
 
 
 Generator = Annotated[

@@ -139,15 +139,15 @@ class Time(Table):
     stepping: Literal["adaptive", "fixed"] = "adaptive"
     """Choice of time steps: "adaptive" controls the local error (`tolerance_K`), "fixed" makes steps of `step_s`."""
     tolerance: Positive = Field(default=0.1, alias="tolerance_K")
-    """Adaptive steps: largest local error of the temperature in a step, at any node [K]."""
+    """For adaptive steps: largest local error of the temperature in a step, at any node [K]."""
     first_step: Positive = Field(default=0.02, alias="first_step_s")
-    """Adaptive steps: largest step at the start and after every switch [s]; from `min_step_s` to `max_step_s`."""
+    """For adaptive steps: largest step at the start and after every switch [s]; from `min_step_s` to `max_step_s`."""
     min_step: Positive = Field(default=1e-4, alias="min_step_s")
-    """Adaptive steps: shortest step [s]; the run stops with an error where a shorter one would be needed."""
+    """For adaptive steps: shortest step [s]; the run stops with an error where a shorter one would be needed."""
     max_step: Positive = Field(default=10.0, alias="max_step_s")
-    """Adaptive steps: longest step [s]."""
+    """For adaptive steps: longest step [s]."""
     step: Positive = Field(default=0.5, alias="step_s")
-    """Fixed steps: length of a step [s]; at most the time for which the generator is on."""
+    """For fixed steps: length of a step [s]; at most the time for which the generator is on."""
     order: Literal[1, 2, 3] = 3
     """Highest order of the backward differentiation formula; 1 is backward Euler."""
 
