@@ -96,6 +96,13 @@ def test_the_schema_is_valid_json_schema(what: str, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out) == rfablate.schema(what)
 
 
+def test_the_schema_can_be_written_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "-o", str(tmp_path / "case.schema.json")]) == 0
+    assert json.loads((tmp_path / "case.schema.json").read_text(encoding="utf-8")) == rfablate.schema()
+    assert main(["schema", "-o", str(tmp_path / "none" / "x.json")]) == 2
+    assert "a writable file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_every_shipped_case_satisfies_the_schema(file: Path, tmp_path: Path) -> None:
     """As it was written, and as a run writes it with all defaults."""
