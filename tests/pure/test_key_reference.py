@@ -383,6 +383,15 @@ def test_a_key_like_no_other_ends_with_2(capsys: pytest.CaptureFixture[str]) -> 
     assert "rfablate explain lists the tables" in capsys.readouterr().err
 
 
+def test_a_channel_takes_what_it_does_not_say_from_the_generator() -> None:
+    data = {**copy.deepcopy(NEEDED), "channels": [{"name": "a", "active": ["cannula"], "generator": {}}]}
+    data["generator"]["max_power_W"] = 7
+    channel = parse_case(data, check=False).channels[0]
+    assert channel.generator is not None and channel.generator.max_power == 7.0  # type: ignore[union-attr]
+    text = " ".join(rfablate.explain("channels.0.generator.max_power_W").split())
+    assert "Where [generator] has the same kind, its value is the default." in text
+
+
 def test_the_spacing_of_applicators_is_explained() -> None:
     """It is no key of a file, but one after --set and in studies."""
     assert "--set applicators.spacing_mm=10" in rfablate.explain("applicators.spacing_mm")
