@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
+<<<<<<< HEAD
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
+=======
+>>>>>>> keys
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
@@ -106,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
+    add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
+    add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
+
     add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
