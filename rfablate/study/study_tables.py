@@ -1,4 +1,4 @@
-"""The study file: a base case, axes over any of its keys, how the axes combine, and what to collect."""
+"""Tables of a study file: the base case, the axes, the design and the results to collect."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 
 
 class Axis(Table):
-    """One thing that is varied: a key of the case with its `values`, or with a range from `low` to `high`.
+    """A varied key of the case, with its `values` or with a range from `low` to `high`.
 
-    `labels` name the values in slugs and figures. `also` holds further keys that move with this one, as many values
-    each. `from_history`: the longest time is run, the shorter ones are what it had come to by then.
+    `labels` name the values in directory names and figures. `also` has further keys that change with this one, with as
+    many values each. `from_history`: only the longest duration is run; the shorter ones are read from this run.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Axis(Table):
 
 
 class Design(Table):
-    """How the axes combine: every combination, value by value, samples of ranges, or the rows of a CSV file."""
+    """How the axes are combined: all combinations, value by value, samples of ranges, or the rows of a CSV file."""
 
     kind: Literal["grid", "zip", "latin_hypercube", "sobol", "morris", "saltelli", "csv"] = "grid"
     samples: int | None = Field(default=None, ge=1)
@@ -42,7 +42,7 @@ class Design(Table):
 
 
 class Collect(Table):
-    """What the table keeps (patterns of column names; nothing given: all) and which columns the figures show."""
+    """Columns of the table (patterns of column names; by default all) and columns that the figures show."""
 
     columns: tuple[str, ...] = ()
     responses: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Collect(Table):
 
 
 class StudyFile(Table):
-    """Everything a study file can say."""
+    """The content of a study file."""
 
     title: str = ""
     base: str
