@@ -126,10 +126,10 @@ def test_equal_points_are_run_once_and_have_a_row_each(tmp_path: Path, monkeypat
         (TARGETS + '[design]\nkind = "sobol"\nsamples = 12\n', "a power of 2"),
         (TARGETS + "from_history = true\n", "axes[0].from_history"),
         (TARGETS + HOLDS + 'from_history = true\n[design]\nkind = "zip"\n', "in a grid"),
-        ("", "one or more axes"),
+        ("", "one or more [[axes]] tables"),
         (TARGETS + 'labels = ["a"]\n', "axes[0].labels: found 1; expected 3"),
         ('[design]\nkind = "csv"\nfile = "none.csv"\n', "none.csv"),
-        (HOLDS + 'from_history = true\n[[axes]]\nkey = "generator.cooldown_s"\nvalues = [5]\n', "no cooling down"),
+        (HOLDS + 'from_history = true\n[[axes]]\nkey = "generator.cooldown_s"\nvalues = [5]\n', "cooldown_s = 0: a shorter run would start to cool earlier"),
     ],
 )
 def test_a_wrong_study_is_refused_with_its_reason(text: str, said: str, tmp_path: Path) -> None:

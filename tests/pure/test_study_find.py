@@ -245,7 +245,7 @@ def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
         ((["generator.hold_s=5:6"], ["a<5"], "generator.hold_s", None), "COLUMN<=NUMBER"),
         ((["generator.hold_s"], [], None, None), "one of --minimise COLUMN and --maximise COLUMN"),
         (([], [], "electric.power_W", None), "no key to vary"),
-        ((["generator.kind"], [], "electric.power_W", None), "has no number"),
+        ((["generator.kind"], [], "electric.power_W", None), "has no nonzero number"),
         ((["applicators.canula.active_tip_mm"], [], "electric.power_W", None), "applicators has no item"),
     ],
 )
