@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
-<<<<<<< HEAD
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
-=======
->>>>>>> keys
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
@@ -67,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
         description="Predict radiofrequency ablation lesions.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -93,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
     library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
+    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
     report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")

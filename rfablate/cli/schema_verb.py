@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-<<<<<<< HEAD
-=======
 from pathlib import Path
 
 from rfablate.errors import CaseError, Fault
->>>>>>> keys
 
 
 def add_schema_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the parser what `rfablate schema` takes."""
-<<<<<<< HEAD
-    parser.epilog = 'Editors complete and check a case file whose first line is "#:schema ./case.schema.json".'
-    parser.add_argument("file", nargs="?", choices=("case", "study"), default="case", help="which file (default: case)")
-
-
-def schema(args: argparse.Namespace) -> int:
-    """Print the JSON Schema of a case or study file; return the exit code."""
-    from rfablate.api.file_keys import schema as schema_of
-
-    print(json.dumps(schema_of(args.file), indent=1, ensure_ascii=False))
-=======
     parser.epilog = "Editors complete and check a case whose first line is: #:schema ./case.schema.json"
     parser.add_argument("file", nargs="?", choices=("case", "study"), default="case", help="which file (default: case)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
@@ -43,5 +29,4 @@ def schema(args: argparse.Namespace) -> int:
     except OSError as error:
         raise CaseError([Fault(str(args.output), error.strerror or str(error), "a writable file")], "schema") from None
     print(args.output)
->>>>>>> keys
     return 0
