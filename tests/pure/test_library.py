@@ -104,10 +104,10 @@ def test_every_value_of_a_tissue_lies_in_its_range(name: str) -> None:
         assert span.low < span.high or value == 0.0
 
 
-def test_recalled_values_are_not_called_checked() -> None:
+def test_values_from_memory_are_not_called_checked() -> None:
     for name, row in _rows("tissues.toml").items():
         sources = " ".join(str(value) for key, value in row.items() if "source" in key)
-        assert not (row["checked"] and ("recalled" in sources or "assumed" in sources)), name
+        assert not (row["checked"] and ("from memory" in sources or "assumed" in sources)), name
 
 
 def test_sigma_of_liver_carries_the_range_of_the_literature() -> None:

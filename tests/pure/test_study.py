@@ -221,7 +221,7 @@ def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkey
     plan = planned(tmp_path, TARGETS.replace("70]", "70, 500]"))
     table = done(plan, tmp_path, monkeypatch)
     assert table.columns["status"] == ["completed", "failed", "completed", "failed"]
-    assert "refused at its lower limit" in table.columns["reason"][1]
+    assert "rejected at the minimum length" in table.columns["reason"][1]
     assert "generator.target_degC: found 500" in table.columns["reason"][3]
     assert len(starts(tmp_path)) == 3
     assert len(list((tmp_path / "out" / "failed").iterdir())) == 2
