@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from rfablate.case.geometry.applicator_parts import bare_length
 from rfablate.case.tables.geometry_tables import (
-    Box,
     BoxDomain,
-    Cylinder,
-    Ellipsoid,
     MeshDomain,
-    Slab,
-    Sphere,
-    Structure,
-    Tube,
 )
 from rfablate.case.tables.schema import Case
 
@@ -70,7 +61,7 @@ def choose_sizes(case: Case) -> Sizes:
     extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
     structure = {}
     for shape in case.structures:
-        thin = thinnest(shape)
+        thin = shape.thinnest()
         if thin is not None:
             structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
     return Sizes(
@@ -85,21 +76,3 @@ def choose_sizes(case: Case) -> Sizes:
         structure=structure,
         zone=5e-3 + 2.0 * active_tip,
     )
-
-
-def thinnest(shape: Structure) -> float | None:
-    """Return the smallest extent of a structure [m]; None for a half space."""
-    if isinstance(shape, Ellipsoid):
-        return 2.0 * min(shape.semi_axes)
-    if isinstance(shape, Sphere):
-        return 2.0 * shape.radius
-    if isinstance(shape, Tube):
-        return shape.diameter
-    if isinstance(shape, Slab):
-        return shape.thickness
-    if isinstance(shape, Box):
-        return min(shape.size)
-    if isinstance(shape, Cylinder):
-        length = float(np.linalg.norm(np.subtract(shape.end, shape.start)))
-        return min(shape.diameter, length)
-    return None

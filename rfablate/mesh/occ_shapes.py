@@ -9,17 +9,11 @@ from rfablate.case.geometry.applicator_axes import Frame, applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, lengths_of, lumen, tines_of
 from rfablate.case.tables.geometry_tables import (
     Applicator,
-    Box,
     BoxDomain,
-    Cylinder,
     CylinderDomain,
-    Ellipsoid,
-    HalfSpace,
-    Slab,
-    Sphere,
     Structure,
-    Tube,
 )
+from rfablate.case.tables.shape_math import Point
 
 Entities = list[tuple[int, int]]
 """(dimension, tag) pairs as Gmsh uses them."""
@@ -35,23 +29,42 @@ def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
 
 
 def add_structure(shape: Structure, reach: float) -> Entities:
-    """Add a structure; unbounded ones end at `reach` [m] from their point."""
-    occ = gmsh.model.occ
-    if isinstance(shape, Sphere):
-        return [(3, _add_ball(shape.centre, shape.radius))]
-    if isinstance(shape, Ellipsoid):
+    """Add a structure; unbounded ones are cut at `reach` [m] from their point."""
+    return shape.solid(OccSolids(), reach)
+
+
+class OccSolids:
+    """Makes the solids of structures; implements `case.tables.structure_base.SolidBuilder`."""
+
+    def ball(self, centre: Point, radius: float) -> Entities:
+        """See `SolidBuilder`."""
+        return [(3, _add_ball(centre, radius))]
+
+    def ellipsoid(self, centre: Point, semi_axes: Point) -> Entities:
+        """See `SolidBuilder`."""
         ball = [(3, _add_ball((0.0, 0.0, 0.0), 1.0))]
-        occ.dilate(ball, 0, 0, 0, *shape.semi_axes)
-        occ.translate(ball, *shape.centre)
+        gmsh.model.occ.dilate(ball, 0, 0, 0, *semi_axes)
+        gmsh.model.occ.translate(ball, *centre)
         return ball
-    if isinstance(shape, Box):
-        corner = np.subtract(shape.centre, np.divide(shape.size, 2))
-        return [(3, occ.addBox(*corner, *shape.size))]
-    if isinstance(shape, Cylinder):
-        return _add_cylinder(np.array(shape.start), np.array(shape.end), shape.diameter / 2)
-    if isinstance(shape, Tube):
-        return _add_tube(shape)
-    return _add_half_space(shape, reach)
+
+    def box(self, centre: Point, size: Point) -> Entities:
+        """See `SolidBuilder`."""
+        corner = np.subtract(centre, np.divide(size, 2))
+        return [(3, gmsh.model.occ.addBox(*corner, *size))]
+
+    def tube(self, path: tuple[Point, ...], radius: float) -> Entities:
+        """See `SolidBuilder`."""
+        return _add_tube(np.array(path), radius)
+
+    def plate(self, point: Point, normal: Point, *, bottom: float, thickness: float, reach: float) -> Entities:
+        """See `SolidBuilder`."""
+        plate = [(3, gmsh.model.occ.addBox(-reach, -reach, bottom, 2 * reach, 2 * reach, thickness))]
+        place(plate, frame_along(np.array(normal)), np.array(point))
+        return plate
+
+    def fuse(self, bodies: Entities) -> Entities:
+        """See `SolidBuilder`."""
+        return bodies if len(bodies) == 1 else gmsh.model.occ.fuse(bodies[:1], bodies[1:])[0]
 
 
 def _add_ball(centre: tuple[float, ...], radius: float) -> int:
@@ -70,9 +83,8 @@ def _add_cylinder(start: np.ndarray, end: np.ndarray, radius: float) -> Entities
     return halves
 
 
-def _add_tube(shape: Tube) -> Entities:
-    occ, radius = gmsh.model.occ, shape.diameter / 2
-    path = np.array(shape.path)
+def _add_tube(path: np.ndarray, radius: float) -> Entities:
+    occ = gmsh.model.occ
     if len(path) == 2:
         return _add_cylinder(path[0], path[1], radius)
     parts: Entities = [
@@ -81,21 +93,7 @@ def _add_tube(shape: Tube) -> Entities:
     for before, joint, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
         if np.linalg.norm(np.cross(joint - before, after - joint)) > 1e-9 * np.linalg.norm(after - before) ** 2:
             parts.append((3, _add_ball(tuple(joint), radius)))
-    if len(parts) == 1:
-        return parts
-    fused, _ = occ.fuse(parts[:1], parts[1:])
-    return fused
-
-
-def _add_half_space(shape: HalfSpace | Slab, reach: float) -> Entities:
-    """Add a half space or a slab as a box of half width `reach` [m]."""
-    if isinstance(shape, Slab):
-        bottom, thickness = -shape.thickness / 2, shape.thickness
-    else:
-        bottom, thickness = 0.0, 2 * reach
-    box = [(3, gmsh.model.occ.addBox(-reach, -reach, bottom, 2 * reach, 2 * reach, thickness))]
-    place(box, frame_along(np.array(shape.normal)), np.array(shape.point))
-    return box
+    return OccSolids().fuse(parts)
 
 
 def frame_along(axis: np.ndarray) -> np.ndarray:

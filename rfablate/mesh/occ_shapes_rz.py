@@ -13,13 +13,7 @@ from rfablate.case.geometry.applicator_parts import lengths_of, lumen
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     AxisymmetricDomain,
-    Cylinder,
-    Ellipsoid,
-    HalfSpace,
-    Slab,
-    Sphere,
     Structure,
-    Tube,
 )
 from rfablate.errors import MeshError
 from rfablate.mesh.occ_shapes import Entities
@@ -36,28 +30,31 @@ def add_domain(domain: AxisymmetricDomain) -> Entities:
 
 
 def add_structure(shape: Structure, reach: float) -> Entities:
-    """Add the section of a structure; unbounded ones end at `reach` [m]. The part at r < 0 is removed later."""
-    occ = gmsh.model.occ
-    if isinstance(shape, Sphere):
-        return [(2, occ.addDisk(0, shape.centre[2], 0, shape.radius, shape.radius))]
-    if isinstance(shape, Ellipsoid):
-        disk = [(2, occ.addDisk(0, 0, 0, 1, 1))]
-        occ.dilate(disk, 0, 0, 0, shape.semi_axes[0], shape.semi_axes[2], 1)
-        occ.translate(disk, 0, shape.centre[2], 0)
+    """Add the section of a structure; unbounded ones are cut at `reach` [m]. What crosses the axis is cut later."""
+    return shape.section(OccSections(), reach)
+
+
+class OccSections:
+    """Makes the half sections of structures; implements `case.tables.structure_base.SectionBuilder`."""
+
+    def disk(self, z: float, radius: float) -> Entities:
+        """See `SectionBuilder`."""
+        return [(2, gmsh.model.occ.addDisk(0, z, 0, radius, radius))]
+
+    def ellipse(self, z: float, radius: float, height: float) -> Entities:
+        """See `SectionBuilder`."""
+        disk = [(2, gmsh.model.occ.addDisk(0, 0, 0, 1, 1))]
+        gmsh.model.occ.dilate(disk, 0, 0, 0, radius, height, 1)
+        gmsh.model.occ.translate(disk, 0, z, 0)
         return disk
-    if isinstance(shape, Cylinder):
-        low, high = sorted((shape.start[2], shape.end[2]))
-        return _rectangle(shape.diameter / 2, low, high)
-    if isinstance(shape, Tube):
-        heights = [point[2] for point in shape.path]
-        return _rectangle(shape.diameter / 2, min(heights), max(heights))
-    if isinstance(shape, Slab):
-        z = shape.point[2]
-        return _rectangle(reach, z - shape.thickness / 2, z + shape.thickness / 2)
-    if isinstance(shape, HalfSpace):
-        z = shape.point[2]
-        return _rectangle(reach, z, z + reach) if shape.normal[2] > 0 else _rectangle(reach, z - reach, z)
-    raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is not a body of revolution; use a 3-D domain")
+
+    def rectangle(self, radius: float, low: float, high: float) -> Entities:
+        """See `SectionBuilder`."""
+        return _rectangle(radius, low, high)
+
+    def fuse(self, bodies: Entities) -> Entities:
+        """See `SectionBuilder`."""
+        return bodies if len(bodies) == 1 else gmsh.model.occ.fuse(bodies[:1], bodies[1:])[0]
 
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:

@@ -14,12 +14,8 @@ from rfablate.case.resolve.sound_parts import Parts, Placed
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
-    Cylinder,
-    HalfSpace,
     MeshDomain,
-    Slab,
     Structure,
-    Tube,
 )
 from rfablate.errors import Fault
 
@@ -33,16 +29,7 @@ _TIPS_IN_DOMAIN = 4.0
 def degenerate_faults(parts: Parts) -> Iterator[Fault]:
     """Yield directions of zero length, and tubes and cylinders of zero length."""
     for placed in parts.structures:
-        shape, where = placed.shape, placed.where
-        if isinstance(shape, (HalfSpace, Slab)) and not np.any(shape.normal):
-            yield Fault(f"{where}.normal", "found a direction of zero length", "three numbers, not all 0", "[0, 0, 1]")
-        if isinstance(shape, Tube):
-            repeated = [i + 1 for i in range(len(shape.path) - 1) if shape.path[i] == shape.path[i + 1]]
-            if repeated:
-                found = f"point {repeated[0]} repeats the one before it"
-                yield Fault(f"{where}.path_mm", found, "consecutive points that differ")
-        if isinstance(shape, Cylinder) and shape.start == shape.end:
-            yield Fault(f"{where}.end_mm", "found the same point as start_mm", "two different points")
+        yield from placed.shape.degenerate_faults(placed.where)
     for where, applicator in parts.applicators:
         if not np.any(applicator.direction):
             yield Fault(
@@ -54,16 +41,9 @@ def degenerate_faults(parts: Parts) -> Iterator[Fault]:
 
 
 def _is_sound(shape: Structure | Applicator) -> bool:
-    match shape:
-        case HalfSpace() | Slab():
-            return bool(np.any(shape.normal))
-        case Tube():
-            return all(a != b for a, b in zip(shape.path[:-1], shape.path[1:], strict=True))
-        case Cylinder():
-            return shape.start != shape.end
-        case Applicator():
-            return bool(np.any(shape.direction))
-    return True
+    if isinstance(shape, Applicator):
+        return bool(np.any(shape.direction))
+    return not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: Parts) -> Iterator[Fault]:
@@ -114,7 +94,7 @@ def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
 def partly_outside(parts: Parts, domain: GeneratedDomain) -> Iterator[str]:
     """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
-        if placed.shape.role == "target" and not isinstance(placed.shape, (HalfSpace, Slab)):
+        if placed.shape.role == "target" and placed.shape.bounded:
             outside = ~contains(domain, sample_points(placed.shape, bounding_box(domain)))
             if outside.any():
                 share = 100.0 * outside.mean()
@@ -129,14 +109,7 @@ def _points_in(shape: Structure, domain: GeneratedDomain) -> FloatArray:
 
 
 def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
-    key = {
-        "ellipsoid": "centre_mm",
-        "sphere": "centre_mm",
-        "box": "centre_mm",
-        "tube": "path_mm",
-        "cylinder": "start_mm",
-    }
-    where = f"{placed.where}.{key.get(placed.shape.kind, 'point_mm')}"
+    where = f"{placed.where}.{placed.shape.place_key}"
     lower, upper = bounding_box(placed.shape) * 1e3
     spans = [
         f"{axis} {a:g} to {b:g}" for axis, a, b in zip("xyz", lower, upper, strict=True) if np.isfinite([a, b]).all()

@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from rfablate.case.resolve.sound_parts import Parts, Placed
+from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.resolve.tissues import all_tissues, library_base, perfusion_key
-from rfablate.case.tables.geometry_tables import Box, Cylinder, Ellipsoid, Slab, Sphere, Tube
 from rfablate.errors import Fault
 from rfablate.physics.library import applicator_model, applicator_names, tissue_entry, tissue_names
 from rfablate.physics.tissue import Tissue
@@ -115,24 +114,10 @@ def _slip(field: str, value: float, made: Tissue, parts: Parts) -> str:
 def _lengths(parts: Parts) -> Iterator[tuple[str, float, float]]:
     """Yield the place of each length, the length [m] and the smallest plausible value [m]."""
     for placed in parts.structures:
-        for where, length in _sizes(placed):
-            yield where, length, _SHORTEST
+        for key, length in placed.shape.lengths():
+            yield f"{placed.where}.{key}", length, _SHORTEST
     for where, applicator in parts.applicators:
         yield f"{where}.active_tip_mm", applicator.active_tip, _SHORTEST_TIP
-
-
-def _sizes(placed: Placed) -> Iterator[tuple[str, float]]:
-    match placed.shape:
-        case Sphere(radius=length):
-            yield f"{placed.where}.radius_mm", length
-        case Tube(diameter=length) | Cylinder(diameter=length):
-            yield f"{placed.where}.diameter_mm", length
-        case Slab(thickness=length):
-            yield f"{placed.where}.thickness_mm", length
-        case Ellipsoid(semi_axes=lengths):
-            yield f"{placed.where}.semi_axes_mm", max(lengths)
-        case Box(size=lengths):
-            yield f"{placed.where}.size_mm", max(lengths)
 
 
 def _gauge(diameter: float) -> str:

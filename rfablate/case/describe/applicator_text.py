@@ -5,12 +5,7 @@ from __future__ import annotations
 from rfablate.case.geometry.applicator_axes import Arc, applicator_frame
 from rfablate.case.tables.applicator_fittings import Tines
 from rfablate.case.tables.geometry_tables import Applicator
-
-
-def in_mm(*lengths: float) -> str:
-    """Return lengths or the coordinates of a point [m] as text in mm."""
-    numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
-    return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"
+from rfablate.case.tables.units import in_mm
 
 
 def describe_applicator(each: Applicator) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rfablate.case.describe.applicator_text import describe_applicator, in_mm
+from rfablate.case.describe.applicator_text import describe_applicator
 from rfablate.case.describe.channel_text import describe_channels, describe_electrodes
 from rfablate.case.describe.generator_text import describe_generator
 from rfablate.case.resolve.structure_flow import held_at, liquid_temperature, tube_flow
@@ -21,6 +21,7 @@ from rfablate.case.tables.geometry_tables import (
 )
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.schema import Body, Case
+from rfablate.case.tables.units import in_mm
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Drying, Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
@@ -221,24 +222,6 @@ def _structure_rows(
             )
         if isinstance(each, (Tube, Cylinder)) and each.sigma_along is not None:
             required.append(f"sigma {each.sigma_along:g} S/m along the axis, {tissues[each.tissue].sigma:g} across")
-        kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
+        kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else each.text()
         rows.append([each.name, kind, each.tissue, each.role, ", ".join(required)])
     return rows
-
-
-def _shape(each: Structure) -> str:
-    match each.kind:
-        case "sphere":
-            return f"sphere, radius {in_mm(each.radius)}, at {in_mm(*each.centre)}"
-        case "ellipsoid":
-            return f"ellipsoid, semi-axes {in_mm(*each.semi_axes)}, at {in_mm(*each.centre)}"
-        case "box":
-            return f"box {in_mm(*each.size)} at {in_mm(*each.centre)}"
-        case "tube":
-            return f"tube, diameter {in_mm(each.diameter)}, {in_mm(*each.path[0])} to {in_mm(*each.path[-1])}"
-        case "cylinder":
-            return f"cylinder, diameter {in_mm(each.diameter)}, {in_mm(*each.start)} to {in_mm(*each.end)}"
-        case "slab":
-            return f"slab, {in_mm(each.thickness)} thick, through {in_mm(*each.point)}"
-        case "half_space":
-            return f"half space from {in_mm(*each.point)}"

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
+from rfablate.case.tables.structure_kinds import Box, Cylinder, Ellipsoid, HalfSpace, Slab, Sphere, Structure, Tube
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
@@ -21,6 +22,11 @@ from rfablate.case.tables.units import (
     SizesMm,
 )
 from rfablate.physics.library import applicator_model, applicator_names
+
+__all__ = [
+    "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube",
+]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------
 
@@ -123,127 +129,6 @@ class MeshDomain(Table):
 
 
 Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
-
-# --- structures -----------------------------------------------------------------------------------
-
-
-class _Structure(Table):
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["nerve"])
-    """Name of the structure in all results; unique, a letter followed by letters, digits or _."""
-    tissue: str = Field(examples=["nerve"])
-    """Tissue or metal the structure is made of: a name of the library or of [tissues]."""
-    role: Literal["target", "protect", "anatomy"] = "anatomy"
-    """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
-    for a structure without a verdict."""
-    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
-    """Highest temperature a protected structure may reach [degC]; above body temperature and at most 200. Needed with
-    role "protect"."""
-    required_fraction: Fraction = 1.0
-    """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
-    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
-    """Fixed temperature of the structure, or of its liquid where it has a `flow` [degC]; at most 200. By default it is
-    not held."""
-    flow: Flow | None = None
-    """Flow of liquid through the structure, which cools its wall by convection. By default there is none."""
-    shell: MmPositive | None = Field(default=None, alias="shell_mm", examples=[1.5])
-    """Thickness of a shell inside the shape, as the cortex of a bone [mm]; it becomes a structure NAME_shell. For
-    ellipsoid, sphere, tube, box and cylinder. By default there is none."""
-    shell_tissue: str | None = Field(default=None, examples=["cortical_bone"])
-    """Tissue of the shell. By default cortical_bone."""
-
-
-class Ellipsoid(_Structure):
-    """Ellipsoid with axes along x, y, z."""
-
-    kind: Literal["ellipsoid"] = "ellipsoid"
-    """Selects an ellipsoid with axes along x, y, z."""
-    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
-    """Centre of the ellipsoid, x, y, z [mm]."""
-    semi_axes: SizesMm = Field(alias="semi_axes_mm", examples=[[4, 8, 2]])
-    """Semi-axes of the ellipsoid along x, y, z [mm], half of its extents."""
-
-
-class Sphere(_Structure):
-    """Sphere."""
-
-    kind: Literal["sphere"] = "sphere"
-    """Selects a sphere."""
-    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
-    """Centre of the sphere, x, y, z [mm]."""
-    radius: MmPositive = Field(alias="radius_mm", examples=[1.5])
-    """Radius of the sphere [mm]."""
-
-
-class Tube(_Structure):
-    """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
-
-    kind: Literal["tube"] = "tube"
-    """Selects a tube along a polyline, for a nerve or a vessel."""
-    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2, examples=[[[3, -15, 0], [3, 15, 2]]])
-    """Points of the tube's centre line, each x, y, z [mm]."""
-    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
-    """Diameter of the tube [mm]."""
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m", examples=[0.6]
-    )
-    """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
-    their ratio is at most 50. By default the tissue's value applies in all directions."""
-
-
-class HalfSpace(_Structure):
-    """All points on the side of a plane that `normal` points to."""
-
-    kind: Literal["half_space"] = "half_space"
-    """Selects all points on one side of a plane."""
-    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
-    """A point of the plane, x, y, z [mm]."""
-    normal: Direction = Field(examples=[[0, 0, -1]])
-    """Vector across the plane, to the side of the structure; its length does not matter."""
-
-
-class Slab(_Structure):
-    """All points within half a `thickness` of the plane through `point` across `normal`."""
-
-    kind: Literal["slab"] = "slab"
-    """Selects a layer between two parallel planes."""
-    point: PointMm = Field(alias="point_mm", examples=[[0, 0, -6]])
-    """A point midway between the two planes, x, y, z [mm]."""
-    normal: Direction = Field(examples=[[0, 0, -1]])
-    """Vector across the layer; its length does not matter."""
-    thickness: MmPositive = Field(alias="thickness_mm", examples=[2])
-    """Distance between the two planes [mm]."""
-
-
-class Box(_Structure):
-    """Box with edges along x, y, z."""
-
-    kind: Literal["box"] = "box"
-    """Selects a box with edges along x, y, z."""
-    centre: PointMm = Field(alias="centre_mm", examples=[[0, 0, 3]])
-    """Centre of the box, x, y, z [mm]."""
-    size: SizesMm = Field(alias="size_mm", examples=[[10, 4, 6]])
-    """Lengths of the edges along x, y, z [mm]."""
-
-
-class Cylinder(_Structure):
-    """Circular cylinder between the centres of its two ends."""
-
-    kind: Literal["cylinder"] = "cylinder"
-    """Selects a circular cylinder between two points."""
-    start: PointMm = Field(alias="start_mm", examples=[[0, -15, 3]])
-    """Centre of one end, x, y, z [mm]."""
-    end: PointMm = Field(alias="end_mm", examples=[[0, 15, 3]])
-    """Centre of the other end, x, y, z [mm]."""
-    diameter: MmPositive = Field(alias="diameter_mm", examples=[2])
-    """Diameter of the cylinder [mm]."""
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m", examples=[0.6]
-    )
-    """Electric conductivity at 37 degC along the axis, as in a nerve [S/m]; the tissue's value applies across it, and
-    their ratio is at most 50. By default the tissue's value applies in all directions."""
-
-
-Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
 
 # --- applicators ----------------------------------------------------------------------------------
 
