@@ -106,10 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
-    add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
-    add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
-
-    add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
+    add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
