@@ -105,7 +105,7 @@ class RunResult:
             lines.append(f"  {rule}: width {lesion.width_mm:.2f} mm, length {lesion.length_mm:.2f} mm")
         for name, each in self.structures.items():
             if each.verdict:
-                lines.append(f"  {name}: {each.verdict}, hottest {each.max_degC:.1f} degC")
+                lines.append(f"  {name}: {each.verdict}, maximum {each.max_degC:.1f} degC")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -45,7 +45,7 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
 
 
 def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    """Continue a run; return the exit code. Collective."""
+    """Resume a run; return the exit code. Collective."""
     from rfablate.api.run_case import resume_in
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import ended

@@ -1,4 +1,4 @@
-"""The verb `compare` of the command line."""
+"""The command-line verb `compare`."""
 
 from __future__ import annotations
 

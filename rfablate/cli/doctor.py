@@ -76,7 +76,7 @@ def _python(name: str) -> Finding:
     found = f"{sys.version.split()[0]} at {sys.executable}"
     if sys.version_info[:2] >= OLDEST_PYTHON:
         return Finding(name, True, found)
-    return Finding(name, False, found, "Python 3.10 or newer is needed")
+    return Finding(name, False, found, "rfablate needs Python 3.10 or newer")
 
 
 def _dolfinx(name: str) -> Finding:
@@ -84,7 +84,7 @@ def _dolfinx(name: str) -> Finding:
     version = str(dolfinx.__version__)
     if OLDEST_DOLFINX <= _release(version) <= NEWEST_DOLFINX:
         return Finding(name, True, version)
-    return Finding(name, False, version, f"0.9 to 0.11 is needed: {INSTALL}")
+    return Finding(name, False, version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
 
 
 def _mpi(name: str) -> Finding:
@@ -92,7 +92,7 @@ def _mpi(name: str) -> Finding:
     library = str(mpi.Get_library_version()).split("\n")[0].split(",")[0].strip("\0 ")
     launcher = shutil.which("mpirun") or shutil.which("mpiexec")
     if launcher is None:
-        advice = "to use several cores install the launcher of this MPI (Debian: openmpi-bin)"
+        advice = "to use several cores, install the launcher of this MPI library (Debian: openmpi-bin)"
         return Finding(name, "warning", f"{library}, no mpirun on PATH", advice)
     return Finding(name, True, f"{library}, {launcher}")
 
@@ -141,7 +141,7 @@ def _compiler(name: str) -> Finding:
     from rfablate.kernels.loader import compile_kernels
 
     try:
-        return Finding(name, True, f"{path}, kernels at {compile_kernels()}")
+        return Finding(name, True, f"{path}, kernels in {compile_kernels()}")
     except RfablateError as error:
         return Finding(name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev")
 

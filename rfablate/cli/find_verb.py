@@ -1,4 +1,4 @@
-"""The verb `find` of the command line."""
+"""The command-line verb `find`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _print_answer(answer: Answer, directory: StudyDirectory) -> None:
         print(f"  largest violation: {100 * answer.violation:.2g} % of the goal's value (of 1 where the value is 0)")
         return
     spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
-    print(f"answer: {shown(question, answer.x)}{spread}")
+    print(f"result: {shown(question, answer.x)}{spread}")
     if answer.why:
         print(f"  search ended early: {answer.why}")
     for key in at_edge(question, answer.x):

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
         description="Predict radiofrequency ablation lesions.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
     library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
+    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
     report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
-    add_explain_arguments(_verb(verbs, "explain", explain, "say what a key of a case or study file means"))
+    add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")

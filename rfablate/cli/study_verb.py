@@ -1,4 +1,4 @@
-"""The verb `study` of the command line."""
+"""The command-line verb `study`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributed fields as plain arrays on rank 0, in the input mesh's order, whatever the number of ranks."""
+"""Gathering of distributed fields on rank 0 in the order of the input mesh, independent of the number of ranks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:
 
 
 def gather_cells(domain: Domain, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-    """Return values a cell in the order of the input cells on rank 0, None elsewhere. Collective."""
+    """Return cell values in the order of the input cells on rank 0, None elsewhere. Collective."""
     return _in_order(domain, domain.input_cell, values, domain.n_cells)
 
 
@@ -48,7 +48,7 @@ def gather_many(domain: Domain, nodal: Mapping[str, npt.NDArray[Any]]) -> dict[s
 
 
 def scatter_many(domain: Domain, whole: Mapping[str, npt.NDArray[Any]] | None) -> dict[str, npt.NDArray[Any]]:
-    """Return the local nodes' part of arrays that rank 0 holds in the order of the input nodes. Collective."""
+    """Return the local part of nodal arrays that rank 0 has in the order of the input nodes. Collective."""
     comm = domain.comm
     places = comm.gather(domain.input_node)
     names = comm.bcast(list(whole) if whole is not None else None)

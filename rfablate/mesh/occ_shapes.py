@@ -1,4 +1,4 @@
-"""Shapes of a case in Gmsh's OpenCASCADE kernel, in 3-D. Root only."""
+"""Shapes of a case in the OpenCASCADE kernel of Gmsh, in 3-D. Root only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Entities = list[tuple[int, int]]
 
 
 def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
-    """Add the block of tissue."""
+    """Add the tissue domain."""
     x, y, z = domain.centre
     if isinstance(domain, BoxDomain):
         a, b, c = domain.size
@@ -68,14 +68,14 @@ class OccSolids:
 
 
 def _add_ball(centre: tuple[float, ...], radius: float) -> int:
-    """Add a ball whose poles and seam lie where no cannula is likely to come from: Gmsh cannot cut them there."""
+    """Add a ball with poles and seam in an unlikely direction for a cannula, because Gmsh cannot cut them."""
     tag = int(gmsh.model.occ.addSphere(*centre, radius))
     gmsh.model.occ.rotate([(3, tag)], *centre, 1.0, 0.37, 0.21, 0.93)
     return tag
 
 
 def _add_cylinder(start: np.ndarray, end: np.ndarray, radius: float) -> Entities:
-    """Add a cylinder as two halves: Gmsh gives up on cut surfaces that close on themselves."""
+    """Add a cylinder as two halves, because Gmsh fails to cut periodic surfaces."""
     length = float(np.linalg.norm(end - start))
     halves = [(3, gmsh.model.occ.addCylinder(0, 0, 0, 0, 0, length, radius, angle=np.pi)) for _ in range(2)]
     gmsh.model.occ.rotate(halves[1:], 0, 0, 0, 0, 0, 1, np.pi)
@@ -97,7 +97,7 @@ def _add_tube(path: np.ndarray, radius: float) -> Entities:
 
 
 def frame_along(axis: np.ndarray) -> np.ndarray:
-    """Return a rotation whose third column is along `axis`, shape (3, 3)."""
+    """Return a rotation matrix whose third column is along `axis`, shape (3, 3)."""
     axis = axis / np.linalg.norm(axis)
     start = np.eye(3)[int(np.argmin(np.abs(axis)))]
     first = np.cross(axis, start)
@@ -106,7 +106,7 @@ def frame_along(axis: np.ndarray) -> np.ndarray:
 
 
 def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
-    """Move entities built at the origin along z to `origin`, turned by `rotation`."""
+    """Rotate entities built at the origin along z by `rotation` and move them to `origin`."""
     if not np.allclose(rotation, np.eye(3), atol=1e-14):
         matrix = np.eye(4)
         matrix[:3, :3] = rotation
@@ -115,7 +115,7 @@ def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
 
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
-    """Add the cannula up to `length` [m] from the tip and its tines; return the bodies of each kind of part."""
+    """Add the cannula up to `length` [m] from the tip, and its tines; return the entities of each kind of part."""
     occ, frame = gmsh.model.occ, applicator_frame(applicator)
     radius, upright = applicator.outer_diameter / 2, frame.upright()
     tip = _tip(applicator, upright, radius)
@@ -130,13 +130,13 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
         frame.tip,
     )
     tines = [body for tine in tines_of(applicator) for body in _add_tine(tine)]
-    if applicator.tines is not None and applicator.tines.exit > 0.0:  # they overlap inside the cannula
+    if applicator.tines is not None and applicator.tines.exit > 0.0:  # tines overlap inside the cannula
         tines = [body for tine in tines for body in occ.cut([tine], tip, removeTool=False)[0]]
     return {"tines": tines, "tip": tip, **pieces, "lumen": hollow}
 
 
 def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
-    """Add what lies within `radius` of an upright centre line from `start` to `end` [m from the tip], bent first."""
+    """Add a rod of `radius` around an upright centre line from `start` to `end` [m from the tip], curved part first."""
     bent = 0.0 if frame.arc is None else min(max(frame.arc.length, start), end)
     bodies: Entities = []
     if frame.arc is not None and bent > start:
@@ -152,7 +152,7 @@ def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
 
 
 def _add_tine(tine: Tine) -> Entities:
-    """Add a tine: a cylinder, or part of a torus."""
+    """Add a tine: a cylinder, or a section of a torus."""
     R = tine.bend_radius
     if R is None:
         return [(3, gmsh.model.occ.addCylinder(*tine.start, *(tine.length * tine.ahead), tine.radius))]
@@ -171,7 +171,7 @@ def _tip(applicator: Applicator, frame: Frame, radius: float) -> Entities:
     body = _rod(frame, 0.0, active, radius)
     if applicator.tip_shape == "blunt":
         return body
-    # the bevel's plane runs through (-radius, 0, 0): what lies below  z = (x + radius) / slope  is cut away
+    # The bevel plane passes through (-radius, 0, 0); the volume below  z = (x + radius) / slope  is removed.
     side = 4 * (active + radius)
     knife = [(3, occ.addBox(-side, -side, -side, 2 * side, 2 * side, side))]
     occ.rotate(knife, 0, 0, 0, 0, 1, 0, -np.arctan(1.0 / slope))

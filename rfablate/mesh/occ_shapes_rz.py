@@ -1,6 +1,7 @@
-"""Shapes of a case in the (r, z) half plane, drawn as Gmsh's (x, y). Root only.
+"""Shapes of a case in the (r, z) half plane, as (x, y) of Gmsh. Root only.
 
-Every function here has its 3-D namesake in `occ`; `case.checks` has already refused what is no body of revolution.
+Each function has a 3-D counterpart in `occ_shapes`; `case.checks` has rejected shapes that are not rotationally
+symmetric.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _rectangle(radius: float, low: float, high: float) -> Entities:
 
 
 def add_domain(domain: AxisymmetricDomain) -> Entities:
-    """Add the half section of the cylinder of tissue."""
+    """Add the half section of the cylindrical tissue domain."""
     z = domain.centre[2]
     return _rectangle(domain.radius, z - domain.height / 2, z + domain.height / 2)
 
@@ -57,14 +58,14 @@ class OccSections:
 
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
-    """Add the section of the cannula up to `length` [m] from the tip; return the bodies of each kind of part."""
+    """Add the section of the cannula up to `length` [m] from the tip; return the entities of each kind of part."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
     outline = [(0.0, 0.0), (radius, height), (radius, active), (0.0, active)] if height < active else []
     if not outline:
         raise MeshError(
-            f"applicator '{applicator.name}': the cone is longer than the active tip; raise bevel_angle_deg"
+            f"applicator '{applicator.name}': the cone is longer than the active tip; increase bevel_angle_deg"
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     bodies = {"tip": tip}

@@ -70,7 +70,7 @@ def _continuity_lines(summary: Mapping[str, Any]) -> list[str]:
             bar = bars.get(f"{rule}.bridge_margin_mm")
             error = f" ±{bar:.1g}" if bar is not None else ""
             parts.append(f"{rule} {'joined' if margin >= 0.0 else 'separate'} ({margin:+.2f}{error} mm)")
-    return [f"  between   the tips: {', '.join(parts)}"] if parts else []
+    return [f"  continuity between the tips: {', '.join(parts)}"] if parts else []
 
 
 def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:

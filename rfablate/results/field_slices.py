@@ -106,7 +106,9 @@ def planes_through(tip_mm: Sequence[float], direction: Sequence[float]) -> tuple
     label = "from the tip along the shaft (mm)"
     return (
         Plane(tip, first, along, "across the shaft, first plane (mm)", label, "First plane through the axis"),
-        Plane(tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, at right angles"),
+        Plane(
+            tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, perpendicular to the first"
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The study file: a base case, axes over any of its keys, how the axes combine, and what to collect."""
+"""Tables of a study file: the base case, the axes, the design and the results to collect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 
 
 class Axis(Table):
-    """One thing that is varied: a key of the case with its `values`, or with a range from `low` to `high`."""
+    """A varied key of the case, with its `values` or with a range from `low` to `high`."""
 
     key: str = Field(examples=["generator.target_degC"])
     """Key of the case that is varied, as after `--set`: generator.target_degC, structures.NAME.diameter_mm."""
@@ -40,7 +40,7 @@ class Axis(Table):
 
 
 class Design(Table):
-    """How the axes combine: every combination, value by value, samples of ranges, or the rows of a CSV file."""
+    """How the axes are combined: all combinations, value by value, samples of ranges, or the rows of a CSV file."""
 
     kind: Literal["grid", "zip", "latin_hypercube", "sobol", "morris", "saltelli", "csv"] = "grid"
     """How the axes combine: "grid" every combination, "zip" value by value, "csv" the rows of `file`; the others sample
@@ -69,7 +69,7 @@ class Collect(Table):
 
 
 class StudyFile(Table):
-    """Everything a study file can say."""
+    """The content of a study file."""
 
     title: str = Field(default="", examples=["Gauge and temperature"])
     """Title of the study. By default the name of its directory."""

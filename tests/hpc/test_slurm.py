@@ -70,7 +70,7 @@ def test_a_study_survives_a_bad_member_a_requeue_and_a_cancel(work: Path, long_r
     with (out / "table.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["completed", "failed", "completed", "completed"]
     said = rfablate("study", work / "study.toml", "-o", out, "--slurm", quick)
-    assert "nothing to run" in said
+    assert "no member left to run" in said
 
 
 @pytest.mark.timeout(400)

@@ -39,7 +39,7 @@ def test_check_says_what_would_be_done() -> None:
         "motor_root",
         "at most 45 degC",
         "212 = 0.00368",
-        "IT'IS, recalled",
+        "IT'IS, from memory",
         "no faults",
     ):
         assert words in done.stdout
@@ -110,7 +110,7 @@ def test_the_library_draws_its_applicators(tmp_path: Path, capsys: pytest.Captur
         (["library", "tissues"], ["0.148 (0.148 to 0.333)", "860 = 0.0155", "checked", "assumed from nerve"]),
         (
             ["library", "tissues", "kidney"],
-            ["0.06742 1/s = 3795 mL/min/kg", "1263.7 to 11385 *", "recalled"],
+            ["0.06742 1/s = 3795 mL/min/kg", "1263.7 to 11385 *", "from memory"],
         ),
         (["library", "applicators"], ["cannula-22g-5mm-blunt", "0.718", "assumed"]),
         (["library", "applicators", "cannula-20g-10mm"], ["outer_diameter_mm = 0.908", "source:"]),

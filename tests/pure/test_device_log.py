@@ -124,6 +124,6 @@ def test_the_report_tells_the_misfit_in_units() -> None:
         },
     }
     page = misfit(RunData(Path(), {"replay": replay}, {}, {}, "", ()))
-    for told in ("power_W drove", "1.23 K", "−3.5 K at 12 s", "45 Ω"):
+    for told in ("driven by the logged power_W", "1.23 K", "−3.5 K at 12 s", "45 Ω"):
         assert told in page
     assert misfit(RunData(Path(), {}, {}, {}, "", ())) == ""

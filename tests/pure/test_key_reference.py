@@ -96,6 +96,13 @@ def test_the_schema_is_valid_json_schema(what: str, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out) == rfablate.schema(what)
 
 
+def test_the_schema_can_be_written_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "-o", str(tmp_path / "case.schema.json")]) == 0
+    assert json.loads((tmp_path / "case.schema.json").read_text(encoding="utf-8")) == rfablate.schema()
+    assert main(["schema", "-o", str(tmp_path / "none" / "x.json")]) == 2
+    assert "a writable file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_every_shipped_case_satisfies_the_schema(file: Path, tmp_path: Path) -> None:
     """As it was written, and as a run writes it with all defaults."""
@@ -374,6 +381,15 @@ def test_an_unknown_key_ends_with_2_and_names_near_ones(
 def test_a_key_like_no_other_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "qwertz"]) == 2
     assert "rfablate explain lists the tables" in capsys.readouterr().err
+
+
+def test_a_channel_takes_what_it_does_not_say_from_the_generator() -> None:
+    data = {**copy.deepcopy(NEEDED), "channels": [{"name": "a", "active": ["cannula"], "generator": {}}]}
+    data["generator"]["max_power_W"] = 7
+    channel = parse_case(data, check=False).channels[0]
+    assert channel.generator is not None and channel.generator.max_power == 7.0  # type: ignore[union-attr]
+    text = " ".join(rfablate.explain("channels.0.generator.max_power_W").split())
+    assert "Where [generator] has the same kind, its value is the default." in text
 
 
 def test_the_spacing_of_applicators_is_explained() -> None:

@@ -385,7 +385,7 @@ def test_every_number_of_the_card_is_on_the_page(page_3d: str) -> None:
         "−0.40 mm",
     ):
         assert text in words
-    assert "not re-checked" in words
+    assert "not verified" in words
     assert "displacement current" in words
     assert "hold_s = 60.0" in words
 
@@ -595,6 +595,7 @@ def test_a_repeat_says_what_it_adds(tmp_path: Path) -> None:
     words = " ".join(Page(without_pictures(text)).words).replace("\u00a0", " ")
     assert "this treatment adds 65.0 mm³ to the earlier 82.5 mm³" in words
     assert "82.5 65.0 147.5 +79 % 80.7" in words
+    assert "Effect of this treatment" in words
     assert "before this treatment" in words and "/somewhere" not in words
 
 

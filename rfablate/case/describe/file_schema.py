@@ -18,6 +18,7 @@ from rfablate.physics.library import applicator_names, damage_set_names, tissue_
 
 Node = dict[str, Any]
 
+_INHERITED = "Where [generator] has the same kind, its value is the default."
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FROM_MODEL = ("outer_diameter_mm", "active_tip_mm")
 """Keys that an applicator needs unless its `model` has them."""
@@ -124,6 +125,9 @@ def _adapt_channel(definitions: dict[str, Node]) -> None:
         name = reference.rsplit("/", 1)[1]
         part = copy.deepcopy(definitions[name])
         part.pop("required", None)
+        for key, node in part["properties"].items():
+            if key != "kind":
+                node["description"] += f" {_INHERITED}"
         definitions[f"Channel{name}"] = part
         parts.append({"$ref": f"#/$defs/Channel{name}"})
     generator["anyOf"] = parts

@@ -1,4 +1,4 @@
-"""Staged protocols: ramps, holds, pauses and open-loop stages in turn, each with a generator of its own."""
+"""Staged protocols: a sequence of ramps, holds, pauses and open-loop stages, each with its own generator."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Stage:
     duration: float
     """[s]"""
     generator: Generator | None
-    """What is on meanwhile, its time counted from the stage's start; None: a pause."""
+    """Generator of the stage, with its time counted from the start of the stage; None for a pause."""
     joins: bool = False
-    """Whether the voltage runs on from the stage before, so that steps need not start afresh."""
+    """Whether the voltage is continuous with the previous stage, so that the time steps need not restart."""
 
 
 @dataclass(frozen=True)
 class Staged:
-    """Stages in turn.
+    """A sequence of stages.
 
-    A controller keeps its integral from a ramp to the hold after it and loses it in a pause. A ramp starts at what the
-    sensor reads when its stage begins, as a device does that is switched on again.
+    A controller keeps its integral from a ramp to the following hold and resets it in a pause. A ramp starts at the
+    sensor temperature at the beginning of its stage, like a device that is switched on again.
     """
 
     stages: tuple[Stage, ...]
@@ -36,7 +36,7 @@ class Staged:
 
     @property
     def bounds(self) -> tuple[float, ...]:
-        """Times at which stages begin or end [s], from 0."""
+        """Start and end times of the stages [s], from 0."""
         return tuple(accumulate((stage.duration for stage in self.stages), initial=0.0))
 
     @property
@@ -66,7 +66,7 @@ class Staged:
         return NOTHING if generator is None else generator.needs(start, end, memory)
 
     def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Ask the stage's generator; see `Generator.decide`."""
+        """Return the decision of the current stage's generator; see `Generator.decide`."""
         number = self._at(offer.middle)
         if number != memory.stage:
             memory = replace(memory, stage=number, origin=offer.sensor)
@@ -79,5 +79,5 @@ class Staged:
         return generator.decide(replace(offer, t=offer.t - start, reach=offer.reach - start), memory)
 
     def _at(self, t: float) -> int:
-        """Return the number of the stage at t [s]; that of none after the last."""
+        """Return the index of the stage at t [s]; the number of stages after the last one."""
         return sum(bound <= t for bound in self.bounds[1:])

@@ -1,4 +1,4 @@
-"""Generators that bring the sensor to a set point: ideal control, PI control, a sampled PI controller."""
+"""Generators that control the sensor temperature: ideal control, PI control, sampled PI control."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class _Tracking(Timed):
 
 @dataclass(frozen=True)
 class IdealControl(_Tracking):
-    """The voltage that puts the sensor on its set point at the end of the step, within the limits.
+    """The voltage at which the sensor reaches its set point at the end of the step, within the limits.
 
-    The sensor feels the voltage only after heat has come to it from the tissue: asked to be on its set point within
-    less than that time, the voltage would swing from nothing to the limit. So a short step uses the voltage that
-    brings the sensor to its set point at `ahead` [s] from the step's start.
+    The sensor responds to the voltage with the delay of heat conduction from the tissue. A control target closer than
+    this delay would make the voltage oscillate between zero and the limit. A short step therefore uses the voltage at
+    which the sensor reaches its set point at `ahead` [s] after the start of the step.
     """
 
     ahead: float = 0.5
@@ -60,13 +60,13 @@ class IdealControl(_Tracking):
 
 @dataclass(frozen=True)
 class PIControl(_Tracking):
-    """Proportional-integral control of the power on the sensor's error.
+    """Proportional-integral control of the power by the control error of the sensor.
 
         P = Kp e + I,   dI/dt = Ki e,   e = set point - sensor
 
-    A device samples far faster than a time step, so the law is taken in continuous time: e is the error at the end of
-    the step and I follows by the trapezoid, which keeps the loop stable at any step size. While a limit holds the
-    voltage the integral only moves away from that limit (anti-windup).
+    A device samples much faster than the time step, so the law is continuous in time: e is the error at the end of the
+    step, and I follows from the trapezoidal rule, which is stable at any step length. While a limit restricts the
+    voltage, the integral changes only away from that limit (anti-windup).
     """
 
     proportional: float
@@ -95,11 +95,11 @@ class PIControl(_Tracking):
 
 @dataclass(frozen=True)
 class SampledControl(_Tracking):
-    """A digital PI controller on V^2 in velocity form, which samples the sensor once a step.
+    """A digital PI controller on V^2 in velocity form, with one sensor sample per step.
 
         u <- max(0, u + Kp (e - e_last) + Ki dt e),   e = set point - sensor at the start of the step,   V^2 = u
 
-    What it computes takes effect in the step after, as in a device that acts at its next sample.
+    The computed output takes effect in the next step, as in a device that updates its output at the next sample.
     """
 
     proportional: float
@@ -110,11 +110,11 @@ class SampledControl(_Tracking):
     """u of the first step [V2]."""
 
     def needs(self, start: float, end: float, memory: Memory) -> Needs:
-        """Return the conductance alone: what the sensor reads now is in every offer."""
+        """Return the conductance only: every offer contains the current sensor temperature."""
         return Needs() if end <= self.on else NOTHING
 
     def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Apply what was computed at the last sample and sample again; see `Generator.decide`."""
+        """Apply the output computed at the last sample, and sample the sensor; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), forgotten(memory)
         now = self.start if memory.sampled is None else memory.sampled
@@ -127,5 +127,5 @@ class SampledControl(_Tracking):
 
 
 def forgotten(memory: Memory) -> Memory:
-    """Return the memory without what a controller learnt while it was on."""
+    """Return the memory with the controller state reset."""
     return replace(memory, integral_power=0.0, error=0.0, sampled=None)
