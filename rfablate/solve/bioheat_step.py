@@ -72,7 +72,7 @@ def bioheat(
 
 @dataclass(frozen=True)
 class Split:
-    """The temperature at the end of a step as a function of the voltages, linearised about likely voltages."""
+    """The temperature at the end of a step as a linear function of V^2 of the channels, about likely values."""
 
     near: tuple[float, ...]
     """V^2 of each channel for which T_near is the solution [V2]."""
