@@ -10,8 +10,9 @@ second.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -81,45 +82,101 @@ def integrate_rate(rate_0: FloatArray, rate_1: FloatArray, dt: float) -> FloatAr
     return np.asarray(mean * dt)
 
 
-Kind = Literal["isotherm", "arrhenius", "cem43", "cell_death"]
-
-
 def logit(fraction: FloatArray | np.float64) -> FloatArray:
     """Return ln(f / (1 - f)), clipped to +-27.6; it is nearly linear across a sigmoid transition from 0 to 1."""
     f = np.clip(fraction, 1e-12, 1.0 - 1e-12)
     return np.asarray(np.log(f / (1.0 - f)))
 
 
+def _log_ratio(damage: FloatArray, threshold: float) -> FloatArray:
+    """Return ln(damage / threshold): damage varies exponentially inside a cell, its logarithm nearly linearly."""
+    return np.asarray(np.log(np.maximum(damage, 1e-12 * threshold) / threshold))
+
+
+Level = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, float], FloatArray]
+"""Nodal level from highest temperature [degC], Omega, CEM43 [min], fraction of dead cells, and the threshold."""
+
+
+@dataclass(frozen=True)
+class RuleKind:
+    """A kind of lesion rule: its names, its level and its labels."""
+
+    pattern: re.Pattern[str]
+    """Form of its names; the group is the threshold."""
+    usage: str
+    """The names as messages show them."""
+    level: Level
+    """Positive inside the lesion and zero on its surface; nearly linear inside a cell."""
+    label: Callable[[float], str]
+    """Label for a threshold."""
+    short: Callable[[float], str]
+    """Short label for a threshold, for legends."""
+    usual: float = 1.0
+    """Threshold of a name that gives none."""
+
+
+RULE_KINDS = {
+    "isotherm": RuleKind(
+        re.compile(r"isotherm_(\d+(?:\.\d+)?)C"),
+        "isotherm_<T>C",
+        lambda peak_T, omega, cem43, dead, threshold: peak_T - threshold,
+        lambda threshold: f"{threshold:g} °C isotherm",
+        lambda threshold: f"{threshold:g} °C",
+    ),
+    "arrhenius": RuleKind(
+        re.compile(r"arrhenius(?:_(\d+(?:\.\d+)?))?"),
+        "arrhenius, arrhenius_<Omega>",
+        lambda peak_T, omega, cem43, dead, threshold: _log_ratio(omega, threshold),
+        lambda threshold: f"Arrhenius Ω ≥ {threshold:g}",
+        lambda threshold: f"Ω ≥ {threshold:g}",
+    ),
+    "cem43": RuleKind(
+        re.compile(r"cem43_(\d+(?:\.\d+)?)"),
+        "cem43_<minutes>",
+        lambda peak_T, omega, cem43, dead, threshold: _log_ratio(cem43, threshold),
+        lambda threshold: f"CEM43 ≥ {threshold:g} min",
+        lambda threshold: f"CEM43 ≥ {threshold:g}",
+    ),
+    "cell_death": RuleKind(
+        re.compile(r"cell_death(?:_(0\.\d+))?"),
+        "cell_death or cell_death_<fraction>",
+        lambda peak_T, omega, cem43, dead, threshold: logit(dead) - logit(np.float64(threshold)),
+        lambda threshold: f"{100 * threshold:g} % of cells dead",
+        lambda threshold: f"dead ≥ {threshold:g}",
+        usual=LETHAL,
+    ),
+}
+"""Every kind of lesion rule by its name."""
+RULE_NAMES = ", ".join(each.usage for each in RULE_KINDS.values())
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A lesion rule: tissue is lesion where its quantity reaches `threshold`."""
+    """A lesion rule: tissue belongs to the lesion where the quantity of its kind reaches `threshold`."""
 
     name: str
-    kind: Kind
+    kind: str
+    """A key of `RULE_KINDS`."""
     threshold: float
     """Peak temperature [degC], Omega [1], equivalent minutes at 43 degC [min], or fraction of dead cells [1]."""
 
     def level(self, peak_T: FloatArray, omega: FloatArray, cem43: FloatArray, dead: FloatArray) -> FloatArray:
         """Return a nodal field that is positive inside the lesion and zero on its surface.
 
-        Damage varies exponentially over a cell, so its logarithm is used: it is nearly linear, and linear interpolation
-        locates the surface with an error well below the cell size.
+        The level is nearly linear inside a cell, so that linear interpolation locates the surface to much less than
+        the size of the cell.
         """
-        if self.kind == "isotherm":
-            return peak_T - self.threshold
-        if self.kind == "cell_death":
-            return logit(dead) - logit(np.float64(self.threshold))
-        damage = omega if self.kind == "arrhenius" else cem43
-        return np.asarray(np.log(np.maximum(damage, 1e-12 * self.threshold) / self.threshold))
+        return RULE_KINDS[self.kind].level(peak_T, omega, cem43, dead, self.threshold)
 
+    @property
+    def label(self) -> str:
+        """Label in texts and tables."""
+        return RULE_KINDS[self.kind].label(self.threshold)
 
-_PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("isotherm", re.compile(r"isotherm_(\d+(?:\.\d+)?)C")),
-    ("arrhenius", re.compile(r"arrhenius(?:_(\d+(?:\.\d+)?))?")),
-    ("cem43", re.compile(r"cem43_(\d+(?:\.\d+)?)")),
-    ("cell_death", re.compile(r"cell_death(?:_(0\.\d+))?")),
-)
-RULE_NAMES = "isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>, cell_death or cell_death_<fraction>"
+    @property
+    def short(self) -> str:
+        """Short label in legends."""
+        return RULE_KINDS[self.kind].short(self.threshold)
 
 
 def parse_rule(name: str) -> Rule:
@@ -131,11 +188,10 @@ def parse_rule(name: str) -> Rule:
     Raises:
         ValueError: no rule has this name.
     """
-    for kind, pattern in _PATTERNS:
-        match = pattern.fullmatch(name)
+    for kind, each in RULE_KINDS.items():
+        match = each.pattern.fullmatch(name)
         if match:
-            default = LETHAL if kind == "cell_death" else 1.0
-            threshold = float(match.group(1)) if match.group(1) is not None else default
+            threshold = float(match.group(1)) if match.group(1) is not None else each.usual
             if threshold > 0.0:
                 return Rule(name, kind, threshold)
     raise ValueError(f"found lesion rule '{name}'; expected {RULE_NAMES}")

@@ -12,8 +12,9 @@ Linear and exponential laws are constant above 100 degC. Pure, vectorised over n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,11 @@ class Exponential:
 
     def __str__(self) -> str:
         return f"exponential, {100.0 * self.slope:.3g} %/K"
+
+
+LawName = Literal["linear", "exponential"]
+"""Laws with the slope as their only parameter, by the name that a case uses."""
+LAWS: dict[LawName, Callable[[float], Law]] = {"linear": Linear, "exponential": Exponential}
 
 
 @dataclass(frozen=True)

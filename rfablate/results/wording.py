@@ -14,29 +14,17 @@ from rfablate.results.run_reader import RunData
 def rule_label(name: str) -> str:
     """Return the label of a lesion rule, or its name where the form is unknown."""
     try:
-        rule = parse_rule(name)
+        return parse_rule(name).label
     except ValueError:
         return name
-    return {
-        "isotherm": f"{rule.threshold:g} °C isotherm",
-        "arrhenius": f"Arrhenius Ω ≥ {rule.threshold:g}",
-        "cem43": f"CEM43 ≥ {rule.threshold:g} min",
-        "cell_death": f"{100 * rule.threshold:g} % of cells dead",
-    }[rule.kind]
 
 
 def rule_short(name: str) -> str:
     """Return a short label of a lesion rule, for legends."""
     try:
-        rule = parse_rule(name)
+        return parse_rule(name).short
     except ValueError:
         return name
-    return {
-        "isotherm": f"{rule.threshold:g} °C",
-        "arrhenius": f"Ω ≥ {rule.threshold:g}",
-        "cem43": f"CEM43 ≥ {rule.threshold:g}",
-        "cell_death": f"dead ≥ {rule.threshold:g}",
-    }[rule.kind]
 
 
 def number(value: Any, digits: int = 1) -> str:

@@ -25,6 +25,7 @@ from rfablate.physics.generator import Memory
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
+from rfablate.results.quantities import LESION
 from rfablate.solve.energy_balance import Ledger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
@@ -60,17 +61,9 @@ def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
 
 
 def lesion_entry(lesion: Lesion) -> dict[str, float]:
-    """Return one rule's entry of summary.json."""
-    return {
-        "width_mm": lesion.width * MM,
-        "width_min_mm": lesion.width_min * MM,
-        "length_mm": lesion.length * MM,
-        "depth_distal_mm": lesion.depth_distal * MM,
-        "depth_proximal_mm": lesion.depth_proximal * MM,
-        "effective_radius_mm": lesion.effective_radius * MM,
-        "roundness": lesion.roundness,
-        "volume_mm3": lesion.volume * MM3,
-    }
+    """Return one rule's entry of summary.json: the quantities LESION, in their units."""
+    scale = {"mm": MM, "mm3": MM3, "": 1.0}
+    return {each.key: getattr(lesion, each.key.removesuffix(f"_{each.unit}")) * scale[each.unit] for each in LESION}
 
 
 def bridge_entry(crossing: Crossing) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from rfablate.case.tables.units import in_mm
 def describe_applicator(each: Applicator) -> list[str]:
     """Return the lines that describe an applicator."""
     arc = applicator_frame(each).arc
-    angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
+    angle = "" if each.tip_shape not in ("bevel", "conical") else f" at {each.bevel_angle:g} degrees"
     model = f"{each.model}: " if each.model else ""
     end = "to the domain's surface" if each.shaft_length is None else f"{in_mm(each.shaft_length)} long"
     shaft = f", shaft of {each.shaft_material}" if each.shaft_material else ""

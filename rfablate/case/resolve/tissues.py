@@ -13,7 +13,7 @@ from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Body, Case, TissueOverride
 from rfablate.errors import CaseError, Fault
-from rfablate.physics.laws import T_REFERENCE, Drying, Exponential, Linear, Table
+from rfablate.physics.laws import LAWS, T_REFERENCE, Drying, Linear, Table
 from rfablate.physics.library import damage_set_names, tissue, tissue_names
 from rfablate.physics.perfusion import rate_of_blood_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
@@ -160,11 +160,10 @@ def _law(own: TissueOverride, quantity: str, before: Any) -> Any:
     if T is not None and values is not None and len(T) == len(values):
         at_37 = float(np.interp(T_REFERENCE, T, values))
         return at_37, Table(T, tuple(value / at_37 for value in values) if at_37 > 0.0 else values)
-    slope, exponential = getattr(own, f"{quantity}_slope"), getattr(own, f"{quantity}_law") == "exponential"
-    if slope is None and not exponential:
+    slope, name = getattr(own, f"{quantity}_slope"), getattr(own, f"{quantity}_law")
+    if slope is None and name == "linear":
         return None
-    slope = before.slope if slope is None else slope
-    return Exponential(slope) if exponential else Linear(slope)
+    return LAWS[name](before.slope if slope is None else slope)
 
 
 def _perfusion(own: TissueOverride, density: float | None, body: Body) -> float | None:

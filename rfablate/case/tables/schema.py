@@ -14,6 +14,7 @@ from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.units import Celsius, Fraction, MmPositive, NotNegative, Number, Positive
+from rfablate.physics.laws import LawName
 
 
 class Boundary(Table):
@@ -55,7 +56,7 @@ class TissueOverride(Table):
     """Specific heat capacity [J/(kg K)]. By default that of the library tissue."""
     k: Positive | None = Field(default=None, alias="k_W_per_mK", examples=[0.49])
     """Thermal conductivity at 37 degC [W/(m K)]. By default that of the library tissue."""
-    k_law: Literal["linear", "exponential"] = "linear"
+    k_law: LawName = "linear"
     """How k changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
     k_slope: Number | None = Field(default=None, alias="k_slope_per_K", examples=[0.002])
     """Relative change of k per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
@@ -66,7 +67,7 @@ class TissueOverride(Table):
     outside. It replaces value, law and slope."""
     sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m", examples=[0.45])
     """Electric conductivity at 37 degC and the generator's frequency [S/m]. By default that of the library tissue."""
-    sigma_law: Literal["linear", "exponential"] = "linear"
+    sigma_law: LawName = "linear"
     """How sigma changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
     sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K", examples=[0.02])
     """Relative change of sigma per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
