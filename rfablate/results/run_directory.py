@@ -17,6 +17,7 @@ from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
+from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import KeptFrames
 from rfablate.results.fields_file import FieldsFile, columns
 from rfablate.results.history_file import HistoryFile
@@ -151,7 +152,7 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
     """Raise CaseError where `path` holds files and may not be overwritten, or is no directory."""
     if path.exists() and not path.is_dir():
         raise CaseError([Fault(str(path), "a file stands here", "a run directory", "choose another -o")], "output")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.is_dir() and not overwrite and any(not each.name.startswith(LOCK) for each in path.iterdir()):
         raise CaseError(
             [
                 Fault(
