@@ -88,7 +88,7 @@ def mesh_key(case: Case) -> str:
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],
-        "mesh": case.mesh.model_dump(by_alias=True),
+        "mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rfablate.errors import CaseError, Fault
-from rfablate.study.study_tables import SAMPLED, Axis, Design, StudyFile
+from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Axis, Design, StudyFile
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -104,6 +104,8 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
         raise CaseError([Fault("design.file", str(error), "a readable CSV file")], str(file)) from None
     if len(rows) < 2:
         raise CaseError([Fault("design.file", f"found {len(rows)} rows", "a header of keys and rows")], str(file))
+    if len(rows) > MOST_POINTS + 1:
+        raise CaseError([Fault("design.file", f"found {len(rows) - 1} rows", f"at most {MOST_POINTS}")], str(file))
     head = [cell.strip() for cell in rows[0]]
     faults = [
         Fault(f"row {number}", f"found {len(row)} cells", f"{len(head)}, as many as the header")

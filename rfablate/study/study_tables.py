@@ -9,6 +9,8 @@ from pydantic import Field
 from rfablate.case.tables.base import Table
 
 HISTORY_KEYS = ("generator.hold_s", "generator.duration_s")
+MOST_POINTS = 100_000
+"""Most points of a design: each is a case, of which a thousand take some seconds to plan."""
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 
 
@@ -26,7 +28,7 @@ class Axis(Table):
     also: dict[str, tuple[Any, ...]] = {}
     low: float | None = None
     high: float | None = None
-    count: int | None = Field(default=None, ge=2)
+    count: int | None = Field(default=None, ge=2, le=MOST_POINTS)
     scale: Literal["linear", "log"] = "linear"
     from_history: bool = False
 
@@ -35,7 +37,7 @@ class Design(Table):
     """How the axes combine: every combination, value by value, samples of ranges, or the rows of a CSV file."""
 
     kind: Literal["grid", "zip", "latin_hypercube", "sobol", "morris", "saltelli", "csv"] = "grid"
-    samples: int | None = Field(default=None, ge=1)
+    samples: int | None = Field(default=None, ge=1, le=MOST_POINTS)
     """Points of a Latin hypercube or Sobol sequence; trajectories of Morris; base samples of Saltelli."""
     seed: int = 1
     file: str | None = None

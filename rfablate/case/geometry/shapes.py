@@ -150,7 +150,7 @@ def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatA
     A half space or a slab is sampled within `window`, a bounding box of shape (2, 3) [m]. Fewer than `count`
     points come back where part of the window is outside the shape.
     """
-    spread = _spread(count)
+    spread = spread_points(count)
     match shape:
         case Sphere():
             return np.asarray(shape.centre + shape.radius * _ball(spread))
@@ -174,7 +174,7 @@ def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatA
             return np.asarray(points[contains(shape, points)])
 
 
-def _spread(count: int) -> FloatArray:
+def spread_points(count: int) -> FloatArray:
     """Return an evenly spread sequence in the unit cube (additive recurrence, generalised golden ratio)."""
     golden = 1.22074408460575947536
     steps: FloatArray = golden ** -np.arange(1.0, 4.0)

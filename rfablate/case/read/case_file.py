@@ -17,6 +17,7 @@ from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
 from rfablate.case.messages.validation_faults import faults_of, mend_names
 from rfablate.case.read.bone_shells import expand_shells
+from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
 from rfablate.case.resolve.sound_parts import Parts
@@ -112,6 +113,8 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     Raises:
         CaseError: the case has faults; carries all of them, of every table.
     """
+    if too_many := list(count_faults(data)):
+        raise CaseError(too_many, source)
     data = copy.deepcopy(data)
     faults = mend_names(data)
     faults += expand_shells(data)

@@ -79,7 +79,7 @@ class TissueOverride(Table):
 class Mesh(Table):
     """Element sizes: `size_tip` on the active tip, growing with distance at `growth` (1/1) up to `size_far`.
 
-    What is not given follows from `accuracy` and the cannula's diameter (see `rfablate.mesh.element_sizes`).
+    What is not given follows from `accuracy` and the cannula's diameter (see `rfablate.case.geometry.element_sizes`).
     """
 
     accuracy: Literal["draft", "standard", "fine"] = "standard"
@@ -89,6 +89,8 @@ class Mesh(Table):
     growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
     scale: Annotated[float, Field(strict=True, ge=0.2, le=5)] = 1.0
     """Multiplies every size and the growth: 0.7 and 1.4 show how far the answers still move with the mesh."""
+    max_cells: Annotated[float, Field(strict=True, gt=0)] = 2e7
+    """A case whose mesh would have more cells, by an estimate from its sizes good to a factor of two, is refused."""
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
     """`conforming`: structures' surfaces are mesh surfaces; `cells`: a cell takes what its centroid is in."""
 
