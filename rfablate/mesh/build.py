@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 from mpi4py import MPI
@@ -12,12 +14,14 @@ from mpi4py import MPI
 from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
+from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
 RECIPE = 13
 """Raised whenever the meshing code makes other meshes of the same case."""
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """What a structure has that its mesh does not depend on."""
 
@@ -34,18 +38,18 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
 def make_mesh(case: Case) -> MeshData:
     """Return the mesh of a case, from the cache where the same geometry or file was met before. Root only."""
     key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
-    path = cache_folder() / f"{key}.npz"
+    path = cache_folder("meshes") / f"{key}.npz"
     if path.is_file():
         try:
             return MeshData.load(path)
-        except (OSError, ValueError, KeyError):  # half a file, or one of another version: make it again
+        except UNREADABLE:  # half a file, or one of another version: make it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError:  # a full or read-only cache costs time, nothing else
-        pass
+        for part in path.parent.glob(f"{path.name}.{os.getpid()}.*"):
+            part.unlink(missing_ok=True)
     return data
 
 
@@ -91,9 +95,3 @@ def mesh_key(case: Case) -> str:
         "mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def cache_folder() -> Path:
-    """Return the folder of generated meshes."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rfablate" / "meshes"

@@ -184,11 +184,19 @@ def ended(path: Path) -> str:
         found = "no case.toml in it" if path.is_dir() else "no such directory"
         near = near_path(path, lambda each: (each / "case.toml").is_file())
         raise CaseError([Fault(str(path), found, expected, near or "is the path right?")], "resume")
-    summary = path / "summary.json"
-    if not summary.is_file():
+    found = _summary(path)
+    if found is None or found.get("status") not in ("completed", "stopped"):
         return ""
-    found = json.loads(summary.read_text(encoding="utf-8"))
-    return f"{found['status']}, {found['reason']}" if found["status"] != "failed" else ""
+    return f"{found['status']}, {found.get('reason')}"
+
+
+def _summary(path: Path) -> dict[str, Any] | None:
+    """Return the summary of a run; None where it is not there or, after a power failure, cannot be read."""
+    try:
+        found = json.loads((path / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("status"), str) else None
 
 
 def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
@@ -197,7 +205,7 @@ def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
     Raises:
         CaseError: some do not; tells every one, and what was probably meant.
     """
-    faults = [_unfinished(path) for path in paths if not (path / "summary.json").is_file()]
+    faults = [_unfinished(path) for path in paths if _summary(path) is None]
     if faults:
         raise CaseError(faults, verb)
 
@@ -209,4 +217,6 @@ def _unfinished(path: Path) -> Fault:
     elif not path.is_dir():
         hint = near_path(path, lambda each: (each / "summary.json").is_file()) or hint
     found = "no summary.json in it" if path.is_dir() else "no such directory"
+    if (path / "summary.json").exists():
+        found = "its summary.json cannot be read"
     return Fault(str(path), found, "a finished run's directory", hint)

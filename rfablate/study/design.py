@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rfablate.case.tables.user_file import LARGEST_TABLE, parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
 from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Axis, Design, StudyFile
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Point = tuple[Any, ...]
 
@@ -98,9 +94,9 @@ def _at(axis: Axis, u: float) -> Any:
 def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the header and the rows of a CSV file; a cell is a TOML value, or else text."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = [row for row in csv.reader(text) if row]
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_user_file(file, LARGEST_TABLE).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CaseError([Fault("design.file", str(error), "a readable CSV file")], str(file)) from None
     if len(rows) < 2:
         raise CaseError([Fault("design.file", f"found {len(rows)} rows", "a header of keys and rows")], str(file))
@@ -120,6 +116,6 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _cell(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from rfablate.case.read.tissue_file import merge_tissue_file
 from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.schema import Case, register
+from rfablate.case.tables.user_file import parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
 
@@ -48,7 +50,7 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
         CaseError: the file cannot be read or the case has faults; carries all of them.
     """
     file = Path(path)
-    file = file / "case.toml" if file.is_dir() else file
+    file = file / "case.toml" if os.path.isdir(file) else file
     data = read_case_file(file)
     if "base" in data and "domain" not in data:
         raise CaseError([Fault(str(file), "a study, of a base case", "a case", f"rfablate study {file}")], str(file))
@@ -65,7 +67,7 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
 def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
     """Return the tables of a case file (or a study's) as they stand there; raises CaseError where it cannot be read."""
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = read_user_file(file).decode("utf-8")
     except FileNotFoundError:
         usual = f"{what}.toml"
         given = file.parent if file.name == usual else file
@@ -79,10 +81,9 @@ def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
         line = error.object[: error.start].count(b"\n") + 1
         raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
     try:
-        data: dict[str, Any] = tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise CaseError([_syntax_fault(error, text)], str(file)) from None
-    return data
 
 
 def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
