@@ -106,8 +106,8 @@ def _rows_of_ghosts(nodes: Nodes, P: sp.csr_matrix) -> sp.csr_matrix:
     comm, ghosts = nodes.comm, nodes.global_index[nodes.owned :]
     firsts = np.cumsum([0, *comm.allgather(nodes.owned)])
     owner = np.searchsorted(firsts, ghosts, side="right") - 1
-    asked = comm.alltoall([ghosts[owner == rank] - firsts[rank] for rank in range(comm.size)])
-    answers = comm.alltoall([P[rows] for rows in asked])
+    requested = comm.alltoall([ghosts[owner == rank] - firsts[rank] for rank in range(comm.size)])
+    answers = comm.alltoall([P[rows] for rows in requested])
     order = np.argsort(np.concatenate([np.flatnonzero(owner == rank) for rank in range(comm.size)]))
     return sp.csr_matrix(sp.vstack(answers, format="csr")[order])
 

@@ -52,11 +52,11 @@ def scatter_many(domain: Domain, whole: Mapping[str, npt.NDArray[Any]] | None) -
     comm = domain.comm
     places = comm.gather(domain.input_node)
     names = comm.bcast(list(whole) if whole is not None else None)
-    dealt: dict[str, npt.NDArray[Any]] = {}
+    scattered: dict[str, npt.NDArray[Any]] = {}
     for name in names:
         parts: Any = [whole[name][where] for where in places] if whole is not None and places is not None else None
-        dealt[name] = comm.scatter(parts)
-    return dealt
+        scattered[name] = comm.scatter(parts)
+    return scattered
 
 
 def _in_order(domain: Domain, places, values, total: int):  # type: ignore[no-untyped-def]

@@ -152,7 +152,7 @@ RULE_NAMES = ", ".join(each.usage for each in RULE_KINDS.values())
 
 @dataclass(frozen=True)
 class Rule:
-    """A lesion rule: tissue is lesion where its quantity reaches `threshold`."""
+    """A lesion rule: tissue belongs to the lesion where the quantity of its kind reaches `threshold`."""
 
     name: str
     kind: str
@@ -163,8 +163,8 @@ class Rule:
     def level(self, peak_T: FloatArray, omega: FloatArray, cem43: FloatArray, dead: FloatArray) -> FloatArray:
         """Return a nodal field that is positive inside the lesion and zero on its surface.
 
-        Damage varies exponentially over a cell, so its logarithm is used: it is nearly linear, and linear interpolation
-        locates the surface with an error well below the cell size.
+        The level is nearly linear inside a cell, so that linear interpolation locates the surface to much less than
+        the size of the cell.
         """
         return RULE_KINDS[self.kind].level(peak_T, omega, cem43, dead, self.threshold)
 

@@ -142,9 +142,9 @@ def faulty(needle: Path, change: str) -> Case:
     [
         ("a 40-metre domain", "domain.length_unit"),
         ("an unknown name", "no physical group 'tisue'"),
-        ("an empty tag", "no cells carry the tag 7"),
-        ("an unmapped region", r"cells with the tags 2 belong to no entry"),
-        ("an empty surface", "no facets carry the tag 9"),
+        ("an empty tag", "no cells with the tag 7"),
+        ("an unmapped region", r"cells with the tags 2 in no entry"),
+        ("an empty surface", "no facets with the tag 9"),
     ],
 )
 def test_a_wrong_mesh_is_refused_by_name(needle: Path, change: str, said: str) -> None:

@@ -25,7 +25,6 @@ from rfablate.physics.generator import (
     Guard,
     IdealControl,
     Limits,
-    Memory,
     Offer,
     Ramp,
     RollOff,
@@ -70,7 +69,7 @@ def drive(channels: Channels, impedance: Callable[[int, float, float], float]) -
     impedance: of a channel [ohm], from its number, the time, and the time since its turn began [s].
     """
     t, turn, stepping, cut = 0.0, channels.start(), CONTROL.start(), None
-    memories: Sequence[Memory] = tuple(Memory() for _ in channels.generators)
+    memories: Sequence[Any] = tuple(each.start() for each in channels.generators)
     turns: list[Turned] = []
     landings = [*channels.switch_times, channels.end]
     while t < channels.end:
@@ -145,10 +144,10 @@ def test_a_delayed_generator_does_later_what_it_would_do() -> None:
     inner = IdealControl(LIMITS, 20.0, 5.0, Ramp(37.0, 77.0, 10.0))
     later = Delayed(inner, 30.0)
     assert (later.end, later.switch_times, later.turning_times) == (55.0, (30.0, 50.0), (40.0,))
-    assert not later.needs(29.0, 30.0, Memory()).conductance and later.needs(30.0, 31.0, Memory()).sensor
+    assert not later.needs(29.0, 30.0, later.start()).conductance and later.needs(30.0, 31.0, later.start()).sensor
     offer = Offer(35.0, 1.0, 0.01, 37.0, 0.3, 35.0, 37.0)
-    assert later.decide(offer, Memory())[0].setpoint == pytest.approx(57.0)
-    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), Memory())[0] == Command(0.0)
+    assert later.decide(offer, later.start())[0].setpoint == pytest.approx(57.0)
+    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), later.start())[0] == Command(0.0)
 
 
 # --- voltage iteration -------------------------------------------------------------------------
@@ -159,9 +158,9 @@ def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
     b, a = np.array([[0.3, 0.1, 0.05], [0.1, 0.25, 0.1], [0.02, 0.1, 0.4]]), np.array([37.0, 38.0, 40.0])
     targets = np.array([70.0, 60.0, 80.0])
 
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         others = a[n] + b[n] @ heating - b[n, n] * heating[n]
-        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), Memory()
+        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), None
 
     found = settle(range(3), [0.0] * 3, decide)
     assert found is not None
@@ -170,17 +169,17 @@ def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
 
 
 def test_a_channel_that_others_heat_enough_is_off() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         wanted = 100.0 if n == 0 else 10.0 - 0.5 * heating[0]
-        return Command(max(0.0, wanted) ** 0.5), Memory()
+        return Command(max(0.0, wanted) ** 0.5), None
 
     found = settle([0, 1], [0.0, 50.0], decide)
     assert found is not None and found[1][0].voltage == 0.0 and found[0][0].voltage == pytest.approx(10.0)
 
 
 def test_sensors_that_feel_the_others_more_than_their_own_do_not_settle() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
-        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), Memory()
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
+        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), None
 
     assert settle([0, 1], [0.0, 0.0], decide) is None
 

@@ -159,7 +159,7 @@ def test_tissues_come_from_a_file_and_the_case_overrides_them(tmp_path: Path) ->
     made = case_tissues(case)["muscle"]
     assert (made.sigma, made.k, made.density) == (0.6, 0.45, tissue("muscle").density)
     assert made.source.startswith("case file: k, sigma; other values: sigma: Gabriel") and not made.checked
-    assert "patient" not in case.tissues, "nothing is made of it"
+    assert "patient" not in case.tissues, "not used in the case"
     assert parse_case(tomllib.loads(dump_case(case)), "/elsewhere") == case, "the run's own case needs no file"
 
 

@@ -134,11 +134,11 @@ def _replay_faults(replay: Replay) -> Iterator[Fault]:
 
 def _output_faults(generator: Generator) -> Iterator[Fault]:
     """Yield outputs that exceed the limits of the generator."""
-    asked: list[tuple[str, object]] = [("generator", generator)]
+    outputs: list[tuple[str, object]] = [("generator", generator)]
     if isinstance(generator, Staged):
-        asked = [(f"generator.stages[{number}]", stage) for number, stage in enumerate(generator.stages)]
+        outputs = [(f"generator.stages[{number}]", stage) for number, stage in enumerate(generator.stages)]
     assert isinstance(generator, Device)
-    for where, each in asked:
+    for where, each in outputs:
         match each:
             case ConstantPower() | PowerStage():
                 key, value, most = "power_W", each.power, generator.max_power
