@@ -1,4 +1,4 @@
-"""What the README shows is true: its case is a case, its commands exist, its faults are the faults a user gets."""
+"""The README is correct: its case is valid, its commands exist, its faults are those of the program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def case_file(tmp_path: Path) -> Path:
-    """The README's whole case in a file."""
+    """The complete case of the README in a file."""
     (text,) = [block for block in blocks("toml") if "title" in block]
     file = tmp_path / "case.toml"
     file.write_text(text)
@@ -37,14 +37,14 @@ def case_file(tmp_path: Path) -> Path:
 
 
 def test_the_case_of_the_readme_has_no_fault(case_file: Path) -> None:
-    """A reader can copy it."""
+    """The case is valid as printed."""
     case = load_case(case_file)
     assert case.structures[0].role == "target"
     assert case_warnings(case) == []
 
 
 def test_the_mesh_domain_of_the_readme_is_one(case_file: Path, tmp_path: Path) -> None:
-    """The mesh table replaces the README's domain; its file is made by the recipe named beside it."""
+    """The mesh table replaces the domain of the case; the recipe named beside it generates its file."""
     (text,) = [block for block in blocks("toml") if "length_unit" in block]
     whole = tomllib.loads(case_file.read_text())
     domain = tomllib.loads(text)["domain"]
@@ -64,13 +64,13 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 def test_every_command_of_the_readme_is_understood(arguments: list[str]) -> None:
-    """A renamed verb or option shows here."""
+    """Detects renamed commands and options."""
     parsed = _parser().parse_args(arguments)
     assert callable(parsed.command)
 
 
 def test_the_faults_of_the_readme_are_what_a_user_gets(tmp_path: Path) -> None:
-    """The refused case of the README, word for word."""
+    """The rejected case of the README, verbatim."""
     bad = tmp_path / "bad.toml"
     bad.write_text(
         'titel = "x"\n[domain]\nkind = "cylindr"\n[generator]\nkind = "temperature"\ntarget_degC = 20\nhold_s = -3\n'
@@ -86,6 +86,6 @@ def test_the_faults_of_the_readme_are_what_a_user_gets(tmp_path: Path) -> None:
 
 
 def test_every_file_the_readme_links_exists() -> None:
-    """Relative links lead somewhere."""
+    """Relative links are valid."""
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert [link for link in links if not (ROOT / link).exists()] == []
