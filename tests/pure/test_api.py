@@ -134,6 +134,9 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rfa.CaseError, match="no summary.json"):
         rfa.open_run(tmp_path)
     (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(rfa.CaseError, match="cannot be read"):
+        rfa.open_run(tmp_path)
+    (tmp_path / "summary.json").write_text('{"status": "completed"}')
     with pytest.raises(rfa.CaseError, match="title"):
         rfa.open_run(tmp_path)
 

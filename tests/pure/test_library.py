@@ -166,7 +166,7 @@ def test_every_applicator_stands_with_its_own_source() -> None:
     assert "Tungjitkusolmun" in lines["four-arm-15mm"]
     assert lines["cooled-18g-4mm, cooled-17g-4mm"].startswith("gauge and tip: sizes sold for pain treatment")
     curved = [name for name in applicator_names() if "-curved" in name]
-    assert "manufacturers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} like it"]
+    assert "manufacturers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} similar"]
     assert sum("publish the curve" in line for line in lines.values()) == 1
     for name in applicator_names():
         assert applicator_source(name)[0] in sources and applicator_source(name)[0] in applicators_text(name)

@@ -554,7 +554,7 @@ def test_a_run_has_one_picture_with_its_title_and_its_slice(
 
 
 def test_a_picture_that_cannot_be_made_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "summary.json").write_text('{"status": "completed"}', encoding="utf-8")
     assert main(["report", str(tmp_path), "--picture", str(tmp_path / "plate.png")]) == 2
     assert "fields.vtkhdf" in capsys.readouterr().err
 

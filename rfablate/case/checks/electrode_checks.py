@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import electrode_roles, tines_of
@@ -58,6 +57,8 @@ def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
 
 def _distance(one: FloatArray, other: FloatArray) -> float:
     """Return the smallest distance between two sets of points [m]."""
+    from scipy.spatial import KDTree  # 0.1 s to import; needed for several applicators only
+
     return float(KDTree(one).query(other)[0].min(initial=np.inf)) if len(one) else np.inf
 
 
