@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _NAME = "rfablate"
@@ -34,6 +35,23 @@ class _Console(logging.StreamHandler):
             _Console.bar_drawn = False
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Go on without a reader: `| head -1` has seen enough."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+class _File(logging.FileHandler):
+    """Writes the log file; one that cannot be written, as on a full disk, is told once and stops no run."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say on standard error that the file lacks lines from here on."""
+        if not self.told:
+            self.told = True
+            print(f"warning: {self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr, flush=True)
+
 
 class _Lines(logging.Formatter):
     """Gives warnings and errors their level; information speaks for itself."""
@@ -58,7 +76,8 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
     logger.setLevel(logging.INFO if rank == 0 else logging.CRITICAL + 1)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # lines that do not fit on the disk
+            handler.close()
     if rank != 0:
         logger.addHandler(logging.NullHandler())
         return logger
@@ -67,7 +86,7 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
     console.setFormatter(_Lines())
     logger.addHandler(console)
     if path is not None:
-        file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
+        file = _File(path, mode="a" if append else "w", encoding="utf-8")
         file.setFormatter(_Lines("%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
         logger.addHandler(file)
     return logger

@@ -25,6 +25,8 @@ class Wish(IntEnum):
     NOTHING = 0
     CHECKPOINT = 1
     STOP = 2
+    FAULT = 3
+    """No signal: a file of the run cannot be written."""
 
 
 MEANING = {
@@ -100,6 +102,7 @@ def listen() -> None:
     """Have signals end the command with its own exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _raise)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # PETSc would abort where the reader of the output has gone
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
 
 

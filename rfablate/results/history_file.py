@@ -27,14 +27,20 @@ class HistoryFile:
             if not self._headed:
                 self._writer.writeheader()
         self._writer.writerow({key: "" if value is None else f"{value:.10g}" for key, value in row.items()})
-        self._file.flush()
+        self._flush()
 
     def size(self) -> int:
         """Force the rows to the disk and return how many bytes they are."""
-        self._file.flush()
+        self._flush()
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._file.name) from None

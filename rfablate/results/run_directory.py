@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
-from rfablate.errors import CaseError, Fault
+from rfablate.errors import CaseError, Fault, StorageError
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import KeptFrames
@@ -43,11 +44,16 @@ NAMES = (
 
 
 class RunDirectory:
-    """The open files of one run."""
+    """The open files of one run.
+
+    A file that cannot be written is not raised at once, on rank 0 alone, but kept as `fault` for all ranks to end with;
+    after it nothing more is written.
+    """
 
     def __init__(self, path: Path, history_bytes: int = 0) -> None:
         """Open the files of a prepared directory; so much of history.csv is kept."""
         self.path = path
+        self.fault: StorageError | None = None
         self._history = HistoryFile(path / "history.csv", history_bytes)
         self._fields: FieldsFile | None = None
         self._frames = KeptFrames(path / FRAMES)
@@ -67,7 +73,11 @@ class RunDirectory:
                 (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / FRAMES, ignore_errors=True)
         part = path / "case.toml.part"
-        part.write_text(dump_case(case), encoding="utf-8")
+        try:
+            part.write_text(dump_case(case), encoding="utf-8")
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path / "case.toml")) from None
         part.replace(path / "case.toml")
         return cls(path)
 
@@ -90,53 +100,105 @@ class RunDirectory:
         axisymmetric: bool,
     ) -> None:
         """Write the mesh [m] into fields.vtkhdf."""
-        self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
+        with self._kept("fields.vtkhdf"):
+            self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append the fields of time t [s]."""
         fields = self._fields
-        assert fields is not None
+        if fields is None or self.fault is not None:
+            return
         nodal, cells = columns("PointData", fields.n_points, nodal), columns("CellData", fields.n_cells, cells)
-        self._frames.keep(t, nodal, cells)
-        fields.append(t, nodal, cells)
+        with self._kept(f"the frame of t = {t:g} s"):
+            self._frames.keep(t, nodal, cells)
+            fields.append(t, nodal, cells)
 
     def take_up_frames(self, times: Collection[float]) -> None:
         """Append the frames of these times [s] that an earlier part of the run has written, and forget any others."""
-        assert self._fields is not None
         missing = set(times)
-        for frame in self._frames.take_up(times):
-            self._fields.append(*frame)
-            missing.discard(frame[0])
+        with self._kept("fields.vtkhdf"):
+            for frame in self._frames.take_up(times):
+                if self._fields is not None:
+                    self._fields.append(*frame)
+                missing.discard(frame[0])
         for t in sorted(missing):
             log.warning("the frame of t = %g s is lost: fields.vtkhdf goes without it", t)
 
     def history_row(self, row: Mapping[str, float | None]) -> None:
         """Append a row to history.csv."""
-        self._history.append(row)
+        if self.fault is None:
+            with self._kept("history.csv"):
+                self._history.append(row)
 
     def history_size(self) -> int:
         """Return how many bytes of history.csv are on the disk."""
-        return self._history.size()
+        size = 0
+        with self._kept("history.csv"):
+            size = self._history.size()
+        return size
 
-    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write checkpoint.h5."""
-        write_checkpoint(self.path, memory, arrays)
+    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Write checkpoint.h5 and return whether it is there; one that does not fit on the disk is a warning."""
+        if self.fault is not None:
+            return False
+        try:
+            write_checkpoint(self.path, memory, arrays)
+            return True
+        except FileNotFoundError as error:  # the directory is gone
+            self.fault = self.fault or self._storage_error("checkpoint.h5", error)
+        except OSError as error:
+            log.warning("no checkpoint: %s; the one before it stays", self._storage_text("checkpoint.h5", error))
+        return False
 
     def release(self) -> None:
         """Close the files of a run that has not come to its end; does nothing after `finish`."""
-        self._history.close()
+        with suppress(OSError):  # what was held back does not fit on the disk: that is told by now
+            self._history.close()
         if self._fields is not None:
             self._fields.leave()
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Close the files and write the summary, whose existence says that the run ended."""
-        self._history.close()
-        if self._fields is not None:
-            self._fields.close()
-        write_summary(self.path / "summary.json", summary)
+        """Close the files and write the summary, whose existence says that the run ended.
+
+        Raises:
+            StorageError: one of them cannot be written.
+        """
+        with self._kept("history.csv"):
+            self._history.close()
+        with self._kept("fields.vtkhdf"):
+            if self._fields is not None:
+                self._fields.close()
+        if self.fault is None:
+            with self._kept("summary.json"):
+                write_summary(self.path / "summary.json", summary)
+        if self.fault is not None:
+            raise self.fault
         if summary["status"] == "completed":
             self._frames.remove()
             (self.path / OLDER).unlink(missing_ok=True)
+
+    @contextmanager
+    def _kept(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.fault = self.fault or self._storage_error(name, error)
+
+    def _storage_error(self, name: str, error: OSError) -> StorageError:
+        resumed = "the run starts anew"
+        if any((self.path / each).is_file() for each in (NEWEST, OLDER)):
+            resumed = "goes on from the last checkpoint"
+        hint = f"make room, then `rfablate resume {self.path}`: {resumed}"
+        if not self.path.is_dir():
+            hint = "the run directory is gone, and the run with it"
+        return StorageError(f"{self._storage_text(name, error)}; {hint}")
+
+    def _storage_text(self, name: str, error: OSError) -> str:
+        try:
+            room = f"; {shutil.disk_usage(self.path).free / 2**20:.0f} MiB are free there"
+        except OSError:
+            room = ""
+        return f"{name} cannot be written in {self.path}: {error.strerror or error}{room}"
 
     def written(self) -> list[str]:
         """Return the names of the files that are there now, the page for people first."""
@@ -184,10 +246,10 @@ def ended(path: Path) -> str:
         found = "no case.toml in it" if path.is_dir() else "no such directory"
         near = near_path(path, lambda each: (each / "case.toml").is_file())
         raise CaseError([Fault(str(path), found, expected, near or "is the path right?")], "resume")
-    found = _summary(path)
-    if found is None or found.get("status") not in ("completed", "stopped"):
+    summary = _summary(path)
+    if summary is None or summary["status"] not in ("completed", "stopped"):
         return ""
-    return f"{found['status']}, {found.get('reason')}"
+    return f"{summary['status']}, {summary.get('reason')}"
 
 
 def _summary(path: Path) -> dict[str, Any] | None:

@@ -130,10 +130,22 @@ class Keeper:
     def see(self, state: State, wish: Wish) -> bool:
         """Write a checkpoint if one is due or any rank was asked for one; return whether the run is to stop."""
         mine = max(wish, Wish.CHECKPOINT if self._due(state.t) else Wish.NOTHING)
+        if self._files is not None and self._files.fault is not None:
+            mine = Wish.FAULT
         agreed = self._problem.domain.comm.allreduce(int(mine), op=MPI.MAX)
+        if agreed == Wish.FAULT:
+            self.raise_fault()
         if state.t > 0.0 and (agreed == Wish.STOP or (agreed and state.t < self._problem.generator.end)):
             self.write(state)
+        if agreed == Wish.STOP:
+            self.raise_fault()
         return bool(agreed == Wish.STOP)
+
+    def raise_fault(self) -> None:
+        """Raise on every rank the fault of a file that rank 0 could not write; does nothing without one."""
+        fault = self._problem.domain.comm.bcast(self._files.fault if self._files is not None else None)
+        if fault is not None:
+            raise fault
 
     def _due(self, t: float) -> bool:
         """Return whether a checkpoint is due by either schedule; rank 0's clock counts."""
@@ -153,14 +165,11 @@ class Keeper:
                 state, record.frame,
             )  # fmt: skip
             whole = collect(self._problem.domain, snapshot)
-            if self._files is not None and whole is not None:
-                try:
-                    self._files.checkpoint(*whole)
-                except OSError as error:  # a full disk: the run itself is well
-                    log.warning("no checkpoint at t = %g s: %s", state.t, error)
+            written = self._files is not None and whole is not None and self._files.checkpoint(*whole)
         self._t, self._at = state.t, time.monotonic()
         self._took = self._at - began
-        log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
+        if written:
+            log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
 
     def take_up(self, checkpoint: Checkpoint | None, output_times: Collection[float]) -> State:
         """Return the state to go on from and have everything as it was then; rank 0 has the checkpoint.

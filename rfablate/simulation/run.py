@@ -65,6 +65,7 @@ def run(
         CaseError: the directory holds a run already and `overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
         Interrupted: a signal asked it to stop; the directory holds what `resume` goes on from.
+        StorageError: a file cannot be written; the directory holds the checkpoints of before.
     """
     watch = Stopwatch()
     extensions.check(case)
@@ -119,6 +120,7 @@ def _carry_out(  # noqa: PLR0913
         if again:
             state = keeper.take_up(found, record.output_times)
         fault = _advance(problem, state, record, keeper, watch)
+        keeper.raise_fault()
         keeper.write(state)
         summary = record.close(state, fault, keeper.course)
         if extensions.names():
@@ -133,10 +135,11 @@ def _carry_out(  # noqa: PLR0913
             summary["warnings"] += [reason] if reason else []
         summary["timing_s"] = {**watch.seconds, "total": watch.total}
         card = ""
+        with watch.stage("write"):
+            on_root(comm, lambda: files.finish(summary) if files is not None else None)
         if files is not None:
-            with watch.stage("write"):
-                files.finish(summary)
-                if case.output.report:
+            if case.output.report:
+                with watch.stage("write"):
                     _draw_report(files.path)
             card = lesion_card(summary, str(files.path), files.written())
     finally:
