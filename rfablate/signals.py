@@ -26,6 +26,8 @@ class Wish(IntEnum):
     NOTHING = 0
     CHECKPOINT = 1
     STOP = 2
+    FAULT = 3
+    """No signal: a file of the run cannot be written."""
 
 
 MEANING = {
@@ -101,6 +103,7 @@ def listen() -> None:
     """Install handlers that end the command with exit code 6 after a stop signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _raise)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # PETSc aborts if the reader of the output has gone
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # before the first step there is no state for a checkpoint
 
 

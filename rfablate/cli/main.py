@@ -278,6 +278,12 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     except KeyboardInterrupt:
         say_error(comm, "interrupted")
         code = INTERRUPTED
+    except BrokenPipeError:  # the reader of the last lines, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"error: {path_error(error)}", file=sys.stderr)
+        code = CaseError.exit_code
     except BaseException:
         traceback.print_exc()
         code = 1

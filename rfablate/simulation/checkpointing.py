@@ -132,13 +132,30 @@ class Checkpointer:
         return str(self._run.files.path) if self._run.files is not None else "RUN"
 
     def after_step(self, state: State, request: Wish) -> bool:
-        """Write a checkpoint if one is due or any rank received a request; return whether the run has to stop."""
+        """Write a checkpoint if one is due or any rank received a request; return whether the run has to stop.
+
+        Raises:
+            StorageError: rank 0 could not write a file.
+        """
         mine = max(request, Wish.CHECKPOINT if self._due(state.t) else Wish.NOTHING)
+        if self._run.files is not None and self._run.files.fault is not None:
+            mine = Wish.FAULT
         agreed = self._run.problem.domain.comm.allreduce(int(mine), op=MPI.MAX)
+        if agreed == Wish.FAULT:
+            self.raise_fault()
         unfinished = state.t < self._run.problem.generator.end
         if state.t > 0.0 and (agreed == Wish.STOP or (agreed and unfinished)):
             self.write(state)
+        if agreed == Wish.STOP:
+            self.raise_fault()
         return bool(agreed == Wish.STOP)
+
+    def raise_fault(self) -> None:
+        """Raise on every rank the error of a file that rank 0 could not write; does nothing without one."""
+        files = self._run.files
+        fault = self._run.problem.domain.comm.bcast(files.fault if files is not None else None)
+        if fault is not None:
+            raise fault
 
     def _due(self, t: float) -> bool:
         """Return whether a checkpoint is due by simulated time, or by the clock of rank 0."""
@@ -159,14 +176,11 @@ class Checkpointer:
                 state, recorder.frame,
             )  # fmt: skip
             whole = collect(run.problem.domain, snapshot)
-            if run.files is not None and whole is not None:
-                try:
-                    run.files.checkpoint(*whole)
-                except OSError as error:  # a full disk does not stop the run
-                    log.warning("no checkpoint at t = %g s: %s", state.t, error)
+            written = run.files is not None and whole is not None and run.files.checkpoint(*whole)
         self._last_t, self._last_at = state.t, time.monotonic()
         self._took = self._last_at - began
-        log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
+        if written:
+            log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
 
     def restore(self, checkpoint: Checkpoint | None) -> State:
         """Return the state of a checkpoint, which rank 0 has, and restore solvers and monitors from it.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from tests.environment import clean_environment
@@ -16,24 +14,31 @@ ROOT = Path(__file__).parents[2]
 CASE = ROOT / "tests" / "mpi" / "cases" / "axisymmetric.toml"
 SLOW = ("time.max_step_s=0.01", "time.first_step_s=0.01")
 """Keys with which CASE takes thousands of steps."""
+LIMITED = """
+import resource, sys
+from mpi4py import MPI
+from rfablate.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+sys.exit(main())
+"""
 
 
 def begin(
     *arguments: str | Path, file_limit: int | None = None, env: Mapping[str, str] | None = None, cwd: Path = ROOT
 ) -> subprocess.Popen[str]:
-    """Start `rfablate ARGUMENTS`; file_limit: what no file may be larger than [bytes], as `ulimit -f` sets it."""
-    limit = None
-    if file_limit is not None:
-        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    """Start `rfablate ARGUMENTS`; file_limit: what no file may be larger than [bytes], as `ulimit -f` sets it.
+
+    MPI needs larger files than a case of a test: the limit is set when it has started.
+    """
+    command = ["-m", "rfablate"] if file_limit is None else ["-c", LIMITED.format(limit=file_limit)]
     return subprocess.Popen(
-        [sys.executable, "-m", "rfablate", *map(str, arguments)],
+        [sys.executable, *command, *map(str, arguments)],
         cwd=cwd,
         env=clean_environment() | {"PYTHONPATH": str(ROOT)} | dict(env or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        preexec_fn=limit,
     )
 
 
