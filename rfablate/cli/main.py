@@ -246,6 +246,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
 
     A rank that alone leaves would let the others wait for ever: it aborts them.
     """
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
     from mpi4py import MPI
 
     import rfablate.simulation.run  # noqa: F401 - a missing module is told before any rank sets to work

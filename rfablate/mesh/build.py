@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mpi4py import MPI
@@ -75,11 +76,9 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of everything the mesh depends on."""
-    import gmsh
-
     parts = {
         "recipe": RECIPE,
-        "gmsh": gmsh.__version__,
+        "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
         "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
@@ -91,6 +90,16 @@ def mesh_key(case: Case) -> str:
         "mesh": case.mesh.model_dump(by_alias=True),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def gmsh_version() -> str:
+    """Return Gmsh's version without loading the library where its package data is there."""
+    try:
+        return version("gmsh")
+    except PackageNotFoundError:
+        import gmsh
+
+        return str(gmsh.__version__)
 
 
 def cache_folder() -> Path:
