@@ -262,6 +262,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
     from mpi4py import MPI
 
     import rfablate.simulation.run  # noqa: F401 - report a missing module before any rank starts to work

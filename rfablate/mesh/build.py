@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mpi4py import MPI
@@ -80,11 +81,9 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    import gmsh
-
     parts = {
         "recipe": RECIPE,
-        "gmsh": gmsh.__version__,
+        "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
         "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
@@ -96,3 +95,13 @@ def mesh_key(case: Case) -> str:
         "mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def gmsh_version() -> str:
+    """Return the version of Gmsh, without loading the library if its package metadata is available."""
+    try:
+        return version("gmsh")
+    except PackageNotFoundError:
+        import gmsh
+
+        return str(gmsh.__version__)

@@ -20,6 +20,7 @@ from rfablate.lesion.continuity import Crossing
 from rfablate.lesion.measure import Lesion
 from rfablate.lesion.observer import Observation, StructureResult
 from rfablate.mesh._compat import DOLFINX_VERSION
+from rfablate.mesh.build import gmsh_version
 from rfablate.physics.boiling import BOILING
 from rfablate.physics.generator import GuardState
 from rfablate.physics.tissue import Tissue
@@ -195,12 +196,10 @@ def _tine(tine: Tine) -> dict[str, Any]:
 
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     """Return versions, sizes and the hash of the case."""
-    import gmsh
-
     return {
         "rfablate": __version__,
         "dolfinx": DOLFINX_VERSION,
-        "gmsh": gmsh.__version__,
+        "gmsh": gmsh_version(),
         "python": platform.python_version(),
         "ranks": ranks,
         "host_cores": os.cpu_count(),
