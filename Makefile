@@ -21,7 +21,7 @@ MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeo
 
 STAGES = lint types suite hpc mpi2 mpi3
 
-.PHONY: help bench gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
+.PHONY: help bench docs gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ mpi3: install
 bench: install ## benchmark B1 against FEniCSx as its tutorials teach it (ARGS="small medium --ranks 1")
 	$(BIN)/python -m hpc.bench $(ARGS)
 
+docs: install ## the site of docs/ into site/: warnings are errors, every link checked (opens offline: site/index.html)
+	@$(BIN)/python -c 'import material, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[docs]'
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q --strict
+	$(BIN)/python -m docs.site_check site
+
 glossary: install ## make docs/glossary.md again from the table of quantities
 	$(BIN)/python -m docs.glossary
 
@@ -84,5 +89,5 @@ test-matrix: ## install and test on Debian 13 and unstable, each in a fresh root
 	for suite in $(SUITES); do hpc/matrix/run.sh $$suite || exit 1; done
 
 clean: ## delete .venv, caches and runs (the compiled DOLFINx stays: ./install.sh --clean-cache)
-	rm -rf .venv runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv runs site .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
