@@ -71,6 +71,7 @@ docs: install ## the site of docs/ into site/: warnings are errors, every link c
 
 glossary: install ## make docs/glossary.md again from the table of quantities
 	$(BIN)/python -m docs.glossary
+	$(BIN)/python -m docs.reference_pages
 
 gallery: install ## run every case and make docs/gallery.md again (some 15 min; ARGS="trigeminal", ARGS=--kept)
 	$(BIN)/python -m docs.gallery $(ARGS)

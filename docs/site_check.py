@@ -1,6 +1,6 @@
 """Checks the built site: every internal link, picture and anchor exists, and no page asks another host for anything.
 
-    python -m docs.site_check site
+python -m docs.site_check site
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """MkDocs hook: pages made of files outside docs/, and links that lead to repository files.
 
 The repository is readable on its own: READMEs and pages of docs/ link to each other by relative paths. On the site the
-READMEs in ORIGINS and those of the cases are pages, too. Links to them are rewritten; other files that pages link to are
-copied to `files/`; a link to a folder without a page becomes plain text.
+READMEs in ORIGINS and those of the cases are pages, too. Links to them are rewritten; other files that pages link to
+are copied to `files/`; a link to a folder without a page becomes plain text.
 """
 
 from __future__ import annotations
