@@ -19,8 +19,8 @@ Every public name of `import rfablate as rfa`. Nothing is imported before it is 
 `run` and `resume` works. [Python](python.md) shows how they go together.
 
 Attributes of the tables (`Case`, domains, structures, applicators, generators) are shown under their names in Python.
-Their arguments are the keys of the [case file](case_file.md), with the unit: `rfa.Sphere(radius_mm=3, ...)` has the
-attribute `radius` [m].
+Their arguments are the keys of the [case file](case_file.md), which is the `alias` where one is shown:
+`rfa.Sphere(radius_mm=3, ...)` has the attribute `radius` [m].
 """
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
@@ -50,11 +50,8 @@ def api_page() -> str:
     parts = [API_HEAD]
     for title, names in GROUPS.items():
         parts.append(f"## {title}\n")
-        parts += [f"### rfa.{name}\n\n::: {_place(name)}\n    options:\n{_OPTIONS}" for name in names.split()]
+        parts += [f"::: {_place(name)}\n    options:\n      heading: rfa.{name}\n" for name in names.split()]
     return "\n".join(parts)
-
-
-_OPTIONS = "      show_root_heading: false\n      show_root_toc_entry: false\n      heading_level: 4\n"
 
 
 def _place(name: str) -> str:

@@ -96,7 +96,7 @@ def case_page(readme: str) -> str:
     name = readme.split("/")[1]
     folder = ROOT / "cases" / name
     text = (folder / "README.md").read_text(encoding="utf-8")
-    title, rest = text.split("\n", 1)
+    title, rest = references_as_list(text).split("\n", 1)
     if (ROOT / "docs" / "pictures" / f"{name}.png").is_file():
         question, gap, below = rest.strip().partition("\n\n")
         rest = f"\n{question}\n\n![{title.removeprefix('# ')}](../../docs/pictures/{name}.png){gap}{below}"
@@ -105,6 +105,20 @@ def case_page(readme: str) -> str:
         if file.name != "expected.toml":
             parts.append(f"## {file.name}\n\n```toml\n{file.read_text(encoding='utf-8').rstrip()}\n```\n")
     return "\n".join(parts)
+
+
+def references_as_list(text: str) -> str:
+    """Return a README with each paragraph "1. A. 2. B." as a list of one item a line, which Markdown needs."""
+    paragraphs = text.split("\n\n")
+    for number, paragraph in enumerate(paragraphs):
+        if not paragraph.startswith("1. "):
+            continue
+        items, rest = [], " ".join(paragraph.split())
+        while found := re.search(rf" (?={len(items) + 2}\. )", rest):
+            items.append(rest[: found.start()])
+            rest = rest[found.end() :]
+        paragraphs[number] = "\n".join([*items, rest])
+    return "\n\n".join(paragraphs)
 
 
 def command_page() -> str:
