@@ -1,4 +1,4 @@
-"""The page of the library's applicators: sheets of the cannulae, a picture of each other electrode."""
+"""Makes docs/applicators.md: one sheet per family of cannulae, one picture per other electrode of the library."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from rfablate.report.applicator_pictures import write_picture, write_sheet
 HERE = Path(__file__).parent
 FAMILIES = {
     "sharp": ("Sharp cannulae, solid", ""),
-    "sharp-tube": ("Sharp cannulae as tubes, cut", "-tube"),
+    "sharp-tube": ("Sharp cannulae as tubes, in section", "-tube"),
     "blunt": ("Blunt cannulae, solid", "-blunt"),
-    "blunt-tube": ("Blunt cannulae as tubes, cut", "-blunt-tube"),
+    "blunt-tube": ("Blunt cannulae as tubes, in section", "-blunt-tube"),
 }
-"""File of each sheet -> its title and the end of its models' names, after gauge and tip."""
+"""Sheet file -> its title and the suffix of its model names after gauge and tip length."""
 HEAD = """# Applicators
 
-All models of the library, drawn by the functions behind `rfablate library applicators --pictures DIR`, which writes a
-larger picture of each. Light: bare and active; dark: insulated; dot: temperature sensor.
-Made by `make gallery`.
+All applicator models of the library. Light: active (bare) metal; dark: insulated shaft; dot: temperature sensor.
+`rfablate library applicators --pictures DIR` writes a larger picture of each model. `make gallery` generates this page.
 
 ## Cannulae
 
-`cannula-<gauge>g-<tip>mm`, sharp as it is, `-blunt`, `-tube` or `-blunt-tube`.
-Tips shorter than their bevel are left out.
+Model names: `cannula-<gauge>g-<tip>mm` for a sharp cannula, with the suffix `-blunt`, `-tube` or `-blunt-tube` for the
+other families. Combinations whose active tip is shorter than the bevel do not exist.
 """
 
 
 def families() -> tuple[dict[str, list[str]], list[str]]:
-    """Return the names on each sheet, and those that have a picture of their own."""
+    """Return the model names on each sheet, and those with a separate picture."""
     names = applicator_names()
     sheets: dict[str, list[str]] = {file: [] for file in FAMILIES}
     alone = []

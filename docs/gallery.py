@@ -1,9 +1,9 @@
-"""Runs the shipped cases and makes the gallery: docs/gallery.md, docs/applicators.md and their pictures.
+"""Runs the shipped cases and generates docs/gallery.md, docs/applicators.md and their pictures.
 
     python -m docs.gallery [CASE ...] [--kept]
 
-Runs are written to `runs/gallery`; with --kept those that are there serve again. What the runs gave stands in
-docs/gallery.json, one entry a case; the pages are made from it, so that single cases can be brought up to date.
+Runs are written to `runs/gallery`; --kept reuses the runs that exist there. Results are stored in docs/gallery.json,
+one entry per case. The pages are generated from this file, so that single cases can be updated.
 """
 
 from __future__ import annotations
@@ -39,20 +39,22 @@ RUNS = HERE.parent / "runs" / "gallery"
 PICTURES = HERE / "pictures"
 RECORD = HERE / "gallery.json"
 APPLICATORS = "applicators"
-"""Asked for like a case: the page of the library's applicators."""
+"""Accepted in place of a case name: the page of the library's applicators."""
 NUMBERS = 3
-"""Numbers a case shows: the first of its expected.toml."""
+"""Count of numbers shown for each case: the first entries of its expected.toml."""
 
 
 def main() -> None:
-    """Bring the entries and pictures of the asked cases up to date, and the page of the applicators."""
+    """Update the entries and pictures of the requested cases, and the page of the applicators."""
     names = sorted(folder.name for folder in CASES.iterdir() if folder.is_dir())
-    parser = argparse.ArgumentParser(prog="python -m docs.gallery", description="Make docs/gallery.md.")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="only these (default: all)")
-    parser.add_argument("--kept", action="store_true", help="show the runs in runs/gallery instead of new ones")
+    parser = argparse.ArgumentParser(
+        prog="python -m docs.gallery", description="Generate docs/gallery.md and docs/applicators.md."
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="update only these cases (default: all)")
+    parser.add_argument("--kept", action="store_true", help="reuse the runs in runs/gallery")
     args = parser.parse_args()
     if unknown := sorted({*args.cases} - {*names, APPLICATORS}):
-        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join([*names, APPLICATORS])}")
+        parser.error(f"unknown case: {', '.join(unknown)}; known: {', '.join([*names, APPLICATORS])}")
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     PICTURES.mkdir(exist_ok=True)
     asked = args.cases or [*names, APPLICATORS]
@@ -66,19 +68,19 @@ def main() -> None:
 
 
 def _write(record: dict[str, Any]) -> None:
-    """Write the record and the page of it: after every case, so that a run that is stopped loses one."""
+    """Write the record and its page; called after every case, so that an interruption loses at most one case."""
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (HERE / "gallery.md").write_text(gallery_page(record), encoding="utf-8")
 
 
 def _rfablate(*arguments: str) -> None:
     command = [sys.executable, "-m", "rfablate", *arguments]
-    if subprocess.run(command, cwd=HERE.parent).returncode not in (0, 5):  # 5: a structure over its limit, a result
+    if subprocess.run(command, cwd=HERE.parent).returncode not in (0, 5):  # 5: a structure exceeds its limit
         raise SystemExit(f"failed: {' '.join(command)}")
 
 
 def _case(name: str, kept: bool) -> dict[str, Any]:
-    """Run a case, and before it those it starts from; draw it and return its entry."""
+    """Run a case after the cases it starts from, draw it, and return its entry."""
     files = {name: CASES / name / "case.toml"}
     files = {f"{name}_{Path(file).stem}": CASES / name / file for file in EARLIER.get(name, ())} | files
     start: list[str] = []
@@ -108,7 +110,7 @@ def _case(name: str, kept: bool) -> dict[str, Any]:
 
 
 def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
-    """Return a number of a summary with its error bar, None where the run tells none."""
+    """Return a number of a summary with its error bar; None where the run reports no error bar."""
     value: Any = summary
     for part in key.split("."):
         value = value[part]
@@ -117,7 +119,7 @@ def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _study(name: str, kept: bool) -> dict[str, Any]:
-    """Run a study that has a trends.py; draw that and return its entry."""
+    """Run a study that has a trends.py, draw its trends, and return its entry."""
     folder = RUNS / name
     if not kept:
         _rfablate("study", str(CASES / name), "-o", str(folder))
@@ -143,7 +145,7 @@ def _study(name: str, kept: bool) -> dict[str, Any]:
 
 
 def store(picture: Path, target: Path) -> None:
-    """Write a picture with 256 colours, a third of its size: those of keys exactly, the frequent, the rest covered."""
+    """Write a picture with a palette of 256 colours, a third of the file size; colours of legends are kept exactly."""
     exact = ["#ffffff", style.INK, style.MUTED, style.METAL_ACTIVE, style.METAL_SHAFT, style.RING, LESION]
     exact += [*style.RULE_COLOURS, *(colour for colours in style.ROLE_COLOURS.values() for colour in colours)]
     image = Image.open(picture).convert("RGB")
@@ -151,7 +153,7 @@ def store(picture: Path, target: Path) -> None:
     often = image.quantize(216 - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
     palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
     nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
-    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's own search is not exact
+    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's nearest-colour search is not exact
     small.putpalette(palette.tolist())
     small.save(target, optimize=True)
 

@@ -1,4 +1,4 @@
-"""Makes docs/glossary.md of the table of quantities (`python -m docs.glossary`); a test compares the two."""
+"""Generates docs/glossary.md from the table of quantities (`python -m docs.glossary`); a test compares both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ axis midway between them.
 
 
 def glossary() -> str:
-    """Return the page."""
+    """Return the text of docs/glossary.md."""
     parts = [HEAD, "## Terms\n"]
     parts += [f"**{name[:1].upper()}{name[1:]}.** {text}\n" for name, text in TERMS.items()]
     parts += [_section("Lesion, for each rule", (*LESION, *JOINING)), _section("Structures", STRUCTURE)]

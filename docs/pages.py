@@ -1,4 +1,4 @@
-"""The gallery's page, made of its record, the cases' READMEs and nothing else. Pure."""
+"""Generates the gallery page from docs/gallery.json and the READMEs of the cases. Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ HERE = Path(__file__).parent
 CASES = HERE.parent / "cases"
 HEAD = """# Gallery
 
-Every shipped case, what it asks and what it gave. `make gallery` makes this page, its numbers and its pictures
-(`make gallery ARGS=trigeminal` one case's); nothing in it is typed. Left: the lesion in three dimensions at the end;
-right: the temperature on a slice at the end of heating, with isotherms in °C. ± is the numerical error bar: how far a
-number moves on a mesh twice as coarse with longer steps. It says nothing about tissue values, by far the larger
-uncertainty. These numbers are no evidence that the model is right: what is compared with measurements stands in each
-case's README. Wall times were taken beside other work, with meshes from the cache where it had them.
+All shipped cases with their question and results. `make gallery` generates this page with its numbers and pictures
+(`make gallery ARGS=trigeminal` updates one case). Left picture: the lesion in 3-D at the end of the run. Right picture:
+the temperature on a slice at the end of heating, with isotherms in °C. ± is the numerical error bar, the change of a
+number on a mesh twice as coarse with longer time steps. It does not include the uncertainty of the tissue properties,
+which is much larger. These numbers are not a validation; the README of each case describes comparisons with
+measurements. Wall times were measured while other programs were running, with meshes from the cache where available.
 
-The applicators of the library are drawn in [applicators.md](applicators.md).
+[applicators.md](applicators.md) shows the applicators of the library.
 """
 
 
 def gallery_page(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return gallery.md of what the runs gave, a section a case."""
+    """Return the text of gallery.md, one section per case."""
     return "\n".join([HEAD, *(_section(name, entry) for name, entry in record.items())])
 
 
@@ -48,7 +48,7 @@ def _section(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def question(name: str) -> str:
-    """Return what a case asks: its README's first paragraph up to the first question mark, links from docs/."""
+    """Return the question of a case: its README's first paragraph up to the first question mark, links from docs/."""
     text = (CASES / name / "README.md").read_text(encoding="utf-8")
     asked = re.sub(r"\s+", " ", text.split("\n", 1)[1].strip().partition("?")[0]) + "?"
     return re.sub(r"\]\(\.\./", "](../cases/", re.sub(r"(\]\(\.\./[\w]+)\)", r"\1/README.md)", asked))
@@ -64,7 +64,7 @@ def _numbers(entry: Mapping[str, Any]) -> list[str]:
 
 
 def number_text(item: Mapping[str, Any]) -> str:
-    """Return a number with its error bar and unit, as the page shows it."""
+    """Return a number with its error bar and unit, as shown on the page."""
     _, unit, scale, digits = label(item["key"])
     value = scale * item["value"]
     text = number(value, 0 if abs(value) >= 1000 else digits)
@@ -74,7 +74,7 @@ def number_text(item: Mapping[str, Any]) -> str:
 
 
 def label(key: str) -> tuple[str, str, float, int]:
-    """Return what a key of summary.json is in words, its unit here, what it is multiplied by, and its decimals."""
+    """Return for a key of summary.json its label, the unit shown, the factor to that unit, and the decimals."""
     parts = key.split(".")
     if parts[0] == "lesion":
         quantity = {each.key: each for each in METRICS}[parts[2]]
@@ -83,12 +83,14 @@ def label(key: str) -> tuple[str, str, float, int]:
     if parts[0] == "structures":
         measure, unit, scale, digits = {
             "covered_fraction": ("inside the lesion", "%", 100.0, 0),
-            "max_degC": ("hottest", "°C", 1.0, 1),
+            "max_degC": ("maximum temperature", "°C", 1.0, 1),
             "coagulated_length_mm": ("coagulated length", "mm", 1.0, 1),
         }[parts[2]]
         return f"`{parts[1]}`, {measure}", unit, scale, digits
     if parts[:2] == ["repeat", "volume_mm3"]:
-        when = {"before": "before this treatment", "added": "added by it", "after": "of all treatments"}[parts[3]]
+        when = {"before": "before this treatment", "added": "added by this treatment", "after": "after all treatments"}[
+            parts[3]
+        ]
         return f"{rule_label(parts[2])}, volume {when}", "mm³", 1.0, 1
     name, unit = split_unit(parts[-1])
     of = "" if parts[0] == "electric" else f"{' '.join(parts[:-1])}, "
@@ -99,12 +101,12 @@ def _trends(entry: Mapping[str, Any]) -> list[str]:
     rows = [
         f"| {t['title']} | {span(t['published'], t['unit'])} | {span(t['seen'], t['unit'])} |" for t in entry["trends"]
     ]
-    key = "Grey: the printed range; dots: this program, one a gauge and tip."
-    return [key, "", "| trend | printed | here, all gauges and tips |", "|---|---|---|", *rows]
+    key = "Grey: published range; dots: computed values, one per gauge and tip length."
+    return [key, "", "| trend | published | computed, all gauges and tips |", "|---|---|---|", *rows]
 
 
 def span(limits: tuple[float, float], unit: str) -> str:
-    """Return a range as the READMEs write it: gains with their sign."""
+    """Return a range in the format of the READMEs: percentages with their sign."""
     if unit == "%":
         return f"{limits[0]:+.0f} to {limits[1]:+.0f} %"
     return f"{limits[0]:.2g} to {limits[1]:.2g} {unit}"

@@ -1,4 +1,4 @@
-"""Lesions of radiofrequency electrodes in tissue: electric field, bioheat, control and damage on FEniCSx.
+"""Prediction of radiofrequency ablation lesions: electric field, bioheat, generator control and damage on FEniCSx.
 
     import rfablate as rfa
 
@@ -7,7 +7,7 @@
     result = rfa.run(hotter, "runs/hotter")
     result.lesion["isotherm_50C"].width_mm
 
-The names below are the public interface; nothing is imported before it is used.
+The names below are the public interface. Each name is imported at first use.
 """
 
 from importlib import import_module
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
+    from rfablate.api.evidence import converge
+    from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import MeshDomain as UserMesh
     from rfablate.case.tables.schema import Case
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
+    from rfablate.evidence.converge_case import ConvergedNumber, Convergence
+    from rfablate.evidence.grid_convergence import Estimate
     from rfablate.physics.damage import Arrhenius
     from rfablate.physics.library import tissue as library_tissue
     from rfablate.physics.tissue import Tissue
@@ -48,16 +52,22 @@ if TYPE_CHECKING:
 _GENERATORS = "rfablate.case.tables.generator_tables"
 _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
+    "converge": "rfablate.api.evidence",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
     "resume": "rfablate.api.run_case",
     "run": "rfablate.api.run_case",
     "Fields": "rfablate.api.run_result",
     "RunResult": "rfablate.api.run_result",
+    "explain": "rfablate.api.file_keys",
+    "schema": "rfablate.api.file_keys",
     "StudyResult": "rfablate.api.studies",
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",
     "run_study": "rfablate.api.studies",
+    "Convergence": "rfablate.evidence.converge_case",
+    "ConvergedNumber": "rfablate.evidence.converge_case",
+    "Estimate": "rfablate.evidence.grid_convergence",
     "Case": "rfablate.case.read.case_file",
     "Extensions": "rfablate.problem.extensions",
     "Arrhenius": "rfablate.physics.damage",
@@ -95,18 +105,22 @@ _PUBLIC = {
     "RunSummary": "rfablate.results.summary_models",
     "StructureResult": "rfablate.results.summary_models",
 }
-"""Where each public name is: its module, and its name there where that is another one."""
+"""Public name -> `module`, or `module:name` where the object has another name in its module."""
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Return a public object; imports it at first use.
+
+    Raises:
+        AttributeError: the name is not public.
+    """
     if name not in _PUBLIC:
         raise AttributeError(f"module 'rfablate' has no attribute {name!r}")
-    module, _, there = _PUBLIC[name].partition(":")
-    found = globals()[name] = getattr(import_module(module), there or name)
-    return found
+    module, _, original_name = _PUBLIC[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), original_name or name)
+    return value
 
 
 def __dir__() -> list[str]:

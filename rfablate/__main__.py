@@ -1,4 +1,4 @@
-"""`python -m rfablate`."""
+"""Entry point of `python -m rfablate`."""
 
 import sys
 

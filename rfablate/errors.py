@@ -1,4 +1,4 @@
-"""The ways a run can end early. Each message says what was found, what was expected, where, and what to try."""
+"""Errors of a run. Each message has the location, what was found, what was expected and what to try."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a case: where it stands, what was found, what is allowed, what to try."""
+    """One fault of a case: its location, what was found, what is expected, what to try."""
 
     where: str
     found: str
@@ -16,7 +16,7 @@ class Fault:
     suggestion: str = ""
 
     def __str__(self) -> str:
-        """Return the fault as the one or two lines a user reads."""
+        """Return the fault as one line of text, with a second line for the suggestion."""
         line = (
             f"{self.where}: {self.found}; expected {self.expected}" if self.expected else f"{self.where}: {self.found}"
         )
@@ -24,47 +24,47 @@ class Fault:
 
 
 class RfablateError(Exception):
-    """Base of all errors a user can meet; `exit_code` is what the command line returns."""
+    """Base class of all errors shown to users; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class CaseError(RfablateError):
-    """The case is wrong; carries every fault found, not only the first."""
+    """The case is invalid; `faults` holds every fault found, not only the first."""
 
     exit_code = 2
 
     def __init__(self, faults: Sequence[Fault], source: str = "case") -> None:
-        """Take all faults of the case read from `source`."""
+        """Store all faults of the case that was read from `source`."""
         self.faults = tuple(faults)
         self.source = source
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in {source}"
         super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
 
     def __reduce__(self) -> tuple[type[CaseError], tuple[tuple[Fault, ...], str]]:
-        """Pickle by what it was made from, so that it can be broadcast to other ranks."""
+        """Return the constructor arguments, so that the error can be pickled and broadcast to other ranks."""
         return CaseError, (self.faults, self.source)
 
 
 class MeshError(RfablateError):
-    """The mesh could not be made, read or mapped to tissues and surfaces."""
+    """The mesh could not be generated, read or mapped to tissues and surfaces."""
 
     exit_code = 3
 
 
 class SolveError(RfablateError):
-    """A linear solve did not converge or a field went non-finite."""
+    """A linear solve did not converge, or a field has non-finite values."""
 
     exit_code = 4
 
 
 class Interrupted(RfablateError):
-    """A signal asked the run to stop; it can be resumed."""
+    """The run was stopped by a signal; it can be resumed."""
 
     exit_code = 6
 
 
 class StepError(RfablateError):
-    """The time step fell to its lower limit without meeting the tolerance."""
+    """The time step reached its lower limit and the error is still above the tolerance."""
 
     exit_code = 4

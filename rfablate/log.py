@@ -1,4 +1,4 @@
-"""The one logger, which speaks on rank 0 only, and the progress of a run on a terminal or in a log."""
+"""The logger of the package, which writes on rank 0 only, and the progress display of a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ _NAME = "rfablate"
 _LINE_EVERY = 5.0
 """Wall time between plain progress lines [s]."""
 _DRAW_EVERY = 0.1
-"""Wall time between drawings of the bar [s]."""
+"""Wall time between updates of the progress bar [s]."""
 _BAR_CELLS = 24
 _CLEAR = "\r\033[K"
-_LAUNCHED = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID")
-"""Set in ranks by MPI launchers."""
+_LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID")
+"""Environment variables that MPI launchers set for each rank."""
 
 
 class _Console(logging.StreamHandler):
-    """Prints messages, over a progress bar where one is drawn; leaves out what is for the file only."""
+    """Handler that prints messages to the terminal.
+
+    It clears a drawn progress bar first and skips messages that are meant for the log file only.
+    """
 
     bar_drawn = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message on a line of its own."""
+        """Print the message on its own line."""
         if getattr(record, "file_only", False):
             return
         if _Console.bar_drawn:
@@ -35,23 +38,23 @@ class _Console(logging.StreamHandler):
         super().emit(record)
 
 
-class _Lines(logging.Formatter):
-    """Gives warnings and errors their level; information speaks for itself."""
+class _LevelFormatter(logging.Formatter):
+    """Formatter that puts the level in front of warnings and errors."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the message, after its level where that is above information."""
+        """Return the message, preceded by its level where the level is above INFO."""
         text = super().format(record)
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
 def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, append: bool = False) -> logging.Logger:
-    """Return the package's logger, set up for this rank; a second call replaces the first one's settings.
+    """Return the package's logger, configured for this rank. A second call replaces the earlier settings.
 
     Args:
-        rank: only rank 0 prints and writes.
-        path: file that gets every message as a plain line with its time, overwritten; None for no file.
-        quiet: print warnings and errors only (the file gets everything).
-        append: go on at the end of the file instead.
+        rank: MPI rank; only rank 0 prints and writes.
+        path: log file, which receives every message with a time stamp; None for no file.
+        quiet: print only warnings and errors; the log file still receives every message.
+        append: append to the log file instead of overwriting it.
     """
     logger = logging.getLogger(_NAME)
     logger.propagate = False
@@ -64,30 +67,36 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
         return logger
     console = _Console(sys.stdout)
     console.setLevel(logging.WARNING if quiet else logging.INFO)
-    console.setFormatter(_Lines())
+    console.setFormatter(_LevelFormatter())
     logger.addHandler(console)
     if path is not None:
         file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
-        file.setFormatter(_Lines("%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+        file.setFormatter(_LevelFormatter("%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
         logger.addHandler(file)
     return logger
 
 
 class Progress:
-    """Shows how far a run is: a bar on a terminal, elsewhere and in the log file a line every few seconds."""
+    """Progress display of a run: a bar on a terminal; otherwise, and in the log file, a line every few seconds."""
 
     def __init__(self, total_s: float, enabled: bool, begun_s: float = 0.0) -> None:
-        """Start the clock of a run of `total_s` [s] from `begun_s` on; does nothing where not `enabled`."""
+        """Start the display.
+
+        Args:
+            total_s: simulated time at the end of the run [s].
+            enabled: False switches the display off.
+            begun_s: simulated time at which this part of the run starts [s].
+        """
         self._total, self._begun = total_s, begun_s
         self._enabled = enabled
         self._log = logging.getLogger(_NAME)
         self._bar = enabled and _is_terminal() and not _is_quiet()
         self._start = self._last_line = time.monotonic()
         self._last_draw = -math.inf
-        self._unsaid = ""
+        self._pending = ""
 
     def update(self, t: float, sensor_degC: float, power_W: float, impedance_ohm: float, dt_s: float) -> None:
-        """Show the step that ended at `t` [s] after `dt_s` [s]; a value that does not exist is NaN."""
+        """Show the step of length `dt_s` [s] that ended at time `t` [s]; NaN marks a value that does not exist."""
         if not self._enabled:
             return
         now = time.monotonic()
@@ -95,27 +104,30 @@ class Progress:
         if self._bar and (now - self._last_draw >= _DRAW_EVERY or t >= self._total):
             self._draw(t, values, now)
             self._last_draw = now
-        self._unsaid = f"t = {t:.4g} of {self._total:g} s, step {dt_s:.3g} s, {values}{self._left(t, now)}"
+        self._pending = f"t = {t:.4g} of {self._total:g} s, step {dt_s:.3g} s, {values}{self._remaining(t, now)}"
         if now - self._last_line >= _LINE_EVERY:
-            self._say(now)
+            self._log_pending(now)
 
     def close(self) -> None:
-        """Say the last step and leave the terminal's line."""
+        """Log the last step and end the line of the progress bar."""
         if not self._enabled:
             return
         if self._bar and _Console.bar_drawn:
             sys.stdout.write("\n")
             sys.stdout.flush()
             _Console.bar_drawn = False
-        if self._unsaid:
-            self._say(time.monotonic())
+        if self._pending:
+            self._log_pending(time.monotonic())
 
-    def _say(self, now: float) -> None:
-        self._log.info(self._unsaid, extra={"file_only": self._bar})
-        self._unsaid, self._last_line = "", now
+    def _log_pending(self, now: float) -> None:
+        self._log.info(self._pending, extra={"file_only": self._bar})
+        self._pending, self._last_line = "", now
 
-    def _left(self, t: float, now: float) -> str:
-        """Return the wall time left as text, judged by the run so far; '' during its short first steps."""
+    def _remaining(self, t: float, now: float) -> str:
+        """Return the estimated remaining wall time as text; '' during the short first steps of a run.
+
+        The estimate assumes a constant ratio of wall time to simulated time.
+        """
         elapsed = now - self._start
         done = t - self._begun
         if not 0.05 * self._total < done < self._total - self._begun or elapsed < 1.0:
@@ -128,20 +140,20 @@ class Progress:
         fraction = min(1.0, t / self._total) if self._total > 0.0 else 1.0
         full = int(fraction * _BAR_CELLS)
         cells = "#" * full + "-" * (_BAR_CELLS - full)
-        sys.stdout.write(f"{_CLEAR}[{cells}] {t:6.1f} / {self._total:g} s  {values}{self._left(t, now)}")
+        sys.stdout.write(f"{_CLEAR}[{cells}] {t:6.1f} / {self._total:g} s  {values}{self._remaining(t, now)}")
         sys.stdout.flush()
         _Console.bar_drawn = True
 
 
 def _is_terminal() -> bool:
-    """Return whether somebody watches standard output.
+    """Return whether standard output is shown on a terminal.
 
-    Launchers give every rank a terminal of its own, whatever their output goes to: there the launcher's own
-    standard output decides, and where that cannot be seen it is taken for a file.
+    MPI launchers give every rank its own pseudo-terminal, even where their own output goes to a file. Under a
+    launcher the launcher's standard output decides; where it cannot be inspected it counts as a file.
     """
     if not sys.stdout.isatty():
         return False
-    if not any(name in os.environ for name in _LAUNCHED):
+    if not any(name in os.environ for name in _LAUNCHER_VARIABLES):
         return True
     try:
         return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))

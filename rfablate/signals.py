@@ -1,9 +1,10 @@
-"""What signals ask of a run: SIGUSR1 a checkpoint, SIGUSR2, SIGTERM and SIGINT a checkpoint and the end.
+"""Signal handling: SIGUSR1 requests a checkpoint; SIGUSR2, SIGTERM and SIGINT request a checkpoint and a stop.
 
-mpirun and srun hand SIGUSR1 and SIGUSR2 on to the ranks and wait; after SIGTERM mpirun may kill them a second later.
+mpirun and srun forward SIGUSR1 and SIGUSR2 to the ranks and wait. After SIGTERM, mpirun may kill the ranks one second
+later.
 
-A signal may reach one rank alone or each at another time; `Requests` only remembers it, and the ranks agree about it
-between two steps (see keeper.py).
+A signal may reach only one rank, or reach the ranks at different times. `Requests` therefore only stores the request;
+the ranks agree on it between two time steps (`simulation/checkpointing.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 
 class Wish(IntEnum):
-    """The greater wish of several ranks is that of all."""
+    """Request made by a signal. Where ranks have different requests, the largest value applies to all of them."""
 
     NOTHING = 0
     CHECKPOINT = 1
@@ -36,51 +37,51 @@ MEANING = {
 
 
 class Requests:
-    """Takes the signals over inside its `with` block; outside they are what they were before.
+    """Context manager that stores the requests of signals; it restores the earlier signal handlers at exit.
 
-    The second signal to stop does not wait for the step's end: it goes to the handler from before, or raises
-    KeyboardInterrupt where that was none of Python's.
-    Python gives signals to the main thread only: in another one nothing is taken over.
+    A second stop signal does not wait for the end of the step: the earlier handler is called, or KeyboardInterrupt
+    is raised where the earlier handler is not a Python function.
+    Python delivers signals to the main thread only. In any other thread the handlers stay unchanged.
     """
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
-        self._wish = Wish.NOTHING
+        """Start without a stored request."""
+        self._request = Wish.NOTHING
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Requests:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.getsignal(number) for number in MEANING}
             for number in MEANING:
-                signal.signal(number, self._note)
+                signal.signal(number, self._store)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler or signal.SIG_DFL)  # None: one that was not set from Python
+            signal.signal(number, handler or signal.SIG_DFL)  # None: the handler was not set from Python
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        asked = MEANING[signal.Signals(number)]
+    def _store(self, number: int, frame: FrameType | None) -> None:
+        request = MEANING[signal.Signals(number)]
         before = self._before[signal.Signals(number)]
-        if asked is Wish.STOP and self._wish is Wish.STOP:
+        if request is Wish.STOP and self._request is Wish.STOP:
             if not callable(before):  # ignored or default, as in a shell's background job
                 raise KeyboardInterrupt
             before(number, frame)
-        self._wish = max(self._wish, asked)
+        self._request = max(self._request, request)
 
     def take(self) -> Wish:
-        """Return what this rank was asked since the last call."""
-        wish, self._wish = self._wish, Wish.NOTHING
-        return wish
+        """Return this rank's request since the last call, and clear it."""
+        request, self._request = self._request, Wish.NOTHING
+        return request
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Keep the handlers as they are through a block that replaces them in C, as `gmsh.initialize` does with SIGTERM's.
+    """Restore the signal handlers after a block that replaces them in C, as `gmsh.initialize` does for SIGTERM.
 
-    A signal that arrives within the block is delivered after it.
+    A signal that arrives inside the block is delivered after it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -97,16 +98,16 @@ def kept() -> Iterator[None]:
 
 
 def listen() -> None:
-    """Have signals end the command with its own exit code."""
+    """Install handlers that end the command with exit code 6 after a stop signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _raise)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for a checkpoint: before the first step there is none
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # before the first step there is no state for a checkpoint
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt; a little later where it would not arrive.
+    """Raise KeyboardInterrupt, or set a timer that raises it 10 ms later where it would be lost now.
 
-    Python drops it in a finaliser and in a weak callback; pydantic makes it an error of its own.
+    Python discards exceptions in finalisers and in weak-reference callbacks; pydantic converts them to its own errors.
     """
     inner = frame
     while inner is not None:

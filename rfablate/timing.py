@@ -1,4 +1,4 @@
-"""Wall time by stage."""
+"""Wall time of each stage of a run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up the wall time spent in named stages [s]; stages do not nest."""
+    """Sums the wall time of named stages [s]; stages must not be nested."""
 
     def __init__(self) -> None:
-        """Start the total."""
+        """Start measuring the total time."""
         self.seconds: dict[str, float] = defaultdict(float)
         self._start = time.perf_counter()
 
@@ -26,12 +26,12 @@ class Stopwatch:
             self.seconds[name] += time.perf_counter() - start
 
     def add(self, seconds: Mapping[str, float], total: float) -> None:
-        """Count what an earlier part of the run took, by stage and in all [s]."""
-        for name, took in seconds.items():
-            self.seconds[name] += took
+        """Add the wall times of an earlier part of the run, by stage and in total [s]."""
+        for name, duration in seconds.items():
+            self.seconds[name] += duration
         self._start -= total
 
     @property
     def total(self) -> float:
-        """Wall time since the stopwatch was made [s]."""
+        """Total wall time, including earlier parts of the run [s]."""
         return time.perf_counter() - self._start

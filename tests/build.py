@@ -20,7 +20,7 @@ from rfablate.fem.heat_problem import HeatProblem
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.point_location import make_probe
-from rfablate.physics.generator import Channels, Command, ConstantVoltage, Limits, Memory, Offer
+from rfablate.physics.generator import Channels, Command, ConstantVoltage, Limits, Offer
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
@@ -215,10 +215,10 @@ class Clocked(ConstantVoltage):
 
     clock: list[float]
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Note the time; see `Generator.decide`."""
         self.clock[:] = [offer.t]
-        return super().decide(offer, memory)
+        return super().decide(offer, state)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The trends of Cosman et al. 2014 beside those of the factorial, in one figure.
+"""Compares the trends of Cosman et al. 2014 with those of the factorial study in one figure.
 
-python cases/ex_vivo_factorial/trends.py studies/ex_vivo_factorial      # writes trends.svg there, prints the numbers
+python cases/ex_vivo_factorial/trends.py studies/ex_vivo_factorial      # prints the numbers, writes trends.svg
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SIZE = "lesion.isotherm_50C.{}_mm"
 
 @dataclass(frozen=True)
 class Trend:
-    """One published statement: its range, and what the study says at every place it speaks of."""
+    """A published trend: its range, and the computed values for all matching members of the study."""
 
     title: str
     unit: str
     published: tuple[float, float]
-    seen: dict[str, list[float]]  # by gauge or tip, one number a combination
+    seen: dict[str, list[float]]  # by gauge or tip length, one number per combination
 
 
 class Table:
@@ -42,12 +42,12 @@ class Table:
         return float(self._rows[place][SIZE.format(what)])
 
     def gain(self, more: tuple[float, ...], less: tuple[float, ...]) -> float:
-        """How much wider the lesion is there than here [%]."""
+        """Return the increase of the width from `less` to `more` [%]."""
         return 100 * (self.size("width", *more) / self.size("width", *less) - 1)
 
 
 def trends(table: Table) -> list[Trend]:
-    """The five statements of the paper (Pain Med 2014;15:2020) that the factorial can speak of."""
+    """Return the five trends of the paper (Pain Med 2014;15:2020) that the factorial study covers."""
     by_gauge = {
         name: {
             "heat": [table.gain((d, tip, 90, 120), (d, tip, 60, 120)) for tip in TIPS],
@@ -72,7 +72,7 @@ def trends(table: Table) -> list[Trend]:
 
 
 def draw(found: list[Trend], file: Path) -> None:
-    """A panel a trend: grey the published range, a dot a combination."""
+    """Draw one panel per trend: published range in grey, one dot per combination."""
     fig = style.figure(11.5, 2.9)
     for n, trend in enumerate(found):
         ax = fig.add_axes((0.035 + n * 0.196, 0.14, 0.165, 0.68))
@@ -96,7 +96,7 @@ def main() -> None:
         low, high = trend.published
         inside = sum(low <= number <= high for number in numbers)
         span = f"{min(numbers):.3g} to {max(numbers):.3g} {trend.unit}"
-        print(f"{trend.title}: printed {low:g} to {high:g}; here {span}, {inside} of {len(numbers)} inside")
+        print(f"{trend.title}: published {low:g} to {high:g}; computed {span}, {inside} of {len(numbers)} inside")
     draw(found, folder / "trends.svg")
     print(folder / "trends.svg")
 

@@ -1,6 +1,6 @@
-"""Widths of the lesion for 22 and 16 G, with more and more of the real cannula: the table in README.md.
+"""Computes lesion widths for 22 and 16 G with the parts of a real cannula added one by one: the tables of README.md.
 
-python cases/ex_vivo_gauge/gauges.py            (minutes; add "3d" for the bevels, which take longer)
+python cases/ex_vivo_gauge/gauges.py            (minutes; argument "3d" for the bevels, which take longer)
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ISOTHERMS = ("isotherm_50C", "isotherm_55C", "isotherm_60C")
 
 
 def keys(**values: object) -> list[str]:
-    """Return changes to the cannula."""
+    """Return `--set` changes to the first applicator."""
     return [f"applicators.0.{key}={value}" for key, value in values.items()]
 
 
 def variants(gauge: str) -> dict[str, list[str]]:
-    """Return the changes to the case that make each variant of a gauge."""
+    """Return the changes to the case for each variant of a gauge."""
     sharp = applicator_model(f"cannula-{gauge}g-10mm-tube")
     d, wall, behind = sharp["outer_diameter_mm"], sharp["wall_mm"], sharp["sensor_offset_mm"]
     tube, cone = keys(wall_mm=wall), keys(tip_shape="conical", bevel_angle_deg=30)
@@ -54,7 +54,7 @@ def variants(gauge: str) -> dict[str, list[str]]:
 
 
 def bevels(gauge: str) -> dict[str, list[str]]:
-    """Return the variants that only 3-D can show."""
+    """Return the variants that need a 3-D domain."""
     return {
         "3-D: solid cylinder": ["domain.kind=cylinder"],
         "3-D: bevel, the library's sensor": ["domain.kind=cylinder", *keys(model=f"cannula-{gauge}g-10mm")],
@@ -72,7 +72,7 @@ def widths(gauge: str, changes: list[str]) -> list[float]:
 
 
 def main() -> None:
-    """Print the widths at 22 and at 16 G and the gain at each isotherm, a variant a line."""
+    """Print the widths at 22 and 16 G and the gain for each isotherm, one line per variant."""
     make = bevels if "3d" in sys.argv[1:] else variants
     print(f"{'':<50} {'  '.join(f'{rule:<22}' for rule in ISOTHERMS)}")
     for name in make("22"):

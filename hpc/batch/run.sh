@@ -1,6 +1,6 @@
 #!/bin/bash
-# One case on several ranks, by hand: sbatch hpc/batch/run.sh CASE.toml RUN_DIRECTORY
-# `rfablate run CASE.toml --slurm SITE.toml --ranks N` writes and submits the like of it, and is what tests run.
+# One case on several ranks: sbatch hpc/batch/run.sh CASE.toml RUN_DIRECTORY
+# `rfablate run CASE.toml --slurm SITE.toml --ranks N` generates and submits an equivalent script.
 #SBATCH --job-name=rfablate
 #SBATCH --ntasks=8
 #SBATCH --mem-per-cpu=2G
@@ -15,7 +15,7 @@ export OMP_NUM_THREADS=1
 verb=(run "$case" -o "$run" --overwrite)
 if compgen -G "$run/checkpoint*.h5" >/dev/null; then verb=(resume "$run"); fi
 
-# USR1 to this script comes 90 s ahead of the limit; USR2 stops the run with a checkpoint.
+# Slurm sends USR1 to this script 90 s before the limit; USR2 ends the run with a checkpoint.
 near="" code=0
 trap 'near=yes; kill -USR2 "$child"' USR1
 mpirun -n "$SLURM_NTASKS" rfablate "${verb[@]}" &

@@ -1,13 +1,13 @@
 #!/bin/bash
-# Strong and weak scaling of a step on this cluster: sbatch hpc/batch/scaling.sh, in the repository's root.
-# NOT EXERCISED on more than two cores: no cluster was at hand. tests/hpc submits it to the Slurm of one machine, on two
+# Strong and weak scaling of a step on a cluster: sbatch hpc/batch/scaling.sh, in the root of the repository.
+# NOT TESTED on more than two cores: no cluster was available. tests/hpc submits it to Slurm on one machine, with two
 # ranks and a small mesh.
 #SBATCH --job-name=rfablate-scaling
 #SBATCH --nodes=1
 #SBATCH --ntasks=64
 #SBATCH --exclusive
 #SBATCH --time=02:00:00
-# One line of JSON a run into runs/scaling/: strong.jsonl and weak.jsonl; `step_s` is the median of a step's seconds.
+# Writes one line of JSON per run to runs/scaling/strong.jsonl and weak.jsonl; `step_s` is the median step time [s].
 # Other meshes and steps: sbatch --export=ALL,STRONG=medium,WEAK=small,STEPS=12 hpc/batch/scaling.sh
 export OMP_NUM_THREADS=1
 # module load ...; source .venv/bin/activate
@@ -21,10 +21,10 @@ probe() { # probe RANKS MESH FILE
     grep '^{' >>"runs/scaling/$3" || exit
 }
 
-# Strong: one mesh, 589,426 nodes where it is `large`; ranks doubled.
+# Strong: one mesh (`large`: 589,426 nodes); the rank count is doubled.
 for ((ranks = 1; ranks <= most; ranks *= 2)); do probe "$ranks" "$strong" strong.jsonl; done
 
-# Weak: about 25,000 nodes a rank from `small` on; each mesh is the one before with every tetrahedron cut in eight.
+# Weak: about 25,000 nodes per rank, starting with `small`; each tetrahedron is split in eight for the next mesh.
 for ((ranks = 1, finer = 0; ranks <= most && finer <= 2; ranks *= 8, finer += 1)); do
   mesh=$weak
   if [ "$finer" -gt 0 ]; then mesh+=+$finer; fi

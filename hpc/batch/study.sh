@@ -1,6 +1,6 @@
 #!/bin/bash
-# A study as an array, by hand: sbatch hpc/batch/study.sh STUDY.toml STUDY_DIRECTORY; then rfablate study ... --collect
-# `rfablate study STUDY.toml --slurm SITE.toml` writes and submits the like of it, and is what tests run.
+# A study as a job array: sbatch hpc/batch/study.sh STUDY.toml STUDY_DIRECTORY; then rfablate study ... --collect
+# `rfablate study STUDY.toml --slurm SITE.toml` generates and submits an equivalent script.
 #SBATCH --job-name=rfablate-study
 #SBATCH --array=0-19
 #SBATCH --ntasks=1

@@ -1,10 +1,10 @@
-"""Times benchmark B1 against FEniCSx as its tutorials teach it, interleaved, and prints a table and JSON.
+"""Compares the run time of benchmark B1 with a FEniCSx baseline and prints a table and JSON.
 
     python -m hpc.bench [small medium large] [--ranks 1 2] [--repeats 3] [--baseline-steps 10] [-o bench.json]
 
-Meshes are made in `runs/bench` when they are not there. The product runs all 120 steps; the baseline as many as asked
-for, and its loop is scaled to 120. Loop seconds of the product are its stages without mesh, set-up and the files it
-writes; measuring the lesion at every step is in them.
+The baseline follows the FEniCSx tutorials. Runs of both codes are interleaved. Missing meshes are generated in
+`runs/bench`. rfablate runs all 120 steps; the baseline runs the given number of steps, and its loop time is scaled to
+120. The loop time of rfablate excludes mesh, set-up and output files and includes lesion measurement at every step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _command(ranks: int, *arguments: str) -> list[str]:
 
 
 def product(mesh: Path, ranks: int) -> Result:
-    """Run the case and return its times, iterations and answers."""
+    """Run the case and return its times, iteration counts and results."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["-m", "rfablate", "run", str(CASE), "-o", folder, "--overwrite", "--set", f"domain.file={mesh}"]
         subprocess.run(_command(ranks, *arguments), check=True, capture_output=True)
@@ -59,7 +59,7 @@ def product(mesh: Path, ranks: int) -> Result:
 
 
 def baseline(mesh: Path, ranks: int, steps: int) -> Result:
-    """Run the baseline for some steps; its loop is scaled to all of them."""
+    """Run the baseline for some steps; scale its loop time to all steps."""
     command = _command(ranks, "-m", "hpc.bench.baseline", str(mesh), "--steps", str(steps))
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: Result = json.loads(done.stdout.strip().splitlines()[-1])
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", default=["small"], choices=SIZES)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--baseline-steps", type=int, default=10, help="0: no baseline")
+    parser.add_argument("--baseline-steps", type=int, default=10, help="steps of the baseline; 0: no baseline")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/bench/b1.json"))
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

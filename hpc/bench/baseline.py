@@ -1,8 +1,8 @@
-"""Benchmark B1 the way FEniCSx's tutorials teach it: UFL forms, assembled every step, CG with BoomerAMG.
+"""Benchmark B1 as in the FEniCSx tutorials: UFL forms assembled at every step, CG with BoomerAMG.
 
     [mpirun -n 2] python -m hpc.bench.baseline small.msh [--steps 120]
 
-Prints one line of JSON. Kept simple on purpose; the forms are compiled once and reassembled, solvers are kept.
+Prints one line of JSON. The code is deliberately simple: forms are compiled once and reassembled, solvers are reused.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The bandwidth floor of a B1 step: the bytes the algorithm must move, over what memory gives.
+"""Computes the bandwidth limit of a B1 step: the bytes the algorithm must move, divided by the memory bandwidth.
 
     python -m hpc.bench.floor large [--steps 20]
 
-Runs the case for some steps on one rank and counts, for its iterations, every array that a kernel reads or writes once
-a call: matrices, vectors, element numbers. A vector that a product gathers from counts once. What stays in a cache from
-one kernel to the next is not taken off, so small meshes come out below their floor. The lesion's measuring, damage and
-the judging of a step are counted as passes over vectors. Memory gives what a triad gives in the same sitting.
+Runs the case for some steps on one rank. For the iterations of these steps it counts every array that a kernel reads or
+writes, once per call: matrices, vectors, element numbers. A vector gathered by a matrix product counts once. Reuse of
+cached data between kernels is not subtracted, so that small meshes can be faster than their limit. Lesion measurement,
+damage and the step error are counted as passes over vectors. The bandwidth is that of a triad in the same session.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from rfablate.timing import Stopwatch
 
 DOUBLE, SINGLE, SHORT, INDEX = 8, 4, 2, 4
 PASSES = 24
-"""Vectors read or written by guesses, damage, judging and the ledger in a step."""
+"""Vectors read or written by initial guesses, damage, step error and energy balance in a step."""
 
 
 @dataclass(frozen=True)
 class Solves:
-    """What a solver did in a step, on average."""
+    """Mean iteration counts of a solver per step."""
 
     solves: float
     iterations: float
     cycles: float
-    """Iterations with a V-cycle; the others are with the inverse diagonal."""
+    """Iterations with a V-cycle; the other iterations use the inverse diagonal."""
 
 
 def bytes_of_a_step(problem: Problem, heat: Solves, potential: Solves) -> dict[str, float]:
-    """Return the bytes of each part of a step [B], by the sizes of this problem and its solves."""
+    """Return the bytes of each part of a step [B] from the sizes of this problem and its solves."""
     pattern, domain, electric = problem.pattern, problem.domain, problem.electric
     assert electric is not None
     n, entries, edges = pattern.n, len(pattern.columns), len(pattern.near)

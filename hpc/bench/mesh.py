@@ -1,9 +1,9 @@
-"""The meshes of benchmark B1: a cannula left out of a cylinder of tissue, lengths in m. Made by Gmsh's own API.
+"""Generates the meshes of benchmark B1 with Gmsh's API: a cylinder of tissue without the cannula, lengths in m.
 
     python -m hpc.bench.mesh small bench/small.msh
 
-Void of 0.9 mm diameter on the axis, flat tip at z = -5 mm, bare up to z = +5 mm, insulated above; tissue of 40 mm
-radius and 80 mm height. Physical names: `tissue`; `active`, `shaft`, `outer`.
+A void of 0.9 mm diameter on the axis with a flat tip at z = -5 mm, active up to z = +5 mm, insulated above; tissue of
+40 mm radius and 80 mm height. Physical names: `tissue`; `active`, `shaft`, `outer`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ SIZES = {
     "large": (0.00006, 0.038, 0.00138),
     "million": (0.00005, 0.032, 0.00115),
 }
-"""Element size on the active tip [m], its growth with distance, and the largest [m]: 4,450 nodes, 25,231, 146,469,
-588,999 and 991,800 with Gmsh 4.15."""
+"""Element size on the active tip [m], its growth with distance, and the largest size [m].
+
+4,450, 25,231, 146,469, 588,999 and 991,800 nodes with Gmsh 4.15.
+"""
 SHAFT_SIZE, SHAFT_GROWTH = 0.00035, 0.3
-"""Size on the insulated shaft, a seventh of its circumference: coarser facets would cross each other."""
+"""Element size on the insulated shaft, a seventh of its circumference: coarser facets would intersect."""
 
 
 def write_mesh(size: str, path: Path) -> None:
-    """Write the mesh of that size as MSH 4.1, binary."""
+    """Write the mesh of the given size as binary MSH 4.1."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with gmsh_session():
         active, shaft = _geometry()

@@ -1,12 +1,12 @@
-"""Work and precision of time stepping: the default method against fixed steps, on one mesh.
+"""Compares work and precision of the default time stepping with fixed steps on one mesh.
 
     python -m hpc.bench.steps cases/needle_benchmark --set domain.kind=cylinder [--fixed 1 0.5 0.25 0.1] [--repeats 3]
     python -m hpc.bench.steps hpc/bench/b1.toml --fixed 0.5 0.25 0.1 0.05 --set domain.file=$PWD/runs/bench/small.msh \\
         --set generator.control=ideal --set time.order=3 --set solver.heat_rtol=1e-11 --set solver.potential_rtol=1e-10
 
-Runs the case with adaptive steps and with fixed ones, interleaved, and prints for each the seconds of its loop and of
-the whole command without imports, and how far its lesion numbers (widths, lengths, volumes) are at most from those of
-the last, shortest step. That step is run once. Error bar and report are off.
+Runs the case with adaptive and with fixed steps, interleaved. For each it prints the loop time, the time of the whole
+command without imports [s], and the largest deviation of the lesion numbers (widths, lengths, volumes) from those of
+the last, shortest step. The shortest step is run once. Error bar and report are off.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def run(case: str, settings: list[str]) -> dict[str, Any]:
 
 
 def lesion_numbers(summary: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """Return the lesion's extents and volumes by every rule that has a lesion."""
+    """Return the lesion's extents and volumes for every rule that has a lesion."""
     lesions = {rule: lesion for rule, lesion in summary["lesion"].items() if isinstance(lesion, dict)}
     return {(rule, name): lesion[name] for rule, lesion in lesions.items() for name in NUMBERS if lesion.get(name)}
 
@@ -63,7 +63,7 @@ def main() -> None:
             runs[way].append(run(arguments.case, [*arguments.settings, *ways[way]]))
     runs[exact].append(run(arguments.case, [*arguments.settings, *ways[exact]]))
     right = lesion_numbers(runs[exact][0])
-    print(f"{'steps':>9} {'number':>7} {'loop s':>8} {'whole s':>8} {'off by at most':>15}")
+    print(f"{'steps':>9} {'number':>7} {'loop s':>8} {'whole s':>8} {'max. deviation':>15}")
     for way, summaries in runs.items():
         loop = statistics.median(sum(each["timing_s"].get(name, 0.0) for name in LOOP) for each in summaries)
         whole = statistics.median(each["timing_s"]["total"] for each in summaries)

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Installs and tests this commit on another Debian, in a fresh root tree that is deleted afterwards. Needs root.
-# usage: hpc/matrix/run.sh SUITE [COMMAND]     SUITE: bookworm, trixie, sid ...; COMMAND runs instead of the tests
+# Installs and tests this commit on another Debian release, in a temporary root tree. Needs root.
+# usage: hpc/matrix/run.sh SUITE [COMMAND]     SUITE: bookworm, trixie, sid ...; COMMAND replaces the tests
 set -euo pipefail
 suite=${1:?usage: hpc/matrix/run.sh SUITE [COMMAND]}
 command=${2:-"make suite mpi"}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-command -v mmdebstrap >/dev/null || { echo "matrix: apt-get install mmdebstrap first" >&2 && exit 11; }
-[ "$(id -u)" = 0 ] || { echo "matrix: a root tree needs root" >&2 && exit 12; }
+command -v mmdebstrap >/dev/null || { echo "matrix: mmdebstrap is missing: apt-get install mmdebstrap" >&2 && exit 11; }
+[ "$(id -u)" = 0 ] || { echo "matrix: must run as root" >&2 && exit 12; }
 
-# The archive this machine's apt uses, whichever that is.
+# The Debian archive that apt uses on this machine.
 # shellcheck disable=SC2016
 site=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
   awk '$1 == "main" && !/security/ { print $2; exit }')
-[ -n "$site" ] || { echo "matrix: apt knows no Debian archive; run apt-get update" >&2 && exit 14; }
+[ -n "$site" ] || { echo "matrix: apt has no Debian archive; run apt-get update" >&2 && exit 14; }
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/rfablate-$suite.XXXXXX")
 chmod 755 "$root"
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM HUP
 
-echo "matrix $suite: make the root tree"
-# A snapshot of an archive may be past its validity date, sid's soon is.
+echo "matrix $suite: creating the root tree"
+# Archive snapshots may have expired; those of sid expire soon.
 mmdebstrap --quiet --variant=apt --include=ca-certificates,git,make \
   --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root" "$site"
 git clone -q . "$root/root/rfablate"
-# How this machine reaches its package servers holds inside too.
+# Use the network and package settings of this machine in the root tree.
 for setting in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt "$HOME/.config/pip"; do
   [ -e "$setting" ] || continue
   mkdir -p "$root$(dirname "$setting")"
@@ -32,7 +32,7 @@ for setting in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certi
 done
 mapfile -t settings < <(env | grep -E '^(PIP_|http_proxy|https_proxy|no_proxy|SSL_CERT)')
 
-inside() { # inside COMMAND: in the clone in the tree, in namespaces of its own, so that mounts and children end with it
+inside() { # inside COMMAND: run in the clone in the root tree, in separate namespaces that end its mounts and children
   # shellcheck disable=SC2016
   unshare --mount --pid --fork --kill-child bash -c '
     mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --rbind /sys "$0/sys" &&
@@ -42,7 +42,7 @@ inside() { # inside COMMAND: in the clone in the tree, in namespaces of its own,
     bash -c "cd /root/rfablate && $1"
 }
 
-echo "matrix $suite: install"
+echo "matrix $suite: installing"
 inside ./install.sh
 inside '.venv/bin/python -m rfablate.cli.doctor' || true
 echo "matrix $suite: $command"

@@ -1,12 +1,12 @@
-"""Scaling of a time step: measured here, counted, and foretold to 1,024 ranks.
+"""Scaling of a time step: measured on this machine, counted, and predicted for up to 1,024 ranks.
 
     python -m hpc.scaling growth [tiny small medium large million] [--steps 24]
     python -m hpc.scaling count [MESH] [--ranks 1 2 3 4 8 16 32] [--steps 12]
-    python -m hpc.scaling latency [MESH] [--ms 0 2 5 10]      two ranks on a slow wire; root
-    python -m hpc.scaling measure                              what the model needs, into one file
-    python -m hpc.scaling model runs/scaling/measured.json     tables and a JSON of forecasts
+    python -m hpc.scaling latency [MESH] [--ms 0 2 5 10]      two ranks over a delayed connection; needs root
+    python -m hpc.scaling measure                              writes the input of the model to one file
+    python -m hpc.scaling model runs/scaling/measured.json     tables and a JSON file of predictions
 
-Answers are kept in runs/scaling. `make scaling` does all of it.
+Results are stored in runs/scaling. `make scaling` runs all of these commands.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hpc.scaling.meshes import FOLDER, prepare
 
 MESHES = ["tiny", "small", "medium", "large", "million"]
 WEAK_PARTS = 32
-"""Weak scaling holds what each of so many ranks has of the largest mesh."""
+"""Rank counts whose shares of the largest mesh are used for weak scaling."""
 
 
 def main() -> None:
@@ -65,13 +65,13 @@ def _arguments() -> tuple[str, argparse.Namespace]:
     each.add_argument("--ms", type=float, nargs="+", default=[0, 2, 5, 10])
     each = verbs.add_parser("model")
     each.add_argument("file", type=Path)
-    each.add_argument("--memory-slowdown", type=float, default=1.0, help="how much slower memory is, a rank, than here")
+    each.add_argument("--memory-slowdown", type=float, default=1.0, help="factor by which memory per rank is slower")
     given = parser.parse_args()
     return given.verb, given
 
 
 def _measure(meshes: list[str], steps: int) -> Result:
-    """Return what the model needs; what growth and count have left is taken, not measured again."""
+    """Return the input of the model; results of `growth` and `count` are reused where they exist."""
     counted = _kept("count") or list(count.count("small", [1, 2, 3, 4, 8, 16, 32], 12))
     grown = _kept("growth") or list(growth.growth(meshes, steps))
     largest = max(grown, key=lambda run: run["nodes"])["mesh"]
@@ -88,7 +88,7 @@ def _measure(meshes: list[str], steps: int) -> Result:
 
 
 def _collect(name: str, answers: Iterable[Result]) -> list[Result]:
-    """Return all answers, kept as they come: a long run that is ended leaves what it had."""
+    """Return all results; each is stored when it arrives, so that an interrupted series keeps them."""
     runs: list[Result] = []
     for answer in answers:
         runs.append(answer)

@@ -1,7 +1,7 @@
-"""Messages, bytes and reductions a step by number of ranks, counted where MPI is called.
+"""Messages, bytes and reductions per step for several rank counts, counted at the MPI calls.
 
-Counts are exact on any machine, however busy and with however many ranks a core. They also show how the iterations and
-the coarse levels grow with the number of ranks, because aggregates do not cross ranks.
+The counts are exact on any machine and for any number of ranks per core. They also show how the iterations and the
+coarse levels grow with the rank count, because aggregates do not cross ranks.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from hpc.scaling.model import Numbers
 
 
 def count(mesh: str, ranks: Sequence[int], steps: int) -> Iterator[Result]:
-    """Yield the probe's answers, counted, for each number of ranks."""
+    """Yield the probe's results with message counts for each rank count."""
     return (probe(mesh, n, steps, counted=True) for n in ranks)
 
 
 def show(runs: Sequence[Result]) -> str:
-    """Return a table: the fullest rank's counts a step, and exchanges and gatherings as the algorithm foretells."""
-    heads = ["ranks", "rows", "ghosts", "neighbours", "V-cycles", "other its", "level 1", "exchanges", "foretold"]
+    """Return a table: counts per step of the rank with the most, and the predicted exchanges and gathers."""
+    heads = ["ranks", "rows", "ghosts", "neighbours", "V-cycles", "other its", "level 1", "exchanges", "predicted"]
     rows: list[list[object]] = [
-        [*heads, "messages", "kB sent", "reductions", "kB reduced", "gatherings", "foretold", "others"]
+        [*heads, "messages", "kB sent", "reductions", "kB reduced", "gathers", "predicted", "others"]
     ]
     for run in runs:
         share, counts, levels = run["share"], run["counts"], run["potential_levels"]

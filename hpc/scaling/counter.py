@@ -1,4 +1,4 @@
-"""What counts.c counted, and how a program is started with it. The program itself knows nothing of it."""
+"""Compiles and preloads counts.c and reads its counters. The measured program is not changed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 SOURCE = Path(__file__).with_name("counts.c")
 KINDS = ("exchange", "allreduce", "gather", "point", "other")
-"""Ghost exchanges, MPI_Allreduce, MPI_Allgatherv, messages to one rank, other collectives; as in counts.c."""
+"""Ghost exchanges, MPI_Allreduce, MPI_Allgatherv, point-to-point messages, other collectives; as in counts.c."""
 PARTS = ("calls", "messages", "bytes")
 
 
 def library(folder: Path) -> Path:
-    """Return the compiled counter, compiled by `mpicc` when it is not there or older than its source."""
+    """Return the counter library; it is compiled with `mpicc` if it is missing or older than its source."""
     path = folder.resolve() / "counts.so"
     if not path.is_file() or path.stat().st_mtime < SOURCE.stat().st_mtime:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def library(folder: Path) -> Path:
 
 
 def read() -> npt.NDArray[np.float64] | None:
-    """Return this process's counters, shape (kinds, parts), or None where nothing is counted."""
+    """Return this process's counters, shape (kinds, parts), or None if counts.c is not preloaded."""
     try:
         function = ctypes.CDLL(None).scaling_counts
     except AttributeError:

@@ -1,8 +1,8 @@
-/* Counts the MPI calls of a process: calls, messages this rank sends and their bytes, by kind. Preloaded, so that the
-   program counted is the program that runs; `scaling_counts` reads the counters (see counter.py).
+/* Counts the MPI calls of a process by kind: calls, messages sent by this rank and their bytes. The library is preloaded,
+   so that the measured program is unchanged; `scaling_counts` reads the counters (see counter.py).
 
-   A collective's messages are the library's own affair: it counts as one call with the bytes this rank puts in. A
-   neighbourhood exchange sends one message to each neighbour that is due some bytes. */
+   The messages inside a collective depend on the MPI library: a collective counts as one call with the bytes that this
+   rank contributes. A neighbourhood exchange sends one message to each neighbour with a non-empty part. */
 
 #include <mpi.h>
 
@@ -67,7 +67,7 @@ int MPI_Allreduce(const void *s, void *r, int n, MPI_Datatype t, MPI_Op op, MPI_
     return PMPI_Allreduce(s, r, n, t, op, comm);
 }
 
-/* --- rows that every rank takes from all -------------------------------------------------------------------------- */
+/* --- allgathers -------------------------------------------------------------------------- */
 
 int MPI_Allgatherv(const void *s, int n, MPI_Datatype t, void *r, const int rn[], const int at[], MPI_Datatype rt,
                    MPI_Comm comm)
@@ -78,7 +78,7 @@ int MPI_Allgatherv(const void *s, int n, MPI_Datatype t, void *r, const int rn[]
     return PMPI_Allgatherv(s, n, t, r, rn, at, rt, comm);
 }
 
-/* --- from one rank to another ------------------------------------------------------------------------------------- */
+/* --- point-to-point ------------------------------------------------------------------------------------- */
 
 int MPI_Send(const void *s, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm)
 {
@@ -99,7 +99,7 @@ int MPI_Sendrecv(const void *s, int n, MPI_Datatype t, int to, int tag, void *r,
     return PMPI_Sendrecv(s, n, t, to, tag, r, rn, rt, from, rtag, comm, status);
 }
 
-/* --- other collectives: a step should need none ------------------------------------------------------------------- */
+/* --- other collectives: a step must not contain any ------------------------------------------------------------------- */
 
 int MPI_Barrier(MPI_Comm comm)
 {

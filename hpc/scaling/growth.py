@@ -1,4 +1,4 @@
-"""Seconds and memory of a step by number of nodes, on one rank."""
+"""Time and memory of a step by node count, on one rank."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ STAGES = ("assemble", "potential", "heat", "judge", "damage", "measure")
 
 
 def growth(meshes: Sequence[str], steps: int) -> Iterator[Result]:
-    """Yield the probe's answers on one rank for each mesh."""
+    """Yield the probe's results on one rank for each mesh."""
     return (probe(name, 1, steps) for name in meshes)
 
 
 def show(runs: Sequence[Result]) -> str:
-    """Return a table; seconds a step and its stages are medians over the second half of the steps.
+    """Return a table; the times of a step and its stages are medians over the second half of the steps.
 
-    Seconds are the processor's; `busy` is their ratio to wall seconds, 1 on an idle machine.
+    Times are processor times; `busy` is their ratio to wall times, 1 on an idle machine.
     """
-    heads = ["mesh", "nodes", "cells", "steps", "ms a step", *STAGES, "us a node and step", "busy"]
-    rows: list[list[object]] = [[*heads, "V-cycles", "other its", "set-up s", "first step s", "peak MiB", "kB a node"]]
+    heads = ["mesh", "nodes", "cells", "steps", "ms per step", *STAGES, "us per node and step", "busy"]
+    rows: list[list[object]] = [
+        [*heads, "V-cycles", "other its", "set-up s", "first step s", "peak MiB", "kB per node"]
+    ]
     for run in runs:
         nodes, peak = run["nodes"], sum(run["share"]["peak_MiB"])
         stages = [f"{1e3 * run.get(f'{name}_s', 0.0):.1f}" for name in STAGES]

@@ -1,10 +1,10 @@
-"""Two ranks in two network namespaces, joined by a wire of known latency: does a step wait as often as counted? Root.
+"""Measures a step of two ranks over a connection of known latency and compares it with the counted messages. Root.
 
     python -m hpc.scaling latency
 
-`tc netem` needs a kernel module that not every kernel has. The wire here is a process instead: each namespace has a
-TUN device, and packets that come out of one go into the other when their time has come. MPI talks TCP over it and knows
-of nothing. The slope of a step's seconds over the latency is the number of messages that wait for one another.
+`tc netem` needs a kernel module that some kernels lack. Here the two ranks run in two network namespaces. A process
+connects the TUN devices of the namespaces and delays each packet by the given latency. MPI uses TCP over these devices.
+The slope of the step time over the latency is the number of sequential messages per step.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STEPS = 12
 
 
 def relay(latency: float) -> None:
-    """Carry packets between the namespaces, each `latency` [s] after it came, until the process is ended."""
+    """Forward packets between the namespaces, each `latency` [s] after its arrival, until the process is ended."""
     libc = ctypes.CDLL(None, use_errno=True)
     ends = []
     for space in SPACES:
@@ -55,13 +55,13 @@ def relay(latency: float) -> None:
             waiting.append((time.monotonic() + latency, ends[1 - ends.index(end)], packet))
         while waiting and waiting[0][0] <= time.monotonic():
             _, to, packet = waiting.popleft()
-            with suppress(OSError):  # an end that is not up yet, or full: TCP sends again
+            with suppress(OSError):  # device not ready or full: TCP retransmits
                 os.write(to, packet)
 
 
 @contextmanager
-def wire(latency: float) -> Iterator[list[str]]:
-    """Give the launcher of two ranks, one at each end of a wire of that latency [s]."""
+def delayed_link(latency: float) -> Iterator[list[str]]:
+    """Provide the launcher of two ranks connected with the given latency [s]."""
     process = None
     try:
         for space in SPACES:
@@ -71,7 +71,7 @@ def wire(latency: float) -> Iterator[list[str]]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
-            raise SystemExit("no TUN device: the kernel lacks it, or this is not root")
+            raise SystemExit("no TUN device: the kernel does not support it, or the user is not root")
         for space, address in zip(SPACES, ADDRESSES, strict=True):
             subprocess.run(["ip", "-n", space, "addr", "add", f"{address}/24", "dev", "tun0"], check=True)
             subprocess.run(["ip", "-n", space, "link", "set", "tun0", "up"], check=True)
@@ -86,7 +86,7 @@ def wire(latency: float) -> Iterator[list[str]]:
 
 
 def _launcher(folder: Path) -> list[str]:
-    """Return mpirun with its options; what it takes for ssh enters the other namespace."""
+    """Return mpirun with its options; its remote shell is replaced by a command in the other namespace."""
     agent = folder / "agent"
     agent.write_text(f'#!/bin/sh\nshift\nexec ip netns exec {SPACES[1]} sh -c "$*"\n')
     agent.chmod(agent.stat().st_mode | stat.S_IXUSR)
@@ -98,23 +98,23 @@ def _launcher(folder: Path) -> list[str]:
 
 
 def expected(run: Result) -> float:
-    """Return how many messages of a step wait for one another on two ranks, as counted.
+    """Return the counted number of sequential messages per step on two ranks.
 
-    In each exchange, reduction and gathering both send at the same time and wait for the other's message.
+    In each exchange, reduction and gather both ranks send at the same time and wait for the message of the other rank.
     """
     return float(sum(run["counts"][kind]["calls"] for kind in ("exchange", "allreduce", "gather")))
 
 
 def measure(mesh: str, latencies: tuple[float, ...]) -> tuple[list[Result], str]:
-    """Return the probe's answers by latency [s], and a table with the slope and the number expected."""
+    """Return the probe's results by latency [s], and a table with the slope and the expected number."""
     runs: list[Result] = []
     for latency in latencies:
-        with wire(latency) as launcher:
+        with delayed_link(latency) as launcher:
             runs.append({"latency_s": latency, **probe(mesh, 2, STEPS, counted=True, launcher=launcher)})
-    rows: list[list[object]] = [["latency ms", "ms a step"]]
+    rows: list[list[object]] = [["latency ms", "ms per step"]]
     rows += [[f"{1e3 * run['latency_s']:g}", f"{1e3 * run['step_s']:.1f}"] for run in runs]
     slope = np.polyfit([run["latency_s"] for run in runs], [run["step_s"] for run in runs], 1)[0]
-    return runs, f"{table(rows)}\n\n{slope:.1f} latencies a step; by the counts {expected(runs[-1]):.1f}"
+    return runs, f"{table(rows)}\n\n{slope:.1f} latencies per step measured; {expected(runs[-1]):.1f} counted"
 
 
 if __name__ == "__main__":

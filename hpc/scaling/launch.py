@@ -1,4 +1,4 @@
-"""Starts the probe on some ranks and takes its answer."""
+"""Starts the probe on a number of ranks and returns its result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Result = dict[str, Any]
 
 
 def probe(name: str, ranks: int, steps: int, *, counted: bool = False, launcher: Sequence[str] = ()) -> Result:
-    """Return what `hpc.scaling.probe` found on a mesh; `launcher` replaces mpirun and its options."""
+    """Return the result of `hpc.scaling.probe` for a mesh; `launcher` replaces mpirun and its options."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = [*launcher] if launcher else ["mpirun", "--oversubscribe", "-n", str(ranks)]
     if counted:
         start += ["-x", f"LD_PRELOAD={counter.library(FOLDER)}"]
     if ranks == 1 and not launcher and not counted:
         start = []
-    if ranks > (os.cpu_count() or 1):  # ranks that wait give their core away
+    if ranks > (os.cpu_count() or 1):  # waiting ranks yield their core
         environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
     command = [*start, sys.executable, "-m", "mpi4py", "-m", "hpc.scaling.probe", str(prepare(name).resolve())]
     done = subprocess.run([*command, "--steps", str(steps)], env=environment, capture_output=True, text=True)
@@ -34,6 +34,6 @@ def probe(name: str, ranks: int, steps: int, *, counted: bool = False, launcher:
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Return rows as a Markdown table; the first holds the heads."""
+    """Return rows as a Markdown table; the first row holds the column headers."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])

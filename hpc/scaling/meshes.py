@@ -1,4 +1,4 @@
-"""The meshes of benchmark B1, and the same cut finer: `medium+1` is `medium` with each tetrahedron in eight."""
+"""The meshes of benchmark B1 and their refinements: `medium+1` is `medium` with each tetrahedron split in eight."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _CHILDREN = [
     [5, 6, 8, 9],
     [5, 7, 8, 9],
 ]
-"""Four corners and the octahedron between them in four; 4 to 9 are the midpoints of `_PAIRS`."""
+"""Four corner tetrahedra, and the inner octahedron split in four; 4 to 9 are the midpoints of `_PAIRS`."""
 
 
 def prepare(name: str) -> Path:
-    """Return the file of a mesh, made in a process of its own when it is not there: reading is no part of a step."""
+    """Return the file of a mesh; a missing file is generated in a separate process, outside the measured step."""
     path = FOLDER / f"{name}.npz"
     if not path.is_file():
         subprocess.run([sys.executable, "-m", "hpc.scaling.meshes", name], check=True)
@@ -44,10 +44,10 @@ def prepare(name: str) -> Path:
 
 
 def make(name: str) -> MeshData:
-    """Return a mesh by name: a size of hpc.bench.mesh, and how often it is cut, as in `large+1`."""
+    """Return a mesh by name: a size of hpc.bench.mesh and its number of refinements, e.g. `large+1`."""
     size, _, times = name.partition("+")
     if size not in SIZES:
-        raise SystemExit(f"no mesh '{name}'; sizes: {', '.join(SIZES)}, each with +1 or +2 for finer ones")
+        raise SystemExit(f"unknown mesh '{name}'; sizes: {', '.join(SIZES)}, each with +1 or +2 for refinements")
     file = Path("runs/bench").resolve() / f"{size}.msh"
     if not file.is_file():
         subprocess.run([sys.executable, "-m", "hpc.bench.mesh", size, str(file)], check=True)
@@ -60,7 +60,7 @@ def make(name: str) -> MeshData:
 
 
 def refine(mesh: MeshData) -> MeshData:
-    """Cut each tetrahedron in eight at the midpoints of its edges, and the facets of each surface in four."""
+    """Split each tetrahedron in eight at the midpoints of its edges, and the facets of each surface in four."""
     n = len(mesh.points)
     key = np.concatenate([_key(mesh.cells[:, i], mesh.cells[:, j], n) for i, j in _PAIRS])
     edges, place = np.unique(key, return_inverse=True)

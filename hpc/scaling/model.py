@@ -1,16 +1,17 @@
-"""A model of a time step on many ranks: work, memory, messages. Pure arithmetic on what was measured; no MPI.
+"""A model of a time step on many ranks: work, memory, messages. Pure arithmetic on measured rates; no MPI.
 
-    T(P) = sum over what a step does, times how often:   work(n) + messages
+    T(P) = sum over the parts of a step, times their count:   work(n) + messages
 
-work(n) = fixed + rate(n) n, by a rank's rows, cells or coarse unknowns n. `rate` follows the sizes measured, so what
-fits in a cache is quicker; `fixed` is what a call costs however small. A message of b bytes takes L + o + b / B:
+work(n) = fixed + rate(n) n, with n the rows, cells or coarse unknowns of a rank. `rate` follows the measured sizes,
+because data that fit in a cache are processed faster; `fixed` is the cost of a call independent of its size. A message
+of b bytes takes L + o + b / B:
 
-    ghosts      L + q o + b / B             q neighbours at once, b bytes in all
-    reduction   h (L + o + b / B)           h = ceil(log2 P) rounds, or, for long ones, where that is less,
-                2 h (L + o) + 2 b / B       halved and gathered again (Rabenseifner 2004)
-    gathering   h (L + o) + b / B           doubled each round (Bruck 1997)
+    ghosts      L + q o + b / B             q neighbours at once, b bytes in total
+    reduction   h (L + o + b / B)           h = ceil(log2 P) rounds, or, for long ones, if shorter,
+                2 h (L + o) + 2 b / B       reduce-scatter and allgather (Rabenseifner 2004)
+    gather      h (L + o) + b / B           doubling in each round (Bruck 1997)
 
-The slowest rank decides, at each part of the step anew: parts are divided by reductions.
+The slowest rank determines each part of a step, because reductions separate the parts.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ import numpy as np
 Result = dict[str, Any]
 
 ENTRY_BYTES = 40
-"""A replicated level keeps of each entry of its matrix: two values, three indices and the sliced copy [B]."""
+"""Bytes of a replicated level per matrix entry: two values, three indices and the sliced copy [B]."""
 COARSENING = 25.0
-"""Unknowns of a level to those of the next, about."""
+"""Approximate ratio of the unknowns of a level to those of the next."""
 HIERARCHIES = 2
-"""Of the potential and of the heat."""
+"""Number of multigrid hierarchies: potential and heat."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """Seconds of one call by size."""
+    """Time of one call by size."""
 
     fixed: float
     sizes: tuple[float, ...]
@@ -42,7 +43,7 @@ class Law:
 
     @classmethod
     def fit(cls, points: Sequence[tuple[float, float]]) -> Law:
-        """Go through all (size, seconds): the two smallest tell the fixed part, each point its rate."""
+        """Interpolate all (size, seconds): the two smallest sizes determine the fixed part, each point its rate."""
         points = sorted((n, t) for n, t in points if n > 0)
         if not points:
             return cls(0.0, (1.0,), (0.0,))
@@ -53,7 +54,7 @@ class Law:
         return cls(fixed, tuple(n for n, _ in points), tuple((t - fixed) / n for n, t in points))
 
     def __call__(self, n: float, slowdown: float = 1.0) -> float:
-        """Return the seconds for size n; `slowdown` is of memory and leaves the fixed part alone."""
+        """Return the time for size n [s]; `slowdown` applies to the memory-bound part, not to the fixed part."""
         if n <= 0:
             return 0.0
         return self.fixed + slowdown * n * float(np.interp(math.log(n), np.log(self.sizes), self.rates))
@@ -61,29 +62,29 @@ class Law:
 
 @dataclass(frozen=True)
 class Network:
-    """What a message costs."""
+    """Cost of a message."""
 
     name: str
     latency: float
-    """L [s]"""
+    """Latency L [s]."""
     overhead: float
-    """o, of the processor for each message [s]."""
+    """Processor overhead o of each message [s]."""
     bandwidth: float
-    """B of one rank while all its neighbours on the node send too [B/s]."""
+    """Bandwidth B of one rank while all its neighbours on the node send too [B/s]."""
 
     def exchange(self, neighbours: float, n_bytes: float) -> float:
-        """Return the seconds of one update of ghosts."""
+        """Return the time of one ghost update [s]."""
         return self.latency + neighbours * self.overhead + n_bytes / self.bandwidth if neighbours > 0 else 0.0
 
     def reduce(self, n_bytes: float, ranks: int) -> float:
-        """Return the seconds of one reduction to all ranks."""
+        """Return the time of one reduction to all ranks [s]."""
         rounds = math.ceil(math.log2(ranks)) if ranks > 1 else 0
         hop = self.latency + self.overhead
         short = rounds * (hop + n_bytes / self.bandwidth)
         return min(short, 2 * rounds * hop + 2 * n_bytes / self.bandwidth)
 
     def gather(self, n_bytes: float, ranks: int) -> float:
-        """Return the seconds until every rank has all ranks' parts of `n_bytes`."""
+        """Return the time of an allgather of `n_bytes` [s]."""
         rounds = math.ceil(math.log2(ranks)) if ranks > 1 else 0
         return rounds * (self.latency + self.overhead) + n_bytes / self.bandwidth if ranks > 1 else 0.0
 
@@ -96,7 +97,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Share:
-    """What the fullest of P ranks holds."""
+    """Share of the rank with the most data out of P ranks."""
 
     ranks: int
     rows: float
@@ -104,14 +105,14 @@ class Share:
     ghosts: float
     neighbours: float
     level_1: float
-    """Unknowns of the V-cycle's first coarse level: every rank holds all of it and works on a P-th."""
+    """Unknowns of the first coarse level: every rank stores all of it and computes 1/P of its rows."""
     looked_at: float
     """Cells in which the lesion is measured."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How often a step does what."""
+    """Counts of the operations of a step."""
 
     cycles: float
     cycled_iterations: float
@@ -120,36 +121,36 @@ class Numbers:
     diagonal_solves: float
     other_reductions: float
     dealt_levels: float
-    """Levels below the fine one whose rows are dealt to ranks: all but the last, which is inverted."""
+    """Levels below the fine one whose rows are distributed over ranks: all except the last, which is inverted."""
 
     @classmethod
     def of(cls, run: Result, other_reductions: float) -> Numbers:
-        """Take them from a probe."""
+        """Take the counts from a probe."""
         names = ("cycles", "cycled_iterations", "cycled_solves", "diagonal_iterations", "diagonal_solves")
         dealt = max(len(run["potential_levels"]) - 2, 0)
         return cls(*(float(run.get(name, 0.0)) for name in names), other_reductions, dealt)
 
     @property
     def exchanges(self) -> float:
-        """Updates of ghosts a step."""
+        """Ghost updates per step."""
         cycled = 4.0 * self.cycles + self.cycled_iterations + self.cycled_solves
         return cycled + self.diagonal_iterations + 2.0 * self.diagonal_solves
 
     @property
     def gathers(self) -> float:
-        """Gatherings of a coarse level's rows a step: four products a level and V-cycle."""
+        """Gathers of the rows of a coarse level per step: four products per level and V-cycle."""
         return 4.0 * self.dealt_levels * self.cycles
 
     @property
     def reductions(self) -> float:
-        """Short reductions a step; each V-cycle has a long one besides."""
+        """Short reductions per step; each V-cycle adds a long one."""
         solves = self.cycles + 2.0 * self.cycled_iterations + self.diagonal_iterations + self.diagonal_solves
         return solves + self.other_reductions
 
 
 @dataclass(frozen=True)
 class Work:
-    """The laws of a step's parts on one rank."""
+    """Cost functions of the parts of a step on one rank."""
 
     assemble: Law
     rest: Law
@@ -160,13 +161,13 @@ class Work:
     conjugate: Law
     fine: Law
     dealt: Law
-    """The products of the coarse levels, by the rows of the first that a rank works on."""
+    """Matrix products of the coarse levels, by the rows of the first level that a rank computes."""
     replicated: Law
-    """What every rank does of the coarse levels as a whole, by the first one's rows."""
+    """Work on the coarse levels that every rank repeats, by the rows of the first level."""
 
     @classmethod
     def fit(cls, runs: Sequence[Result]) -> Work:
-        """Take them from probes on one rank."""
+        """Fit the cost functions to probes on one rank."""
 
         def law(size: str, seconds: str, number: str | None = None, less: str | None = None) -> Law:
             points = []
@@ -195,32 +196,32 @@ def _size(run: Result, name: str) -> float:
 
 
 def _rest(run: Result) -> float:
-    """Return the seconds of a step outside the parts that have a law of their own."""
+    """Return the time of a step outside the parts with their own cost function [s]."""
     parts = ("assemble_s", "measure_s", "judge_s", "damage_s", "diagonal_s", "cycled_s")
     return float(run["step_s"] - sum(run.get(part, 0.0) for part in parts))
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds of a step on P ranks, by what they go to."""
+    """Time of a step on P ranks, by cause [s]."""
 
     ranks: int
     divided: float
-    """Work that more ranks share, border cells that are computed twice included."""
+    """Work divided among the ranks, including border cells that are computed twice."""
     replicated: float
-    """Work on the V-cycle's coarse levels that every rank does as a whole."""
+    """Work on the V-cycle's coarse levels that every rank repeats."""
     exchange: float
     reduce: float
     gather: float
 
     @property
     def total(self) -> float:
-        """[s]"""
+        """Total time [s]."""
         return self.divided + self.replicated + self.exchange + self.reduce + self.gather
 
 
-def foretell(work: Work, numbers: Numbers, share: Share, network: Network, slowdown: float = 1.0) -> Forecast:
-    """Return a step on the ranks of `share`; `slowdown` is how much slower memory is than where `work` was measured."""
+def predict(work: Work, numbers: Numbers, share: Share, network: Network, slowdown: float = 1.0) -> Forecast:
+    """Return a step on the ranks of `share`; `slowdown` is the slowdown of memory relative to `work`."""
     divided = (
         work.assemble(share.cells, slowdown)
         + work.rest(share.cells, slowdown)
@@ -248,7 +249,7 @@ def foretell(work: Work, numbers: Numbers, share: Share, network: Network, slowd
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak memory of a rank [B]: what a process needs empty, by cell, and by replicated unknown."""
+    """Peak memory of a rank [B]: an empty process, per cell, and per replicated unknown."""
 
     empty: float
     cell: float
@@ -256,7 +257,7 @@ class Memory:
 
     @classmethod
     def fit(cls, runs: Sequence[Result]) -> Memory:
-        """Take it from probes on one rank: a line through the smallest and the largest mesh."""
+        """Fit to probes on one rank: a line through the smallest and the largest mesh."""
         runs = sorted(runs, key=lambda run: run["cells"])
         first, last = runs[0], runs[-1]
         entries = last["level_1_entries"] / max(last["potential_levels"][1], 1)
@@ -266,5 +267,5 @@ class Memory:
         return cls(peaks[0] - cell * first["cells"], cell, unknown)
 
     def __call__(self, share: Share) -> float:
-        """Return the bytes of the fullest rank, reading the mesh on rank 0 left out."""
+        """Return the peak memory of the rank with the most data [B], without reading the mesh on rank 0."""
         return self.empty + self.cell * share.cells + self.unknown * share.level_1

@@ -1,9 +1,9 @@
-"""What each rank would hold of a mesh on many ranks, found on one: the partitioner is asked, no rank is started.
+"""Determines the share of each of many ranks on one rank by calling the partitioner; no other rank is started.
 
     python -m hpc.scaling.parts runs/scaling/million.npz 2 4 ... 1024
 
-Rows, cells (with those computed twice), ghosts and neighbours are the partition's own. The size of the V-cycle's first
-replicated level is found by aggregating the matrix without the couplings between parts, as ranks do.
+Rows, cells (including those computed twice), ghosts and neighbours are those of the partition. The size of the first
+replicated level of the V-cycle follows from aggregating the matrix without couplings between parts, as in a real run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int32]
 
 
 def shares(problem: Problem, n_parts: int) -> dict[str, Any]:
-    """Return the largest rows, cells, ghosts and neighbours of any part, their means, and the first level's size."""
+    """Return the largest rows, cells, ghosts and neighbours of any part, their means, and the size of level 1."""
     domain, pattern = problem.domain, problem.pattern
     n, near, far = domain.nodes.total, pattern.near, pattern.far
     degree = np.bincount(near, minlength=n) + np.bincount(far, minlength=n) + 1
@@ -57,7 +57,7 @@ def shares(problem: Problem, n_parts: int) -> dict[str, Any]:
 
 
 def _cells(domain: Domain, owner: IntArray, n_parts: int) -> npt.NDArray[np.int64]:
-    """Return how many cells touch each part."""
+    """Return the number of cells that touch each part."""
     corners = np.sort(owner[domain.elements.cells], axis=1)
     first = np.ones(corners.shape, dtype=bool)
     first[:, 1:] = corners[:, 1:] != corners[:, :-1]
@@ -65,7 +65,7 @@ def _cells(domain: Domain, owner: IntArray, n_parts: int) -> npt.NDArray[np.int6
 
 
 def _aggregates(problem: Problem, owner: IntArray) -> int:
-    """Return the aggregates of the potential's matrix when they do not cross parts."""
+    """Return the aggregates of the potential matrix without aggregates across parts."""
     assert problem.electric is not None
     matrix, domain = problem.electric.matrix, problem.domain
     free = ~(domain.surface_nodes["active"] | domain.surface_nodes["return"]) & (matrix.diagonal > 0.0)

@@ -1,12 +1,12 @@
-"""Some steps of benchmark B1 on the ranks it is started with, taken apart: prints one line of JSON.
+"""Runs some steps of benchmark B1, measures their parts, and prints one line of JSON.
 
     [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.npz [--steps 20]
 
-The program runs as it is. Solves, V-cycles and their replicated levels are timed from outside, by wrapping them here;
-what MPI was asked for is counted where counts.c is preloaded. Numbers a step are those of the second half of the steps.
+rfablate runs unchanged: this module wraps solves, V-cycles and their replicated levels to time them. MPI calls are
+counted if counts.c is preloaded. Numbers per step are those of the second half of the steps.
 
-On one rank seconds are those of the processor, which another program's work does not stretch, and on an idle machine
-are wall seconds; `busy` is their ratio. On several ranks they are wall seconds, since waiting is part of a step.
+On one rank times are processor times, which other programs do not lengthen; on an idle machine they equal wall times,
+and `busy` is the ratio of the two. On several ranks they are wall times, because waiting is part of a step.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MIB = 1024.0
 
 
 class Tally(defaultdict[str, float]):
-    """Seconds (`..._s`) and numbers of what a step does, added up from the start of the run; a stopwatch too."""
+    """Times (`..._s`) and counts of the parts of a step, accumulated from the start of the run; also a stopwatch."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(float)
@@ -51,7 +51,7 @@ class Tally(defaultdict[str, float]):
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time inside the `with` block to a stage, as `Stopwatch` does."""
+        """Add the time inside the `with` block to a stage, like `Stopwatch`."""
         start = self._clock()
         try:
             yield
@@ -59,7 +59,7 @@ class Tally(defaultdict[str, float]):
             self[f"{name}_s"] += self._clock() - start
 
     def watch(self) -> None:
-        """Wrap the solver's parts: a solve by its kind, a V-cycle, and what of it every rank does alike."""
+        """Wrap the solver's parts: solves by kind, V-cycles, and the work of a V-cycle that every rank repeats."""
         linear.ConjugateGradients.solve = self._solve(linear.ConjugateGradients.solve)  # type: ignore[method-assign]
         multigrid.VCycle.apply = self._timed("cycle", multigrid.VCycle.apply)  # type: ignore[method-assign]
         multigrid._cycle = self._timed("coarse", multigrid._cycle)
@@ -67,7 +67,7 @@ class Tally(defaultdict[str, float]):
             setattr(smoother.Smoother, name, self._timed("dealt", getattr(smoother.Smoother, name), below=True))
 
     def _timed(self, name: str, function: Callable[..., Any], *, below: bool = False) -> Callable[..., Any]:
-        """Wrap a function, the outermost call of a recursion; `below`: only where it works for a coarse level."""
+        """Wrap a function (the outermost call of a recursion); `below`: only calls for a coarse level."""
         depth = 0
 
         @functools.wraps(function)
@@ -104,7 +104,7 @@ class Tally(defaultdict[str, float]):
 
 
 def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
-    """Run on a mesh that `meshes.prepare` made and return what a step took. Collective."""
+    """Run on a mesh made by `meshes.prepare` and return the costs of a step. Collective."""
     case = load_case(CASE, [f"domain.file={path.resolve()}"])
     clock = time.process_time if comm.size == 1 else time.perf_counter
     tally = Tally(clock)
@@ -147,7 +147,7 @@ def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
 
 
 def _a_step(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """Return means of numbers and medians of seconds over the steps between these rows."""
+    """Return means of counts and medians of times over the steps between these rows."""
     names = sorted({name for row in rows for name in row} - {"mesh_s", "setup_s"})
     table = np.array([[row.get(name, 0.0) for name in names] for row in rows])
     change = np.diff(table, axis=0)
@@ -162,13 +162,13 @@ def _levels(hierarchy: Any) -> list[int]:
 
 
 def _entries(hierarchy: Any) -> int:
-    """Return the off-diagonal entries of the first replicated level, 0 where that is inverted as a whole."""
+    """Return the off-diagonal entries of the first replicated level; 0 if that level is inverted as a whole."""
     cycle = hierarchy._cycle if hierarchy is not None else None
     return len(getattr(cycle._coarse[0], "_columns", ())) if cycle is not None else 0
 
 
 def _shares(problem: Problem, after_setup: float) -> dict[str, list[float]]:
-    """Return each rank's share of the work, and its memory [MiB]. Collective."""
+    """Return each rank's share of the work and its memory [MiB]. Collective."""
     domain = problem.domain
     nodes = domain.nodes
     owner = np.searchsorted(np.cumsum(domain.comm.allgather(nodes.owned)), nodes.global_index[nodes.owned :], "right")
@@ -186,7 +186,7 @@ def _shares(problem: Problem, after_setup: float) -> dict[str, list[float]]:
 
 
 def _counts(rows: list[FloatArray], comm: MPI.Comm) -> dict[str, dict[str, float]]:
-    """Return calls, messages and bytes a step by kind, each of the rank with the most. Collective."""
+    """Return calls, messages and bytes per step by kind, each of the rank with the most. Collective."""
     if not rows:
         return {}
     mine = (rows[-1] - rows[0]) / (len(rows) - 1)

@@ -1,9 +1,9 @@
-"""What memory and MPI give on this machine, on the ranks it is started with: prints one line of JSON.
+"""Measures memory bandwidth and MPI message costs on the ranks it is started with; prints one line of JSON.
 
     [mpirun -n 2] python -m hpc.scaling.rates
 
-Memory: a = b + s c on arrays far larger than the caches, all ranks at once, by the three arrays' bytes (what the
-processor reads besides, before it writes, is not counted) and the processor's seconds. MPI: medians over many calls.
+Memory: a = b + s c on arrays much larger than the caches, on all ranks at once: bytes of the three arrays (without
+write-allocate reads) divided by processor time. MPI: medians over many calls.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from mpi4py import MPI
 
 LENGTH = 12_000_000
-"""Numbers in each of the three arrays: 288 MB on each rank."""
+"""Numbers in each of the three arrays: 288 MB per rank."""
 BLOCK = 16384
-"""Numbers worked on at once: they stay in a cache of the core between the product and the sum."""
+"""Numbers per block: a block stays in the core's cache between product and sum."""
 LARGE = 1_000_000
-"""Bytes of the message that tells the bandwidth."""
+"""Size of the message that determines the bandwidth [B]."""
 
 
 def triad(comm: MPI.Comm) -> float:
-    """Return the bytes a second of one rank while all are at it. Collective."""
+    """Return the memory bandwidth of one rank while all ranks are active [B/s]. Collective."""
     a, b, c = (np.full(LENGTH, value) for value in (0.0, 1.0, 2.0))
 
     def work() -> None:
@@ -39,7 +39,7 @@ def triad(comm: MPI.Comm) -> float:
 def _median(
     comm: MPI.Comm, work: Callable[[], object], times: int, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Return the seconds of a call, the slowest rank's. Collective."""
+    """Return the time of a call on the slowest rank [s]. Collective."""
     seconds = []
     for _ in range(times):
         comm.Barrier()
@@ -50,7 +50,7 @@ def _median(
 
 
 def ping(comm: MPI.Comm, n_bytes: int, times: int) -> float:
-    """Return the seconds that a message takes between ranks 0 and 1. Collective."""
+    """Return the time of a message between ranks 0 and 1 [s]. Collective."""
     buffer = np.zeros(n_bytes, dtype=np.int8)
 
     def there_and_back() -> None:

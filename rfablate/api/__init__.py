@@ -1,1 +1,1 @@
-"""The public Python functions. The command line calls the same ones; `import rfablate` offers them by name."""
+"""The public Python functions, exported by `import rfablate`. The command line calls the same functions."""

@@ -1,4 +1,4 @@
-"""Running a case, resuming and opening runs. Collective where said."""
+"""Functions that load and run a case, resume a run and open a finished run. Collective where stated."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def load_case(path: str | Path, changes: Mapping[str, Any] | Sequence[str] = ())
     """Return the case in a TOML file, or in case.toml of a folder.
 
     Args:
-        path: the file, or the folder.
-        changes: keys of the case with their new values, `{"generator.target_degC": 80}`, or `key=value` texts as
-            after `--set`; items of a list by number or name: `applicators.0.tip_mm`, `structures.nerve.diameter_mm`.
+        path: case file, or folder with a case.toml.
+        changes: keys of the case with new values, `{"generator.target_degC": 80}`, or `key=value` texts as for
+            `--set`; list items by index or name: `applicators.0.tip_mm`, `structures.nerve.diameter_mm`.
 
     Raises:
-        CaseError: the file cannot be read, or the case has faults; carries all of them.
+        CaseError: the file cannot be read, or the case has faults; the error holds all of them.
     """
     texts = [setting(key, value) for key, value in changes.items()] if isinstance(changes, Mapping) else list(changes)
     return case_file.load_case(path, texts)
@@ -53,27 +53,27 @@ def run(
 
     Args:
         case: a case, or the path of a case file.
-        directory: run directory; by default `runs/<name>`, the name that of the case file's folder or of the title.
-        comm: the ranks to run on; by default all.
+        directory: run directory; by default `runs/<name>` with the name of the case file's folder, or the title.
+        comm: MPI communicator of the run; by default all ranks.
         overwrite: replace an older run in the directory.
-        quiet: print warnings only.
-        extensions: a generator, tissues or damage kinetics of your own.
+        quiet: print only warnings.
+        extensions: user-defined generator, tissues or damage kinetics.
 
     Raises:
-        CaseError: the case has faults, or the directory holds a run already.
-        MeshError, SolveError, StepError: on every rank; after the last two the directory holds the last good state.
-        Interrupted: a signal asked it to stop; `resume` continues from there.
+        CaseError: the case has faults, or the directory already holds a run.
+        MeshError, SolveError, StepError: on every rank; after the last two the directory holds the last valid state.
+        Interrupted: a signal stopped the run; `resume` continues it.
     """
     name = "run"
     if not isinstance(case, Case):
         name, case = case_name(Path(case)), load_case(case)
     elif directory is None:
         name = "".join(c if c.isalnum() else "-" for c in case.title.lower()).strip("-")[:60] or "run"
-    place = Path(directory) if directory is not None else Path("runs") / name
+    run_directory = Path(directory) if directory is not None else Path("runs") / name
     comm = comm or world()
-    run_in(case, place, comm, overwrite=overwrite, quiet=quiet, extensions=extensions)
+    run_in(case, run_directory, comm, overwrite=overwrite, quiet=quiet, extensions=extensions)
     comm.barrier()  # rank 0 has written the last file
-    return RunResult(place)
+    return RunResult(run_directory)
 
 
 def resume(
@@ -83,12 +83,12 @@ def resume(
     quiet: bool = False,
     extensions: Extensions | None = None,
 ) -> RunResult:
-    """Continue an interrupted run from its newest good checkpoint, on any number of ranks. Collective.
+    """Resume an interrupted run from its newest valid checkpoint, on any number of ranks. Collective.
 
-    A run that has ended already is returned as it is. A run that was given `extensions` is given equal ones again.
+    A run that has already ended is returned unchanged. A run with `extensions` must be resumed with equal ones.
 
     Raises:
-        CaseError: there is no run in the directory, or its checkpoint is of another case or version.
+        CaseError: there is no run in the directory, or its checkpoint belongs to another case or version.
         MeshError, SolveError, StepError, Interrupted: as for `run`.
     """
     comm = comm or world()
@@ -117,9 +117,11 @@ def run_in(
     notes: Sequence[str] = (),
     extensions: Extensions | None = None,
 ) -> Outcome:
-    """Run a case in a directory that is free or may be overwritten. Collective.
+    """Run a case in a directory that is empty or may be overwritten. Collective.
 
-    `source` is what the log calls the case's origin, `notes` are lines for the log.
+    Args:
+        source: origin of the case, for the log.
+        notes: additional lines for the log.
     """
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import run as run_in_directory
@@ -132,12 +134,12 @@ def run_in(
         log.info("%s", note)
     for warning in case_warnings(case) if comm.rank == 0 else ():
         log.warning(warning)
-    # The directory was found free, or given up, above; since then it holds the log.
+    # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
     return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
 
 
 def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
-    """Continue a run; return None where it has ended already. Collective."""
+    """Resume a run; return None where it has already ended. Collective."""
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import ended
     from rfablate.simulation.run import resume as resume_in_directory
@@ -151,14 +153,14 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
 
 
 def world() -> MPI.Comm:
-    """Return all ranks."""
+    """Return the communicator of all ranks."""
     from mpi4py import MPI
 
     return MPI.COMM_WORLD
 
 
 def _prepare(case: Case, directory: Path, overwrite: bool) -> None:
-    """Check a case that may come from Python, and make its directory. Root only."""
+    """Check a case, which may have been built in Python, and create the run directory. Root only."""
     faults = check_parts(Parts.of(case))
     if faults:
         raise CaseError(faults, case.title)
@@ -167,5 +169,5 @@ def _prepare(case: Case, directory: Path, overwrite: bool) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fault = Fault(str(directory), error.strerror or str(error), "a place to write to", "choose another directory")
+        fault = Fault(str(directory), error.strerror or str(error), "a writable directory", "choose another directory")
         raise CaseError([fault], "output") from None

@@ -1,4 +1,4 @@
-"""A run directory as a Python object: numbers, history and fields of a run."""
+"""The results of a run as a Python object: numbers, history and fields."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class RunResult:
-    """A finished run. Numbers are read at once, history and fields when they are first asked for."""
+    """A finished run. The numbers are read at once, history and fields at first use."""
 
     def __init__(self, directory: str | Path) -> None:
         """Read the summary of the run in `directory`.
 
         Raises:
-            CaseError: there is no finished run in it.
+            CaseError: there is no finished run in the directory.
         """
         self.directory = Path(directory)
         refuse_unfinished([self.directory], "open_run")
@@ -38,12 +38,12 @@ class RunResult:
 
     @property
     def lesion(self) -> Mapping[str, LesionMeasures]:
-        """Size of the lesion by each rule of the case, such as "isotherm_50C"; lengths in mm."""
+        """Size of the lesion for each rule of the case, such as "isotherm_50C"; lengths in mm."""
         return self.summary.lesion
 
     @property
     def structures(self) -> Mapping[str, StructureResult]:
-        """Coverage, margins and temperatures of each structure, by its name."""
+        """Covered fraction, margins and temperatures of each structure, by name."""
         return self.summary.structures
 
     @property
@@ -53,7 +53,7 @@ class RunResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user must know beside the numbers."""
+        """Warnings of the run."""
         return self.summary.warnings
 
     @property
@@ -68,7 +68,7 @@ class RunResult:
 
     @cached_property
     def case(self) -> Case:
-        """The case that was run, every default filled in."""
+        """The case of the run, with all defaults resolved."""
         return load_case(self.directory)
 
     @cached_property
@@ -78,10 +78,10 @@ class RunResult:
 
     @cached_property
     def history(self) -> pandas.DataFrame | np.ndarray[Any, Any]:
-        """One row for each accepted step; units are in the column names, NaN where a value does not exist.
+        """One row for each accepted step; units are in the column names, NaN marks a value that does not exist.
 
-        A pandas DataFrame where pandas is installed, a NumPy structured array otherwise: `history["time_s"]` gives a
-        column of either.
+        A pandas DataFrame where pandas is installed, else a NumPy structured array. `history["time_s"]` gives a column
+        in both cases.
         """
         columns = load_run(self.directory).history
         try:
@@ -99,13 +99,13 @@ class RunResult:
         return Fields(self.directory / FIELDS)
 
     def __repr__(self) -> str:
-        """Return a short overview."""
+        """Return a short overview of the run."""
         lines = [f"RunResult {self.directory}: {self.summary.title}", f"  {self.summary.status}: {self.summary.reason}"]
         for rule, lesion in self.lesion.items():
             lines.append(f"  {rule}: width {lesion.width_mm:.2f} mm, length {lesion.length_mm:.2f} mm")
         for name, each in self.structures.items():
             if each.verdict:
-                lines.append(f"  {name}: {each.verdict}, hottest {each.max_degC:.1f} degC")
+                lines.append(f"  {name}: {each.verdict}, maximum {each.max_degC:.1f} degC")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -140,7 +140,7 @@ class Fields:
         Point data: `temperature_degC`, damage, potential; cell data: `region` (tag) and `region_name`.
 
         Raises:
-            CaseError: no fields were written at this time; names the nearest.
+            CaseError: no fields were written at this time; the hint gives the nearest output time.
         """
         import pyvista
 
@@ -148,7 +148,7 @@ class Fields:
         nearest = self.times_s[frame]
         if abs(nearest - time_s) > 1e-6 * max(1.0, abs(time_s)):
             times = ", ".join(f"{t:g}" for t in self.times_s)
-            hint = f"the nearest is {nearest:g} s"
+            hint = f"the nearest output time is {nearest:g} s"
             fault = Fault(f"time {time_s:g} s", "no fields at this time", f"one of {times} s", hint)
             raise CaseError([fault], "fields")
         with FieldsReader(self._file) as reader:

@@ -1,4 +1,4 @@
-"""Studies, searches and comparisons of runs."""
+"""Functions for studies, searches and comparisons of runs."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class StudyResult:
-    """A study's directory: one row for each point of the design, and the runs behind them."""
+    """The results of a study: one row for each point of the design, and the run of each member."""
 
     def __init__(self, directory: str | Path, *, interrupted: bool = False, complete: bool = True) -> None:
-        """Take the directory of a study whose table is written."""
+        """Open the directory of a study whose table has been written."""
         self.directory = Path(directory)
         self.interrupted = interrupted
-        """Whether Ctrl-C ended the study before its end; the same call continues it."""
+        """Whether Ctrl-C interrupted the study; the same call continues it."""
         self.complete = complete
         """Whether every row has a result."""
 
     @cached_property
     def table(self) -> pandas.DataFrame | dict[str, list[Any]]:
-        """The table of the study: axes, then every number of the runs' summaries under its path.
+        """The table of the study: the axes, then each number of the run summaries under its path.
 
-        A pandas DataFrame where pandas is installed, otherwise a dict of columns; None for what does not exist.
+        A pandas DataFrame where pandas is installed, else a dict of columns; None marks a missing value.
         """
         import csv
 
@@ -60,14 +60,16 @@ def run_study(
     jobs: int | None = None,
     retry_failed: bool = False,
 ) -> StudyResult:
-    """Run the members of a study that have no result yet; write table and page. Each member is a process of its own.
+    """Run the members of a study that have no result yet, and write the table and the page.
+
+    Each member runs in a separate process.
 
     Args:
-        study: the study file, or its folder.
+        study: study file, or its folder.
         directory: study directory; by default `studies/<study>`.
-        changes: keys of the case of every member, as for `Case.with_changes`.
-        jobs: members at once; by default as many as the cores allow.
-        retry_failed: run members again that failed before.
+        changes: keys to change in the case of every member, as for `Case.with_changes`.
+        jobs: number of concurrent members; by default the available cores divided by the ranks of a member.
+        retry_failed: repeat members that failed before.
 
     Raises:
         CaseError: the study or its case has faults, or another process runs this study.
@@ -103,29 +105,29 @@ def find(  # noqa: PLR0913
     jobs: int | None = None,
     ranks: int = 1,
 ) -> Answer:
-    """Search for the value of one or several keys of a case that meets goals. Each run is a process of its own.
+    """Search for the values of one or several keys of a case that meet the goals. Each run has a separate process.
 
     Args:
-        case: the case file, or its folder.
-        vary: keys with their range, `{"generator.target_degC": (60, 90)}`; None: half to twice the case's value.
-        goals: such as `"structures.spinal_nerve.max_degC<=45"`.
-        minimise: a column of a study's table, or a varied key.
-        maximise: the same.
-        shortest_hold: a target, whose least `generator.hold_s` is searched for.
-        least_temperature: a target, whose least `generator.target_degC` is searched for.
-        largest_spacing: search for the largest `applicators.spacing_mm` that makes one lesion.
-        margin_mm: depth in the lesion of the target, or of the line between tips [mm].
-        changes: keys of the case, as for `Case.with_changes`.
+        case: case file, or its folder.
+        vary: keys with their ranges, `{"generator.target_degC": (60, 90)}`; None: half to twice the case's value.
+        goals: limits on columns, such as `"structures.spinal_nerve.max_degC<=45"`.
+        minimise: a column of the study table, or a varied key.
+        maximise: a column of the study table, or a varied key.
+        shortest_hold: name of a target; finds the smallest `generator.hold_s` that covers it.
+        least_temperature: name of a target; finds the lowest `generator.target_degC` that covers it.
+        largest_spacing: find the largest `applicators.spacing_mm` that gives one continuous lesion.
+        margin_mm: required depth inside the lesion of the target, or of the line between the tips [mm].
+        changes: keys to change in the case, as for `Case.with_changes`.
         directory: study directory; by default `studies/find-<case>`.
-        jobs: runs at once; by default as many as the cores allow.
-        ranks: MPI ranks of a run.
+        jobs: number of concurrent runs; by default the available cores divided by `ranks`.
+        ranks: MPI ranks of each run.
 
     Returns:
-        The answer: `x` with one value for each varied key (None where no value meets the goals), `spread`, `numbers`
-        of the run that confirms it, `member` (its name), `why`.
+        The result: `x` with one value for each varied key (None where no value meets the goals), `spread`, `numbers`
+        and `member` (name) of the run that confirms it, and `why`.
 
     Raises:
-        CaseError: the case or the question has faults.
+        CaseError: the case or the goals have faults.
     """
     from rfablate.case.read.case_file import load_case
     from rfablate.study.find_run import keep_answer, run_open
@@ -157,10 +159,10 @@ def find(  # noqa: PLR0913
 
 
 def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
-    """Compare two finished runs: their cases, numbers and lesions. `print` of it is a text; differences are B - A.
+    """Compare the cases, numbers and lesions of two finished runs; differences are B - A.
 
     Raises:
-        CaseError: a directory holds no finished run, or a damaged one.
+        CaseError: a directory has no finished run, or its files are damaged.
     """
     from rfablate.comparison.two_runs import compare_runs, refuse_damaged
 
@@ -172,7 +174,7 @@ def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
 
 
 def _number(cell: str) -> Any:
-    """Return a cell of a table as a number where it is one; None where it is empty."""
+    """Return a table cell: a number, its text where it is not a number, or None where it is empty."""
     if not cell:
         return None
     try:

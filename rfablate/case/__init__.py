@@ -1,1 +1,1 @@
-"""The case file: its tables, its faults, and the one function that reads it."""
+"""The case file: its tables, checks, messages and reader."""

@@ -1,1 +1,1 @@
-"""The command line, a file for each verb: the only place that knows COMM_WORLD, prints and exits."""
+"""The command line, with one file for each verb. Only this package uses COMM_WORLD, prints and exits."""

@@ -1,4 +1,4 @@
-"""What `run`, `resume` and `mesh` do on every rank, for `rfablate.__main__`. Collective, unless said otherwise."""
+"""The verbs `run`, `resume` and `mesh`, which run on every rank. Functions are collective unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ THREADS = "OMP_NUM_THREADS"
 
 
 def say_error(comm: MPI.Comm, text: str) -> None:
-    """Say what went wrong: rank 0 does, in the log and on stderr."""
+    """Write an error message to the log file and to standard error, on rank 0 only."""
     import logging
 
     log = logging.getLogger("rfablate")
@@ -34,18 +34,18 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.api.run_case import load_case, run_in
     from rfablate.mesh.root_tasks import from_root
 
-    listen()  # once more: Open MPI 5 and PETSc may have taken the signals over when they were loaded
+    listen()  # second call: Open MPI 5 and PETSc may have replaced the signal handlers when they were loaded
     directory = args.output or Path("runs") / case_name(args.case)
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
     notes = [f"{THREADS} is not set: every rank uses one thread"] if args.threads_unset else []
     outcome = run_in(
         case, directory, comm, overwrite=args.overwrite, quiet=args.quiet, source=str(args.case), notes=notes
     )
-    return _told(comm, outcome)
+    return _print_card(comm, outcome)
 
 
 def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    """Continue a run; return the exit code. Collective."""
+    """Resume a run; return the exit code. Collective."""
     from rfablate.api.run_case import resume_in
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import ended
@@ -55,13 +55,13 @@ def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
     if outcome is None:
         reason = from_root(comm, lambda: ended(args.run))
         if comm.rank == 0:
-            print(f"{args.run} has nothing left to do: {reason}", flush=True)
+            print(f"{args.run} has already ended: {reason}", flush=True)
         return 0
-    return _told(comm, outcome)
+    return _print_card(comm, outcome)
 
 
-def _told(comm: MPI.Comm, outcome: Outcome) -> int:
-    """Print a run's card on rank 0; return the exit code."""
+def _print_card(comm: MPI.Comm, outcome: Outcome) -> int:
+    """Print the lesion card on rank 0; return the exit code."""
     import logging
 
     if comm.rank == 0:
@@ -71,7 +71,7 @@ def _told(comm: MPI.Comm, outcome: Outcome) -> int:
 
 
 def mesh_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
-    """Mesh a case and write the mesh; return the exit code. Collective."""
+    """Generate and write the mesh of a case; return the exit code. Collective."""
     from rfablate.case.read.case_file import load_case
     from rfablate.log import setup_log
     from rfablate.mesh.root_tasks import from_root

@@ -1,4 +1,4 @@
-"""The verb `compare` of the command line."""
+"""The command-line verb `compare`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate compare` takes."""
-    parser.epilog = "exit codes: 0 whatever differs, 2 no finished run"
+    """Add the arguments of `rfablate compare`."""
+    parser.epilog = "exit codes: 0 comparison done, whatever the differences; 2 no finished run"
     parser.add_argument("a", type=Path, metavar="RUN_A", help="run directory")
     parser.add_argument("b", type=Path, metavar="RUN_B", help="run directory; differences are B - A")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the same and every other number as JSON too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to a JSON file")
 
 
 def compare(args: argparse.Namespace) -> int:
-    """Say what differs between two finished runs; return the exit code."""
+    """Print the differences between two finished runs; return the exit code."""
     from rfablate.api.studies import compare as compare_runs
     from rfablate.comparison.compare_text import as_json, as_text
 

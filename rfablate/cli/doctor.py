@@ -1,7 +1,7 @@
-"""Says whether this machine can run rfablate, and what to do where it cannot. Works without DOLFINx.
+"""Checks whether this machine can run rfablate, and advises what to do where it cannot. Works without DOLFINx.
 
-Each check is a function that returns one `Finding`; `CHECKS` lists them in the order of the report. To add
-one, write the function and put it in the list.
+Each check is a function that returns one `Finding`; `CHECKS` lists the checks in the order of the report. To add a
+check, write the function and add it to the list.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Literal
 
 OLDEST_PYTHON = (3, 10)
 OLDEST_DOLFINX, NEWEST_DOLFINX = (0, 9), (0, 11)
-FREE_MEMORY_GB = 2.0  # what a 3-D case of some 200,000 nodes takes
-FREE_DISK_GB = 2.0  # its fields and checkpoints, with room to spare
+FREE_MEMORY_GB = 2.0  # memory of a 3-D case with about 200,000 nodes
+FREE_DISK_GB = 2.0  # its fields and checkpoints, with a margin
 
 INSTALL = "run ./install.sh, or with conda: conda env create -f environment.yml"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `advice` says what to do about it and is empty when all is well."""
+    """Result of one check; `advice` is what to do about a problem, empty where there is none."""
 
     name: str
     ok: Literal[True, False, "warning"]
@@ -36,25 +36,25 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """All findings, in the order of the report. A check that itself fails is a failed finding."""
+    """Return all findings in the order of the report. A check that raises an error gives a failed finding."""
     return [_guarded(name, check) for name, check in CHECKS]
 
 
 def print_report(findings: list[Finding]) -> None:
-    """One line a finding, and under it what to do."""
+    """Print one line for each finding, followed by a line of advice where there is any."""
     mark = {True: "ok     ", False: "FAILED ", "warning": "warning"}
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         print(f"{mark[finding.ok]} {finding.name:<{width}}  {finding.found}")
         if finding.advice:
             print(f"{'':<{width + 10}}-> {finding.advice}")
-    failed = sum(finding.ok is False for finding in findings)
-    warned = sum(finding.ok == "warning" for finding in findings)
-    print(f"\n{failed} failed, {warned} warnings: {'not ready' if failed else 'ready'}")
+    failures = sum(finding.ok is False for finding in findings)
+    warnings = sum(finding.ok == "warning" for finding in findings)
+    print(f"\n{failures} failed, {warnings} warnings: {'not ready' if failures else 'ready'}")
 
 
 def main() -> int:
-    """Print the report; 0 when nothing failed, else 1."""
+    """Print the report; return exit code 0 where no check failed, else 1."""
     findings = diagnose()
     print_report(findings)
     return int(any(finding.ok is False for finding in findings))
@@ -65,18 +65,18 @@ def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
         return check(name)
     except ImportError as error:
         return Finding(name, False, f"cannot be imported: {error}", INSTALL)
-    except Exception as error:  # a doctor reports, whatever it meets
+    except Exception as error:  # the report must list every check
         return Finding(name, False, f"{type(error).__name__}: {error}", INSTALL)
 
 
-# --- the checks
+# --- checks
 
 
 def _python(name: str) -> Finding:
     found = f"{sys.version.split()[0]} at {sys.executable}"
     if sys.version_info[:2] >= OLDEST_PYTHON:
         return Finding(name, True, found)
-    return Finding(name, False, found, "Python 3.10 or newer is needed")
+    return Finding(name, False, found, "rfablate needs Python 3.10 or newer")
 
 
 def _dolfinx(name: str) -> Finding:
@@ -84,7 +84,7 @@ def _dolfinx(name: str) -> Finding:
     version = str(dolfinx.__version__)
     if OLDEST_DOLFINX <= _release(version) <= NEWEST_DOLFINX:
         return Finding(name, True, version)
-    return Finding(name, False, version, f"0.9 to 0.11 is needed: {INSTALL}")
+    return Finding(name, False, version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
 
 
 def _mpi(name: str) -> Finding:
@@ -92,7 +92,7 @@ def _mpi(name: str) -> Finding:
     library = str(mpi.Get_library_version()).split("\n")[0].split(",")[0].strip("\0 ")
     launcher = shutil.which("mpirun") or shutil.which("mpiexec")
     if launcher is None:
-        advice = "to use several cores install the launcher of this MPI (Debian: openmpi-bin)"
+        advice = "to use several cores, install the launcher of this MPI library (Debian: openmpi-bin)"
         return Finding(name, "warning", f"{library}, no mpirun on PATH", advice)
     return Finding(name, True, f"{library}, {launcher}")
 
@@ -100,7 +100,7 @@ def _mpi(name: str) -> Finding:
 def _gmsh(name: str) -> Finding:
     try:
         gmsh = importlib.import_module("gmsh")
-    except OSError as error:  # its wheel needs X libraries of the system, even without a screen
+    except OSError as error:  # the Gmsh wheel needs the system's X libraries, even without a display
         advice = "Debian: apt-get install libglu1-mesa libxcursor1 libxinerama1 libxft2"
         return Finding(name, False, str(error), advice)
     return Finding(name, True, str(gmsh.__version__))
@@ -121,14 +121,14 @@ print(pyvista.__version__)
 
 
 def _pictures(name: str) -> Finding:
-    # In a process of its own: a missing graphics library ends the process instead of raising.
+    # In a separate process: a missing graphics library kills the process instead of raising an exception.
     command = [sys.executable, "-c", DRAW_A_CUBE]
     trial = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if trial.returncode == 0:
-        return Finding(name, True, f"PyVista {trial.stdout.strip()} draws off screen")
-    advice = "runs work, reports lack 3-D pictures; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
+        return Finding(name, True, f"PyVista {trial.stdout.strip()} renders off screen")
+    advice = "runs work, but reports have no 3-D picture; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
     last = (trial.stderr.strip().splitlines() or [f"exit status {trial.returncode}"])[-1]
-    return Finding(name, "warning", f"PyVista cannot draw: {last}", advice)
+    return Finding(name, "warning", f"PyVista cannot render: {last}", advice)
 
 
 def _compiler(name: str) -> Finding:
@@ -141,7 +141,7 @@ def _compiler(name: str) -> Finding:
     from rfablate.kernels.loader import compile_kernels
 
     try:
-        return Finding(name, True, f"{path}, kernels at {compile_kernels()}")
+        return Finding(name, True, f"{path}, kernels in {compile_kernels()}")
     except RfablateError as error:
         return Finding(name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev")
 
@@ -154,7 +154,7 @@ def _write_access(name: str) -> Finding:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            advice = f"make {what} writable (XDG_CACHE_HOME moves the cache) or work elsewhere"
+            advice = f"make {what} writable (XDG_CACHE_HOME sets the cache folder) or work in another folder"
             return Finding(name, False, f"{what}, {folder}: {error.strerror}", advice)
     return Finding(name, True, ", ".join(map(str, places.values())))
 
@@ -162,26 +162,26 @@ def _write_access(name: str) -> Finding:
 def _memory(name: str) -> Finding:
     free = _available_memory_gb()
     if free is None:
-        return Finding(name, True, "not known on this system")
+        return Finding(name, True, "cannot be determined on this system")
     if free >= FREE_MEMORY_GB:
         return Finding(name, True, f"{free:.1f} GB free")
-    advice = f"{FREE_MEMORY_GB:g} GB suit a 3-D case; coarsen the mesh or close other programs"
+    advice = f"a 3-D case needs about {FREE_MEMORY_GB:g} GB; use a coarser mesh or close other programs"
     return Finding(name, "warning", f"{free:.1f} GB free", advice)
 
 
 def _disk(name: str) -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free >= FREE_DISK_GB:
-        return Finding(name, True, f"{free:.1f} GB free here")
-    advice = f"{FREE_DISK_GB:g} GB suit a 3-D case with its fields; write elsewhere with -o"
-    return Finding(name, "warning", f"{free:.1f} GB free here", advice)
+        return Finding(name, True, f"{free:.1f} GB free in this folder")
+    advice = f"a 3-D case with its fields needs about {FREE_DISK_GB:g} GB; choose another folder with -o"
+    return Finding(name, "warning", f"{free:.1f} GB free in this folder", advice)
 
 
 def _threads(name: str) -> Finding:
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads == "1":
         return Finding(name, True, "OMP_NUM_THREADS=1")
-    advice = "export OMP_NUM_THREADS=1: each MPI rank uses one core, threads on top make it slower"
+    advice = "export OMP_NUM_THREADS=1: each MPI rank uses one core; additional threads make it slower"
     return Finding(name, "warning", f"OMP_NUM_THREADS={threads or 'not set'}", advice)
 
 
@@ -190,12 +190,12 @@ def _root(name: str) -> Finding:
 
 
 def root_finding(name: str, *, is_root: bool, environ: Mapping[str, str]) -> Finding:
-    """Open MPI refuses to start ranks as root unless two variables say that it may."""
+    """Return the finding about the user: Open MPI starts ranks as root only where two variables allow it."""
     if not is_root:
         return Finding(name, True, "not root")
     wanted = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
     if all(environ.get(variable) == "1" for variable in wanted):
-        return Finding(name, True, "root, and Open MPI is told so")
+        return Finding(name, True, "root, and the Open MPI variables for root are set")
     advice = "for mpirun as root with Open MPI: export " + " ".join(f"{variable}=1" for variable in wanted)
     return Finding(name, "warning", "root", advice)
 
@@ -216,11 +216,11 @@ CHECKS: list[tuple[str, Callable[[str], Finding]]] = [
 ]
 
 
-# --- small helpers
+# --- helpers
 
 
 def cache_home() -> Path:
-    """Where DOLFINx keeps its compiled forms and rfablate its meshes."""
+    """Return the folder of the caches: compiled forms of DOLFINx, meshes of rfablate."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 

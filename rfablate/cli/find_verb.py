@@ -1,4 +1,4 @@
-"""The verb `find` of the command line."""
+"""The command-line verb `find`."""
 
 from __future__ import annotations
 
@@ -16,39 +16,48 @@ if TYPE_CHECKING:
 
 
 def add_find_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate find` takes."""
-    parser.epilog = "exit codes: 0 found, 1 no value meets the goals, 2 bad case or question, 6 interrupted"
+    """Add the arguments of `rfablate find`."""
+    parser.epilog = "exit codes: 0 found, 1 no value meets the goals, 2 bad case or goals, 6 interrupted"
     parser.add_argument("case", type=Path, metavar="CASE", help="case file, or a folder with a case.toml")
     parser.add_argument(
         "--vary",
         action="append",
         default=[],
         metavar="KEY[=LOW:HIGH]",
-        help="by default half to twice the case's value",
+        help="a key to vary and its range (default: half to twice the case's value); may be repeated",
     )
-    parser.add_argument("--goal", action="append", default=[], metavar="COLUMN<=N", help="a goal to meet; or >=")
-    aim = parser.add_mutually_exclusive_group()
-    aim.add_argument("--minimise", metavar="COLUMN", help="a column of a study's table, or a varied key")
-    aim.add_argument("--maximise", metavar="COLUMN")
-    aim.add_argument("--shortest-hold", metavar="TARGET", help="least generator.hold_s that covers a target")
-    aim.add_argument("--least-temperature", metavar="TARGET", help="least generator.target_degC that covers a target")
-    aim.add_argument("--largest-spacing", action="store_true", help="largest applicators.spacing_mm with one lesion")
     parser.add_argument(
-        "--margin-mm", type=float, default=0.0, help="depth in the lesion of the target, or of the line between tips"
+        "--goal", action="append", default=[], metavar="COLUMN<=N", help="a limit (<= or >=) to meet; may be repeated"
+    )
+    aim = parser.add_mutually_exclusive_group()
+    aim.add_argument("--minimise", metavar="COLUMN", help="a column of the study table, or a varied key")
+    aim.add_argument("--maximise", metavar="COLUMN", help="a column of the study table, or a varied key")
+    aim.add_argument("--shortest-hold", metavar="TARGET", help="smallest generator.hold_s that covers a target")
+    aim.add_argument("--least-temperature", metavar="TARGET", help="lowest generator.target_degC that covers a target")
+    aim.add_argument(
+        "--largest-spacing", action="store_true", help="largest applicators.spacing_mm with one continuous lesion"
+    )
+    parser.add_argument(
+        "--margin-mm",
+        type=float,
+        default=0.0,
+        help="required depth inside the lesion of the target, or of the line between the tips [mm]",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/find-<case>)"
     )
-    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="runs at once (default: as the cores allow)")
-    parser.add_argument("--retry-failed", action="store_true", help="run failed runs again")
-    parser.add_argument("--ranks", type=count, default=1, metavar="K", help="MPI ranks of a run")
     parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key"
+        "-j", "--jobs", type=count, metavar="N", help="concurrent runs (default: available cores / ranks)"
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="repeat failed runs")
+    parser.add_argument("--ranks", type=count, default=1, metavar="K", help="MPI ranks of each run (default: 1)")
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of the case"
     )
 
 
 def find(args: argparse.Namespace) -> int:
-    """Answer a question by a search; return the exit code."""
+    """Search for the value of keys that meets the goals; return the exit code."""
     from rfablate.case.read.case_file import load_case
     from rfablate.study.goals import Shorthand, question_of
     from rfablate.study.inverse_search import find as search_for
@@ -73,30 +82,30 @@ def find(args: argparse.Namespace) -> int:
         try:
             answer = search_for(search, directory, run_these)
         except KeyboardInterrupt:
-            print("\ninterrupted: the finished runs are kept; the same command goes on", flush=True)
+            print("\ninterrupted: finished runs are kept; repeat the command to continue", flush=True)
             return INTERRUPTED
-        _say_answer(answer, directory)
+        _print_answer(answer, directory)
         keep_answer(answer, directory)
         finish(search.plan, directory)
     return 0 if answer.x is not None else NOT_ALL
 
 
-def _say_answer(answer: Answer, directory: StudyDirectory) -> None:
+def _print_answer(answer: Answer, directory: StudyDirectory) -> None:
     from rfablate.study.search_runs import at_edge, shown
 
     question = answer.question
     if answer.x is None:
-        print(f"no value meets the goals; nearest: {shown(question, answer.nearest)}")
-        print(f"  it misses by {100 * answer.violation:.2g} % of the goal's value (of 1, where that is 0)")
+        print(f"no value meets the goals; closest: {shown(question, answer.nearest)}")
+        print(f"  largest violation: {100 * answer.violation:.2g} % of the goal's value (of 1 where the value is 0)")
         return
     spread = f" ±{answer.spread:.2g}" if answer.spread is not None else ""
-    print(f"answer: {shown(question, answer.x)}{spread}")
+    print(f"result: {shown(question, answer.x)}{spread}")
     if answer.why:
-        print(f"  no closer: {answer.why}")
+        print(f"  search ended early: {answer.why}")
     for key in at_edge(question, answer.x):
-        print(f"  {key} is at the end of its range: a wider one may give a better answer")
+        print(f"  {key} is at the end of its range: a wider range may give a better result")
     for column in dict.fromkeys([question.column, *(goal.column for goal in question.goals)]):
         bar = answer.numbers.get(f"{column}.bar")
         error = f" ±{bar:.2g}" if bar is not None else ""
         print(f"  {column} = {answer.numbers[column]:.5g}{error}")
-    print(f"  proven by {directory.members / answer.member}, found in {answer.runs} runs")
+    print(f"  confirmed by run {directory.members / answer.member}; {answer.runs} runs in total")

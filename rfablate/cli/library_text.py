@@ -1,4 +1,4 @@
-"""The library as tables to read: what `rfablate library` prints."""
+"""Text output of `rfablate library`: tables of tissues, applicators and damage parameters."""
 
 from __future__ import annotations
 
@@ -29,25 +29,29 @@ _QUANTITIES = {
     "perfusion": ("perfusion", "mL/min/kg"),
 }
 """Label and unit of each number, by the field of `Tissue`."""
-NAMED = 3
-"""Models with a source in common that are all called by their names."""
+MAX_NAMES = 3
+"""Models with a common source that are listed by name; larger groups show the first name and a count."""
 
 
 def tissues_text(name: str | None = None) -> str:
-    """Return all tissues and metals, or every number of the one called `name`; raises CaseError where there is none."""
+    """Return the table of all tissues and metals, or all values of the one named `name`.
+
+    Raises:
+        CaseError: the library has no such tissue.
+    """
     if name is not None:
-        return _tissue_text(_known(name, tissue_names(), "tissues"))
+        return _tissue_text(_checked_name(name, tissue_names(), "tissues"))
     tissues = [tissue(each) for each in tissue_names()]
     head = [
         "Constants at 37 degC, sigma near 500 kHz; in brackets the range in the literature.",
-        "Range, unit and source of every number: rfablate library tissues NAME",
+        "Range, unit and source of each value: rfablate library tissues NAME",
         "",
     ]
     return "\n".join([*head, *tissue_table(tissues), "", "sources", *tissue_sources(tissues)])
 
 
 def _tissue_text(name: str) -> str:
-    """Return each number of a tissue or metal with its unit, range, source and whether it was re-read there."""
+    """Return each value of a tissue or metal with unit, range, source and whether the source was verified."""
     entry = tissue_entry(name)
     made, checked = entry.tissue, "yes" if entry.tissue.checked else "no"
     rows = []
@@ -72,15 +76,19 @@ def _tissue_text(name: str) -> str:
 
 
 def applicators_text(name: str | None = None) -> str:
-    """Return all cannulae, or the one called `name` as a case's table; raises CaseError for none."""
+    """Return the table of all applicators, or the one named `name` in the form of a case table.
+
+    Raises:
+        CaseError: the library has no such applicator.
+    """
     if name is not None:
-        model = applicator_model(_known(name, applicator_names(), "applicators"))
+        model = applicator_model(_checked_name(name, applicator_names(), "applicators"))
         keys = [line for key, value in model.items() for line in _key_lines(key, value)]
         return "\n".join(
             ["[[applicators]]", f'model = "{name}"', *(f"# {key}" for key in keys), "", f"source: {_source(name)}"]
         )
     models = {each: applicator_model(each) for each in applicator_names()}
-    head = ["model", "diameter mm", "tip mm", "shape", "sensor mm", "metal", "more"]
+    head = ["model", "diameter mm", "tip mm", "shape", "sensor mm", "metal", "features"]
     rows = [
         [
             each,
@@ -89,7 +97,7 @@ def applicators_text(name: str | None = None) -> str:
             str(model["tip_shape"]),
             f"{model['sensor_offset_mm']:g}",
             str(model["metal"]),
-            _more(model),
+            _features(model),
         ]
         for each, model in models.items()
     ]
@@ -98,54 +106,60 @@ def applicators_text(name: str | None = None) -> str:
 
 def _source(name: str) -> str:
     source, checked = applicator_source(name)
-    return f"{source} ({'checked' if checked else 'not all checked'})"
+    return f"{source} ({'verified' if checked else 'not fully verified'})"
 
 
 def _applicator_sources() -> list[str]:
-    """Return every source with the models it is of; many are called by the first."""
+    """Return a line for each source, with its models."""
     models: dict[str, list[str]] = {}
     for name in applicator_names():
         models.setdefault(_source(name), []).append(name)
     return [
-        f"  {', '.join(names) if len(names) <= NAMED else f'{names[0]} and {len(names) - 1} like it'}: {source}"
+        f"  {', '.join(names) if len(names) <= MAX_NAMES else f'{names[0]} and {len(names) - 1} similar'}: {source}"
         for source, names in models.items()
     ]
 
 
 def _key_lines(key: str, value: Any) -> list[str]:
-    """Return a key of a case as its file has it; tables with dotted keys."""
+    """Return a key and its value in TOML; nested tables use dotted keys."""
     if isinstance(value, dict):
         return [line for inner, each in value.items() for line in _key_lines(f"{key}.{inner}", each)]
     return [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:g}"]
 
 
-def _more(model: dict[str, Any]) -> str:
-    """Return what makes a model more than a solid cannula."""
+def _features(model: dict[str, Any]) -> str:
+    """Return the features of a model beyond a solid straight cannula: wall, bend, ring, coolant, tines."""
     wall, coolant, tines, bend, ring = (model.get(key) for key in ("wall_mm", "coolant", "tines", "bend", "ring"))
-    words = [] if wall is None else [f"tube, wall {wall:g} mm"]
+    features = [] if wall is None else [f"tube, wall {wall:g} mm"]
     if bend is not None:
-        words.append(f"curved, {bend['angle_deg']:g} degrees over {bend['length_mm']:g} mm")
+        features.append(f"curved, {bend['angle_deg']:g} degrees over {bend['length_mm']:g} mm")
     if ring is not None:
-        words.append(f"ring of {ring['length_mm']:g} mm behind a gap of {ring['gap_mm']:g} mm")
+        features.append(f"ring of {ring['length_mm']:g} mm behind a gap of {ring['gap_mm']:g} mm")
     if coolant is not None:
-        film = f", h {coolant['h_W_per_m2K']:g} W/(m2 K)" if "h_W_per_m2K" in coolant else " on the wall"
-        words.append(f"coolant {coolant['temperature_degC']:g} degC{film}")
+        cooling = f", h {coolant['h_W_per_m2K']:g} W/(m2 K)" if "h_W_per_m2K" in coolant else " on the wall"
+        features.append(f"coolant {coolant['temperature_degC']:g} degC{cooling}")
     if tines is not None:
-        words.append(f"{tines['count']} tines of {tines['diameter_mm']:g} x {tines['length_mm']:g} mm")
-    return ", ".join(words)
+        features.append(f"{tines['count']} tines of {tines['diameter_mm']:g} x {tines['length_mm']:g} mm")
+    return ", ".join(features)
 
 
 def damage_text(name: str | None = None) -> str:
-    """Return all Arrhenius damage sets, or the one called `name`; raises CaseError where there is none."""
-    names = damage_set_names() if name is None else (_known(name, damage_set_names(), "damage"),)
+    """Return the table of all Arrhenius parameter sets, or of the one named `name`.
+
+    Raises:
+        CaseError: the library has no such set.
+    """
+    names = damage_set_names() if name is None else (_checked_name(name, damage_set_names(), "damage"),)
     sets = {each: damage_set(each) for each in names}
     rows = [[each, f"{A:.4g}", f"{Ea:.4g}", source] for each, (A, Ea, source) in sets.items()]
-    trap = "Trap: the liver set reaches Omega = 1 in 12 min at 41.9 degC; long protocols overstate lesions."
-    told = ["", trap] if "liver" in sets else []
-    return "\n".join([*format_table(rows, ["set", "A 1/s", "Ea J/mol", "source"]), *told])
+    warning = (
+        "Note: the liver set reaches Omega = 1 in 12 min at 41.9 degC; it overestimates lesions of long protocols."
+    )
+    notes = ["", warning] if "liver" in sets else []
+    return "\n".join([*format_table(rows, ["set", "A 1/s", "Ea J/mol", "source"]), *notes])
 
 
-def _known(name: str, names: tuple[str, ...], table: str) -> str:
+def _checked_name(name: str, names: tuple[str, ...], table: str) -> str:
     if name in names:
         return name
     expected = f"one of rfablate library {table}"

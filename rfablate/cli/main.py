@@ -1,4 +1,4 @@
-"""The command line: `rfablate VERB ...`. Only here: COMM_WORLD, printing of faults, exit codes."""
+"""The command line: `rfablate VERB ...`. Only this module uses COMM_WORLD, prints faults and sets exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
+from rfablate.cli.converge_verb import add_converge_arguments, converge_case
+from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, RfablateError
@@ -30,10 +33,10 @@ INTERRUPTED = 6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (by default the process's own) and return the exit code."""
+    """Run the command line `argv` (default: that of the process) and return the exit code."""
     args = _parser().parse_args(argv)
     args.threads_unset = THREADS not in os.environ
-    os.environ.setdefault(THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
+    os.environ.setdefault(THREADS, "1")  # before numpy is imported: parallelism comes from ranks, not from threads
     listen()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
@@ -44,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+    except BrokenPipeError:  # the reader, for example head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "rfablate":
             raise
-        print(f"error: {error}; run ./install.sh, then `rfablate doctor` says what is missing", file=sys.stderr)
+        print(f"error: {error}; run ./install.sh, then `rfablate doctor` to find what is missing", file=sys.stderr)
         return 1
 
 
@@ -60,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
-        description="Predict the lesion of a radiofrequency electrode.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted",
+        description="Predict radiofrequency ablation lesions.",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -73,38 +76,43 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
     add_slurm_arguments(run)
 
-    again = _verb(verbs, "resume", _resume, "go on with a run that was stopped, killed or timed out; also under mpirun")
+    again = _verb(verbs, "resume", _resume, "continue an interrupted run from its last checkpoint; also under mpirun")
     again.add_argument("run", type=Path, metavar="RUN", help="run directory")
     again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
     add_slurm_arguments(again)
 
-    _case_arguments(_verb(verbs, "check", _check, "say what a case would do, and everything wrong with it"))
+    _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
 
-    mesh = _verb(verbs, "mesh", _mesh, "mesh a case and stop")
+    mesh = _verb(verbs, "mesh", _mesh, "generate the mesh of a case without running it")
     _case_arguments(mesh)
-    mesh.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="where to write (default: runs/<case>-mesh.vtkhdf)"
-    )
+    mesh.add_argument("-o", "--output", type=Path, metavar="FILE", help="mesh file (default: runs/<case>-mesh.vtkhdf)")
 
-    library = _verb(verbs, "library", _library, "list tissues, applicators or damage sets, with sources")
+    library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
     library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", metavar="NAME", help="one entry")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="applicators: write a picture of each into DIR")
+    library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
+    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
-    report = _verb(verbs, "report", _report, "write report.html of a finished run again")
+    report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
     report.add_argument("run", type=Path, metavar="RUN", help="run directory")
     report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
-    text = "say what differs between two finished runs, and by how much"
+    text = "report the differences between two finished runs"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
 
-    add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
-    add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
+    add_study_arguments(_verb(verbs, "study", study, "run or continue a parameter study"))
+    add_find_arguments(_verb(verbs, "find", find, "search for the parameter values that meet given goals"))
+
+    text = "estimate the numerical error of a case from runs on three meshes; also under mpirun"
+    converge = _verb(verbs, "converge", _converge, text)
+    _case_arguments(converge)
+    add_converge_arguments(converge)
+    add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
+    add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
     new = _verb(verbs, "new", _new, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
 
-    _verb(verbs, "doctor", _doctor, "say what is missing or wrong on this machine")
+    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
     return parser
 
 
@@ -146,7 +154,7 @@ def _library(args: argparse.Namespace) -> int:
 
     if args.pictures is not None and args.table != "applicators":
         hint = f"rfablate library applicators --pictures {args.pictures}"
-        raise CaseError([Fault("--pictures", f"{args.table} have none", "applicators", hint)], "library")
+        raise CaseError([Fault("--pictures", f"{args.table} have no pictures", "applicators", hint)], "library")
     match args.table:
         case "tissues":
             print(catalogue.tissues_text(args.name))
@@ -160,7 +168,7 @@ def _library(args: argparse.Namespace) -> int:
 
 
 def _pictures(name: str | None, folder: Path) -> str:
-    """Write the pictures of one applicator, or of all; return what was written."""
+    """Write the pictures of one applicator, or of all; return a line that names the files."""
     from rfablate.physics.library import applicator_names
     from rfablate.report.applicator_pictures import write_picture
 
@@ -183,7 +191,7 @@ def _report(args: argparse.Namespace) -> int:
 
     refuse_unfinished([args.run], "report")
     if args.picture is not None:
-        print(_plate(args.run, args.picture))
+        print(_picture(args.run, args.picture))
         return 0
     from rfablate.report import write_report
 
@@ -192,8 +200,8 @@ def _report(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plate(run: Path, target: Path) -> Path:
-    """Write a run's picture; return its path."""
+def _picture(run: Path, target: Path) -> Path:
+    """Write the summary picture of a run; return its path."""
     from rfablate.report.summary_picture import write_plate
 
     try:
@@ -213,9 +221,9 @@ def _new(args: argparse.Namespace) -> int:
         with file.open("x", encoding="utf-8") as out:
             out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
     except FileExistsError:
-        raise CaseError([Fault(str(file), "exists already", "a new name", "nothing was written")], "new") from None
+        raise CaseError([Fault(str(file), "already exists", "a new name", "nothing was written")], "new") from None
     except OSError as error:
-        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable place")], "new") from None
+        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable folder")], "new") from None
     print(f"{file} written; next: rfablate check {file}")
     return 0
 
@@ -241,17 +249,23 @@ def _mesh(args: argparse.Namespace) -> int:
     return _on_all_ranks(mesh_case, args)
 
 
-def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Return what `work` returns; a fault all ranks share ends them alike, any other ends them all at once.
+def _converge(args: argparse.Namespace) -> int:
+    return _on_all_ranks(converge_case, args)
 
-    A rank that alone leaves would let the others wait for ever: it aborts them.
+
+def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run `work` on all ranks and return its exit code.
+
+    An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
+    the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
     from mpi4py import MPI
 
-    import rfablate.simulation.run  # noqa: F401 - a missing module is told before any rank sets to work
+    import rfablate.simulation.run  # noqa: F401 - report a missing module before any rank starts to work
 
     comm = MPI.COMM_WORLD
-    # MPI is finalised when Python has given signals back; Open MPI's daemon may then send SIGTERM to whom it sees go
+    # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a
+    # rank that exits.
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
     try:
         return work(comm, args)

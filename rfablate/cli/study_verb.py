@@ -1,4 +1,4 @@
-"""The verb `study` of the command line."""
+"""The command-line verb `study`."""
 
 from __future__ import annotations
 
@@ -18,62 +18,66 @@ NOT_ALL = 1
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate study` takes."""
+    """Add the arguments of `rfablate study`."""
     parser.epilog = "exit codes: 0 all members completed, 1 some failed, 2 bad study or case, 6 interrupted"
     parser.add_argument("study", type=Path, metavar="STUDY", help="study file, or a folder with a study.toml")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="study directory (default: studies/<study>)")
-    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="members at once (default: as the cores allow)")
-    parser.add_argument("--retry-failed", action="store_true", help="run failed members again")
-    parser.add_argument("--plan", action="store_true", help="say what would be run, and stop")
     parser.add_argument(
-        "--collect", action="store_true", help="write the table and the page of what is there, and stop"
+        "-j", "--jobs", type=count, metavar="N", help="concurrent members (default: available cores / ranks)"
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="repeat failed members")
+    parser.add_argument("--plan", action="store_true", help="print the members without running them")
+    parser.add_argument(
+        "--collect", action="store_true", help="write the table and the page of the finished members without running"
     )
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a key of every member"
     )
-    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the open members as a Slurm array job")
-    parser.add_argument("--follow", action="store_true", help="with --slurm: say what becomes of the jobs")
-    parser.add_argument("--share", type=_share, metavar="K/N", help="run every N-th member from the K-th, no table")
+    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the remaining members as a Slurm array job")
+    parser.add_argument("--follow", action="store_true", help="with --slurm: print the job states until the jobs end")
+    parser.add_argument(
+        "--share", type=_share, metavar="K/N", help="run every N-th member from the K-th; write no table"
+    )
     parser.add_argument(
         "--launcher",
         default="mpirun -n {ranks} --oversubscribe",
         metavar="TEXT",
-        help="what starts members of several ranks",
+        help="command that starts a member on several ranks",
     )
-    parser.add_argument("--sensitivity", action="store_true", help="which axis matters how much (needs SALib)")
+    parser.add_argument("--sensitivity", action="store_true", help="sensitivity indices of the axes (needs SALib)")
     parser.add_argument(
         "--predict",
         nargs="+",
         default=[],
         metavar="KEY=NUMBER",
-        help="ask a surrogate between the rows (needs scikit-learn)",
+        help="evaluate a surrogate at one point (needs scikit-learn)",
     )
 
 
 def _share(text: str) -> tuple[int, int]:
-    number, of = (int(part) for part in text.split("/"))
-    if not 0 <= number < of:
-        raise argparse.ArgumentTypeError("K from 0 to N - 1")
-    return number, of
+    number, total = (int(part) for part in text.split("/"))
+    if not 0 <= number < total:
+        raise argparse.ArgumentTypeError("K must be from 0 to N - 1")
+    return number, total
 
 
 def count(text: str) -> int:
-    """Return a number of at least 1 from an argument."""
+    """Return an argument as an integer of at least 1; raises ArgumentTypeError for smaller values."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
 def study(args: argparse.Namespace) -> int:
-    """Run, or go on with, a study; return the exit code."""
+    """Run or continue a study; return the exit code."""
     from rfablate.study.members import StudyDirectory
     from rfablate.study.study_plan import load_plan
     from rfablate.study.worker_pool import start_run
 
     plan = load_plan(args.study, args.overrides)
     path = args.output or Path("studies") / study_name(args.study)
-    _say_plan(plan, path)
+    _print_plan(plan, path)
     if args.plan:
         return 0
     directory = StudyDirectory(path)
@@ -94,7 +98,7 @@ def study(args: argparse.Namespace) -> int:
 
 
 def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> int:
-    """Submit what is still open as an array job, and the collecting behind it; return the exit code."""
+    """Submit the remaining members as an array job, followed by a job that collects; return the exit code."""
     from rfablate.cluster.slurm import follow, load_site
     from rfablate.study.slurm_array import submit_study
 
@@ -108,7 +112,7 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
                     directory.forget_failure(member.name)
             states = ["open" if state == "failed" else state for state in states]
     if "open" not in states:
-        print("nothing to run; --collect writes the table")
+        print("no member left to run; --collect writes the table")
         return 0
     jobs = submit_study(args.study, args.overrides, directory.path, site, plan.study.ranks, states.count("open"))
     print(f"submitted: array job {jobs[0]}, collecting in job {jobs[1]}; scripts and logs in {directory.path}/slurm")
@@ -122,7 +126,7 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
     return 0 if done()["completed"] == len(plan.members) else NOT_ALL
 
 
-def _say_plan(plan: Plan, path: Path) -> None:
+def _print_plan(plan: Plan, path: Path) -> None:
     from rfablate.study.study_plan import axis_name
 
     rows = len(plan.points) * max(1, len(plan.history_values()))
@@ -131,5 +135,5 @@ def _say_plan(plan: Plan, path: Path) -> None:
         values = axis.values or ()
         shown = ", ".join(str(v) for v in (axis.labels or values)[:8]) + (", ..." if len(values) > 8 else "")
         shown = shown or f"{axis.low:g} to {axis.high:g}"
-        how = " (read from one run)" if axis.from_history else ""
-        print(f"  {axis_name(axis)}: {shown}{how}  [{axis.key}]")
+        note = " (read from one run)" if axis.from_history else ""
+        print(f"  {axis_name(axis)}: {shown}{note}  [{axis.key}]")

@@ -1,1 +1,1 @@
-"""Slurm: job scripts, submission, job states. Works without DOLFINx."""
+"""Slurm job scripts, submission and job states. Works without DOLFINx."""

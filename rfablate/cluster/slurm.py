@@ -1,7 +1,8 @@
-"""Slurm: what a site wants to be told, scripts that outlive their time limit, and what becomes of a job.
+"""Slurm: site options, batch scripts that requeue a job at its time limit, and job states.
 
-Ahead of the time limit Slurm sends the script SIGUSR1. It passes SIGUSR2 on, which mpirun and srun hand to the ranks;
-the run writes its checkpoint and ends, and the script puts the job back into the queue, where it goes on from there.
+Before the time limit Slurm sends SIGUSR1 to the script. The script sends SIGUSR2 to its command, and mpirun and srun
+forward it to the ranks. The run writes a checkpoint and ends. The script then requeues the job, which resumes from the
+checkpoint.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ else:
     import tomli as tomllib
 
 POLL_S = 10.0
-"""Time between two looks at the queue [s]."""
+"""Time between two queries of the queue [s]."""
 GUARDED = """near= code=0
 trap 'near=yes; kill -USR2 "$child"' USR1
 {command} &
@@ -36,44 +37,47 @@ case $code in 0 | 5) near= ;; esac
 [ -n "$near" ] || exit "$code"
 job=${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}${{SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}}
 if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
-  echo "time limit: was requeued {requeues} times, which the site file allows; submit it again to go on"
+  echo "time limit: requeued {requeues} times, the maximum in the site file; submit the job again to continue"
   exit "$code"
 fi
-echo "time limit: job $job goes back into the queue"
+echo "time limit: job $job is requeued"
 scontrol requeue "$job"
 """
-"""Runs a command that SIGUSR2 stops with a checkpoint, and requeues the job for the rest of it."""
+"""Shell lines that run a command which SIGUSR2 stops with a checkpoint, and requeue the job to finish it."""
 
 
 class Site(Table):
-    """What a cluster wants to be told; keys as in `sbatch`."""
+    """Slurm options of a cluster; keys as in `sbatch`."""
 
     partition: str | None = None
     account: str | None = None
     time: str = "01:00:00"
-    """Time limit of a job, or of a task of an array."""
+    """Time limit of a job, or of an array task."""
     mem_per_cpu: str | None = None
     launcher: str = "mpirun -n {ranks}"
-    """What starts several ranks inside an allocation."""
+    """Command that starts several ranks inside an allocation."""
     warn_s: int = Field(default=90, ge=1, le=65535)
-    """Time before the limit at which a run is told to write its checkpoint and end [s]; Slurm may be a minute early."""
+    """Time before the limit at which a run is signalled to write a checkpoint and end [s].
+
+    Slurm may send the signal up to 60 s earlier.
+    """
     requeues: int = Field(default=20, ge=0)
-    """How often a job goes back into the queue at its time limit."""
+    """Maximum number of times that a job is requeued at its time limit."""
     tasks: int = Field(default=100, ge=1)
-    """Tasks of an array at most; each takes its share of the members."""
+    """Maximum number of array tasks; the members are divided among them."""
     at_once: int | None = Field(default=None, ge=1)
-    """Tasks that run at once at most."""
+    """Maximum number of concurrent tasks."""
     options: tuple[str, ...] = ()
-    """Further `#SBATCH` options, each as it is written there."""
+    """Additional `#SBATCH` options, each in the form that `sbatch` accepts."""
     setup: tuple[str, ...] = ()
-    """Lines of the shell before rfablate starts: modules, environments."""
+    """Shell lines to run before rfablate starts: modules, environments."""
 
 
 def load_site(file: Path) -> Site:
-    """Return the site in a TOML file.
+    """Return the site options in a TOML file.
 
     Raises:
-        CaseError: it cannot be read or has faults.
+        CaseError: the file cannot be read or has faults.
     """
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -86,12 +90,19 @@ def load_site(file: Path) -> Site:
 
 
 def launched(launcher: str, ranks: int, command: Sequence[str]) -> list[str]:
-    """Return the command on so many ranks."""
+    """Return the command, preceded by the launcher where `ranks` is above 1."""
     return [*(shlex.split(launcher.replace("{ranks}", str(ranks))) if ranks > 1 else ()), *command]
 
 
 def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
-    """Return a batch script: the site's options, those in `head`, and what it does."""
+    """Return a batch script.
+
+    Args:
+        name: job name.
+        site: options of the cluster.
+        head: additional `#SBATCH` options of this job.
+        body: shell lines that the job runs.
+    """
     given = {"partition": site.partition, "account": site.account, "time": site.time, "mem-per-cpu": site.mem_per_cpu}
     options = [
         f"--job-name={name}",
@@ -110,35 +121,36 @@ def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
 
 
 def guard(site: Site) -> list[str]:
-    """Return the options of a job whose body is `guarded`."""
+    """Return the `#SBATCH` options of a job whose body comes from `guarded`."""
     return ["--requeue", "--open-mode=append", f"--signal=B:USR1@{site.warn_s}"]
 
 
 def guarded(command: str, site: Site) -> str:
-    """Return the lines that run a command of the shell and requeue the job where it meets its time limit."""
+    """Return shell lines that run a command and requeue the job when it reaches its time limit."""
     return GUARDED.format(command=command, requeues=site.requeues)
 
 
 def sbatch(arguments: Sequence[str]) -> str:
-    """Submit a script and return the job's number.
+    """Submit a script and return the job number.
 
     Raises:
-        CaseError: sbatch is missing or refuses it; says why.
+        CaseError: sbatch is missing or rejects the script; the fault has its error message.
     """
     try:
         done = subprocess.run(["sbatch", "--parsable", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        fault = Fault("--slurm", "no sbatch here", "a login node of a Slurm cluster")
+        fault = Fault("--slurm", "sbatch not found", "a login node of a Slurm cluster")
         raise CaseError([fault], "slurm") from None
     if done.returncode != 0:
         raise CaseError(
-            [Fault("sbatch", done.stderr.strip() or "refused", "a job it takes", "mend the site file")], "slurm"
+            [Fault("sbatch", done.stderr.strip() or "job rejected", "an accepted job", "correct the site file")],
+            "slurm",
         )
     return done.stdout.strip().partition(";")[0]
 
 
 def follow(jobs: Sequence[str], progress: Callable[[], str]) -> None:
-    """Print the jobs' states, with what `progress` says, whenever they change, until none is left in the queue."""
+    """Print the job states and the text of `progress` whenever they change, until no job is left in the queue."""
     shown = ""
     while True:
         states = _states(jobs)
@@ -153,19 +165,19 @@ def follow(jobs: Sequence[str], progress: Callable[[], str]) -> None:
 
 
 def _states(jobs: Sequence[str]) -> Counter[str]:
-    """Return how many jobs are in each state; of a queue that does not answer, that it is so."""
-    asked = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%T"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    """Return the number of jobs in each state; one job in QUEUE_DOES_NOT_ANSWER where squeue fails."""
+    command = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%T"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0 or "Invalid job id" in done.stderr:
         return Counter(done.stdout.split())
     return Counter(["QUEUE_DOES_NOT_ANSWER"])
 
 
 def submit_run(directory: Path, site: Site, ranks: int, nodes: int | None) -> str:
-    """Write the script into a run directory that holds its case.toml, submit it and return the job's number.
+    """Write the batch script into a prepared run directory, submit it and return the job number.
 
     Raises:
-        CaseError: sbatch is missing or refuses it; says why.
+        CaseError: sbatch is missing or rejects the script; the fault has its error message.
     """
     file = directory / "slurm.sh"
     file.write_text(run_script(directory.resolve(), site, ranks, nodes), encoding="utf-8")
@@ -173,7 +185,7 @@ def submit_run(directory: Path, site: Site, ranks: int, nodes: int | None) -> st
 
 
 def run_script(directory: Path, site: Site, ranks: int, nodes: int | None) -> str:
-    """Return the job of one run: begun, or resumed where a checkpoint is there."""
+    """Return the batch script of one run, which starts the run or resumes it where a checkpoint exists."""
     head = [f"--ntasks={ranks}", *([f"--nodes={nodes}"] if nodes else []), f"--output={directory}/slurm.log"]
     command = shlex.join(launched(site.launcher, ranks, [sys.executable, "-m", "rfablate"]))
     lines = [

@@ -1,4 +1,4 @@
-"""`rfablate run` and `resume` with `--slurm`: the run directory is made here, the run itself becomes a job."""
+"""`rfablate run` and `resume` with `--slurm`: prepares the run directory and submits the run as a Slurm job."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ if TYPE_CHECKING:
     from rfablate.cluster.slurm import Site
 
 LAST_LINES = 10
-"""Lines of slurm.log shown of a job that ended before its run did."""
+"""Last lines of slurm.log that are printed where a job ended before its run."""
 
 
 def add_slurm_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a verb what submitting one run takes."""
-    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit it to Slurm; see hpc/README.md")
+    """Add the arguments for submitting one run to Slurm."""
+    parser.add_argument("--slurm", type=Path, metavar="SITE", help="submit the run to Slurm; see hpc/README.md")
     parser.add_argument("--ranks", type=int, metavar="N", help="with --slurm: MPI ranks (default: 1)")
-    parser.add_argument("--nodes", type=int, metavar="N", help="with --slurm: nodes they lie on")
-    parser.add_argument("--follow", action="store_true", help="with --slurm: say what becomes of the job")
+    parser.add_argument("--nodes", type=int, metavar="N", help="with --slurm: number of nodes")
+    parser.add_argument("--follow", action="store_true", help="with --slurm: print the job state until the job ends")
 
 
 def refuse_without_slurm(args: argparse.Namespace) -> None:
-    """Raise CaseError where ranks are asked for without Slurm: this process cannot start others."""
+    """Raise CaseError where --ranks, --nodes or --follow is given without --slurm.
+
+    Without Slurm, MPI ranks are started by mpirun, not by this process.
+    """
     if args.ranks or args.nodes or args.follow:
         fault = Fault(
-            "--ranks, --nodes, --follow", "no --slurm", "--slurm SITE with them", "here: mpirun -n RANKS rfablate ..."
+            "--ranks, --nodes, --follow",
+            "no --slurm",
+            "--slurm SITE as well",
+            "without Slurm: mpirun -n RANKS rfablate ...",
         )
         raise CaseError([fault], "slurm")
 
@@ -45,19 +51,19 @@ def submit_new(args: argparse.Namespace, directory: Path) -> int:
     try:
         RunDirectory.prepare(directory, case, overwrite=args.overwrite).release()
     except OSError as error:
-        fault = Fault(str(directory), error.strerror or str(error), "a place to write to", "choose another -o")
+        fault = Fault(str(directory), error.strerror or str(error), "a writable directory", "choose another -o")
         raise CaseError([fault], "output") from None
     return _submit(args, directory, site)
 
 
 def submit_again(args: argparse.Namespace, directory: Path) -> int:
-    """Submit what is left of a run; return the exit code."""
+    """Submit the rest of an interrupted run; return the exit code."""
     from rfablate.cluster.slurm import load_site
     from rfablate.results.run_directory import ended
 
     site = load_site(args.slurm)
     if reason := ended(directory):
-        print(f"{directory} has nothing left to do: {reason}")
+        print(f"{directory} has already ended: {reason}")
         return 0
     return _submit(args, directory, site)
 
@@ -73,7 +79,7 @@ def _submit(args: argparse.Namespace, directory: Path, site: Site) -> int:
     follow([job], lambda: ended(directory) or "not finished")
     if ended(directory):
         return 0
-    print(f"job {job} ended before the run did; {directory / 'slurm.log'} ends with:\n{_last_lines(directory)}")
+    print(f"job {job} ended before the run; last lines of {directory / 'slurm.log'}:\n{_last_lines(directory)}")
     return 1
 
 
@@ -81,5 +87,5 @@ def _last_lines(directory: Path) -> str:
     try:
         lines = (directory / "slurm.log").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return "  (there is none: the job never began, or its node does not see the directory)"
+        return "  (no such file: the job did not start, or its node cannot access the directory)"
     return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])

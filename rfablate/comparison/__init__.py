@@ -1,1 +1,1 @@
-"""What differs between two finished runs, and by how much; reads run directories and needs no DOLFINx."""
+"""Differences between two finished runs. Reads run directories and needs no DOLFINx."""

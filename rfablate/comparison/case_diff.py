@@ -1,4 +1,4 @@
-"""The keys of two resolved cases that differ, named as `--set` names them."""
+"""The keys in which two resolved cases differ, in the notation of `--set`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from rfablate.case.messages.schema_guide import show
 
 ABSENT = object()
-"""Stands for a key that a case does not have."""
+"""Marks a key that a case does not have."""
 Difference = tuple[str, Any, Any]
-"""Key, its value in A and in B."""
+"""Key, value in A, value in B."""
 
 
 def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
-    """Yield every key whose values differ, with both; of a table that only one case has, every key.
+    """Yield each key whose values differ, with both values. For a table that only one case has, yield all its keys.
 
-    An empty list is as good as none. Items of a list are matched by their name, where all have one, else by their
-    number from 0. Where named items that both have stand in another order, the list is yielded with their names.
+    An empty list counts as an absent key. List items are matched by name where all of them have one, else by index
+    from 0. Where the common named items have a different order, the list is yielded with the names in both orders.
     """
     if isinstance(a, Mapping) and b is ABSENT:
         b = {}
@@ -28,7 +28,7 @@ def case_difference(a: Any, b: Any, path: str = "") -> Iterator[Difference]:
             yield from case_difference(a.get(key, ABSENT), b.get(key, ABSENT), _below(path, key))
     elif _is_list(a) and _is_list(b) and (named := _by_name(a, b)) is not None:
         yield from case_difference(*named, path)
-        first, second = ([name for name in own if name in other] for own, other in (named, named[::-1]))
+        first, second = ([name for name in items if name in other] for items, other in (named, named[::-1]))
         if first != second:
             yield path, first, second
     elif _is_list(a) and _is_list(b) and len(a) == len(b) and (_has_tables(a) or (a != b and show(a) == show(b))):
@@ -55,7 +55,7 @@ def _has_tables(items: Sequence[Any]) -> bool:
 
 
 def _by_name(a: Sequence[Any], b: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return both lists as tables under their items' names; None where an item has none or two share one."""
+    """Return both lists as tables keyed by item name; None where an item has no name or two items have the same."""
     found = []
     for items in (a, b):
         names = [each.get("name") if isinstance(each, Mapping) else None for each in items]

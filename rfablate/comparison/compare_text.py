@@ -1,4 +1,4 @@
-"""A comparison as a few lines of text, and as JSON."""
+"""A comparison of two runs as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SHOWN = {
     "numerics": ("nodes", "steps", "rejects"),
     "timing_s": ("total",),
 }  # fmt: skip
-"""Keys of each section of a summary that the text tells, a channel's among the generator's."""
+"""Keys that the text shows, for each section of a summary; `electric` includes the keys of the channels."""
 DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 1, "J": 1, "s": 1}
-"""Decimals of a number by the last word of its key."""
+"""Decimals of a number, by the last word of its key."""
 
 
 def as_text(found: Comparison) -> str:
@@ -32,22 +32,23 @@ def as_text(found: Comparison) -> str:
     lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
     rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
     for table, pairs in found.numbers.items():
-        told = _told(table.partition(".")[0], pairs)
-        if told:
-            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in told)]
+        shown = _shown(table.partition(".")[0], pairs)
+        if shown:
+            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in shown)]
     return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
 def _run_lines(letter: str, run: RunData) -> list[str]:
-    made = run.table("provenance")
-    with_ = [f"{name} {made[key]}" for key, name in (("rfablate", "rfablate"), ("dolfinx", "DOLFINx")) if made.get(key)]
-    how = f"{run.summary.get('status')}: {run.summary.get('reason')}"
-    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([how, *with_])]
+    provenance = run.table("provenance")
+    programs = (("rfablate", "rfablate"), ("dolfinx", "DOLFINx"))
+    versions = [f"{name} {provenance[key]}" for key, name in programs if provenance.get(key)]
+    status = f"{run.summary.get('status')}: {run.summary.get('reason')}"
+    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([status, *versions])]
 
 
 def _case_lines(found: Comparison) -> list[str]:
     if not found.case:
-        return ["the cases have no difference"]
+        return ["the cases are identical"]
     rows: list[Sequence[str]] = [("the cases differ in", "A", "B")]
     rows += [(key, _value(a), _value(b)) for key, a, b in found.case]
     return _columns(rows, numbers=False)
@@ -57,8 +58,8 @@ def _value(value: Any) -> str:
     return "-" if value is ABSENT else show(value)
 
 
-def _told(section: str, pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs of a table that the text tells: none of mere anatomy, as on the card, and no pairs of zeros."""
+def _shown(section: str, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of a table that the text shows: no anatomy without a verdict, and no pairs of zeros."""
     if section == "structures" and not any(pair.key == "verdict" and (pair.a or pair.b) for pair in pairs):
         return []
     keys = [pair.key.rpartition(".")[2] if section == "electric" else pair.key for pair in pairs]
@@ -80,12 +81,12 @@ def _number(value: Any, decimals: int) -> str:
 
 
 def _bar(bar: float | None) -> str:
-    """Return an error bar as text, with one digit."""
+    """Return an error bar as text with one significant digit."""
     return "" if bar is None else f"±{float(f'{bar:.1g}'):g}"
 
 
 def _signed(value: float, decimals: int) -> str:
-    """Return a difference with so many decimals, with one digit where it has none there."""
+    """Return a signed difference with `decimals` decimals, or with one significant digit where it would round to 0."""
     if isinstance(value, int) or not value:
         return f"{value:+}" if value else "0"
     return f"{value:+.{decimals}f}" if abs(value) >= 0.5 * 10.0**-decimals else f"{value:+.1g}"
@@ -93,13 +94,13 @@ def _signed(value: float, decimals: int) -> str:
 
 def _lesion_lines(found: Comparison) -> list[str]:
     if not found.lesions:
-        return [f"lesions were not laid over each other: {found.refused}"]
+        return [f"lesions were not compared: {found.refused}"]
     first, *common = found.lesions
     if first.time_a_s == first.time_b_s:
         return _overlap_lines(f"at {first.time_a_s:g} s", first)
-    lines = _overlap_lines(f"at the ends, {first.time_a_s:g} s of A and {first.time_b_s:g} s of B,", first)
+    lines = _overlap_lines(f"at the end of each run (A {first.time_a_s:g} s, B {first.time_b_s:g} s)", first)
     for pairs in common:
-        lines += ["", *_overlap_lines(f"at {pairs.time_a_s:g} s, the last output time of both,", pairs)]
+        lines += ["", *_overlap_lines(f"at {pairs.time_a_s:g} s, the last common output time", pairs)]
     return lines
 
 
@@ -109,12 +110,14 @@ def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
         ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
     ]
     rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
-    lines = [f"lesions {when} laid over each other: volumes in mm3, distances between their surfaces in mm"]
+    lines = [f"overlap of the lesions {when}: volumes in mm3, distances between the surfaces in mm"]
     lines += _columns(rows)
     if pairs.mesh != "same":
         other = "A" if pairs.mesh == "B" else "B"
-        said = f"{other}'s lesions were carried there, which changed their volumes by at most"
-        lines.append(f"  volumes are on {pairs.mesh}'s mesh; {said} {pairs.carried_percent:.1f} %")
+        change = (
+            f"interpolation of the lesions of {other} changed their volumes by at most {pairs.carried_percent:.1f} %"
+        )
+        lines.append(f"  volumes are computed on the mesh of {pairs.mesh}; {change}")
     return lines
 
 
@@ -123,12 +126,12 @@ def _lesion_row(pair: LesionPair) -> list[str]:
     if shared.dice is None:
         return ["none", *[""] * 9]
     volumes = (f"{volume:.1f}" for volume in (shared.both, shared.only_a, shared.only_b))
-    far = [_length(v) for d in (pair.a_to_b, pair.b_to_a) for v in (astuple(d) if d is not None else (None,) * 3)]
-    return [f"{shared.dice:.4f}", *volumes, *far]
+    distances = [_length(v) for d in (pair.a_to_b, pair.b_to_a) for v in (astuple(d) if d is not None else (None,) * 3)]
+    return [f"{shared.dice:.4f}", *volumes, *distances]
 
 
 def _length(value: float | None) -> str:
-    """Return a distance with two decimals, with one digit where it has none there; below 1 nm there is none."""
+    """Return a distance [mm] as text with two decimals, with one significant digit below 0.005 mm, "0" below 1 nm."""
     if value is None:
         return "-"
     return f"{value:.2f}" if value >= 0.005 else f"{value:.1g}" if value >= 1e-6 else "0"
@@ -144,7 +147,7 @@ def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str
 
 
 def as_json(found: Comparison) -> dict[str, Any]:
-    """Return the comparison as what JSON can hold: every number of the summaries, differences B - A."""
+    """Return the comparison as JSON data: every number of the summaries, with the differences B - A."""
     return {
         "runs": {letter: _run_json(run) for letter, run in (("a", found.a), ("b", found.b))},
         "case": {key: {"a": _plain(a), "b": _plain(b)} for key, a, b in found.case},
@@ -159,8 +162,8 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
 
 def _run_json(run: RunData) -> dict[str, Any]:
-    said = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
-    return {"directory": str(run.directory), **said, "rfablate": run.table("provenance").get("rfablate")}
+    values = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
+    return {"directory": str(run.directory), **values, "rfablate": run.table("provenance").get("rfablate")}
 
 
 def _plain(value: Any) -> Any:
@@ -179,5 +182,5 @@ def _lesions_json(pairs: LesionPairs) -> dict[str, Any]:
             "a_to_b_mm": asdict(pair.a_to_b) if pair.a_to_b is not None else None,
             "b_to_a_mm": asdict(pair.b_to_a) if pair.b_to_a is not None else None,
         }
-    said = {key: getattr(pairs, key) for key in ("time_a_s", "time_b_s", "mesh", "carried_percent")}
-    return {**said, "rules": rules}
+    values = {key: getattr(pairs, key) for key in ("time_a_s", "time_b_s", "mesh", "carried_percent")}
+    return {**values, "rules": rules}

@@ -1,7 +1,7 @@
-"""A run's mesh with its lesions at an output time, and the same lesions on another run's mesh.
+"""The mesh of a run with its lesions at one output time, and their interpolation onto the mesh of another run.
 
-Lesions are level fields, positive inside and linear inside cells (`physics.damage.Rule.level`). From one mesh to
-another the level itself is interpolated: the temperature, or the logarithm of damage. Lengths are in mm.
+A lesion is a level field, positive inside the lesion and linear in each cell (`physics.damage.Rule.level`). The level
+is interpolated between meshes: the temperature, or the logarithm of damage. Lengths are in mm.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 SAME_TIME = 1e-6
-"""Part of a run within which two times are one."""
+"""Relative difference below which two times count as equal."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A run's mesh and the levels of its lesion rules at one time."""
+    """The mesh of a run and the levels of its lesion rules at one time."""
 
     x: FloatArray
-    """Nodes [mm], shape (n, 3), (r, z, 0) of triangles."""
+    """Nodes [mm], shape (n, 3); (r, z, 0) for an axisymmetric mesh."""
     cells: IntArray
-    """Shape (m, 4) or (m, 3)."""
+    """Node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles."""
     tissue: BoolArray
-    """Which cells are tissue, shape (m,): metal is no lesion."""
+    """True for tissue cells, shape (m,); metal is never part of a lesion."""
     levels: dict[str, FloatArray]
     """Rule -> level, shape (n,)."""
     axis: tuple[float, float] | None
-    """Where the axis of revolution meets the plane z = 0 [mm]; None in 3-D."""
+    """Point (x, y) of the axis of revolution [mm]; None in 3-D."""
 
     def reached(self, level: FloatArray) -> BoolArray:
-        """Return which cells the lesion of a nodal level reaches into."""
+        """Return which cells have at least one node inside the lesion of a nodal level, shape (m,)."""
         return np.asarray((level >= 0.0)[self.cells].any(axis=1))
 
     def from_space(self, points: FloatArray) -> FloatArray:
-        """Return points (x, y, z) of space in this mesh's coordinates."""
+        """Return points (x, y, z) [mm] in the coordinates of this mesh, shape (n, 3)."""
         if self.axis is None:
             return points
         return HalfPlane(*self.axis).from_space(points)
@@ -55,20 +55,21 @@ class Body:
 
 @dataclass(frozen=True)
 class Carried:
-    """Two runs' lesions on one mesh, `home`'s."""
+    """The lesions of two runs on the mesh of one of them, `home`."""
 
     home: Body
     tissue: BoolArray
-    """Which cells of the mesh that a lesion reaches into are tissue to the other run."""
+    """True for cells that a lesion reaches and that are tissue in the other run, shape (m,)."""
     levels: dict[str, FloatArray]
-    """The other run's levels at the mesh's nodes."""
+    """Levels of the other run at the nodes of the mesh, shape (n,) for each rule."""
     same_mesh: bool
 
 
 def times_to_compare(a: RunData, b: RunData) -> list[tuple[float, float]]:
-    """Return the times of A and of B [s] at which their lesions are held against each other.
+    """Return the pairs of times of A and B [s] at which the lesions are compared.
 
-    The last output times of both; where these differ, also the last that both have after the start, if any.
+    The first pair is the last output time of each run. Where the two differ, the last common output time after the
+    start is added, if there is one.
 
     Raises:
         OSError, ValueError: a fields file cannot be read.
@@ -84,18 +85,18 @@ def times_to_compare(a: RunData, b: RunData) -> list[tuple[float, float]]:
 def _times(run: RunData) -> FloatArray:
     file = run.directory / FIELDS
     if not file.is_file():
-        raise ValueError(f"there is no {FIELDS} in {run.directory}")
+        raise ValueError(f"no {FIELDS} in {run.directory}")
     with FieldsReader(file) as fields:
         if not len(fields.times_s):
-            raise ValueError(f"{FIELDS} in {run.directory} holds a mesh but no frame")
+            raise ValueError(f"{FIELDS} in {run.directory} has a mesh but no frame")
         return fields.times_s
 
 
 def read_body(run: RunData, time_s: float) -> Body:
-    """Return a run's lesions at one of its output times [s].
+    """Return the mesh and lesions of a run at one of its output times [s].
 
     Raises:
-        OSError, ValueError: its fields file cannot be read.
+        OSError, ValueError: the fields file cannot be read.
     """
     with FieldsReader(run.directory / FIELDS) as fields:
         x, flat = fields.points_mm, fields.axisymmetric
@@ -104,7 +105,7 @@ def read_body(run: RunData, time_s: float) -> Body:
         try:
             levels = rule_levels(run, fields, int(np.argmin(np.abs(fields.times_s - time_s))))
         except KeyError as error:
-            raise ValueError(f"{FIELDS} of {run.directory} lacks {error}") from None
+            raise ValueError(f"{FIELDS} of {run.directory} has no field {error}") from None
         return Body(
             x=np.stack([x[:, 0], x[:, 2], np.zeros(len(x))], axis=1) if flat else x,
             cells=fields.cells,
@@ -115,7 +116,7 @@ def read_body(run: RunData, time_s: float) -> Body:
 
 
 def _metal(run: RunData) -> set[str]:
-    """Return the regions that are parts of an applicator or, of a user's mesh, of metal."""
+    """Return the names of the metal regions: parts of applicators, and metal regions of a user's mesh."""
     names = {name for cannula in read_cannulas(run) for name in cannula.regions}
     for region in run.case.get("domain", {}).get("regions", ()):
         tissue = region.get("tissue")
@@ -125,9 +126,9 @@ def _metal(run: RunData) -> set[str]:
 
 
 def carry(home: Body, other: Body) -> Carried:
-    """Return another run's lesions on a run's mesh; a body of revolution goes onto a mesh in 3-D.
+    """Return the lesions of two runs on the mesh of `home`; an axisymmetric run can be interpolated onto a 3-D mesh.
 
-    At a node in the other run's metal, or outside its mesh, its level is that of its nearest tissue node.
+    A node in the metal of the other run, or outside its mesh, takes the level of the nearest tissue node.
     """
     if np.array_equal(home.x, other.x) and np.array_equal(home.cells, other.cells):
         return Carried(home, other.tissue, other.levels, True)
@@ -135,7 +136,8 @@ def carry(home: Body, other: Body) -> Carried:
     nodes = transfer_weights(other.x, other.cells[other.tissue], to_other(home.x))
     levels = {rule: np.asarray(nodes @ level) for rule, level in other.levels.items()}
     reached = np.any([home.reached(level) for level in (*home.levels.values(), *levels.values())], axis=0)
-    # With nodes of its own each cell has one value: the weights then tell in which cell a point lies.
+    # Each cell gets its own copies of its nodes and so one value per cell: the weights then identify the cell in
+    # which a point lies.
     apart = np.arange(other.cells.size).reshape(other.cells.shape)
     middles = to_other(home.x[home.cells[reached]].mean(axis=1))
     inside = transfer_weights(other.x[other.cells.ravel()], apart, middles)

@@ -1,7 +1,7 @@
-"""How far the surfaces of two lesions are apart.
+"""Distances between the surfaces of two lesions.
 
-A lesion's surface is where its level is zero in tissue: triangles, or lines in the half plane. Distances go from the
-surface's points to the nearest point of the other surface; means are over the area. Lengths are in mm.
+The surface of a lesion is the zero level in tissue: triangles in 3-D, segments in the half plane. Distances are from
+the points of one surface to the nearest point of the other; means are weighted by area. Lengths are in mm.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from rfablate.lesion.surface_distance import distances
 FloatArray = npt.NDArray[np.float64]
 
 TURNS = 72
-"""Points on the circle that a point of the half plane stands for, where it is held against a surface in 3-D."""
+"""Points on the circle that represents a point of the half plane where it is compared with a 3-D surface."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A lesion's surface."""
+    """The surface of a lesion."""
 
     body: Body
     points: FloatArray
-    """In the coordinates of the body's mesh, shape (n, 3)."""
+    """Points in the coordinates of the body's mesh [mm], shape (n, 3)."""
     pieces: FloatArray
-    """Triangles (m, 3, 3) or segments (m, 2, 3) between them."""
+    """Corners of the triangles, shape (m, 3, 3), or ends of the segments, shape (m, 2, 3) [mm]."""
     weight: FloatArray
-    """Area that each point stands for [mm2]."""
+    """Area of each point [mm2], shape (n,)."""
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Distance of one surface from another [mm]: mean over the area, 95th percentile, largest."""
+    """Distance of one surface from another [mm]: area-weighted mean, 95th percentile, maximum."""
 
     mean: float
     p95: float
@@ -44,7 +44,7 @@ class Distance:
 
 
 def surface(body: Body, rule: str) -> Surface | None:
-    """Return the surface of a rule's lesion; None where there is none."""
+    """Return the surface of the lesion of a rule; None where there is no lesion."""
     level = body.levels[rule]
     reached = body.tissue & body.reached(level)
     if not reached.any():
@@ -68,7 +68,7 @@ def surface(body: Body, rule: str) -> Surface | None:
 
 
 def distance(a: Surface | None, b: Surface | None) -> Distance | None:
-    """Return how far surface A is from surface B; None where one is not there."""
+    """Return the distance of surface A from surface B; None where one of them does not exist."""
     if a is None or b is None:
         return None
     points, weight = a.points, a.weight
@@ -76,15 +76,15 @@ def distance(a: Surface | None, b: Surface | None) -> Distance | None:
         points = b.body.from_space(points)
     elif b.body.axis is None:
         points, weight = _around(points, a.body.axis), np.tile(weight, TURNS)
-    far = distances(points, b.pieces)
-    order = np.argsort(far)
-    share = np.cumsum(weight[order]) / weight.sum()
-    p95 = float(far[order][np.searchsorted(share, 0.95)])
-    return Distance(float(far @ weight / weight.sum()), p95, float(far.max()))
+    d = distances(points, b.pieces)
+    order = np.argsort(d)
+    area_fraction = np.cumsum(weight[order]) / weight.sum()
+    p95 = float(d[order][np.searchsorted(area_fraction, 0.95)])
+    return Distance(float(d @ weight / weight.sum()), p95, float(d.max()))
 
 
 def _around(points: FloatArray, axis: tuple[float, float]) -> FloatArray:
-    """Return points (r, z, 0) turned about an axis, in space: all of them at each of `TURNS` angles."""
+    """Return points (r, z, 0) revolved about an axis to each of `TURNS` angles, shape (TURNS * n, 3)."""
     angle = 2.0 * np.pi * np.arange(TURNS)[:, None] / TURNS
     r, z = points[:, 0], points[:, 1]
     found = np.stack(

@@ -1,4 +1,4 @@
-"""The numbers of two summaries side by side."""
+"""Pairs of the numbers of two summaries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rfablate.results.flatten import flatten
 from rfablate.results.wording import is_number
 
 _NO_RATIO = re.compile(r"_degC$|^depth_|margin_mm$|_fraction$|^residual")
-"""Keys with no natural zero, or near it by design: a difference says more than a percentage."""
+"""Keys without a natural zero, or with values near zero: for these a percentage is not meaningful."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A number or a verdict in run A and in run B, None where a run has none, with their numerical error bars."""
+    """A number or verdict in run A and in run B, with numerical error bars; None where a run has none."""
 
     key: str
     a: Any
@@ -26,21 +26,21 @@ class Pair:
 
     @property
     def difference(self) -> float | None:
-        """B - A."""
+        """Difference B - A; None where a value is not a number."""
         return self.b - self.a if is_number(self.a) and is_number(self.b) else None
 
     @property
     def percent(self) -> float | None:
-        """B - A in percent of A."""
+        """Difference B - A in percent of A; None where it is not meaningful."""
         if self.difference is None or not self.a or _NO_RATIO.search(self.key):
             return None
         return float(100.0 * self.difference / abs(self.a))
 
 
 def pair_numbers(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, list[Pair]]:
-    """Return the pairs of two summaries under their tables' paths: lesion.isotherm_50C, structures.motor_root, ...
+    """Return the pairs of two summaries by table: lesion.isotherm_50C, structures.motor_root, ...
 
-    A channel's numbers stand with the generator's: electric, `<channel>.power_W`.
+    The table `electric` includes the numbers of the channels, such as `<channel>.power_W`.
     """
     flat = [flatten({**each, "electric": {**each.get("electric", {}), **each.get("channels", {})}}) for each in (a, b)]
     keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]

@@ -1,9 +1,9 @@
-"""How far two lesions cover each other: their volumes, the volume they share, and the Dice coefficient.
+"""Overlap of two lesions: their volumes, the common volume and the Dice coefficient.
 
     Dice = 2 |A and B| / (|A| + |B|)
 
-Both are on one mesh; cells are cut where a level is zero, so that volumes are finer than a cell and exact for levels
-that are linear inside cells. In the half plane each piece stands for the ring that it sweeps about the axis.
+Both lesions are on one mesh. Cells are cut at the zero level, so volumes are exact for levels that are linear in each
+cell. In the half plane each piece represents the ring that it sweeps about the axis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Volumes of two lesions and of what they share [mm3]."""
+    """Volumes of two lesions and their common volume [mm3]."""
 
     a: float
     b: float
@@ -30,12 +30,12 @@ class Overlap:
 
     @property
     def only_a(self) -> float:
-        """Volume of A without B [mm3]."""
+        """Volume of A outside B [mm3]."""
         return max(self.a - self.both, 0.0)
 
     @property
     def only_b(self) -> float:
-        """Volume of B without A [mm3]."""
+        """Volume of B outside A [mm3]."""
         return max(self.b - self.both, 0.0)
 
     @property
@@ -45,7 +45,7 @@ class Overlap:
 
 
 def overlap(carried: Carried, rule: str) -> Overlap:
-    """Return how far a rule's lesion of the mesh's own run (a) and the other run's (b) cover each other."""
+    """Return the overlap of the lesions of a rule: `a` is the run of the mesh, `b` the other run."""
     home = carried.home
     own, other = home.levels[rule], carried.levels[rule]
     return Overlap(
@@ -56,12 +56,12 @@ def overlap(carried: Carried, rule: str) -> Overlap:
 
 
 def lesion_volume(body: Body, rule: str) -> float:
-    """Return the volume of a rule's lesion on the run's own mesh [mm3]."""
+    """Return the volume of the lesion of a rule on the run's own mesh [mm3]."""
     return _volume(body, body.tissue, body.levels[rule])
 
 
 def grid_of(body: Body, chosen: BoolArray) -> Any:
-    """Return the chosen cells of a mesh as PyVista's grid."""
+    """Return the chosen cells of a mesh as a PyVista grid."""
     import pyvista as pv
 
     kind = pv.CellType.TETRA if body.cells.shape[1] == 4 else pv.CellType.TRIANGLE
@@ -75,9 +75,9 @@ def _volume(body: Body, chosen: BoolArray, *levels: FloatArray) -> float:
     flat = body.axis is not None
     for level in levels:
         chosen = chosen & body.reached(level)
-    whole = chosen & np.all([(level >= 0.0)[body.cells].all(axis=1) for level in levels], axis=0)
-    volume = _swept(body.x[body.cells[whole]], flat=flat)
-    grid = grid_of(body, chosen & ~whole)
+    inside = chosen & np.all([(level >= 0.0)[body.cells].all(axis=1) for level in levels], axis=0)
+    volume = _swept(body.x[body.cells[inside]], flat=flat)
+    grid = grid_of(body, chosen & ~inside)
     for number, level in enumerate(levels):
         grid.point_data[str(number)] = level
     for number in range(len(levels)):
@@ -90,7 +90,7 @@ def _volume(body: Body, chosen: BoolArray, *levels: FloatArray) -> float:
 
 
 def _swept(corners: FloatArray, *, flat: bool) -> float:
-    """Return the volume of tetrahedra, shape (n, 4, 3), or of the rings that triangles sweep, (n, 3, 3) [mm3]."""
+    """Return the volume of tetrahedra (n, 4, 3), or of the rings swept by triangles (n, 3, 3) [mm3]."""
     sides = corners[:, 1:] - corners[:, :1]
     if flat:
         areas = 0.5 * np.abs(np.linalg.det(sides[:, :, :2]))

@@ -1,4 +1,4 @@
-"""Two finished runs held against each other: cases, numbers, lesions."""
+"""Comparison of two finished runs: cases, numbers and lesions."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from rfablate.results.run_reader import RunData
 
 @dataclass(frozen=True)
 class LesionPair:
-    """One rule's lesion in both runs."""
+    """The lesions of one rule in both runs."""
 
     shared: Overlap
     a_to_b: Distance | None
-    """None where a run has no such lesion."""
+    """Distance of the surface of A from that of B; None where a run has no such lesion."""
     b_to_a: Distance | None
 
 
 @dataclass(frozen=True)
 class LesionPairs:
-    """The lesions of the rules that both runs have, at a time of A and one of B [s]."""
+    """The lesions of all common rules at one time of A and one time of B [s]."""
 
     time_a_s: float
     time_b_s: float
     mesh: str
-    """Whose mesh the volumes are on: "same", "A" or "B"."""
+    """Mesh on which the volumes are computed: "same", "A" or "B"."""
     carried_percent: float
-    """Largest change of the other run's volumes by carrying its lesions to that mesh [%]."""
+    """Largest change of the other run's lesion volumes by interpolation onto that mesh [%]."""
     rules: dict[str, LesionPair]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between run A and run B."""
+    """Differences between run A and run B."""
 
     a: RunData
     b: RunData
     case: list[Difference]
     numbers: dict[str, list[Pair]]
     lesions: list[LesionPairs]
-    """At the ends of both runs and, where these differ, at the last output time of both."""
+    """At the end of each run and, where these times differ, also at the last common output time."""
     refused: str
-    """Why the lesions were not held against each other, '' where they were."""
+    """Reason why the lesions could not be compared; '' where they were compared."""
 
 
 def compare_runs(a: RunData, b: RunData) -> Comparison:
-    """Return what differs between two runs."""
+    """Return the differences between two runs."""
     lesions, refused = [], ""
     try:
         lesions = [compare_lesions(a, b, *times) for times in times_to_compare(a, b)]
@@ -61,16 +61,17 @@ def compare_runs(a: RunData, b: RunData) -> Comparison:
 
 
 def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) -> LesionPairs:
-    """Return how far A's lesions at one time [s] and B's at another cover each other, and their surfaces' distances.
+    """Return overlap and surface distances of the lesions of A at `time_a_s` and of B at `time_b_s` [s].
 
-    Volumes are taken on the mesh in 3-D where only one is, else on the one with more nodes; surfaces on their own.
+    Volumes are computed on the 3-D mesh where only one run is 3-D, else on the mesh with more nodes. Each surface is
+    computed on the mesh of its own run.
 
     Raises:
-        OSError, ValueError: a fields file cannot be read, or the lesions cannot be held against each other.
+        OSError, ValueError: a fields file cannot be read, or the lesions cannot be compared.
     """
     first, second = read_body(a, time_a_s), read_body(b, time_b_s)
     if first.axis is not None and second.axis is not None and first.axis != second.axis:
-        raise ValueError("both runs are axisymmetric, about different axes (domain.centre_mm)")
+        raise ValueError("both runs are axisymmetric, but about different axes (domain.centre_mm)")
     rules = [rule for rule in first.levels if rule in second.levels]
     if not rules:
         raise ValueError("the runs have no lesion rule in common")
@@ -93,7 +94,7 @@ def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) ->
 
 
 def _prefers(body: Body, other: Body) -> bool:
-    """Whether volumes are better taken on the mesh of `body`."""
+    """Return whether volumes are computed on the mesh of `body`."""
     if (body.axis is None) != (other.axis is None):
         return body.axis is None
     return len(body.x) > len(other.x)

@@ -1,1 +1,1 @@
-"""The finite element problems, electric field and bioheat. Collective: every rank makes every call, in one order."""
+"""The finite element problems: electric potential and bioheat. Collective: all ranks make the same calls in order."""

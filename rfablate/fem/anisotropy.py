@@ -1,10 +1,10 @@
-"""Element numbers where tissue conducts better along a direction than across it.
+"""Element stiffness for tissue with different conductivities along and across a direction.
 
     j = sigma A E,    A = 1 + (ratio - 1) t t^T        sigma across, ratio = sigma along / sigma across, t a unit vector
 
     g_ij = integral grad N_i . A grad N_j = integral grad N_i . grad N_j + (ratio - 1) V (t . grad N_i)(t . grad N_j)
 
-t and the ratio are constant in a cell and in time; sigma follows the temperature as everywhere.
+t and the ratio are constant in each cell and in time; sigma has the usual temperature dependence.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ IntArray = npt.NDArray[np.int64]
 
 
 def directed_stiffness(x: FloatArray, elements: Elements, ratio: FloatArray, direction: FloatArray) -> FloatArray:
-    """Return g_ij of all cells [m], shape like `Elements.stiffness`.
+    """Return g_ij of all cells [m], with the shape of `Elements.stiffness`.
 
     Args:
-        x: coordinates of the nodes [m], shape (n, 3); (r, z, 0) when axisymmetric.
+        x: node coordinates [m], shape (n, 3); (r, z, 0) if axisymmetric.
         elements: the cells.
-        ratio: conductivity along over that across, above 0, one a cell; 1 where they are equal.
-        direction: unit vectors t, shape (n_cells, 3), in the coordinates of x; read where the ratio is not 1.
+        ratio: conductivity along / across in each cell, above 0; 1 where isotropic.
+        direction: unit vectors t, shape (n_cells, 3), in the coordinates of x; used only where the ratio is not 1.
     """
     stiffness = elements.stiffness.copy()
     rows = np.flatnonzero(ratio != 1.0)
@@ -37,9 +37,9 @@ def directed_stiffness(x: FloatArray, elements: Elements, ratio: FloatArray, dir
 
 
 def _slopes(corners: FloatArray, t: FloatArray) -> FloatArray:
-    """Return t . grad N_i of each corner [1/m]; corners of shape (n, corners, 3).
+    """Return t . grad N_i at each corner [1/m]; corners of shape (n, corners, 3).
 
-    A linear function of the edges e_k from corner 0: with t = sum s_k e_k it is s_k, and less their sum at corner 0.
+    With the edges e_k from corner 0 and t = sum s_k e_k, the slope is s_k at corner k and minus their sum at corner 0.
     """
     size = corners.shape[1] - 1
     edges = (corners[:, 1:] - corners[:, :1])[:, :, :size]

@@ -1,17 +1,17 @@
-"""Water that boils: latent heat at the nodes, so that energy is conserved at any length of step.
+"""Boiling of tissue water: latent heat at the nodes, which conserves energy at any step length.
 
-A node that holds water has an enthalpy C T + Lambda f: f runs from 0 to 1 while T stays at 100 degC, Lambda [J] is the
-latent heat of its water. With the lumped mass each node keeps its own account. In a step
+A node with water has the enthalpy C T + Lambda f. The vapour fraction f increases from 0 to 1 while T stays at 100
+degC; Lambda [J] is the latent heat of its water. The lumped mass matrix makes the balance local to each node. In a step
 
-    a node that boils (0 < f < 1) is held at 100 degC; the power its equation then lacks or has left changes f
-    a node whose water is used up by that is freed, and the step solved again
-    a node that comes out beyond 100 degC with water left, or below it with steam, is put back to 100 degC: the heat of
-    the difference, w0 dt C (T - 100), changes f
-    what is more than Lambda can take, or less than 0, heats or cools the node again
+    a boiling node (0 < f < 1) is fixed at 100 degC; the residual power of its equation changes f
+    a node whose water is used up in the step is freed, and the step is solved again
+    a node that ends above 100 degC with water left, or below it with vapour, is reset to 100 degC: the heat of the
+    difference, w0 dt C (T - 100), changes f
+    heat that exceeds Lambda, or a negative remainder, changes the temperature of the node again
 
-so the step stays linear in V^2. Steps are backward Euler while tissue is hot: only their sum
-over time is exactly the change of heat. Steam condenses where it was made, none of it moves; nodes of given
-temperature, of a held surface too, do not boil. What has boiled dries: sigma falls with f (`drying`).
+so the step remains linear in V^2. Steps are backward Euler while tissue is hot, because only then is their sum over
+time exactly the change of heat. Vapour condenses where it forms; it does not move. Nodes with a prescribed temperature
+do not boil. Evaporation desiccates tissue: sigma decreases with f (`drying`).
 """
 
 from __future__ import annotations
@@ -29,37 +29,41 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 RELEASES = 20
-"""Times a step is solved again to free nodes; beyond them the account still closes, but nodes overshoot."""
+"""Largest number of repeated solves of a step to free nodes; beyond it, energy is conserved but nodes overshoot."""
 
 
 def drying(T: FloatArray, fraction: FloatArray) -> FloatArray:
-    """Return the temperature [degC] at which laws are looked up: T, and 100 + 5 f where water boils.
+    """Return the temperature [degC] at which laws are evaluated: T, or 100 + 5 f where water boils.
 
-    The fall of sigma from 100 to 105 degC stands for the water that leaves, and that is what f says: a node at 100 degC
-    with half of its water boiled has dried by half, ln sigma between wet and dry. Beyond, where f = 1, it is T again.
+    The decrease of a law from 100 to 105 degC represents evaporation, in proportion to f: at f = 0.5, ln sigma is
+    halfway between wet and dry. If T exceeds this value (f = 1), T is used again.
     """
     return np.asarray(np.where(fraction > 0.0, np.maximum(T, BOILING + DRY_WINDOW * fraction), T))
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A step after water has boiled or condensed."""
+    """The state after evaporation and condensation of a step."""
 
     T: FloatArray
     fraction: FloatArray
     sensible: float
-    """Heat that the correction took out of the temperature field, on all ranks [J]."""
+    """Heat that the correction removed from the temperature field, on all ranks [J]."""
     latent: float
-    """Latent heat gained on all ranks since the start [J]."""
+    """Latent heat absorbed on all ranks since the start [J]."""
 
 
 class Vapour:
-    """Latent heat of the nodes."""
+    """Latent heat of the water at the nodes."""
 
     def __init__(self, domain: Domain, latent: FloatArray, capacity: FloatArray, fixed: BoolArray) -> None:
-        """Take the latent heat of each cell of the stencil [J/m3], the heat capacity of the owned nodes [J/K].
+        """Set up the nodal latent heat.
 
-        Nodes that are `fixed` do not boil.
+        Args:
+            domain: the mesh.
+            latent: latent heat by region number [J/m3].
+            capacity: heat capacity of the owned nodes [J/K].
+            fixed: nodes with a prescribed temperature, which do not boil.
         """
         n = domain.nodes.owned
         self._nodes, self._capacity = domain.nodes, capacity
@@ -68,28 +72,28 @@ class Vapour:
         self._held = 0.0
 
     def begin(self, fraction: FloatArray) -> None:
-        """Take the vapour fractions at the start of a run: latent heat is counted from there. Collective."""
+        """Set the vapour fractions at the start of a run, from which latent heat is counted. Collective."""
         self._held = float(self._nodes.total_of(float(self._latent @ fraction[: self._nodes.owned]))[0])
 
     @property
     def has_water(self) -> BoolArray:
-        """Which owned nodes have water that can boil."""
+        """Owned nodes with water that can boil."""
         return np.asarray(self._latent > 0.0)
 
     def boiling(self, fraction: FloatArray) -> BoolArray:
-        """Return the local nodes that boil: held at 100 degC in the next step."""
+        """Return the boiling local nodes, which are fixed at 100 degC in the next step."""
         return (fraction > 0.0) & (fraction < 1.0)
 
     def release(
         self, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, dt: float
     ) -> tuple[FloatArray, FloatArray, BoolArray] | None:
-        """Return what the step is to be solved again with, None where it stands. Collective.
+        """Return the data for a repeated solve of the step; None if none is needed. Collective.
 
-        A boiling node that gained more heat in dt [s] than its water takes, or lost more than its steam gives, is held
-        no more: all of its water boils, or condenses, and takes its heat from the node's equation.
+        A boiling node that absorbed more heat in dt [s] than its water can take, or released more than its vapour can
+        give, is freed: its fraction becomes 1 or 0, and the latent heat of this change is a source of its equation.
 
         Returns:
-            The vapour fractions with those nodes at 1 or 0, that heat as a source [W], and the nodes that still boil.
+            The vapour fractions with these nodes at 1 or 0, the source [W], and the nodes that still boil.
         """
         n = self._nodes.owned
         f = fraction[:n]
@@ -107,14 +111,14 @@ class Vapour:
     def settle(
         self, T: FloatArray, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, steps: float
     ) -> Settled:
-        """Return the step's temperature and vapour fractions. Collective.
+        """Return the temperature and the vapour fractions at the end of the step. Collective.
 
         Args:
-            T: temperature that the step came to [degC].
-            fraction: vapour fractions at its start.
-            gained: heat that the boiling owned nodes took up in the step, 0 at others [J].
-            boiling: the nodes that were held at 100 degC.
-            steps: w0 dt, what a kelvin of the step's end counts in its heat balance: 1 for backward Euler.
+            T: temperature solution of the step [degC].
+            fraction: vapour fractions at the start of the step.
+            gained: heat absorbed by the boiling owned nodes in the step, 0 at others [J].
+            boiling: nodes that were fixed at 100 degC.
+            steps: w0 dt, the weight of the final temperature in the heat balance: 1 for backward Euler.
         """
         n = self._nodes.owned
         T, fraction = T.copy(), fraction.copy()

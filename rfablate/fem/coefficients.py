@@ -1,7 +1,7 @@
-"""sigma and k of every cell, from the tissues' laws at the temperature of the nodes.
+"""sigma and k of every cell, from the laws of the tissues at the nodal temperature.
 
-A law gives a factor at each node; a region has a law and a value that the factor multiplies. In a cell the coefficient
-is linear between its corners, and its mean is what the stiffness of a linear cell sees.
+A law gives a factor at each node; a region has a value and a law, whose factor multiplies the value. In a cell the
+coefficient is linear, and the stiffness of a linear cell depends on its mean.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ SIGMA, K = 0, 1
 
 @dataclass(frozen=True)
 class RegionLaw:
-    """One coefficient: by region number, the value and which of the laws multiplies it."""
+    """One coefficient: the value and the index of its law, by region number."""
 
     value: FloatArray
     law: IntArray
 
 
 class Coefficients:
-    """sigma [S/m] and k [W/(m K)] of this rank's stencil."""
+    """sigma [S/m] and k [W/(m K)] in the stencil of this rank."""
 
     def __init__(self, domain: Domain, laws: Sequence[Law], sigma: RegionLaw, k: RegionLaw) -> None:
-        """Evaluate nothing yet."""
+        """Set up the coefficients; `update` evaluates them."""
         self._domain, self._laws = domain, tuple(laws)
         self.sigma, self.k = sigma, k
         self.factors = np.ones((len(self._laws), domain.nodes.local))
-        """Each law's factor at each node."""
+        """Factor of each law at each node."""
         self.values = np.zeros((len(domain.stencil.cells), 2))
         """Mean of sigma and of k in each cell."""
         self.sigma_factor: FloatArray | None = None
-        """Multiplies sigma cell by cell, whatever the temperature: what an injectate does."""
+        """Temperature-independent factor of sigma in each cell, from an injectate; None without one."""
 
     def update(self, T: FloatArray) -> None:
-        """Take the coefficients at nodal temperature T [degC]."""
+        """Evaluate the coefficients at nodal temperature T [degC]."""
         for factor, law in zip(self.factors, self._laws, strict=True):
             factor[:] = law(T)
         domain, cells = self._domain, self._domain.stencil.cells
@@ -58,9 +58,9 @@ class Coefficients:
             self.values[:, SIGMA] *= self.sigma_factor
 
     def change_of_sigma(self, T: FloatArray, before: FloatArray) -> float:
-        """Return the largest relative change of sigma from nodal temperature `before` to T [degC] at this rank's nodes.
+        """Return the largest relative change of sigma between nodal temperatures `before` and T [degC] on this rank.
 
-        A law counts everywhere, also where no tissue that follows it lies.
+        Each law counts at all nodes, also at those of other tissues.
         """
         used = {int(law) for law in self.sigma.law[self.sigma.value > 0.0]}
         largest = 0.0
@@ -71,6 +71,6 @@ class Coefficients:
 
 
 def region_law(domain: Domain, value: Mapping[str, float], law: Mapping[str, int]) -> RegionLaw:
-    """Return a coefficient from one value and one law number a region name."""
+    """Return a coefficient from one value and one law index per region name."""
     numbers = domain.by_region({name: float(number) for name, number in law.items()})
     return RegionLaw(np.nan_to_num(domain.by_region(value)), np.nan_to_num(numbers).astype(np.int32))

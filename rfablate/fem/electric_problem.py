@@ -1,21 +1,21 @@
-"""Electric problem for 1 V on the active tips.
+"""Electric potential for 1 V on the active tips.
 
-    div( sigma grad phi ) = 0   in tissue,     phi = 1 on active tips,   phi = 0 on the return and on returning tips,
+    div( sigma grad phi ) = 0   in tissue,     phi = 1 on active tips,   phi = 0 on the return and on return tips,
     sigma grad phi . n = 0      elsewhere (insulated shaft, symmetry axis)
 
-Quasi-static, RMS. With sigma frozen over a step phi is linear in the voltage: the potential is V phi, and
+Quasi-static, RMS. With sigma constant over a step, phi is linear in the voltage: the potential is V phi, and
 
     G = integral sigma |grad phi|^2,    I = V G,    P = V^2 G,    q = V^2 sigma |grad phi|^2   [W/m3]
     I_k = V integral over electrode k of sigma grad phi . n,      n out of the tissue: out of an active tip I_k > 0
 
-A thin layer between tip and tissue of `contact` rho_c [ohm m2] makes the tip's surface one with a film,
+A thin contact layer between tip and tissue with the resistance `contact` rho_c [ohm m2] gives a Robin condition,
 
     sigma grad phi . n = (1 - phi) / rho_c on the tip,    G = integral sigma |grad phi|^2 + integral (1 - phi)^2 / rho_c
 
-phi being that of the tissue under the layer, whose heat goes to the nodes of the surface; lumped there, as all films.
-Where sigma has a direction it is the tensor sigma A of `fem.anisotropy`.
-Metal is equipotential and no part of the problem: its conductivity is zero here and its inner nodes are fixed.
-With several channels the field is solved for each group of electrodes and adds up to each channel's (`fem.patterns`).
+with phi in the tissue at the layer. The heat of the layer goes to the nodes of the surface; the condition is lumped.
+For anisotropic tissue the conductivity is the tensor sigma A of `fem.anisotropy`.
+Metal is equipotential and excluded: its conductivity is zero here and its inner nodes are fixed.
+With several channels, the field is solved for each group of electrodes and superposed (`fem.electrode_patterns`).
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class UnitField:
-    """What 1 V RMS does."""
+    """The electric field for 1 V RMS and its integrals."""
 
     phi: FloatArray
     """Potential at this rank's nodes [1]."""
     conductance: float
     """G [S]"""
     load: FloatArray
-    """Joule power that goes to each owned node, zero at ghosts [W/V2]."""
+    """Joule power of each owned node, zero at ghosts [W/V2]."""
     currents: tuple[float, ...] = ()
-    """Current out of each electrode, then out of the return's rest [S]; they sum to 0. Empty for a single electrode."""
+    """Current out of each electrode, then out of the remaining return [S]; the sum is 0. Empty for one electrode."""
     washed: float = 0.0
-    """Joule power in liquid that flows, which goes to no node [W/V2]."""
+    """Joule power in flowing liquids, which goes to no node [W/V2]."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,16 @@ class Electrode:
     """One of several electrodes."""
 
     tip: npt.NDArray[np.bool_]
-    """This rank's nodes on its bare surface."""
+    """Nodes of this rank on its bare surface."""
     metal: npt.NDArray[np.bool_]
-    """This rank's nodes of its metal."""
+    """Nodes of this rank in its metal."""
     roles: tuple[Role, ...]
-    """What it is in each channel."""
+    """Its role in each channel."""
 
 
 @dataclass(frozen=True)
 class PotentialMemory:
-    """All that the solve of one step leaves to that of the next."""
+    """The solver state that is kept between steps."""
 
     conductance: tuple[float, ...]
     hierarchy: HierarchyMemory
@@ -79,7 +79,7 @@ class PotentialMemory:
 
 
 class ElectricProblem:
-    """The potential of the active electrodes against the return."""
+    """The potential of the active electrodes relative to the return."""
 
     def __init__(
         self,
@@ -95,29 +95,35 @@ class ElectricProblem:
         stiffness: FloatArray | None = None,
         contact: float = 0.0,
     ) -> None:
-        """Prepare the solve; `conducting` marks the stencil's cells of tissue. Collective.
+        """Set up the problem. Collective.
 
-        `electrodes`: where there are several; their tips are on the surfaces `active` and `return`.
-        Joule heat goes to the nodes as for sigma constant in each cell, or, `consistent`, linear in each tetrahedron.
-        That in the regions `flowing` goes off with what flows. `stiffness` is g_ij of the stencil where sigma has a
-        direction (`fem.anisotropy`), the same that the pattern was told of. `contact` is the resistance of a layer on
-        the active tip [ohm m2].
+        Args:
+            domain: the mesh.
+            pattern: sparsity pattern of the matrices.
+            conducting: cells of the stencil that are tissue.
+            electrodes: the electrodes, if there are several; their tips are on the surfaces `active` and `return`.
+            rtol: relative tolerance of G, in energy.
+            max_iterations: iteration limit of a solve.
+            consistent: nodal Joule heat for sigma linear in each tetrahedron instead of constant in each cell.
+            flowing: regions with a flowing liquid, which removes the Joule heat.
+            stiffness: g_ij of the stencil for anisotropic sigma (`fem.anisotropy`), the same as set in the pattern.
+            contact: resistance of a layer on the active tip [ohm m2].
         """
         self._stiffness = domain.stencil.stiffness if stiffness is None else stiffness
         self._domain, self._consistent = domain, consistent
         self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
         in_tissue = domain.nodes_of_cells(conducting[: len(domain.region)])
         self.groups = electrode_groups([each.roles for each in electrodes]) if electrodes else ((),)
-        """Electrodes that always have one potential; without `electrodes` the active surface is the only group."""
+        """Groups of electrodes with equal roles; without `electrodes` the active surface is the only group."""
         self._roles = [electrodes[group[0]].roles for group in self.groups] if electrodes else []
         tips = [each.tip & in_tissue for each in electrodes]
         groups = [np.logical_or.reduce([tips[number] for number in group]) for group in self.groups if group]
         groups = groups or [_surface(domain, "active") & in_tissue]
         bare = np.logical_or.reduce(tips or groups)
-        without = bool(tips) and "return" not in domain.surface_nodes  # no outer return: tips alone
+        without = bool(tips) and "return" not in domain.surface_nodes  # no outer return, only return tips
         returned = np.zeros_like(bare) if without else _surface(domain, "return") & in_tissue
         self._contact = tip_area(domain, conducting, groups[0]) / contact if contact > 0.0 else None
-        """Conductance of the layer at the owned nodes [S]."""
+        """Conductance of the contact layer at the owned nodes [S]."""
         layered = groups[0] & (contact > 0.0)
         self._fixed = (bare & ~layered) | returned | ~in_tissue
         self._tips = [*tips, returned & ~bare] if len(tips) > 1 else []
@@ -127,7 +133,7 @@ class ElectricProblem:
             for number, each in enumerate(electrodes):
                 value[each.metal & ~in_tissue] = float(number in members)
         self.matrix = Matrix(pattern)
-        """Stiffness of sigma; `Pattern.assemble` fills it before each solve."""
+        """Stiffness of sigma; `Pattern.assemble` computes it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
         self.hierarchy = KeptHierarchy(domain.nodes, self.matrix, self._contact)
         self.solver = ConjugateGradients(
@@ -135,32 +141,32 @@ class ElectricProblem:
         )
         self._conductance = [0.0] * len(self.groups)
         self.kept = 0
-        """Steps whose potential was extrapolated instead of solved."""
+        """Number of steps with extrapolated instead of solved potential."""
 
     def memory(self) -> PotentialMemory:
-        """Return what `restore` needs."""
+        """Return the data that `restore` requires."""
         return PotentialMemory(tuple(self._conductance), self.hierarchy.memory(), self.solver.iterations, self.kept)
 
     def restore(self, memory: PotentialMemory, assemble: Callable[[FloatArray], None]) -> None:
-        """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
+        """Restore a saved state; `assemble` computes the stiffness at a temperature. Collective."""
         self._conductance = list(memory.conductance)
         self.hierarchy.restore(memory.hierarchy, ~self._fixed[: self._domain.nodes.owned], assemble)
         self.solver.iterations, self.kept = memory.iterations, memory.kept
 
     def solve(self, coefficients: Coefficients, guess: FloatArray | None = None, group: int = 0) -> UnitField:
-        """Return the field of 1 V on a group, for the sigma that the matrix was assembled with. Collective."""
+        """Return the field for 1 V on a group, with the sigma of the assembled matrix. Collective."""
         value = self._values[group]
         phi = np.where(self._fixed, value, value if guess is None else guess)
         inverse = self._inverse_diagonal()
         unit = self._solve_from(phi, inverse, coefficients, group)
-        if self._conductance[group] == 0.0:  # the tolerance is one of G, which is known only now
+        if self._conductance[group] == 0.0:  # the tolerance is relative to G, which the first solve gives
             self._conductance[group] = unit.conductance
             unit = self._solve_from(phi, inverse, coefficients, group)
         self._conductance[group] = unit.conductance
         return unit
 
     def channels(self, fields: Sequence[UnitField], coefficients: Coefficients) -> tuple[UnitField, ...]:
-        """Return what 1 V of each channel does, from the fields of all groups. Collective."""
+        """Return the unit field of each channel, from the fields of all groups. Collective."""
         if not self._roles:
             return tuple(fields)
         G = np.array([[sum(field.currents[e] for e in group) for field in fields] for group in self.groups])
@@ -168,7 +174,7 @@ class ElectricProblem:
         for roles in zip(*self._roles, strict=True):
             w = group_potentials(roles, G)
             parts = [(share, field) for share, field in zip(w.tolist(), fields, strict=True) if share != 0.0]
-            if len(parts) == 1:  # its own group alone
+            if len(parts) == 1:  # a single group
                 units.append(parts[0][1])
             else:
                 phi = np.sum([share * field.phi for share, field in parts], axis=0)
@@ -176,7 +182,7 @@ class ElectricProblem:
         return tuple(units)
 
     def _inverse_diagonal(self) -> FloatArray:
-        """Take the operator's diagonal; return its inverse at the free owned nodes, 0 at others."""
+        """Set the diagonal of the operator; return its inverse at the free owned nodes, 0 at others."""
         free, diagonal = ~self._fixed[: self._domain.nodes.owned], self._operator.diagonal
         diagonal[:] = self.matrix.diagonal + (0.0 if self._contact is None else self._contact)
         return np.divide(1.0, diagonal, out=np.zeros(len(free)), where=free & (diagonal > 0))
@@ -189,13 +195,17 @@ class ElectricProblem:
         return self.unit(phi, coefficients)
 
     def unit(self, phi: FloatArray, coefficients: Coefficients) -> UnitField:
-        """Return the unit field of a potential that is known, with the sigma of now. Collective."""
+        """Return the unit field for a given potential, with the current sigma. Collective.
+
+        Raises:
+            SolveError: the conductance is not positive.
+        """
         load = self._load(phi, coefficients)
         conductance = float(self._domain.nodes.sum(load)[0])
         if not (np.isfinite(conductance) and conductance > 0.0):
             raise SolveError(
-                f"the electrode's conductance is {conductance:g} S, expected a positive number: the active tip and the "
-                "return are not joined by conducting tissue; look at the tissues' sigma_S_per_m"
+                f"found an electrode conductance of {conductance:g} S, expected above 0: no conducting tissue "
+                "connects the active tip and the return; check sigma_S_per_m of the tissues"
             )
         currents = self.currents(phi)
         if not np.nansum(self._flowing):
@@ -204,9 +214,9 @@ class ElectricProblem:
         return UnitField(phi, conductance, load - washed, currents, float(self._domain.nodes.sum(washed)[0]))
 
     def currents(self, phi: FloatArray) -> tuple[float, ...]:
-        """Return the current out of each of several electrodes, then out of the return's rest, at phi [A]. Collective.
+        """Return the current out of each electrode, then out of the remaining return, for phi [A]. Collective.
 
-        What flows out of a node that is held is the row of the stiffness there: rows sum to 0, and so do currents.
+        The current out of a fixed node is its row of the stiffness times phi; the rows sum to 0, so the currents do.
         """
         if not self._tips:
             return ()
@@ -214,9 +224,9 @@ class ElectricProblem:
         return tuple(self._domain.nodes.total_of(*(flow[each[:owned]].sum() for each in self._tips)).tolist())
 
     def conductances(self) -> FloatArray:
-        """Return G_kl, the current out of electrode k with 1 V on l and 0 V on all else [S]. Collective.
+        """Return G_kl, the current out of electrode k for 1 V on electrode l and 0 V on all others [S]. Collective.
 
-        The matrix is that of several electrodes as the stiffness was last assembled; it is symmetric (reciprocity).
+        The matrix requires several electrodes and uses the last assembled stiffness; it is symmetric (reciprocity).
         """
         inverse = self._inverse_diagonal()
         columns = []
@@ -231,7 +241,7 @@ class ElectricProblem:
         return float(phi[: self._domain.nodes.owned] @ self.matrix.times(phi))
 
     def _load(self, phi: FloatArray, coefficients: Coefficients, of_region: FloatArray | None = None) -> FloatArray:
-        """Return the Joule power of 1 V at each node: all of it, or a share `of_region`."""
+        """Return the Joule power of 1 V at each node: all of it, or the fractions `of_region` of each region."""
         stencil, region, n = self._domain.stencil, self._domain.stencil_region, self._domain.nodes.local
         load, corners = np.zeros(n), stencil.cells.shape[1]
         sigma, values = coefficients.sigma.value, coefficients.values
@@ -254,7 +264,7 @@ class ElectricProblem:
         return load
 
     def heating(self, phi: FloatArray, coefficients: Coefficients) -> FloatArray:
-        """Return the Joule power of 1 V in each of this rank's cells [W/V2], without that of a layer on the tip."""
+        """Return the Joule power of 1 V in each cell of this rank [W/V2], without that of a contact layer."""
         elements = self._domain.elements
         out = np.empty(len(elements.cells))
         call(
@@ -265,20 +275,20 @@ class ElectricProblem:
 
 
 def _surface(domain: Domain, role: str) -> npt.NDArray[np.bool_]:
-    """Return the nodes of the surface with this role, which must touch conducting tissue. Collective."""
+    """Return the nodes of the surface with this role. Collective."""
     if role not in domain.surface_nodes:
         raise MeshError(
-            f"no surface is the {role} electrode, so no current can flow; surfaces: "
+            f"found no surface with the role '{role}', so no current can flow; surfaces: "
             f"{', '.join(domain.surface_nodes)}; give one the role '{role}', or set boundary.electric = \"return\""
         )
     marked = domain.surface_nodes[role]
     if domain.comm.allreduce(int(marked.any())) == 0:
-        raise MeshError(f"surface '{role}' has no nodes in the mesh")
+        raise MeshError(f"found no nodes of surface '{role}' in the mesh")
     return marked
 
 
 def tip_area(domain: Domain, conducting: npt.NDArray[np.bool_], active: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return the integral of N_i over the active surface at the owned nodes [m2]."""
+    """Return the integrals of N_i over the active surface at the owned nodes [m2]."""
     cells = domain.stencil.cells[conducting]
     near = cells[active[cells].any(axis=1)].astype(np.int64)
     facets = boundary_facets(near)

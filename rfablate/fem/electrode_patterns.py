@@ -1,8 +1,9 @@
-"""Which electrodes have which potential in each channel, and what that asks of the field. Pure.
+"""Electrode potentials in each channel, and the unit fields that they require. Pure.
 
-A channel drives its active electrodes at 1 V against those that return at 0 V; all others float: bare metal in tissue
-is an equipotential that takes the potential at which no net current leaves it. Electrodes that always go together are
-one group, and the field is solved once for 1 V on each group and 0 V on all else. Its fields add up to every channel's:
+A channel drives its active electrodes at 1 V against its return electrodes at 0 V. All others float: bare metal in
+tissue is equipotential, at the potential for zero net current. Electrodes with equal roles in all channels form a
+group; a floating electrode forms its own. The field is solved once for 1 V on each group and 0 V on all others. The
+field of each channel is a superposition:
 
     phi = sum over groups w_g phi_g,     w = 1 active,  0 return,     sum over h  G_gh w_h = 0  for each g that floats
 """
@@ -17,13 +18,13 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Role = Literal["active", "return", "float"]
-"""An electrode's part in a channel."""
+"""Role of an electrode in a channel."""
 
 
 def electrode_groups(roles: Sequence[Sequence[Role]]) -> tuple[tuple[int, ...], ...]:
-    """Return the groups of electrodes; `roles` has each electrode's in every channel.
+    """Return the groups of electrodes, from the roles of each electrode in every channel.
 
-    What returns in all channels is in no group: it stays at 0 V.
+    Electrodes that are a return in all channels are in no group: they stay at 0 V.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, each in enumerate(roles):
@@ -34,9 +35,11 @@ def electrode_groups(roles: Sequence[Sequence[Role]]) -> tuple[tuple[int, ...], 
 
 
 def group_potentials(roles: Sequence[Role], G: FloatArray) -> FloatArray:
-    """Return w, each group's potential [1] in a channel, from its role there.
+    """Return w, the potential of each group in a channel [1].
 
-    G: current out of each group for 1 V on each group [S], shape (n_groups, n_groups).
+    Args:
+        roles: role of each group in the channel.
+        G: current out of each group for 1 V on each group [S], shape (n_groups, n_groups).
     """
     w = np.array([1.0 if role == "active" else 0.0 for role in roles])
     floats = np.flatnonzero([role == "float" for role in roles])

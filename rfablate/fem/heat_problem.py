@@ -2,11 +2,11 @@
 
     rho c dT/dt = div( k grad T ) - omega_b rho_b c_b (T - T_b) alive + V^2 q_1
 
-T [degC]; q_1 the Joule heat of 1 V [W/(m3 V2)]; alive falls to 0 where tissue is dead; T given on fixed nodes,
-k dT/dn = h (T_c - T) on a wall with a liquid (`fem.film`), no flux through the rest. In time
-dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1) + w3 T(n-2),  coefficients taken at an extrapolated temperature,
-so the step is linear and splits into a part without voltage and a part for 1 V:   T(n+1) = T_a + V^2 T_b.
-The unknown is the rise above blood: the solver's tolerance then is one of the rise, not of the level.
+T [degC]; q_1 Joule heat of 1 V [W/(m3 V2)]; alive decreases to 0 in dead tissue. Boundary conditions: T prescribed on
+fixed nodes, k dT/dn = h (T_c - T) at a wall with a liquid (`fem.wall_convection`), zero flux elsewhere. Time
+discretisation: dT/dt ~ w0 T(n+1) + w1 T(n) + w2 T(n-1) + w3 T(n-2),  coefficients at an extrapolated temperature,
+so that the step is linear and splits into a part without voltage and a part for 1 V:   T(n+1) = T_a + V^2 T_b.
+The unknown is the rise above blood temperature, so that the solver tolerance is relative to the rise.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 SLOW = 5.0
-"""Iterations with the inverse diagonal for a tenth of the error's energy, from which V-cycles are taken. A cycle costs
-as much as 4.2 of them on 146,000 nodes and 2.7 on 589,000, out of the cache, for a tenth or a little more: they are
-even at 2.3 to 3.8, but a hierarchy has to be built besides."""
+"""Iterations with the diagonal preconditioner per factor of ten in the energy of the error, above which V-cycles are
+used. A cycle costs as much as 4.2 iterations on 146,000 nodes and 2.7 on 589,000 (larger than the cache) and reduces
+the energy by a factor of ten or more. Break-even is at 2.3 to 3.8 iterations, without the cost of the hierarchy."""
 REMEMBERED = 3
-"""Responses of a channel that solves are started from; each buys a power of ten of the error's energy and more."""
+"""Stored responses per channel for initial guesses; each reduces the energy of the error by a factor of ten or more."""
 
 
 @dataclass(frozen=True)
 class HeatFlows:
-    """Power [W] that leaves the tissue at one instant, and the energy [J] stored since the start."""
+    """Heat flows out of the tissue at one instant [W], and the energy stored since the start [J]."""
 
     perfused: float
     boundary: float
@@ -47,7 +47,7 @@ class HeatFlows:
 
 @dataclass(frozen=True)
 class HeatMemory:
-    """All that the solves of one step leave to those of the next."""
+    """The solver state that is kept between steps."""
 
     diagonal_needs: float
     fixed: BoolArray
@@ -57,7 +57,7 @@ class HeatMemory:
 
 
 class HeatProblem:
-    """One operator, solved for the passive part and for the response to 1 V."""
+    """The bioheat operator of a step, solved for the temperature and for the response to 1 V."""
 
     def __init__(
         self,
@@ -70,36 +70,36 @@ class HeatProblem:
         max_iterations: int,
         film: Film | None = None,
     ) -> None:
-        """Take the heat capacity and perfusion of the nodes, and the film of liquids. Collective."""
+        """Set up with heat capacity and perfusion of the nodes, and an optional wall convection. Collective."""
         self._domain, self.mass, self._blood, self._film = domain, mass, blood_temperature, film
         self.stiffness = Matrix(pattern)
-        """Stiffness of k; `Pattern.assemble` fills it before each step."""
+        """Stiffness of k; `Pattern.assemble` computes it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
         self.solver = ConjugateGradients(
             domain.nodes, self._operator, what="heat", rtol=rtol, max_iterations=max_iterations
         )
         self._hierarchy = KeptHierarchy(domain.nodes, self.stiffness, mass.capacity)
         self._diagonal_needs = 0.0
-        """Iterations above one with the inverse diagonal for a tenth of the error's energy, times the root of w0."""
+        """Iterations above one with the inverse diagonal, per factor of ten in energy, times sqrt(w0) [1/s^0.5]."""
         self._w0 = 0.0
         self._inverse = np.zeros(domain.nodes.owned)
         self._fixed = np.zeros(domain.nodes.local, dtype=bool)
         self._responses: list[tuple[FloatArray, ...]] = []
-        """The last ones of each channel, newest first."""
+        """The last responses of each channel, newest first."""
         self._answered: set[int] = set()
-        """Channels whose newest response is that of the operator as it is."""
+        """Channels whose newest response belongs to the current operator."""
         self._past: Sequence[tuple[float, FloatArray]] = ()
         self._known: Known | None = None
 
     def memory(self) -> HeatMemory:
-        """Return what `restore` needs."""
+        """Return the data that `restore` requires."""
         solver = self.solver
         return HeatMemory(
             self._diagonal_needs, self._fixed, self._hierarchy.memory(), solver.iterations, tuple(self._responses)
         )
 
     def restore(self, memory: HeatMemory, assemble: Callable[[FloatArray], None]) -> None:
-        """Be as when it was remembered; `assemble` fills the stiffness at a temperature. Collective."""
+        """Restore a saved state; `assemble` computes the stiffness at a temperature. Collective."""
         self._diagonal_needs, self._fixed = memory.diagonal_needs, memory.fixed
         self._responses = list(memory.responses)
         self._hierarchy.restore(memory.hierarchy, ~memory.fixed[: len(self._inverse)], assemble)
@@ -108,10 +108,10 @@ class HeatProblem:
     def prepare(
         self, w0: float, alive: FloatArray, fixed: BoolArray, past: Sequence[tuple[float, FloatArray]] = ()
     ) -> None:
-        """Set the operator w0 C + K + W(alive) with its fixed nodes; alive at the local nodes. Collective.
+        """Set the operator w0 C + K + W(alive) and its fixed nodes; alive at the local nodes. Collective.
 
-        All ranks pass the same array as before, or all another one: only then are its nodes compared. By what the
-        last temperatures in `past` differ, among others, drafts of solutions are made (`known.py`).
+        All ranks pass the same array `fixed` as before, or all pass a new one: only then are the nodes compared. The
+        differences between the last temperatures in `past` are used for initial guesses (`initial_guess.py`).
         """
         if fixed is not self._fixed and self._domain.nodes.max_of(float(not np.array_equal(fixed, self._fixed)))[0]:
             self._hierarchy.drop()
@@ -124,9 +124,9 @@ class HeatProblem:
         self._inverse[:] = np.divide(1.0, self._operator.diagonal, out=np.zeros(len(free)), where=free)
 
     def nearest(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
-        """Return the start [degC] that what is known gives `step`, whose arguments are the same. Collective."""
+        """Return the projected initial guess [degC] for `step` with the same arguments. Collective."""
         rise, b = self._system(past, fixed_value, guess, source)
-        return rise + self._what_is_known().nearest(b - self._operator.times(rise)) + self._blood
+        return rise + self._known_fields().nearest(b - self._operator.times(rise)) + self._blood
 
     def step(self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray) -> FloatArray:
         """Return the temperature at the end of the step [degC]. Collective.
@@ -134,7 +134,7 @@ class HeatProblem:
         Args:
             past: -(w1 T(n) + w2 T(n-1) + ...) at the local nodes [K/s].
             fixed_value: temperature of the fixed nodes [degC].
-            guess: starting value [degC].
+            guess: initial guess [degC].
             source: Joule and other heat at the nodes [W].
         """
         rise, b = self._system(past, fixed_value, guess, source)
@@ -142,17 +142,17 @@ class HeatProblem:
         return rise + self._blood
 
     def nearest_response(self, unit_load: FloatArray) -> FloatArray:
-        """Return the start that what is known gives `response`. Collective."""
-        return self._what_is_known().nearest(unit_load[: self._domain.nodes.owned])
+        """Return the projected initial guess for `response`. Collective."""
+        return self._known_fields().nearest(unit_load[: self._domain.nodes.owned])
 
     def response(self, number: int, unit_load: FloatArray, start: FloatArray, coarser: float = 1.0) -> FloatArray:
-        """Return T_b [K/V2], the rise for the Joule heat of 1 V. Collective.
+        """Return T_b [K/V2], the temperature rise for the Joule heat of 1 V. Collective.
 
         Args:
-            number: of the channel.
+            number: index of the channel.
             unit_load: Joule heat of 1 V at the nodes [W/V2].
-            start: starting value, zero at fixed nodes.
-            coarser: by how much the tolerance may be larger than that of the temperature.
+            start: initial guess, zero at fixed nodes.
+            coarser: tolerance as a multiple of that of the temperature.
         """
         response = start.copy()
         self._solve(response, unit_load[: self._domain.nodes.owned], coarser)
@@ -162,8 +162,8 @@ class HeatProblem:
         self._answered.add(number)
         return response
 
-    def _what_is_known(self) -> Known:
-        """Return the span of the last changes and responses, with this operator. Collective."""
+    def _known_fields(self) -> Known:
+        """Return the space of the last changes and responses, with this operator. Collective."""
         if self._known is None:
             changes = [new - old for (_, new), (_, old) in zip(self._past[:3], self._past[1:3], strict=False)]
             fields = [*changes, *(each for channel in self._responses for each in channel)]
@@ -172,9 +172,9 @@ class HeatProblem:
         return self._known
 
     def _solve(self, x: FloatArray, b: FloatArray, coarser: float = 1.0) -> None:
-        """Solve in place with what is quicker, the inverse diagonal or V-cycles. Collective.
+        """Solve in place with the faster preconditioner, the diagonal or V-cycles. Collective.
 
-        With the inverse diagonal the iterations grow like the root of the step, as diffusion goes.
+        With the diagonal, the number of iterations is proportional to the square root of the step length (diffusion).
         """
         root, reference = np.sqrt(self._w0), self._energy(x, b) * coarser**2
         if 1.0 + self._diagonal_needs / max(root, 1e-12) > SLOW:
@@ -188,18 +188,18 @@ class HeatProblem:
     def _system(
         self, past: FloatArray, fixed_value: FloatArray, guess: FloatArray, source: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the start of the rise above blood and the right-hand side at the owned nodes."""
+        """Return the initial guess of the rise above blood temperature, and the right-hand side at the owned nodes."""
         b = self.mass.heat(past - self._w0 * self._blood) + source[: self._domain.nodes.owned]
         if self._film is not None:
             b += self._film.transfer * (self._film.temperature - self._blood)
         return np.where(self._fixed, fixed_value, guess) - self._blood, b
 
     def _energy(self, guess: FloatArray, b: FloatArray) -> float:
-        """Return about the energy b . x of the solution: with the guess for x, or the inverse diagonal's if larger."""
+        """Return an estimate of the energy b . x of the solution, from the guess or, if larger, from the diagonal."""
         return float(max(self._domain.nodes.total_of(float(b @ (self._inverse * b)), float(b @ guess[: len(b)]))))
 
     def reaction(self, rows: Rows, T: FloatArray, rate: FloatArray, load: FloatArray) -> FloatArray:
-        """Return the power [W] that fixed owned nodes take up, what their own equations lack.
+        """Return the power [W] absorbed by fixed owned nodes, the residual of their equations.
 
         load - C dT/dt - K T - W (T - T_b); arguments as in `flows`.
         """
@@ -214,14 +214,14 @@ class HeatProblem:
     ) -> HeatFlows:
         """Return perfused and boundary power and stored energy. Collective.
 
-        The boundary's share is the reaction of the fixed nodes, but for those `boiling`, and what a liquid draws
-        through its film.
-
+        The boundary power is the reaction of the fixed nodes, except those in `boiling`, plus the heat transferred to
+        liquids at walls.
         Args:
             T: temperature at the end of the step [degC].
-            rate: dT/dt there [K/s].
+            rate: dT/dt at that time [K/s].
             load: Joule and other heat at the nodes [W].
             start: temperature at the start of the run [degC].
+            boiling: fixed nodes whose reaction is latent heat.
         """
         nodes, mass = self._domain.nodes, self.mass
         fixed = self._fixed if boiling is None else self._fixed & ~boiling

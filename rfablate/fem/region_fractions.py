@@ -1,4 +1,4 @@
-"""How much of a node belongs to each of several groups of regions: where tissues meet, a node has part of each."""
+"""Fractions of a node that belong to groups of regions; a node at an interface belongs partly to each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def node_shares(domain: Domain, weight: Mapping[str, float], groups: Sequence[Sequence[str]]) -> FloatArray:
-    """Return each group's share of a node's weight, shape (len(groups), nodes.local), the same on ghosts. Collective.
+    """Return the weight fraction of each group at each node, shape (len(groups), nodes.local). Collective.
 
     Args:
         domain: the mesh.
-        weight: by region name, what a volume counts: 1 a volume, or its perfusion. A node without weight is the first
-            group's.
-        groups: the regions of each group; together all regions that have a weight.
+        weight: weight per volume by region name, for example 1 or the perfusion. A node without weight belongs to the
+            first group.
+        groups: regions of each group; together all regions with a weight.
     """
     shares = np.zeros((len(groups), domain.nodes.local))
     for share, names in zip(shares, groups, strict=True):

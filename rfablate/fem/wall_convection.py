@@ -1,8 +1,8 @@
-"""A liquid along a wall: heat flows into it through a film,
+"""Convection at a wall with a liquid:
 
-    k dT/dn = h (T_c - T)        h [W/(m2 K)], T_c the liquid's temperature,
+    k dT/dn = h (T_c - T)        h [W/(m2 K)], T_c temperature of the liquid,
 
-lumped at the wall's nodes as all else that stands on the diagonal: H_i = h * integral of N_i over the wall.
+lumped at the nodes of the wall: H_i = h * integral of N_i over the wall.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Film:
-    """A liquid's film at the nodes."""
+    """A convection condition at the nodes."""
 
     transfer: FloatArray
-    """H at the owned nodes, 0 off the wall [W/K]."""
+    """H at the owned nodes, 0 away from the wall [W/K]."""
     temperature: FloatArray
-    """T_c at the owned nodes [degC]; where two films meet, that of both together."""
+    """T_c at the owned nodes [degC]; weighted by H where two walls meet."""
 
     def drawn(self, T: FloatArray) -> float:
-        """Return the heat the liquid takes up on this rank at nodal temperature T [W]."""
+        """Return the heat transferred to the liquid on this rank at nodal temperature T [W]."""
         return float(self.transfer @ (T[: len(self.transfer)] - self.temperature))
 
 
 def make_film(domain: Domain, surface: str, h: float, temperature: float) -> Film:
-    """Return the film of a liquid along a surface from which no facet but its own has all its nodes. Collective."""
+    """Return the convection at a named surface; only its own facets may have all nodes on it. Collective."""
     n = domain.nodes.owned
     return Film(h * wall_area(domain, domain.surface_nodes[surface])[:n], np.full(n, temperature))
 
 
 def make_wall_film(domain: Domain, inside: BoolArray, outside: BoolArray, h: float, temperature: float) -> Film:
-    """Return the film on the facets between the cells marked `inside` and those marked `outside`, of the stencil."""
+    """Return the convection at the facets between stencil cells marked `inside` and cells marked `outside`."""
     n, cells = domain.nodes.owned, domain.stencil.cells
     near = np.zeros(domain.nodes.local, dtype=bool)
     near[cells[inside]] = True
@@ -52,7 +52,7 @@ def make_wall_film(domain: Domain, inside: BoolArray, outside: BoolArray, h: flo
 
 
 def joint_film(films: Sequence[Film]) -> Film | None:
-    """Return the films as one, None of none: where they meet, their conductances act side by side."""
+    """Return the sum of convection conditions, None for none; where walls meet, their conductances add up."""
     if not films:
         return None
     transfer = np.sum([each.transfer for each in films], axis=0)
@@ -61,7 +61,7 @@ def joint_film(films: Sequence[Film]) -> Film | None:
 
 
 def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:
-    """Return the integral of N_i over the facets all of whose nodes are marked, at the local nodes [m2]. Collective."""
+    """Return the integrals of N_i over facets with all nodes marked, at the local nodes [m2]. Collective."""
     cells = domain.elements.cells
     area = np.zeros(domain.nodes.local)
     for corners in combinations(range(cells.shape[1]), cells.shape[1] - 1):
@@ -71,7 +71,7 @@ def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:
 
 
 def facet_area(domain: Domain, facets: npt.NDArray[np.integer]) -> FloatArray:
-    """Return the integral of N_i over these facets at the local nodes [m2]."""
+    """Return the integrals of N_i over these facets at the local nodes [m2]."""
     x, area = domain.x, np.zeros(domain.nodes.local)
     if facets.shape[1] == 2:
         a, b = facets.T

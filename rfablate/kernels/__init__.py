@@ -1,1 +1,1 @@
-"""The C kernels and their loader. Knows nothing above it."""
+"""The C kernels and their loader; independent of all other modules."""

@@ -1,16 +1,16 @@
 /* The loops over cells and nodes of a time step, called from Python through cffi. No MPI, no allocation, no state.
 
-   Names: n nodes or rows of this rank (owned first, then ghosts), c a cell, g its element numbers
+   Notation: n nodes or rows of this rank (owned first, then ghosts), c a cell, g its element stiffness
        g_ij = integral grad N_i . grad N_j   over the cell, i < j,  pairs in the order (0,1) (0,2) (0,3) (1,2) (1,3) (2,3).
-   Their derivation stands in elements.py, that of the matrices in matrix.py, of the V-cycle in multigrid.py.
+   elements.py derives g, matrix.py the matrices, multigrid.py the V-cycle.
 
-   Matrices lie in slices of SLICE rows ("sliced ELLPACK"): entry k of row i of slice s stands at start[s] + SLICE k + i,
-   short rows are filled up with zeros. The inner loops then have a fixed length: twice the speed of compressed rows,
-   whose row ends the processor cannot foresee. The diagonal stands apart.
-   Columns have 16 bits where they can: a slice's columns count from base[s]. Where they span more (ghosts, millions of
-   nodes) base[s] is negative and they have 32 bits, in `wide` from slice -1 - base[s] of it on (columns.py).
+   Matrices are stored in slices of SLICE rows ("sliced ELLPACK"): entry k of row i of slice s is at start[s] + SLICE k + i,
+   and short rows are padded with zeros. The inner loops then have a fixed length, which is twice as fast as compressed
+   rows with unpredictable row ends. The diagonal is stored separately.
+   Columns have 16 bits where possible, relative to base[s] of the slice. If they span more (ghosts, millions of nodes),
+   base[s] is negative and they have 32 bits, stored in `wide` from slice -1 - base[s] (packed_columns.py).
 
-   EXPORT marks what kernels.py declares to cffi. */
+   EXPORT marks the functions that loader.py declares to cffi. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +26,7 @@ typedef const float *restrict Floats;
 typedef const int16_t *restrict Shorts;
 typedef const uint16_t *restrict Columns;
 
-/* --- element numbers ---------------------------------------------------------------------------------------------- */
+/* --- element matrices --------------------------------------------------------------------------------------------- */
 
 static void cross(const double *a, const double *b, double *out)
 {
@@ -37,7 +37,7 @@ static void cross(const double *a, const double *b, double *out)
 
 static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
-/* Gradients are the rows of the inverse edge matrix: (b x c, c x a, a x b) / 6V; N_0 takes the rest. */
+/* Gradients are the rows of the inverse edge matrix: (b x c, c x a, a x b) / 6V; that of N_0 is minus their sum. */
 EXPORT void tetrahedra(int64_t n_cells, const int32_t *cells, const double *x, double *g, double *volume)
 {
     for (int64_t c = 0; c < n_cells; c++) {
@@ -82,9 +82,9 @@ EXPORT void triangles_of_revolution(int64_t n_cells, const int32_t *cells, const
     }
 }
 
-/* --- the pattern: who neighbours whom, and which cells an edge belongs to ----------------------------------------- */
+/* --- sparsity pattern: neighbours of nodes, cells of edges -------------------------------------------------------- */
 
-/* Cells of each of the first n_rows nodes: where[i] .. where[i+1] of list. `where` enters as counts' running sum. */
+/* Cells of each of the first n_rows nodes: list[where[i] .. where[i+1]]. On entry, `where` is the running sum of counts. */
 EXPORT void cells_of_nodes(int64_t n_cells, int corners, const int32_t *cells, int64_t n_rows, int64_t *where, int32_t *list)
 {
     for (int64_t c = 0; c < n_cells; c++)
@@ -98,7 +98,7 @@ EXPORT void cells_of_nodes(int64_t n_cells, int corners, const int32_t *cells, i
     where[0] = 0;
 }
 
-/* The sorted neighbours of node i into `found`; returns their number. `seen` holds -1 or smaller row numbers. */
+/* Writes the sorted neighbours of node i to `found`; returns their number. `seen` contains -1 or smaller row numbers. */
 static int32_t neighbours(int32_t i, int corners, const int32_t *cells, const int64_t *where, const int32_t *list,
                           int32_t *seen, int32_t *found)
 {
@@ -118,7 +118,7 @@ static int32_t neighbours(int32_t i, int corners, const int32_t *cells, const in
     return n;
 }
 
-/* Row lengths without the diagonal, and the longest of them; `seen` (one a node) enters as -1. */
+/* Row lengths without the diagonal, and the largest of them; `seen` (one per node) is -1 on entry. */
 EXPORT int32_t row_lengths(int32_t n_rows, int corners, const int32_t *cells, const int64_t *where, const int32_t *list,
                            int32_t *seen, int32_t *found, int32_t *length, int32_t *upper)
 {
@@ -134,8 +134,8 @@ EXPORT int32_t row_lengths(int32_t n_rows, int corners, const int32_t *cells, co
     return most;
 }
 
-/* Columns of the sliced matrix; and of each edge (i, j), i < j: its far end, its places, its cells and their g.
-   `first` is the running sum of `upper`. A place of -1 means that row j belongs to another rank. */
+/* Columns of the sliced matrix; and of each edge (i, j), i < j: its far end, its positions, its cells and their g.
+   `first` is the running sum of `upper`. A position of -1 means that row j belongs to another rank. */
 EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const double *g, const int64_t *where,
                   const int32_t *list, int32_t *seen, int32_t *found, const int32_t *length, const int64_t *start,
                   const int64_t *first, int32_t *column, int32_t *far, int64_t *cell_start, int32_t *cell, double *weight,
@@ -174,7 +174,7 @@ EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const doubl
         }
     }
     cell_start[first[n_rows]] = next;
-    for (int32_t i = 0; i < n_rows; i++) /* rows are sorted: row j meets its smaller neighbours in the order of i */
+    for (int32_t i = 0; i < n_rows; i++) /* rows are sorted: the smaller neighbours of row j come in the order of i */
         seen[i] = 0;
     for (int32_t i = 0; i < n_rows; i++)
         for (int64_t e = first[i]; e < first[i + 1]; e++) {
@@ -183,7 +183,7 @@ EXPORT void edges(int32_t n_rows, int corners, const int32_t *cells, const doubl
         }
 }
 
-/* Columns of a sliced matrix, packed; returns how many 32-bit ones there are, and writes them if `wide` is not NULL. */
+/* Packs the columns of a sliced matrix; returns the number of 32-bit columns and writes them if `wide` is not NULL. */
 EXPORT int64_t pack_columns(int64_t n_slices, Longs start, Ints column, int32_t *restrict base, uint16_t *restrict packed,
                             int32_t *restrict wide)
 {
@@ -208,13 +208,13 @@ EXPORT int64_t pack_columns(int64_t n_slices, Longs start, Ints column, int32_t 
     return n_wide;
 }
 
-/* The column of place k, which is in slice s. */
+/* The column of position k, which is in slice s. */
 static inline int64_t column_at(Longs start, Ints base, Columns column, Ints wide, int64_t s, int64_t k)
 {
     return base[s] >= 0 ? base[s] + column[k] : wide[SLICE * (int64_t)(-1 - base[s]) + k - start[s]];
 }
 
-/* Columns unpacked. */
+/* Unpacks the columns. */
 EXPORT void unpack_columns(int64_t n_slices, Longs start, Ints base, Columns packed, Ints wide, int32_t *restrict column)
 {
     for (int64_t s = 0; s < n_slices; s++)
@@ -222,9 +222,9 @@ EXPORT void unpack_columns(int64_t n_slices, Longs start, Ints base, Columns pac
             column[k] = (int32_t)column_at(start, base, packed, wide, s, k);
 }
 
-/* --- assembling --------------------------------------------------------------------------------------------------- */
+/* --- assembly ----------------------------------------------------------------------------------------------------- */
 
-/* Loops over cells with a number of corners that the compiler knows: twice as fast as with one it reads. */
+/* Loops over cells with a compile-time number of corners: twice as fast as with a run-time number. */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE void values_of_cells(int64_t n_cells, const int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors,
@@ -244,7 +244,7 @@ INLINE void values_of_cells(int64_t n_cells, const int corners, Ints cells, Ints
     }
 }
 
-/* value[c][0..1] = base_a[region] * mean over the corners of factor_a[law_a[region]], the same with b. */
+/* value[c][0..1] = base_a[region] * mean over the corners of factor_a[law_a[region]], and the same with b. */
 EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, int64_t n_nodes, Reals factors, Ints law_a,
                         Reals base_a, Ints law_b, Reals base_b, double *restrict value)
 {
@@ -254,7 +254,7 @@ EXPORT void cell_values(int64_t n_cells, int corners, Ints cells, Ints region, i
         values_of_cells(n_cells, 3, cells, region, n_nodes, factors, law_a, base_a, law_b, base_b, value);
 }
 
-/* Puts edges into slices: edge order[e] comes e-th; `start` says where each slice stands. */
+/* Arranges edges in slices: edge order[e] is at position e; `start` is the start of each slice. */
 EXPORT void slice_edges(int64_t n_edges, Longs order, Longs cell_start, Ints cell, Reals weight, Longs start,
                         int32_t *restrict sliced_cell, double *restrict sliced_weight)
 {
@@ -267,9 +267,9 @@ EXPORT void slice_edges(int64_t n_edges, Longs order, Longs cell_start, Ints cel
     }
 }
 
-/* a_ij = a_ji = sum over the edge's cells of weight * value, for both values of a cell at once: one pass over the cells
-   makes the electric and the thermal stiffness. Edges lie in slices like rows; those that fill up the last slice, and
-   rows of other ranks, have a place that nobody reads. */
+/* a_ij = a_ji = sum over the cells of the edge of weight * value, for both values of a cell: one pass over the cells
+   assembles the electric and the thermal stiffness. Edges are stored in slices like rows; padding edges and rows of
+   other ranks have a position that is not read. */
 EXPORT void assemble_both(int64_t n_slices, Longs start, Ints cell, Reals weight, Ints place_ij, Ints place_ji, Reals value,
                           double *restrict a, double *restrict b)
 {
@@ -291,7 +291,7 @@ EXPORT void assemble_both(int64_t n_slices, Longs start, Ints cell, Reals weight
     }
 }
 
-/* The first of the two values alone, or the second: `value` points to it. */
+/* Only the first or only the second of the two values: `value` points to it. */
 EXPORT void assemble_one(int64_t n_slices, Longs start, Ints cell, Reals weight, Ints place_ij, Ints place_ji, Reals value,
                          int which, double *restrict a)
 {
@@ -320,9 +320,9 @@ EXPORT void negative_row_sums(int64_t n, Longs start, Reals a, double *restrict 
     }
 }
 
-/* Consistent mass of tetrahedra (mass.py) with weight q and a nodal field, which was `old` before:
-   a_ij = sum over cells of q (sum f + f_i + f_j), a_ii = sum over cells of 2 q (sum f + 2 f_i). Rows that the change
-   touches are summed anew, so that the matrix depends on the field alone, to the last bit, not on what it was before. */
+/* Consistent mass of tetrahedra (mass_matrix.py) with weight q and a nodal field, whose previous value is `old`:
+   a_ij = sum over cells of q (sum f + f_i + f_j), a_ii = sum over cells of 2 q (sum f + 2 f_i). Rows affected by the
+   change are summed again, so that the matrix depends bit by bit on the field only, not on its history. */
 EXPORT void renew_consistent_mass(int64_t n_cells, Ints cells, Reals q, Reals old, Reals field, int16_t *restrict touched,
                                   int64_t n, Longs start, Ints base, Columns column, Ints wide, double *restrict a,
                                   double *restrict diagonal)
@@ -374,7 +374,7 @@ EXPORT void weighted_sum(int64_t n, Reals a, double w0, Reals c, Reals w, double
 
 static inline double square(double a) { return a * a; }
 
-/* integral |grad phi|^2 over a tetrahedron, over the ring of a triangle; written out, it takes half the time of a loop. */
+/* integral |grad phi|^2 over a tetrahedron, or over the ring of a triangle; unrolled, twice as fast as a loop. */
 static inline double dirichlet_4(const int32_t *node, const double *g, const double *phi)
 {
     const double a = phi[node[0]], b = phi[node[1]], c = phi[node[2]], d = phi[node[3]];
@@ -396,7 +396,7 @@ EXPORT void heat_of_cells(int64_t n_cells, int corners, Ints cells, Reals g, Rea
                                                : dirichlet_3(cells + 3 * c, g + 3 * c, phi));
 }
 
-/* The same shared out to the nodes by the integral of N_i (`share` is NULL for tetrahedra: a quarter each). */
+/* The same, distributed to the nodes by the integral of N_i (`share` is NULL for tetrahedra: a quarter each). */
 EXPORT void heat_of_nodes(int64_t n_cells, int corners, Ints cells, Reals g, const double *share, Reals value, Reals phi,
                           double *restrict load)
 {
@@ -431,12 +431,12 @@ EXPORT void consistent_heat_of_nodes(int64_t n_cells, Ints cells, Ints region, R
 
 /* --- the lesion --------------------------------------------------------------------------------------------------- */
 
-/* Fraction of a tetrahedron where the level with corner values f, mixed in sign, is positive. */
+/* Fraction of a tetrahedron with positive level; the corner values f have different signs. */
 static double cut_tetrahedron(const double *f)
 {
     double v[4];
     int positive = 0;
-    for (int k = 0; k < 4; k++) { /* sorted, largest first */
+    for (int k = 0; k < 4; k++) { /* sort in descending order */
         int at = k;
         for (; at > 0 && v[at - 1] < f[k]; at--)
             v[at] = v[at - 1];
@@ -448,13 +448,13 @@ static double cut_tetrahedron(const double *f)
         return a * a * a / ((a - b) * (a - c) * (a - d));
     if (positive == 3)
         return 1.0 + d * d * d / ((a - d) * (b - d) * (c - d));
-    /* the prism between the corners a, b and the four crossing points, in three tetrahedra */
+    /* the prism between the corners a, b and the four intersection points, as three tetrahedra */
     const double ac = a / (a - c), ad = a / (a - d), bc = b / (b - c), bd = b / (b - d);
     return bc * bd + ac * ad * (1.0 - bc) + ad * bc * (1.0 - bd);
 }
 
-/* Fraction of the ring that a triangle sweeps where the level is positive: the corner whose sign no other shares cuts
-   off a smaller triangle, whose volume goes like its area times its mean radius. */
+/* Fraction of the ring of a triangle with positive level: the corner with a different sign is in a smaller triangle,
+   whose ring volume is proportional to its area times its mean radius. */
 static double cut_ring(const double *f, const double *r)
 {
     const int positive = (f[0] >= 0.0) + (f[1] >= 0.0) + (f[2] >= 0.0);
@@ -468,8 +468,8 @@ static double cut_ring(const double *f, const double *r)
     return positive == 1 ? corner : 1.0 - corner;
 }
 
-/* Extents of a set of points: along -e and e, then across, along `n` directions and against them. A point nearer to the
-   axis than the least extent across cannot add to any of those. */
+/* Extents of a set of points: along -e and e, then across, in `n` directions and opposite to them. A point closer to the
+   axis than the smallest extent across cannot increase an extent across. */
 typedef struct {
     const double *frame; /* origin, e, and two unit vectors across, three numbers each */
     const double *cosine, *sine;
@@ -508,8 +508,8 @@ static double cut_fraction(int corners, const int32_t *node, const double *x, co
     return cut_ring(f, r);
 }
 
-/* Of where the level is not negative: inside[region] += its volume in the listed cells, and the extents of the listed
-   nodes inside and of where its surface crosses edges of the cells. `extent` enters as minus infinity. */
+/* For the region with level >= 0: inside[region] += its volume in the listed cells; extents of the listed nodes inside
+   it and of the intersections of its surface with cell edges. On entry, `extent` is minus infinity. */
 EXPORT void lesion(int64_t n_listed, Ints listed, int corners, Ints cells, int64_t n_nodes, Ints nodes, Reals x, Reals volume,
                    Ints region, Reals level, Reals frame, int n_directions, Reals cosine, Reals sine,
                    double *restrict inside, double *restrict extent)
@@ -537,7 +537,7 @@ EXPORT void lesion(int64_t n_listed, Ints listed, int corners, Ints cells, int64
                 take(&e, p);
             }
     }
-    for (int64_t q = 0; q < n_nodes; q++) /* last: most of them lie within the least extent by now */
+    for (int64_t q = 0; q < n_nodes; q++) /* last: most of them are within the smallest extent by now */
         if (level[nodes[q]] >= 0.0)
             take(&e, x + 3 * (int64_t)nodes[q]);
 }
@@ -566,12 +566,12 @@ EXPORT void lesion(int64_t n_listed, Ints listed, int corners, Ints cells, int64
         } \
     }
 
-/* sum = row s of slices times x: of a matrix, of one in single precision, of one in 16 bits (times SHORT_ONE). */
+/* sum = row s of slices times x: for double, single-precision and 16-bit (times SHORT_ONE) entries. */
 SLICE_PRODUCT(slice_product, Reals, double)
 SLICE_PRODUCT(slice_product_f, Floats, float)
 SLICE_PRODUCT(slice_product_s, Shorts, float)
 
-/* A's rows `row`, times x */
+/* The rows `row` of A times x */
 EXPORT void multiply_rows(int64_t n_rows, Longs row, Longs start, Ints base, Columns column, Ints wide, Reals a,
                           Reals diagonal, Reals x, double *restrict y)
 {
@@ -595,7 +595,7 @@ EXPORT void multiply(int64_t n, Longs start, Ints base, Columns column, Ints wid
     }
 }
 
-/* w = A u and, over free rows, sums[0] = r.u, sums[1] = w.u; u is zero on fixed rows. */
+/* w = A u and, over free rows, sums[0] = r.u, sums[1] = w.u; u is zero in fixed rows. */
 EXPORT void multiply_and_dot(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals u, Reals r,
                              double *restrict w, double *restrict sums)
 {
@@ -613,7 +613,7 @@ EXPORT void multiply_and_dot(int64_t n, Longs start, Ints base, Columns column, 
     sums[1] = wu;
 }
 
-/* One step of conjugate gradients with a single reduction (see linear.py):
+/* One step of conjugate gradients with a single reduction (see conjugate_gradients.py):
    p = u + beta p, s = w + beta s, x += alpha p, r -= alpha s, u = inverse * r. */
 EXPORT void advance(int64_t n, Reals inverse, Reals w, double *restrict u, double *restrict p, double *restrict s,
                     double *restrict x, double *restrict r, double alpha, double beta)
@@ -670,8 +670,8 @@ EXPORT double descend(int64_t n, Reals inverse, Reals p, Reals q, double *restri
 
 /* --- the V-cycle, in single precision ----------------------------------------------------------------------------- */
 
-/* Off-diagonal entries of a matrix with unit diagonal and positive eigenvalues are less than 1 in size. They are kept in
-   16 bits, as whole multiples of 1 / SHORT_ONE: half the bytes, and an error of 1.5e-5 that a preconditioner can bear. */
+/* Off-diagonal entries of a positive definite matrix with unit diagonal are below 1 in magnitude. They are stored in 16
+   bits as integer multiples of 1 / SHORT_ONE: half the bytes, and an error of 1.5e-5, negligible in a preconditioner. */
 #define SHORT_ONE 32767.0f
 #define ONE_SHORT (1.0f / SHORT_ONE)
 
@@ -681,7 +681,7 @@ static inline int16_t to_short(float value)
     return (int16_t)(inside + (inside < 0.0f ? -0.5f : 0.5f));
 }
 
-/* out = D^-1/2 A D^-1/2 off the diagonal, root being D^-1/2 at the local nodes */
+/* out = off-diagonal part of D^-1/2 A D^-1/2, with root = D^-1/2 at the local nodes */
 EXPORT void scale_to_shorts(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals root,
                             int16_t *restrict out)
 {
@@ -699,10 +699,10 @@ EXPORT void scale_to_shorts(int64_t n, Longs start, Ints base, Columns column, I
     }
 }
 
-/* These work on rows `first` to n - 1, `first` being a slice's first row.
+/* The following functions compute rows `first` to n - 1; `first` is the first row of a slice.
 
-   One step of the Chebyshev smoother, A scaled to a unit diagonal:
-   d = c_old d + c_new (b - x - A' x) with b, x scaled too; x_new = x + d. Fixed rows have b = 0 and an empty row. */
+   One step of the Chebyshev smoother, with A scaled to a unit diagonal:
+   d = c_old d + c_new (b - x - A' x) with b, x also scaled; x_new = x + d. Fixed rows have b = 0 and an empty row. */
 EXPORT void smooth(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Shorts a, Floats b, Floats x, float *restrict d,
                    float *restrict x_new, float c_old, float c_new)
 {
@@ -733,7 +733,7 @@ EXPORT void residual_f(int64_t first, int64_t n, Longs start, Ints base, Columns
     }
 }
 
-/* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1). */
+/* y = keep y + A x, without a diagonal: restriction (keep = 0) and prolongation (keep = 1) */
 EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats a, Floats x, float *restrict y, float keep)
 {
     for (int64_t s = first / SLICE; SLICE * s < n; s++) {
@@ -744,7 +744,7 @@ EXPORT void transfer(int64_t first, int64_t n, Longs start, Ints base, Columns c
     }
 }
 
-/* out = in, times a factor of its row and one of its column */
+/* out = in, times a factor of its row and a factor of its column */
 EXPORT void scale_entries(int64_t n, Longs start, Ints base, Columns column, Ints wide, Floats in, Floats of_rows,
                           Floats of_columns, float *restrict out)
 {
@@ -755,7 +755,7 @@ EXPORT void scale_entries(int64_t n, Longs start, Ints base, Columns column, Int
         }
 }
 
-/* out = scale * in * factor, from double to single and back */
+/* out = scale * in * factor, from double to single precision and back */
 EXPORT void to_single(int64_t n, Reals in, Floats factor, float *restrict out, double scale)
 {
     SIMD for (int64_t i = 0; i < n; i++) out[i] = (float)(scale * in[i]) * factor[i];
@@ -773,9 +773,9 @@ EXPORT double to_double(int64_t n, Floats in, Floats factor, Reals r, double *re
     return sum;
 }
 
-/* Standard aggregation on a graph of strong couplings (rows `where`, `list`): first neighbourhoods that are free as a
-   whole, then the rest joins a neighbour's aggregate, what is left founds its own. Isolated nodes stay out (-1).
-   Vanek, Mandel, Brezina, Computing 56 (1996), algorithm 5.1. Returns the number of aggregates. */
+/* Standard aggregation on a graph of strong couplings (rows `where`, `list`): first, neighbourhoods that are completely
+   free; then the remaining nodes join the aggregate of a neighbour; then those left form new ones. Isolated nodes stay out
+   (-1). Vanek, Mandel, Brezina, Computing 56 (1996), algorithm 5.1. Returns the number of aggregates. */
 EXPORT int32_t aggregate(int32_t n, const int32_t *where, const int32_t *list, int32_t *of, int32_t *joined)
 {
     int32_t count = 0;

@@ -1,8 +1,8 @@
-"""Compiles `kernels.c` once a machine and calls it: C through cffi, the way DOLFINx treats its own forms.
+"""Compiler and loader of `kernels.c`: C through cffi, as DOLFINx does for its forms. Compiled once per machine.
 
-Chosen by measurement on a product with 2.2 million entries: C in slices 1.0 ms, the same loop by rows 2.3 ms in C,
-4.1 ms in Numba, 2.7 ms in SciPy. Numba also takes 0.2 to 0.5 s to import and 75 MB. The compiler is the one that
-DOLFINx needs anyway; what it made is kept in the cache under a key of source, flags and processor.
+C was chosen by measurement, for a product with 2.2 million entries: C in slices 1.0 ms, the same loop by rows 2.3 ms in
+C, 4.1 ms in Numba, 2.7 ms in SciPy. Numba also takes 0.2 to 0.5 s to import and 75 MB. DOLFINx needs the same compiler.
+The library is cached; its key depends on source, flags and processor.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import numpy.typing as npt
 from rfablate.errors import RfablateError
 
 SLICE = 8
-"""Rows of a slice of a sliced matrix, as in kernels.c."""
+"""Rows per slice of a sliced matrix, as in kernels.c."""
 SHORT_ONE = 32767
-"""What stands for 1 in 16 bits, as in kernels.c."""
+"""16-bit representation of 1, as in kernels.c."""
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-std=c11", "-fPIC", "-shared")
 _ffi = cffi.FFI()
@@ -40,7 +40,7 @@ _POINTER = {np.dtype(name): pointer for name, pointer in _TYPES.items()}
 def bind(name: str, *arguments: int | float | npt.NDArray[Any] | None) -> Callable[..., Any]:
     """Return kernel `name` with its first arguments bound: numbers, C-contiguous arrays, None for a NULL pointer.
 
-    Binding takes microseconds, so what is called often is bound once. The arrays are kept alive and never copied.
+    Binding takes microseconds, so kernels that are called often are bound once. Arrays are kept alive and not copied.
     """
     kept = [_argument(value) for value in arguments]
     bound = partial(getattr(_library(), name), *kept)
@@ -54,10 +54,10 @@ def call(name: str, *arguments: int | float | npt.NDArray[Any] | None) -> Any:
 
 
 def compile_kernels() -> Path:
-    """Compile the kernels unless the cache has them; return the library.
+    """Compile the kernels unless they are in the cache; return the path of the library.
 
     Raises:
-        RfablateError: no C compiler, or it failed; says what it said.
+        RfablateError: no C compiler was found, or it failed; the message contains its output.
     """
     source = SOURCE.read_bytes()
     compiler = shlex.split(os.environ.get("CC", "cc"))
@@ -74,7 +74,7 @@ def compile_kernels() -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise RfablateError(
-            f"no C compiler: {compiler[0]} cannot be started ({error.strerror}); install gcc, or name one in CC"
+            f"found no C compiler: {compiler[0]} cannot be started ({error.strerror}); install gcc, or set CC"
         ) from None
     if done.returncode != 0:
         raise RfablateError(f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}")
@@ -88,7 +88,7 @@ def _folder() -> Path:
 
 
 def _processor() -> bytes:
-    """Return what tells processors apart that run different instructions: a cluster's nodes may share a cache."""
+    """Return a key of the processor type, because the nodes of a cluster can share a cache."""
     try:
         lines = Path("/proc/cpuinfo").read_bytes().splitlines()
     except OSError:
@@ -119,6 +119,6 @@ def _argument(value: Any) -> Any:
         return _ffi.NULL
     if isinstance(value, np.ndarray):
         if not value.flags.c_contiguous:
-            raise ValueError("kernels take C-contiguous arrays")
+            raise ValueError("kernels require C-contiguous arrays")
         return _ffi.cast(_POINTER[value.dtype], _ffi.from_buffer(value))
     return value

@@ -1,16 +1,17 @@
-"""Whether several applicators make one lesion: two numbers of the line between their bare tips, of one sign.
+"""Lesion continuity between several applicators, on the line between their bare tips.
 
-The line goes straight from the middle of one bare tip to the middle of the next, of more than two along the shortest
-tree of such lines; what of it is in metal does not count. The lesion joins the tips where both are at least 0; one that
-joins them by a way round the line counts as apart.
+The line is straight from the midpoint of one bare tip to that of the next; for more than two applicators, the lines
+form the shortest tree. Points in metal do not count. The lesion is continuous where both numbers below are at least 0;
+a lesion that connects the tips only by a way around the line counts as separate.
 
-Its level is the least of the rule's on it: of an isotherm's how far the line's coolest point was above it at its
-hottest [K], of damage the logarithm of damage over threshold. It is smooth where lesions meet, and for a search.
+Level: the minimum of the rule's level on the line. For an isotherm: the minimum over the line of the peak temperature
+minus the threshold [K]; for damage: the logarithm of damage over threshold. It is smooth where lesions merge, and
+therefore suitable for a search.
 
-Its margin is that of a target: the least depth of its points inside the lesion [m] or, where some lie outside, minus
-the largest distance of these from it. Of two balls of radius R around points d apart, with h = sqrt(R^2 - d^2 / 4):
+Margin: that of a target, i.e. the smallest depth of the points inside the lesion [m] or, where some points are outside,
+minus their largest distance from it. For two balls of radius R with centres d apart, and h = sqrt(R^2 - d^2 / 4):
 
-    margin = h for d <= 2 R, half the neck's width,        R - d / 2 for d > 2 R, minus half the gap
+    margin = h for d <= 2 R, half the width of the neck,        R - d / 2 for d > 2 R, minus half the gap
 """
 
 from __future__ import annotations
@@ -32,33 +33,33 @@ from rfablate.mesh.point_location import make_probe
 FloatArray = npt.NDArray[np.float64]
 
 SAMPLES = 201
-"""Points on a line, its ends included: odd, so that the middle is one."""
+"""Points per line including its ends; odd, so that the midpoint is one of them."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """The two numbers of the lines in one rule's lesion."""
+    """Level and margin on the lines for the lesion of one rule."""
 
     level: float
-    """Least level on the lines."""
+    """Smallest level on the lines."""
     margin: float | None
-    """[m]; None where there is no lesion."""
+    """Margin [m]; None without a lesion."""
 
 
 class Bridge:
-    """The lines between the bare tips of a case's applicators."""
+    """The lines between the bare tips of the applicators of a case."""
 
     def __init__(self, domain: Domain, points: FloatArray) -> None:
-        """Take points on the lines [m], shape (n, 3). Collective."""
+        """Set up with points on the lines [m], shape (n, 3). Collective."""
         self._domain, self._points = domain, points
         self._probe = make_probe(domain, points, "line between the bare tips")
 
     def across(self, level: FloatArray, surface: FloatArray) -> Crossing:
-        """Return the lines' numbers in the lesion of a nodal level. Collective.
+        """Return level and margin on the lines for the lesion of a nodal level. Collective.
 
         Args:
-            level: positive inside.
-            surface: the lesion's, on rank 0; see `LesionMeter.surface`.
+            level: nodal level, positive inside the lesion.
+            surface: surface of the lesion, on rank 0; see `LesionMeter.surface`.
         """
         levels = self._probe.values(level)
         found = target_margin(self._points, levels, surface) if self._domain.comm.rank == 0 else None
@@ -66,7 +67,7 @@ class Bridge:
 
 
 def make_bridge(case: Case, domain: Domain) -> Bridge | None:
-    """Return the lines between a case's applicators; None for a single one, and in a user's mesh. Collective."""
+    """Return the lines between the applicators of a case; None for one applicator or a user mesh. Collective."""
     if len(case.applicators) < 2 or isinstance(case.domain, MeshDomain):
         return None
     points = lines_between(case.applicators)
@@ -74,7 +75,7 @@ def make_bridge(case: Case, domain: Domain) -> Bridge | None:
 
 
 def lines_between(applicators: tuple[Applicator, ...]) -> FloatArray:
-    """Return points in tissue on the straight lines that join the bare tips' middles [m], shape (n, 3)."""
+    """Return points in tissue on the straight lines between the midpoints of the bare tips [m], shape (n, 3)."""
     middles = np.array([_middle(each) for each in applicators])
     apart = np.linalg.norm(middles[:, None] - middles[None, :], axis=2)
     part = np.linspace(0.0, 1.0, SAMPLES)[:, None]
@@ -87,5 +88,5 @@ def lines_between(applicators: tuple[Applicator, ...]) -> FloatArray:
 
 
 def _middle(applicator: Applicator) -> FloatArray:
-    """Return the middle of the bare tip, on its centre line [m]."""
+    """Return the midpoint of the bare tip on its centre line [m]."""
     return np.asarray(applicator_frame(applicator).centre_line(np.array([0.5 * bare_length(applicator)]))[0])

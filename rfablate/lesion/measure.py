@@ -1,7 +1,7 @@
-"""Where the lesion is: its volume, extents and surface, below the size of a cell, the same on any number of ranks.
+"""Lesion volume, extents and surface with sub-cell accuracy, independent of the number of ranks.
 
-A rule gives a nodal level, positive inside the lesion. Inside a cell the level is linear, so the lesion's surface cuts
-a tetrahedron in a plane and a triangle in a line: volumes and crossing points follow exactly.
+A rule gives a nodal level, positive inside the lesion. The level is linear in a cell, so the lesion surface cuts a
+tetrahedron in a plane and a triangle in a line: volumes and intersection points are computed exactly.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from rfablate.mesh.domain import Domain
 FloatArray = npt.NDArray[np.float64]
 
 LOOK_AHEAD = 1.3
-"""How much farther than a lesion's reach cells are looked at, so that they need not be collected every step."""
+"""Radius of the cell selection relative to the extent of the lesion, so that it is not updated in every step."""
 DIRECTIONS = 90
-"""Directions across the axis along which the width is measured; the worst error is 1 - cos(1 degree) = 0.015 %."""
+"""Directions across the axis in which the width is measured; the largest error is 1 - cos(1 degree) = 0.015 %."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The applicator's axis, or the one midway between several: extents are measured along and across it."""
+    """The axis of the applicator, or the mean axis of several, along and across which extents are measured."""
 
     tip: FloatArray
-    """Most distal point [m]."""
+    """Distal end [m]."""
     direction: FloatArray
     """Unit vector from the tip along the shaft."""
     active_tip: float
@@ -46,7 +46,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Lesion:
-    """One rule's lesion. Lengths in m; all zero where there is no lesion."""
+    """The lesion of one rule. Lengths in m; all zero without a lesion."""
 
     width: float = 0.0
     """Largest extent across the axis."""
@@ -55,13 +55,13 @@ class Lesion:
     length: float = 0.0
     """Extent along the axis."""
     depth_distal: float = 0.0
-    """Reach beyond the tip; negative where the lesion ends before it."""
+    """Extent distal to the tip; negative where the lesion ends proximal to it."""
     depth_proximal: float = 0.0
-    """Reach along the shaft beyond the active tip's end."""
+    """Extent along the shaft proximal to the active tip."""
     effective_radius: float = 0.0
-    """Radius of the ball of equal volume."""
+    """Radius of a ball of equal volume."""
     roundness: float = 0.0
-    """Width over length or its inverse, whichever is below 1."""
+    """Ratio of width to length or its inverse, whichever is at most 1."""
     volume: float = 0.0
     """[m3]"""
 
@@ -70,7 +70,7 @@ class LesionMeter:
     """Measures lesions in the tissue cells of a domain."""
 
     def __init__(self, domain: Domain, tissue: npt.NDArray[np.bool_], axis: Axis) -> None:
-        """Take which of this rank's cells are tissue; metal is no lesion."""
+        """Set up with the marked tissue cells of this rank; metal does not count as lesion."""
         self._domain, self._axis = domain, axis
         self._tissue = np.flatnonzero(tissue).astype(np.int32)
         self._n_regions = max(domain.region_names) + 1
@@ -82,14 +82,14 @@ class LesionMeter:
         self._look_within(0.0)
 
     def _make_frame(self) -> FloatArray:
-        """Return the tip, the direction along the shaft and two across it, in the mesh's coordinates, shape (4, 3)."""
+        """Return tip, direction along the shaft and two directions across, in mesh coordinates, shape (4, 3)."""
         axis = self._axis
         if not self._domain.axisymmetric:
             return np.stack([axis.tip, axis.direction, *axis.across()])
         return np.array([[0.0, axis.tip[2], 0.0], [0.0, axis.direction[2], 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
 
     def _look_within(self, radius: float) -> None:
-        """Take the cells with a node within `radius` of the tip: no lesion has reached farther yet."""
+        """Select the tissue cells with a node within `radius` [m] of the tip."""
         elements = self._domain.elements
         self._radius = radius
         near = self._distance <= radius
@@ -102,7 +102,7 @@ class LesionMeter:
         self._nodes = np.flatnonzero(in_tissue).astype(np.int32)
 
     def _cover(self, levels: Sequence[FloatArray]) -> None:
-        """Look farther when a lesion has outgrown the cells that are looked at."""
+        """Extend the cell selection if a lesion extends beyond it."""
         reach = 0.0
         for level in levels:
             reach = max(reach, float(self._distance[level >= 0.0].max(initial=0.0)))
@@ -110,7 +110,7 @@ class LesionMeter:
             self._look_within(LOOK_AHEAD * reach)
 
     def measure(self, levels: Sequence[FloatArray]) -> tuple[list[Lesion], FloatArray]:
-        """Return each level's lesion, and its volume in each region [m3], shape (n_levels, n_regions). Collective."""
+        """Return the lesion of each level, and its volume by region [m3], shape (n_levels, n_regions). Collective."""
         self._cover(levels)
         volumes = np.zeros((len(levels), self._n_regions))
         extents = np.full((len(levels), 2 + 2 * len(self._cosine)), -np.inf)
@@ -145,7 +145,7 @@ class LesionMeter:
         )
 
     def surface(self, level: FloatArray) -> FloatArray:
-        """Return the lesion's surface on rank 0 [m]: triangles (n, 3, 3) or segments (n, 2, 3). Collective.
+        """Return the lesion surface on rank 0 [m]: triangles (n, 3, 3) or segments (n, 2, 3). Collective.
 
         Other ranks get an empty array.
         """

@@ -1,4 +1,4 @@
-"""What the clinician asks of every step: how large is the lesion, what does it cover, what got hot."""
+"""Results for each step: lesion dimensions, coverage of structures and their highest temperatures."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 TUBE_SAMPLES = 201
-"""Points along a tube's centre line between which the coagulated length is interpolated."""
+"""Sample points on the centre line of a tube for the interpolation of its coagulated length."""
 _CANCELS = 0.1
-"""Length of the mean of the applicators' directions below which they have none in common."""
+"""Smallest length of the mean of the applicators' unit directions for which it defines an axis."""
 COMPLETE = 1e-9
-"""Slack of 'covers the required fraction', for the rounding of a sum of cell volumes."""
+"""Tolerance of the required fraction, for the rounding error of a sum of cell volumes."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A named structure of the mesh that results are reported for."""
+    """A named structure of the mesh for which results are reported."""
 
     spec: Structure | MeshRegion
     tag: int
@@ -50,19 +50,19 @@ class Watched:
 
 @dataclass(frozen=True)
 class Observation:
-    """One step's answers."""
+    """The results of one step."""
 
     t: float
     lesions: Mapping[str, Lesion]
     covered: Mapping[str, float]
-    """Fraction of each structure's volume inside the lesion of the rule that decides."""
+    """Fraction of each structure's volume inside the lesion of the verdict rule."""
     max_T: Mapping[str, float]
-    """Highest temperature so far of each structure [degC]."""
+    """Highest temperature of each structure so far [degC]."""
 
 
 @dataclass(frozen=True)
 class StructureResult:
-    """A structure's answers at the end. Lengths in m."""
+    """The final results of a structure. Lengths in m."""
 
     spec: Structure | MeshRegion
     volume: float
@@ -70,9 +70,9 @@ class StructureResult:
     max_T: float
     hottest_point: tuple[float, float, float]
     margin: float | None
-    """Target: least depth inside the lesion. Otherwise: least distance from it. None without a lesion."""
+    """Target: smallest depth inside the lesion. Otherwise: smallest distance from it. None without a lesion."""
     limit_margin: float | None
-    """Least distance from the isotherm of the structure's limit; None without a limit, or without the isotherm."""
+    """Smallest distance from the isotherm of the structure's limit; None without a limit or without the isotherm."""
     time_to_cover: float | None
     length: float | None
     coagulated_length: float | None
@@ -80,17 +80,17 @@ class StructureResult:
 
 
 class _Level(NamedTuple):
-    """A nodal level, positive inside, and its zero surface, which rank 0 alone has."""
+    """A nodal level, positive inside, and its zero surface, which only rank 0 has."""
 
     nodal: FloatArray
     surface: FloatArray
 
 
 class Observer:
-    """Watches a run; its memory is when each structure was covered."""
+    """Evaluates the results of each step; stores the time at which each structure is covered."""
 
     def __init__(self, case: Case, problem: Problem) -> None:
-        """Take the rules and structures of a case. Collective."""
+        """Set up the rules and structures of a case. Collective."""
         self._problem, self._domain = problem, problem.domain
         self._plane = half_plane_of(case)
         self.rules = [parse_rule(name) for name in case.lesion.rules]
@@ -103,18 +103,18 @@ class Observer:
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
         self._bridge = make_bridge(case, problem.domain)
         self.covered_at: dict[str, float] = {}
-        """When each structure was covered [s]."""
+        """Time at which each structure was covered [s]."""
         self._last: Observation | None = None
 
     @property
     def last(self) -> Observation:
-        """The last step's answers."""
+        """The results of the last step."""
         assert self._last is not None
         return self._last
 
     @property
     def deciding_rule(self) -> str:
-        """Name of the rule that decides about structures."""
+        """Name of the rule for coverage, margins and verdicts of structures."""
         return self.rules[self._deciding].name
 
     def _watch(self, case: Case, spec: Structure | MeshRegion, volume: FloatArray) -> Watched:
@@ -134,14 +134,14 @@ class Observer:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
     def measure(self, frame: Frame) -> dict[str, Lesion]:
-        """Return each rule's lesion and remember nothing. Collective."""
+        """Return the lesion of each rule without storing anything. Collective."""
         return {
             rule.name: lesion
             for rule, lesion in zip(self.rules, self._meter.measure(self._levels(frame))[0], strict=True)
         }
 
     def look(self, frame: Frame) -> Observation:
-        """Return the answers of a step and remember what is covered now. Collective."""
+        """Return the results of a step and store the structures covered by now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))
         mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
         hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
@@ -169,7 +169,7 @@ class Observer:
             self.covered_at[name] = before.t + part * (seen.t - before.t)
 
     def conclude(self, frame: Frame) -> list[StructureResult]:
-        """Return the answers about every structure at the end; margins on rank 0 only. Collective."""
+        """Return the final results of every structure; margins on rank 0 only. Collective."""
         seen = self._last if self._last is not None and self._last.t == frame.t else self.look(frame)
         level = self._levels(frame)[self._deciding]
         decided = _Level(level, self._meter.surface(level))
@@ -181,7 +181,7 @@ class Observer:
         ]
 
     def bridges(self, frame: Frame) -> dict[str, Crossing]:
-        """Return what each rule's lesion is on the lines between the applicators; empty for one of them. Collective."""
+        """Return each rule's lesion continuity between the applicators; empty for one applicator. Collective."""
         if self._bridge is None:
             return {}
         levels = zip(self.rules, self._levels(frame), strict=True)
@@ -200,7 +200,9 @@ class Observer:
             x, levels, limits, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
             margin = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
             limit_margin = None if limit is None else other_margin(x, limits, limit.surface)
-            order = np.lexsort((number, -np.round(peak, 9)))  # ties go to the first input node, on any number of ranks
+            order = np.lexsort(
+                (number, -np.round(peak, 9))
+            )  # the first input node for equal values, on any number of ranks
             hottest = self._in_space(x[order[0]])
         coagulated = None
         if w.centre_line is not None and w.length is not None:
@@ -226,10 +228,10 @@ class Observer:
 
 
 def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
-    """Return the nodal fields of a step on rank 0, named as in fields.vtkhdf; None elsewhere. Collective."""
+    """Return the nodal fields of a step on rank 0 with the names in fields.vtkhdf; None elsewhere. Collective."""
     domain = problem.domain
     phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
-    if not frame.alone:  # RMS over the slices of time that the channels have
+    if not frame.alone:  # RMS over the time slices of the channels
         phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
     fields = {
         "temperature_degC": frame.T,
@@ -247,7 +249,7 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
 
 
 def _axis(case: Case) -> Axis:
-    """Return the applicator's axis; of several the one midway, along the first where their directions cancel."""
+    """Return the axis of the applicator, the mean of several, or the first where the mean direction vanishes."""
     tips, directions, lengths = zip(*(active_line(a) for a in case.applicators), strict=True)
     middle = np.mean(directions, axis=0)
     size = float(np.linalg.norm(middle))
@@ -256,9 +258,9 @@ def _axis(case: Case) -> Axis:
 
 
 def _along(path: FloatArray) -> tuple[FloatArray, float]:
-    """Return evenly spaced points on a polyline and its length."""
+    """Return evenly spaced points on a polyline, and its length [m]."""
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    # half a spacing off the ends, so that each point stands for an equal length
+    # half a spacing from the ends, so that each point represents an equal length
     at = (np.arange(TUBE_SAMPLES) + 0.5) / TUBE_SAMPLES * s[-1]
     return np.stack([np.interp(at, s, path[:, i]) for i in range(3)], axis=1), float(s[-1])
 
@@ -272,9 +274,9 @@ def _clip_to_domain(case: Case, points: FloatArray) -> FloatArray:
 
 
 def _positive_fraction(level: FloatArray) -> float:
-    """Return the fraction of a line where the level is positive, from samples that stand for equal lengths each.
+    """Return the fraction of a line with positive level, from samples that represent equal lengths.
 
-    Between samples the level is linear; half a spacing beyond the first and the last it has their sign.
+    The level is linear between samples; beyond the first and the last sample its sign is constant.
     """
     if len(level) == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""How deep a structure lies inside a lesion, or how far off it. Root only, plain arrays."""
+"""Distances between structures and a lesion surface. Root only, plain arrays."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from scipy.spatial import cKDTree
 FloatArray = npt.NDArray[np.float64]
 
 FIRST = 64
-"""Points measured at first; each time after that four times as many."""
+"""Number of points in the first batch; each following batch is four times larger."""
 
 
 def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> float | None:
-    """Return the largest or the least distance of points from a lesion's surface [m]; None where there is no surface.
+    """Return the largest or the smallest distance of points from a lesion surface [m]; None without a surface.
 
-    No point of a triangle is farther from its centre than two thirds of its longest edge. So the distance to the
-    nearest centre bounds the distance from both sides: the most promising points are measured exactly, until no other
-    can decide.
+    The distance of any point of a triangle from its centroid is at most two thirds of its longest edge. The distance to
+    the nearest centroid therefore gives an upper and a lower bound. Distances are computed exactly in the order of
+    these bounds, until no remaining point can change the result.
 
     Args:
         points: shape (n, 3) [m].
         surface: triangles (m, 3, 3) or segments (m, 2, 3) [m].
-        largest: which of the two is wanted.
+        largest: True for the largest distance, False for the smallest.
     """
     if len(surface) == 0 or len(points) == 0:
         return None
@@ -33,7 +33,7 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     best, done, size = -np.inf if largest else np.inf, 0, FIRST
     while done < len(order):
         if (upper[order[done]] <= best) if largest else (lower[order[done]] >= best):
-            break  # no point from here on can decide
+            break  # no remaining point can change the result
         distance = distances(points[order[done : done + size]], surface)
         best = max(best, float(distance.max())) if largest else min(best, float(distance.min()))
         done, size = done + size, 4 * size
@@ -41,11 +41,11 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
 
 
 def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
-    """Return the least depth of points inside a lesion [m] or, where some lie outside, minus their largest distance.
+    """Return the smallest depth of points inside a lesion [m], or minus the largest distance of those outside.
 
     Args:
-        x: shape (n, 3) [m].
-        level: the lesion's at these points, positive inside, shape (n,).
+        x: points, shape (n, 3) [m].
+        level: level of the lesion at these points, positive inside, shape (n,).
         surface: as in `extreme_distance`.
     """
     outside = level < 0.0
@@ -56,12 +56,12 @@ def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> floa
 
 
 def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
-    """Return the least distance of points from a lesion [m] or, where some lie inside, minus their largest depth."""
+    """Return the smallest distance of points from a lesion [m], or minus the largest depth of those inside."""
     return target_margin(x, np.where(level >= 0.0, -1.0, 1.0), surface)
 
 
 def distances(points: FloatArray, surface: FloatArray) -> FloatArray:
-    """Return each point's distance from a surface; arguments as in `extreme_distance`."""
+    """Return the distance of each point from a surface [m]; arguments as in `extreme_distance`."""
     import pyvista
 
     corners = surface.shape[1]

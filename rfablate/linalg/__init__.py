@@ -1,1 +1,1 @@
-"""Linear algebra on the distributed mesh: matrices, conjugate gradients, multigrid. Collective; knows no physics."""
+"""Linear algebra on the distributed mesh: matrices, conjugate gradients, multigrid. Collective, without physics."""

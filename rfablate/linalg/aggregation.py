@@ -1,4 +1,4 @@
-"""Set-up of smoothed aggregation: aggregates, prolongation and coarse matrices. The cycle is in multigrid.py."""
+"""Setup of smoothed aggregation: aggregates, prolongation and coarse matrices. multigrid.py contains the cycle."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from rfablate.mesh.domain import Nodes
 FloatArray = npt.NDArray[np.float64]
 
 LANCZOS_STEPS = 15
-"""For the largest eigenvalue. On 589,000 nodes as many power steps fell 11 % short and left the V-cycle indefinite."""
+"""Lanczos steps for the largest eigenvalue. On 589,000 nodes, as many power iterations gave a value 11 % too low, which
+made the V-cycle indefinite."""
 
 
 class Serial:
-    """Stands in for `Nodes` where one rank has all rows."""
+    """A replacement of `Nodes` for matrices that one rank holds completely."""
 
     comm = MPI.COMM_SELF
 
     def __init__(self, n: int) -> None:
-        """Own all n rows."""
+        """Set up for n owned rows."""
         self.owned = self.local = self.total = n
 
     def update_ghosts(self, values: FloatArray) -> None:
-        """Do nothing: there are none."""
+        """Do nothing: there are no ghosts."""
 
     def total_of(self, *numbers: float) -> FloatArray:
-        """Return the numbers."""
+        """Return the numbers as an array."""
         return np.array(numbers)
 
 
 def fine_rows(matrix: Matrix, root: FloatArray) -> sp.csr_matrix:
-    """Return D^-1/2 A D^-1/2 of the owned rows over the local nodes."""
+    """Return D^-1/2 A D^-1/2 for the owned rows over the local nodes."""
     pattern = matrix.pattern
     places = pattern.joined()
     indptr = np.concatenate([[0], np.cumsum(pattern.length, dtype=np.int64)])
@@ -50,7 +51,7 @@ def fine_rows(matrix: Matrix, root: FloatArray) -> sp.csr_matrix:
 
 
 def largest_eigenvalue(nodes, A: sp.csr_matrix, candidate: FloatArray) -> float:  # type: ignore[no-untyped-def]
-    """Return about the largest eigenvalue of a matrix with unit diagonal, from below, by Lanczos steps. Collective."""
+    """Return a lower estimate of the largest eigenvalue of a unit-diagonal matrix, by Lanczos steps. Collective."""
     owned = nodes.owned
     v = np.where(candidate > 0.0, np.random.default_rng(7).standard_normal(len(candidate)), 0.0)
     v /= np.sqrt(nodes.total_of(float(v[:owned] @ v[:owned]))[0]) or 1.0
@@ -70,20 +71,20 @@ def largest_eigenvalue(nodes, A: sp.csr_matrix, candidate: FloatArray) -> float:
         before = v[:owned].copy()
         v[:owned] = w / beta
     largest = float(eigvalsh_tridiagonal(np.array(alphas), np.array(betas[:-1]))[-1])
-    return largest if largest > 0.0 else 1.0  # no node is free
+    return largest if largest > 0.0 else 1.0  # without free nodes
 
 
 def prolongation(  # type: ignore[no-untyped-def]
     nodes, A: sp.csr_matrix, candidate: FloatArray, largest: float, threshold: float
 ) -> sp.csr_matrix:
-    """Return P of the local nodes (ghosts included) over all aggregates. Collective."""
+    """Return the prolongation P from all aggregates to the local nodes, including ghosts. Collective."""
     n = nodes.owned
     mine = sp.csr_matrix(A[:, :n]) if nodes.local > n else A
     strong = np.abs(mine.data) > threshold
     strong &= np.repeat(np.arange(n), np.diff(mine.indptr)) != mine.indices
     kept = np.concatenate([[0], np.cumsum(strong)])
     where, columns = kept[mine.indptr].astype(np.int32), mine.indices[strong].astype(np.int32)
-    # a node that is coupled to others but to none strongly stands alone; fixed nodes stay out
+    # A node with weak couplings only forms its own aggregate; fixed nodes belong to none.
     of, joined = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
     count = int(call("aggregate", n, where, columns, of, joined))
     lonely = (of < 0) & (candidate[:n] > 0.0)
@@ -101,24 +102,24 @@ def prolongation(  # type: ignore[no-untyped-def]
 
 
 def _rows_of_ghosts(nodes: Nodes, P: sp.csr_matrix) -> sp.csr_matrix:
-    """Return the rows of P that other ranks own and this one has as ghosts. Collective."""
+    """Return the rows of P at the ghosts of this rank, which other ranks own. Collective."""
     comm, ghosts = nodes.comm, nodes.global_index[nodes.owned :]
     firsts = np.cumsum([0, *comm.allgather(nodes.owned)])
     owner = np.searchsorted(firsts, ghosts, side="right") - 1
-    asked = comm.alltoall([ghosts[owner == rank] - firsts[rank] for rank in range(comm.size)])
-    answers = comm.alltoall([P[rows] for rows in asked])
+    requested = comm.alltoall([ghosts[owner == rank] - firsts[rank] for rank in range(comm.size)])
+    answers = comm.alltoall([P[rows] for rows in requested])
     order = np.argsort(np.concatenate([np.flatnonzero(owner == rank) for rank in range(comm.size)]))
     return sp.csr_matrix(sp.vstack(answers, format="csr")[order])
 
 
 def coarse_matrix(nodes, A: sp.csr_matrix, P: sp.csr_matrix) -> sp.csr_matrix:  # type: ignore[no-untyped-def]
-    """Return P^T A P, summed over ranks and held by each. Collective."""
+    """Return P^T A P, summed over ranks and stored on each rank. Collective."""
     total = sum_over_ranks(nodes, P[: nodes.owned].T @ sp.csr_matrix(A @ P))
     return sp.csr_matrix(0.5 * (total + total.T))
 
 
 def sum_over_ranks(nodes, mine: sp.spmatrix) -> sp.csr_matrix:  # type: ignore[no-untyped-def]
-    """Return a matrix that every rank has a part of, summed. Collective."""
+    """Return the sum over ranks of a matrix. Collective."""
     parts = nodes.comm.allgather(sp.csr_matrix(mine))
     return sp.csr_matrix(sum(parts[1:], parts[0]))
 

@@ -1,15 +1,15 @@
-"""Conjugate gradients: the one place where a linear system is solved and its convergence is checked.
+"""Conjugate gradients: the only solver of linear systems, with a convergence check.
 
-A x = b is solved at the free nodes; at fixed ones x keeps the value it comes with. The residual of the start is formed
-with these values in place, and a preconditioner that is zero at fixed nodes keeps every direction zero there. So no
-matrix is changed for its fixed nodes.
+A x = b is solved at the free nodes; at fixed nodes x keeps its initial value. The initial residual contains these
+values, and a preconditioner that is zero at fixed nodes keeps every search direction zero there. No matrix is modified
+for its fixed nodes.
 
-The tolerance is one of energy:   r . M r  <=  rtol^2 reference,   where r . M r is about the square of the error's
-energy norm, because M is about the inverse of A, and `reference` about that of the solution. Unlike the norm of the
-residual it does not depend on how finely a corner of the domain is meshed.
+The convergence criterion is in energy:   r . M r  <=  rtol^2 reference.   r . M r approximates the square of the energy
+norm of the error, because M approximates the inverse of A; `reference` approximates that of the solution. Unlike the
+norm of the residual, it does not depend on local mesh refinement.
 
-Two preconditioners, chosen by measurement: the inverse diagonal, for which each iteration needs one reduction only
-(Chronopoulos and Gear, J. Comput. Appl. Math. 25, 1989), and a V-cycle (multigrid.py).
+Two preconditioners, chosen by measured speed: the inverse diagonal, with one reduction per iteration (Chronopoulos and
+Gear, J. Comput. Appl. Math. 25, 1989), and a V-cycle (multigrid.py).
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from rfablate.mesh.domain import Nodes
 FloatArray = npt.NDArray[np.float64]
 
 SAFETY = 0.25
-"""Of the tolerance (squared): the energy of a residual that no V-cycle has seen yet is foretold, not known."""
+"""Safety factor on the squared tolerance for a residual energy that is extrapolated, not computed with a V-cycle."""
 
 
 class Preconditioner(Protocol):
-    """An approximate inverse, symmetric and positive, zero at fixed nodes."""
+    """An approximate inverse: symmetric, positive definite on free nodes, zero at fixed nodes."""
 
     def apply(self, r: FloatArray, u: FloatArray) -> float:
-        """Write M r at the owned nodes into u; return this rank's part of r . M r. Collective."""
+        """Write M r at the owned nodes into u; return the contribution of this rank to r . M r. Collective."""
 
 
 class ConjugateGradients:
-    """Solves with one matrix, whose values change from step to step; its vectors are allocated once."""
+    """Solver for one matrix with changing values; its vectors are allocated once."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, *, what: str, rtol: float, max_iterations: int) -> None:
-        """Set up; `what` names the equation in messages and `rtol` is relative, in energy."""
+        """Set up; `what` names the equation in messages, `rtol` is the relative tolerance in energy norm."""
         self.matrix, self.rtol = matrix, rtol
         self._nodes, self._what, self._limit = nodes, what, max_iterations
         self.iterations, self.solves, self.cycles = 0, 0, 0
         self.digits = 0.0
-        """By how many powers of ten the last solve had to reduce the error's energy."""
+        """Powers of ten by which the last solve had to reduce the energy of the error."""
         self._work = _Work(nodes, matrix)
 
     def solve(
@@ -59,18 +59,18 @@ class ConjugateGradients:
         *,
         add_start: bool = False,
     ) -> int:
-        """Solve in place, x at the local nodes with a start and the fixed values; return the iterations. Collective.
+        """Solve in place; return the number of iterations. Collective.
 
         Args:
-            x: start and result, shape (nodes.local,).
+            x: initial guess, with the values at fixed nodes, and result, shape (nodes.local,).
             b: right-hand side at the owned nodes; None for zero.
-            inverse: of the diagonal at the owned nodes, zero at fixed ones.
-            reference: square of the energy norm that the tolerance is relative to.
-            preconditioner: better than the inverse diagonal.
-            add_start: add the energy of the start's residual to the reference: where fixed values alone drive.
+            inverse: inverse of the diagonal at the owned nodes, zero at fixed nodes.
+            reference: square of the energy norm to which the tolerance is relative.
+            preconditioner: used instead of the inverse diagonal.
+            add_start: add the energy of the initial residual to the reference, for problems driven by fixed values.
 
         Raises:
-            SolveError: not converged, or broken down; says how far it came.
+            SolveError: no convergence, or breakdown; the message gives the error reached.
         """
         target, work = self.rtol**2 * reference, self._work
         work.start(x, b)
@@ -84,20 +84,20 @@ class ConjugateGradients:
         self.solves += 1
         if used > self._limit:
             raise SolveError(
-                f"the {self._what} solve did not converge: after {self._limit} iterations the error is about "
-                f"{np.sqrt(energy / (target + 1e-300)) * self.rtol:.3g} of the solution, in energy, expected "
-                f"{self.rtol:g}; try a larger solver.max_iterations or look for degenerate cells"
+                f"the {self._what} solve did not converge: after {self._limit} iterations the relative error in energy "
+                f"norm is about {np.sqrt(energy / (target + 1e-300)) * self.rtol:.3g}, expected {self.rtol:g}; try a "
+                "larger solver.max_iterations or check the mesh for degenerate cells"
             )
         return used
 
     def _start_from(self, energy: float, target: float, *, add_start: bool) -> float:
-        """Return the target for a start with this energy of the residual, and note how far it is."""
+        """Return the target for an initial residual of this energy, and store the required reduction."""
         target += self.rtol**2 * energy if add_start else 0.0
         self.digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(target, 1e-300))))
         return target
 
     def _single_reduction(self, inverse: FloatArray, target: float, add_start: bool) -> tuple[int, float, float]:
-        """Return the iterations used, limit + 1 if they did not suffice, the residual's last energy and the target."""
+        """Return the iterations (limit + 1 without convergence), the last energy of the residual and the target."""
         work = self._work
         advance = work.bind_advance(inverse)
         work.u.array[: self._nodes.owned] = work.r * inverse
@@ -139,7 +139,7 @@ class ConjugateGradients:
             alpha = energy / total(work.curvature())[0]
             ratio = energy / plain
             plain = total(descend(alpha))[0]
-            if ratio * plain <= SAFETY * target:  # good enough already, without a V-cycle to confirm it
+            if ratio * plain <= SAFETY * target:  # converged by extrapolation, without a V-cycle to confirm it
                 work.x.scatter_forward()
                 return iteration + 1, ratio * plain, target
             old, energy = energy, total(preconditioner.apply(r, u))[0]
@@ -149,13 +149,13 @@ class ConjugateGradients:
     def _refuse_broken(self, energy: float) -> None:
         if not 0.0 <= energy < np.inf:
             raise SolveError(
-                f"the {self._what} solve broke down: the energy of the residual is {energy:g}, expected a "
-                "positive number; look for degenerate cells and for non-finite tissue values"
+                f"the {self._what} solve broke down: found {energy:g} for the energy of the residual, expected a "
+                "positive number; check the mesh for degenerate cells and the tissues for non-finite values"
             )
 
 
 class _Work:
-    """The solver's vectors with the kernels bound to them."""
+    """The vectors of the solver, with kernels bound to them."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix) -> None:
         self._nodes, self._matrix = nodes, matrix
@@ -167,7 +167,7 @@ class _Work:
         self.curvature = bind("curvature", *matrix.layout, self.p.array, self.w)
 
     def start(self, x: FloatArray, b: FloatArray | None) -> None:
-        """Take the start and form its residual."""
+        """Set the initial guess and compute its residual."""
         self.x.array[:] = x
         self.p.array[:] = 0.0
         self._s[:] = 0.0

@@ -1,12 +1,12 @@
-"""What is known of a solution before it is solved for: the sum of known fields that comes nearest to it.
+"""Initial guess by projection onto previous solutions.
 
-For A x = b, a first guess with the residual r, and fields v_i, the sum nearest to x in energy solves
+For A x = b, a first guess with the residual r, and fields v_i, the combination closest to x in energy norm solves
 
     sum over j of (v_i . A v_j) c_j  =  v_i . r
 
-(P. F. Fischer, Comput. Methods Appl. Mech. Eng. 163, 193, 1998). The fields are solutions of earlier steps and what
-these changed by; that the steps were of other lengths hardly matters for their span. It costs one product with A for
-each field, whatever the number of solves that start from it.
+(P. F. Fischer, Comput. Methods Appl. Mech. Eng. 163, 193, 1998). The fields are solutions of previous steps and the
+differences between them; different step lengths hardly change their span. The cost is one product with A per field,
+independent of the number of solves that use it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rfablate.mesh.domain import Nodes
 FloatArray = npt.NDArray[np.float64]
 
 INDEPENDENT = 1e-12
-"""Least singular value, of the largest, of the fields' energies that counts."""
+"""Smallest singular value of the Gram matrix, relative to the largest, that is inverted."""
 
 
 class Known:
-    """Fields of the local nodes, zero at fixed ones, with their energies in one matrix."""
+    """A space of fields on the local nodes, zero at fixed nodes, with their Gram matrix in energy."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, fields: FloatArray) -> None:
-        """Work out the energies of fields of shape (m, nodes.local). Collective."""
+        """Compute the Gram matrix of fields of shape (m, nodes.local). Collective."""
         self._nodes, self._fields = nodes, fields
         m = len(fields)
         products = np.reshape([matrix.times(field) for field in fields], (m, nodes.owned))
@@ -36,7 +36,7 @@ class Known:
         self._inverse = np.linalg.pinv(gram * np.outer(self._scale, self._scale), rcond=INDEPENDENT, hermitian=True)
 
     def nearest(self, r: FloatArray) -> FloatArray:
-        """Return the sum nearest to the solution for r at the owned nodes, zero at fixed ones. Collective."""
+        """Return the projection of the solution for r at the owned nodes, zero at fixed nodes. Collective."""
         if len(self._fields) == 0:
             return np.zeros(self._nodes.local)
         right = self._nodes.total_of(*(self._fields[:, : self._nodes.owned] @ r))

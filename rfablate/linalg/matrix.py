@@ -1,16 +1,16 @@
-"""Symmetric matrices on one pattern, assembled by a single pass over the edges of the mesh.
+"""Symmetric matrices on one sparsity pattern, assembled in one pass over the edges of the mesh.
 
-The gradients of the shape functions of a cell sum to zero, so a stiffness matrix is known by its edges:
+The gradients of the shape functions of a cell sum to zero, so its edges define a stiffness matrix:
 
     K_ij = sum over the cells of edge (i, j) of g_ij,c coefficient_c,      K_ii = - sum over j of K_ij
 
-The pattern holds for every edge, one after the other, its cells and their g: assembling reads these once, in the order
-in which they lie in memory, and writes each entry once. Electric and thermal stiffness are assembled in the same pass.
-Where sigma has a direction its g differ (`anisotropy`), and the two are assembled apart.
-A rank has the rows of its own nodes, complete, because its stencil holds every cell that touches them.
+The pattern stores the cells of each edge and their g contiguously. Assembly reads them once, in memory order, and
+writes each entry once. The electric and the thermal stiffness are assembled in the same pass. Anisotropic sigma has
+other g (`anisotropy`); the two are then assembled separately.
+A rank stores the complete rows of its own nodes, because its stencil contains every cell that touches them.
 
-Fixed nodes are not taken out. The solver keeps their values as they are (see linear.py), so a matrix serves any set of
-them, and a row of a fixed node still gives the reaction there.
+Fixed nodes are not eliminated: the solver keeps their values (see conjugate_gradients.py). A matrix therefore serves
+any set of fixed nodes, and the row of a fixed node gives the reaction there.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ IntArray = npt.NDArray[np.int32]
 
 
 EDGE_WINDOW = 256
-"""Edges among which those with as many cells are brought together."""
+"""Edges per window in which edges are sorted by their number of cells."""
 
 
 class Pattern:
-    """Edges of this rank's rows: where they stand in a sliced matrix, and which cells they belong to."""
+    """The edges of the rows of this rank: their positions in a sliced matrix, and their cells."""
 
     def __init__(self, domain: Domain) -> None:
-        """Number the edges; nothing is communicated."""
+        """Number the edges; without communication."""
         nodes, stencil = domain.nodes, domain.stencil
         n, corners, cells = nodes.owned, stencil.cells.shape[1], stencil.cells
         self.n = n
@@ -68,7 +68,7 @@ class Pattern:
         self._slice_edges(near, far, cell_start, cell, weight, place_ij, place_ji)
 
     def _slice_edges(self, near, far, cell_start, cell, weight, place_ij, place_ji) -> None:  # type: ignore[no-untyped-def]
-        """Lay the edges out like the rows of a matrix: in slices, edges with about as many cells together."""
+        """Arrange the edges in slices like the rows of a matrix, sorted by the number of cells."""
         count = np.diff(cell_start).astype(np.int32)
         window = np.arange(len(count)) // EDGE_WINDOW
         order = np.lexsort((-count, window)).astype(np.int64)
@@ -88,13 +88,13 @@ class Pattern:
 
     @property
     def directed(self) -> bool:
-        """Whether the first matrix has a g_ij of its own."""
+        """Whether the first matrix has its own g_ij."""
         return self._sigma_edges is not self._edges
 
     def direct(self, stencil: Elements, stiffness: FloatArray) -> None:
-        """Have the first matrix of `assemble` made with another g_ij: that of `stiffness`, shape like the stencil's.
+        """Set other g_ij for the first matrix of `assemble`: `stiffness`, with the shape of that of the stencil.
 
-        The matrices then differ in their weights and are assembled one after the other, not in one pass.
+        The two matrices then have different weights and are assembled in separate passes.
         """
         n_slices, start, cell, weight = self._edges
         changed = (stiffness != stencil.stiffness).any(axis=1)
@@ -102,7 +102,7 @@ class Pattern:
         s = np.searchsorted(start, place, side="right") - 1
         layer, lane = np.divmod(place - start[s], SLICE)
         edge = SLICE * s + lane
-        inside = layer < self._count[edge]  # the rest fills its slice up
+        inside = layer < self._count[edge]  # the rest is padding
         place, edge = place[inside], edge[inside]
         corners = stencil.cells[cell[place]]
         directed = weight.copy()
@@ -113,7 +113,7 @@ class Pattern:
         self._sigma_edges = (n_slices, start, cell, directed)
 
     def assemble(self, values: FloatArray, *matrices: Matrix | None) -> None:
-        """Make stiffness matrices of values (n_stencil_cells, 2): one matrix a column, None for a column left out."""
+        """Assemble stiffness matrices of values (n_stencil_cells, 2): one matrix per column, None to skip a column."""
         wanted = [matrix for matrix in matrices if matrix is not None]
         places = (self._place_ij, self._place_ji, values)
         if len(wanted) == 2 and not self.directed:
@@ -127,46 +127,46 @@ class Pattern:
             call("negative_row_sums", self.n, self.start, matrix.values, matrix.diagonal)
 
     def joined(self) -> npt.NDArray[np.int64]:
-        """Return the places of a sliced matrix that hold entries, row by row."""
+        """Return the positions of a sliced matrix that contain entries, row by row."""
         rows = np.repeat(np.arange(self.n, dtype=np.int64), self.length)
         k = np.arange(len(rows)) - np.repeat(np.cumsum(self.length, dtype=np.int64) - self.length, self.length)
         return self.start[rows // SLICE] + rows % SLICE + SLICE * k
 
 
 class Matrix:
-    """Values on a pattern: the rows of this rank's nodes over all its local nodes."""
+    """Matrix values on a pattern: the rows of the owned nodes over all local nodes."""
 
     def __init__(self, pattern: Pattern, off_diagonal: Matrix | None = None) -> None:
-        """Start with zeros, or share the off-diagonal entries of another matrix."""
+        """Initialise with zeros, or share the off-diagonal entries of another matrix."""
         self.pattern = pattern
         self.room: FloatArray = np.zeros(len(pattern.columns) + 1) if off_diagonal is None else off_diagonal.room
-        """One number more than `values`: what no row of this rank wants is written there."""
+        """`values` plus one element, which receives entries that belong to no row of this rank."""
         self.values = self.room[:-1]
         """Off-diagonal entries in slices, see kernels.c."""
         self.diagonal = np.zeros(pattern.n)
         self.at: FloatArray | None = None
-        """Nodal temperature [degC] its values were taken at, where `Problem.assemble` filled it."""
+        """Nodal temperature [degC] at which the values were evaluated, if `Problem.assemble` computed them."""
 
     @property
     def layout(self) -> tuple[int | npt.NDArray[Any], ...]:
-        """What the kernels take for a matrix."""
+        """The kernel arguments of the matrix."""
         return (self.pattern.n, *self.pattern.columns.layout, self.values, self.diagonal)
 
     def times(self, x: FloatArray) -> FloatArray:
-        """Return A x at the owned nodes for x at the local ones."""
+        """Return A x at the owned nodes, x at the local nodes."""
         y = np.empty(self.pattern.n)
         call("multiply", *self.layout, x, y)
         return y
 
     def rows_times(self, rows: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:
-        """Return (A x) at some owned nodes alone."""
+        """Return (A x) at the given owned nodes."""
         y = np.empty(len(rows))
         call("multiply_rows", len(rows), rows, *self.layout[1:], x, y)
         return y
 
 
 def _owned_pairs(cells: IntArray, n: int) -> int:
-    """Return how many pairs of corners of the cells have an owned end: ghosts have numbers from n on."""
+    """Return the number of corner pairs of the cells with an owned end; ghosts have numbers from n."""
     corners = cells.shape[1]
     ghosts = (cells >= n).sum(axis=1, dtype=np.int64)
     return int((corners * (corners - 1) // 2 - ghosts * (ghosts - 1) // 2).sum())

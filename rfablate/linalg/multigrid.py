@@ -1,19 +1,19 @@
-"""Smoothed aggregation: a V-cycle in single precision as preconditioner, on any number of ranks.
+"""Smoothed aggregation multigrid: a V-cycle in single precision as preconditioner, on any number of ranks.
 
-Each level is scaled to a unit diagonal, A' = D^-1/2 A D^-1/2, which takes the fixed nodes out (their D^-1/2 is zero)
-and keeps single precision far from its limits; the entries of A' then fit into 16 bits. Nodes that are strongly coupled
-form aggregates; the constant over each aggregate, times D^1/2, smoothed by one Jacobi step, is a column of P, and the
-next level is P^T A' P:
+Each level is scaled to a unit diagonal, A' = D^-1/2 A D^-1/2. This removes fixed nodes (their D^-1/2 is zero) and keeps
+values within the range of single precision; the entries of A' then fit into 16 bits. Strongly coupled nodes form
+aggregates. A column of the prolongation P is the constant over an aggregate, times D^1/2, smoothed by one Jacobi step;
+the next level is P^T A' P:
 
     P = (I - 4/(3 lambda) A') T,        lambda = largest eigenvalue of A'      (Vanek, Mandel, Brezina 1996)
 
-A cycle smooths with a Chebyshev polynomial in A', which needs products only (no order of rows, so ranks do not matter),
-goes down, and smooths again; the last level is inverted. Aggregates do not cross ranks. The fine level is distributed
-like the mesh. Those below, twenty times smaller and less, are held by every rank, which works on its share of their
-rows: a cycle exchanges the ghosts' values before each product on the fine level, sums once over ranks, and gathers each
-product's rows below.
+The smoother is a Chebyshev polynomial in A'. It requires matrix products only, so the order of rows and the number of
+ranks do not matter. The coarsest level is inverted. Aggregates do not extend over ranks. The fine level is distributed
+like the mesh. The coarse levels, smaller by a factor of twenty or more, are stored on every rank, which computes its
+part of their rows. A cycle exchanges ghost values before each product on the fine level, makes one sum over ranks, and
+gathers the rows of each product on the coarse levels.
 
-The hierarchy only preconditions. It is kept while the coefficients change, see `KeptHierarchy`.
+The hierarchy is only a preconditioner. It is kept while the coefficients change, see `KeptHierarchy`.
 """
 
 from __future__ import annotations
@@ -45,36 +45,36 @@ FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
 
 STRONG = 0.02
-"""Couplings |a'_ij| above this join aggregates on the fine level; half as much on each level below."""
+"""Threshold of |a'_ij| for strong couplings on the fine level; halved on each coarser level."""
 COARSEST = 150
-"""Unknowns that are inverted at once."""
+"""Largest number of unknowns that is inverted directly."""
 ROUNDING = 1e-7
-"""Added to the coarsest level's unit diagonal: without fixed nodes and w0 its constant would be nobody's."""
+"""Added to the unit diagonal of the coarsest level, which is singular without fixed nodes if w0 = 0."""
 FEW_DIGITS = 5.0
-"""Powers of ten of the error's energy below which a solve says nothing of how good its hierarchy is."""
+"""Reduction of the energy in powers of ten below which a solve does not indicate the quality of its hierarchy."""
 BUILDING = 40.0
-"""Wasted iterations after which to build anew: half of what that costs (70 to 100 iterations on 146,000 nodes, on one
-rank and on two), because coefficients change most at the start and the rest of the run gains."""
+"""Excess iterations after which the hierarchy is rebuilt: half of the cost of a rebuild (70 to 100 iterations on
+146,000 nodes, on one and two ranks), because coefficients change most at the start and the rest of the run benefits."""
 ROUNDED = 0.5
-"""Iterations that a solve makes beyond what it needs, because it makes whole ones."""
+"""Mean excess of iterations in a solve because their number is an integer."""
 SLOWEST = 0.5
-"""A level that shrinks less than this takes every coupling for strong."""
+"""Largest ratio of unknowns between levels; above it, all couplings count as strong."""
 
 
 class VCycle:
-    """One V-cycle as an approximate inverse of K + w0 C, for one stiffness K, one diagonal C and any w0.
+    """A V-cycle as an approximate inverse of K + w0 C, for one stiffness K, one diagonal C and any w0.
 
-    Prolongations come from K alone. A new w0 only weighs K and C anew on every level, P^T (K + w0 C) P, and scales to
-    a unit diagonal: no level is built again when the time step changes. The largest eigenvalue of the scaled K bounds
-    that of the scaled sum.
+    The prolongations depend on K only. For a new w0, K and C are combined on every level, P^T (K + w0 C) P, and scaled
+    to a unit diagonal; no level is rebuilt when the time step changes. The largest eigenvalue of the scaled K is an
+    upper bound for that of the scaled sum.
     """
 
     def __init__(
         self, nodes: Nodes, matrix: Matrix, free: npt.NDArray[np.bool_], mass: FloatArray | None = None
     ) -> None:
-        """Build the hierarchy of a stiffness for these free owned nodes and a diagonal, zero if None. Collective.
+        """Build the hierarchy of a stiffness for the free owned nodes, and of a diagonal (None for zero). Collective.
 
-        `weigh` comes before the first use.
+        Call `weigh` before the first use.
         """
         self._nodes, self._matrix, self._free = nodes, matrix, free & (matrix.diagonal > 0.0)
         self._mass = np.zeros(nodes.owned) if mass is None else mass
@@ -106,7 +106,7 @@ class VCycle:
         return root
 
     def weigh(self, w0: float) -> None:
-        """Make it the inverse of K + w0 C, with the stiffness as it is now on the fine level. Collective."""
+        """Set it to the inverse of K + w0 C, with the current stiffness on the fine level. Collective."""
         if w0 == self.w0:
             return
         self.w0, self.weighed_at = w0, self._matrix.at
@@ -132,7 +132,7 @@ class VCycle:
 
 
 class _Level:
-    """A level that every rank holds: stiffness and mass on one pattern, and how they smooth together."""
+    """A level stored on every rank: stiffness and mass on one pattern, and the smoother of their sum."""
 
     def __init__(
         self, stiffness: sp.csr_matrix, mass: sp.csr_matrix, largest: float, P: sp.csr_matrix, comm: MPI.Comm
@@ -149,7 +149,7 @@ class _Level:
         (columns, _), self._number = sliced(number)
         self._values = np.zeros(len(columns), dtype=np.int16)
         self.nbytes = columns.nbytes + self._values.nbytes
-        """Bytes that a product reads [B]."""
+        """Bytes read per product [B]."""
         self.smoother = Smoother(self.n, columns, self._values, largest, rows=Rows(self.n, comm))
         self.transfer = Transfer(P)
         self.b = np.zeros(P.shape[1], dtype=np.float32)
@@ -164,7 +164,7 @@ class _Level:
 
 
 class _Coarsest:
-    """The last level, inverted as a whole."""
+    """The coarsest level, inverted directly."""
 
     def __init__(self, stiffness: sp.csr_matrix, mass: sp.csr_matrix) -> None:
         self.n = stiffness.shape[0]
@@ -176,7 +176,7 @@ class _Coarsest:
         total = self._stiffness + w0 * self._mass
         root = inverse_root(total.diagonal())
         total *= np.outer(root, root)
-        np.fill_diagonal(total, 1.0 + ROUNDING)  # of empty rows too
+        np.fill_diagonal(total, 1.0 + ROUNDING)  # also in empty rows
         factor, fault = lapack.dpotrf(total)
         assert fault == 0, "a scaled matrix with its rounding added is positive definite"
         inverse, _ = lapack.dpotri(factor)
@@ -185,7 +185,7 @@ class _Coarsest:
 
 
 def _weigh_levels(levels: list[_Level | _Coarsest], w0: float) -> FloatArray:
-    """Weigh K and C on every level; return D^-1/2 of the first."""
+    """Combine K and C on every level; return D^-1/2 of the first."""
     roots = [level.weigh(w0) for level in levels]
     for level, root, below in zip(levels, roots, roots[1:], strict=False):
         assert isinstance(level, _Level)
@@ -207,7 +207,7 @@ def _cycle(levels: list[_Level | _Coarsest], b: SingleArray) -> SingleArray:
 
 
 def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm) -> list[_Level | _Coarsest]:
-    """Return the levels of a matrix that every rank holds as a whole."""
+    """Return the coarse levels of a matrix that every rank stores completely."""
     levels: list[_Level | _Coarsest] = []
     while stiffness.shape[0] > COARSEST:
         serial = Serial(stiffness.shape[0])
@@ -226,21 +226,21 @@ def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm)
 
 @dataclass(frozen=True)
 class HierarchyMemory:
-    """What a kept hierarchy can be built again from, to the last bit on the same number of ranks."""
+    """The data to rebuild a hierarchy bit by bit on the same number of ranks."""
 
     built_at: FloatArray | None = None
     weighed_at: FloatArray | None = None
-    """Nodal temperatures [degC] of the stiffness it was built of and last weighed with; None: there is none."""
+    """Nodal temperatures [degC] of the stiffness at construction and at the last `weigh`; None without a hierarchy."""
     w0: float = 0.0
     fresh: float | None = None
     wasted: float = 0.0
 
 
 class KeptHierarchy:
-    """A V-cycle that is built once, and anew when iterations that a fresh one would have spared cost as much."""
+    """A V-cycle that is built once, and rebuilt when its excess iterations cost as much as a rebuild."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, mass: FloatArray | None = None) -> None:
-        """Build nothing yet; `matrix` is the stiffness and `mass` the diagonal that w0 multiplies."""
+        """Set up without building; `matrix` is the stiffness, `mass` the diagonal that w0 multiplies."""
         self._nodes, self._matrix, self._mass = nodes, matrix, mass
         self._cycle: VCycle | None = None
         self._fresh: float | None = None
@@ -248,7 +248,7 @@ class KeptHierarchy:
         self.built = 0
 
     def get(self, free: npt.NDArray[np.bool_], w0: float = 0.0) -> VCycle:
-        """Return the hierarchy for these free owned nodes, built now if there is none. Collective."""
+        """Return the hierarchy for the free owned nodes; build it if there is none. Collective."""
         if self._cycle is None:
             self._cycle = VCycle(self._nodes, self._matrix, free, self._mass)
             self._fresh, self._wasted = None, 0.0
@@ -257,7 +257,7 @@ class KeptHierarchy:
         return self._cycle
 
     def memory(self) -> HierarchyMemory:
-        """Return what `restore` needs."""
+        """Return the data that `restore` requires."""
         cycle = self._cycle
         if cycle is None:
             return HierarchyMemory()
@@ -266,7 +266,7 @@ class KeptHierarchy:
     def restore(
         self, memory: HierarchyMemory, free: npt.NDArray[np.bool_], assemble: Callable[[FloatArray], None]
     ) -> None:
-        """Build again what was remembered; `assemble` fills the matrix at a temperature. Collective."""
+        """Rebuild a saved hierarchy; `assemble` computes the matrix at a temperature. Collective."""
         if memory.built_at is None or memory.weighed_at is None:
             return
         assemble(memory.built_at)
@@ -276,12 +276,12 @@ class KeptHierarchy:
         self._fresh, self._wasted = memory.fresh, memory.wasted
 
     def drop(self) -> None:
-        """Build it anew at the next call: other nodes are fixed now."""
+        """Discard the hierarchy, because the fixed nodes have changed; the next call of `get` rebuilds it."""
         self._cycle = None
 
     def note(self, iterations: int, digits: float) -> None:
-        """Take note of what a solve needed for so many powers of ten, and drop a hierarchy that has grown poor."""
-        if digits < FEW_DIGITS:  # says little
+        """Record the iterations of a solve for a reduction by `digits` powers of ten; discard a poor hierarchy."""
+        if digits < FEW_DIGITS:  # not significant
             return
         if self._fresh is None:
             self._fresh = iterations / digits

@@ -1,4 +1,4 @@
-"""What a V-cycle does on one level, in single precision: Chebyshev steps, and going to the next level and back."""
+"""The operations of a V-cycle on one level, in single precision: Chebyshev smoothing and transfer between levels."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ ShortArray = npt.NDArray[np.int16]
 """Entries of a matrix with unit diagonal in 16 bits, see kernels.c."""
 
 DEGREE = 2
-"""Chebyshev degree before and after the coarse levels."""
+"""Degree of the Chebyshev polynomial before and after the coarse-level correction."""
 LOWEST = 0.25
-"""Lower end of the smoother's range, as a fraction of the largest eigenvalue."""
+"""Lower end of the smoothing interval, as a fraction of the largest eigenvalue."""
 HIGHEST = 1.1
-"""Upper end of the smoother's range: power iteration comes to the largest eigenvalue from below."""
+"""Upper end of the smoothing interval, as a multiple of the estimated largest eigenvalue, which is a lower bound."""
 
 
 class Rows:
-    """Rows of a level that every rank holds as a whole, dealt to ranks: each works on its own and takes the others'."""
+    """Distribution over ranks of the rows of a level that every rank stores; each rank computes its own rows."""
 
     def __init__(self, n: int, comm: MPI.Comm) -> None:
-        """Deal n rows in whole slices."""
+        """Distribute n rows in whole slices."""
         slices = -(-n // SLICE)
         bounds = np.minimum(SLICE * (slices * np.arange(comm.size + 1) // comm.size), n)
         self.first, self.end = int(bounds[comm.rank]), int(bounds[comm.rank + 1])
         self._comm, self._counts, self._starts = comm, np.diff(bounds), bounds[:-1]
 
     def share(self, x: SingleArray) -> None:
-        """Take every rank's rows of x. Collective."""
+        """Gather the rows of x from all ranks, in place. Collective."""
         if self._comm.size > 1:
             self._comm.Allgatherv(MPI.IN_PLACE, [x, self._counts, self._starts, MPI.FLOAT])
 
 
 class Smoother:
-    """A level's matrix without its unit diagonal, and Chebyshev steps with it."""
+    """The Chebyshev smoother of a level, with the matrix without its unit diagonal."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -55,7 +55,7 @@ class Smoother:
         nodes: Nodes | None = None,
         rows: Rows | None = None,
     ) -> None:
-        """Allocate for n rows: of `nodes`, whose ghosts are exchanged, or dealt to ranks as `rows`."""
+        """Allocate for n rows: those of `nodes`, with ghost exchange, or those distributed as `rows`."""
         self.n = n
         self._nodes, self._rows = nodes, rows
         if nodes is None:
@@ -74,7 +74,7 @@ class Smoother:
 
     @property
     def x(self) -> SingleArray:
-        """The solution so far; its ghosts are updated before they are read."""
+        """The current solution; its ghosts are updated before they are read."""
         return self._x[self._now]
 
     def _update(self) -> None:
@@ -89,7 +89,7 @@ class Smoother:
             self._rows.share(self.x)
 
     def smooth_down(self) -> None:
-        """Smooth from x = 0. Collective."""
+        """Smooth with the initial guess x = 0. Collective."""
         self._now = 0
         self._from_zero(self._first)
         for old, new in self._steps:
@@ -104,7 +104,7 @@ class Smoother:
         return self._r
 
     def smooth_up(self) -> None:
-        """Smooth from where x is. Collective."""
+        """Smooth with the current x as initial guess. Collective."""
         self._step(0.0, self._first)
         for old, new in self._steps:
             self._step(old, new)
@@ -114,7 +114,7 @@ class Transfer:
     """Prolongation and its transpose as sliced matrices, scaled on both sides."""
 
     def __init__(self, P: sp.csr_matrix) -> None:
-        """Lay out P and its transpose; values come with `scale`."""
+        """Set up the layout of P and its transpose; `scale` sets the values."""
         rows = sp.csr_matrix(P)
         number = sp.csr_matrix((np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape)
         data = np.concatenate([[0.0], rows.data])
@@ -124,7 +124,7 @@ class Transfer:
         self._bound: dict[tuple[int, int], Callable[[], None]] = {}
 
     def scale(self, of_rows: FloatArray, of_columns: FloatArray) -> None:
-        """Take P times a factor for each row and each column."""
+        """Set the values to P times a factor for each row and each column."""
         rows, columns = of_rows.astype(np.float32), of_columns.astype(np.float32)
         call("scale_entries", self._up_n, *self._up[0].layout, self._up_raw, rows, columns, self._up[1])
         call("scale_entries", self._down_n, *self._down[0].layout, self._down_raw, columns, rows, self._down[1])
@@ -138,22 +138,22 @@ class Transfer:
         self._transfer(self._up_n, self._up, x, y, 1.0)
 
     def _transfer(self, n: int, layout, x: SingleArray, y: SingleArray, keep: float) -> None:  # type: ignore[no-untyped-def]
-        pair = (id(x), id(y))  # what is bound is kept, so a number stays with its array
+        pair = (id(x), id(y))  # bound arrays are kept alive, so their ids remain valid
         if pair not in self._bound:
             self._bound[pair] = bind("transfer", 0, n, *layout[0].layout, layout[1], x, y, keep)
         self._bound[pair]()
 
 
 def _filled(numbers: sp.csr_matrix, data: FloatArray):  # type: ignore[no-untyped-def]
-    """Return ((columns, values), raw): a matrix in slices, values zero, and data by the numbers of its entries."""
+    """Return ((columns, values), raw): a matrix in slices with zero values, and `data` in the order of its entries."""
     layout, number = sliced(numbers)
     return layout, data[number].astype(np.float32)
 
 
 def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
-    """Return ((columns, values), number): a matrix in slices, values zero, and whose entry stands at each place.
+    """Return ((columns, values), number): a matrix in slices with zero values, and the entry number at each position.
 
-    The matrix holds the numbers 1, 2, ... of its entries; 0 stands where a short row is filled up.
+    The matrix contains the numbers 1, 2, ... of its entries; 0 marks padding of short rows.
     """
     length = np.diff(numbers.indptr).astype(np.int32)
     start = slice_starts(length)
@@ -168,7 +168,7 @@ def sliced(numbers: sp.csr_matrix):  # type: ignore[no-untyped-def]
 
 
 def _chebyshev(low: float, high: float, degree: int) -> tuple[float, list[tuple[float, float]]]:
-    """Return the first step's factor and the (old, new) factors of the steps after it."""
+    """Return the factor of the first step, and the factors (old, new) of the following steps."""
     middle, half = 0.5 * (high + low), 0.5 * (high - low)
     rho, steps = half / middle, []
     for _ in range(degree - 1):

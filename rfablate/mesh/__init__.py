@@ -1,1 +1,1 @@
-"""Meshes: generated, read, partitioned, distributed. Makers run on rank 0 only; the domain is collective."""
+"""Meshes: generated or read on rank 0 only, then partitioned and distributed; the domain is collective."""

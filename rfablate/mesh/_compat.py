@@ -1,4 +1,4 @@
-"""Every difference between DOLFINx 0.9, 0.10 and 0.11 that this package meets."""
+"""Compatibility with DOLFINx 0.9, 0.10 and 0.11."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ TAG = 4711
 def make_index_map(
     comm: MPI.Comm, owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
 ) -> dolfinx.common.IndexMap:
-    """Return DOLFINx's map of indices dealt to ranks, which exchanges the ghosts' values. Collective."""
+    """Return a DOLFINx index map that distributes indices over ranks and exchanges ghost values. Collective."""
     build: Any = dolfinx.common.IndexMap
     try:
         return build(comm, owned, ghosts, owners)
-    except TypeError:  # 0.11 asks for a tag of the messages by which ranks find each other
+    except TypeError:  # 0.11 requires a message tag for neighbour discovery
         return build(comm, owned, ghosts, owners, TAG)
 
 
 def cell_nodes(mesh: dolfinx.mesh.Mesh) -> npt.NDArray[np.int32]:
-    """Return the geometry nodes of this rank's cells, shape (n_cells, corners)."""
+    """Return the geometry nodes of the cells of this rank, shape (n_cells, corners)."""
     geometry: Any = mesh.geometry
     if _VERSION >= (0, 11):  # `dofmap` is deprecated there
         return np.asarray(geometry.dofmaps[0], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""The mesh of a case: read, generated or taken from the cache, then distributed."""
+"""The mesh of a case: read, generated or loaded from the cache, then distributed."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
 RECIPE = 13
-"""Raised whenever the meshing code makes other meshes of the same case."""
+"""Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
-"""What a structure has that its mesh does not depend on."""
+"""Keys of a structure that do not affect the mesh."""
 
 
 def build_domain(case: Case, comm: MPI.Comm) -> Domain:
     """Return the distributed mesh of a case. Collective.
 
     Raises:
-        MeshError: on every rank, when rank 0 could not make or read the mesh.
+        MeshError: on every rank, if rank 0 cannot generate or read the mesh.
     """
     return distribute(on_root(comm, lambda: make_mesh(case)), comm)
 
 
 def make_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case, from the cache where the same geometry or file was met before. Root only."""
+    """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only."""
     key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
     path = cache_folder() / f"{key}.npz"
     if path.is_file():
         try:
             return MeshData.load(path)
-        except (OSError, ValueError, KeyError):  # half a file, or one of another version: make it again
+        except (OSError, ValueError, KeyError):  # incomplete, or of another version: generate it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
-    except OSError:  # a full or read-only cache costs time, nothing else
+    except OSError:  # a full or read-only cache only costs time
         pass
     return data
 
@@ -60,7 +60,7 @@ def _make(case: Case) -> MeshData:
 
 
 def _file_key(domain: MeshDomain) -> str:
-    """Return a hash of a mesh file's bytes and of how the case maps it; a missing file has the key of none."""
+    """Return a hash of a mesh file and of its mapping in the case; of a missing file, a hash of its path."""
     digest = hashlib.sha256(f"{RECIPE} {domain.model_dump_json(by_alias=True, exclude={'file'})}".encode())
     path = Path(domain.file)
     if path.is_file():
@@ -74,7 +74,7 @@ def _file_key(domain: MeshDomain) -> str:
 
 
 def mesh_key(case: Case) -> str:
-    """Return a hash of everything the mesh depends on."""
+    """Return a hash of all inputs of the mesh generation."""
     import gmsh
 
     parts = {
@@ -94,6 +94,6 @@ def mesh_key(case: Case) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of generated meshes."""
+    """Return the folder of cached meshes."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "rfablate" / "meshes"

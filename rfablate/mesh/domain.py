@@ -1,4 +1,4 @@
-"""The distributed mesh with everything a problem on it needs: nodes, cells, regions, surfaces and element numbers."""
+"""The distributed mesh: nodes, cells, regions, surfaces and element matrices."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Nodes:
-    """The nodes of this rank: `owned` of them first, then ghosts that other ranks own."""
+    """The nodes of this rank: `owned` nodes first, then ghosts owned by other ranks."""
 
     def __init__(
         self, comm: MPI.Comm, owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
     ) -> None:
-        """Take the global numbers of the ghosts and who owns them. Collective."""
+        """Set up the ghosts from their global numbers and owners. Collective."""
         self.comm = comm
         self.index_map = make_index_map(comm, owned, ghosts, owners)
         self.owned = owned
@@ -40,18 +40,18 @@ class Nodes:
         self._vector = self.vector()
 
     def vector(self, dtype: type = np.float64) -> dolfinx.la.Vector:
-        """Return a vector of zeros on these nodes, whose ghosts are updated in place."""
+        """Return a zero vector on these nodes with in-place ghost update."""
         return dolfinx.la.vector(self.index_map, 1, dtype=dtype)
 
     def accumulate(self, values: FloatArray) -> FloatArray:
-        """Return nodal sums over all ranks' contributions, right on ghosts too. Collective."""
+        """Return the nodal sums of the contributions of all ranks, also at ghosts. Collective."""
         self._vector.array[:] = values
         self._vector.scatter_reverse(dolfinx.la.InsertMode.add)
         self._vector.scatter_forward()
         return self._vector.array.copy()
 
     def update_ghosts(self, values: FloatArray) -> None:
-        """Overwrite the ghosts' values with their owners'. Collective."""
+        """Overwrite ghost values with the values of their owners. Collective."""
         if self.comm.size == 1:
             return
         self._vector.array[: self.owned] = values[: self.owned]
@@ -59,18 +59,18 @@ class Nodes:
         values[self.owned :] = self._vector.array[self.owned :]
 
     def sum(self, *values: FloatArray) -> FloatArray:
-        """Return the sums of nodal arrays over all owned nodes, in one reduction. Collective."""
+        """Return the sums of nodal arrays over the owned nodes of all ranks, in one reduction. Collective."""
         return self.total_of(*(float(v[: self.owned].sum()) for v in values))
 
     def total_of(self, *numbers: float) -> FloatArray:
-        """Return each number summed over ranks, in one reduction. Collective."""
+        """Return the sum of each number over ranks, in one reduction. Collective."""
         total = np.array(numbers, dtype=np.float64)
         if self.comm.size > 1:
             self.comm.Allreduce(MPI.IN_PLACE, total)
         return total
 
     def max_of(self, *numbers: float) -> FloatArray:
-        """Return each number's largest value over ranks, in one reduction; NaN on any rank gives NaN. Collective."""
+        """Return the maximum of each number over ranks, in one reduction; NaN on any rank gives NaN. Collective."""
         mine = np.array(numbers, dtype=np.float64)
         if self.comm.size == 1:
             return mine
@@ -89,21 +89,21 @@ class Domain:
     x: FloatArray
     """Coordinates of owned and ghost nodes, shape (nodes.local, 3)."""
     stencil: Elements
-    """Every cell that touches an owned node: this rank's cells first, then the borders of its neighbours."""
+    """All cells that touch an owned node: the cells of this rank first, then cells of neighbouring ranks."""
     stencil_region: npt.NDArray[np.int32]
-    """Region number of each cell of the stencil."""
+    """Region number of each cell in `stencil`."""
     elements: Elements
-    """This rank's cells: each cell of the mesh belongs to one rank."""
+    """The cells of this rank; each cell of the mesh belongs to one rank."""
     region: npt.NDArray[np.int32]
-    """Region number of each of this rank's cells."""
+    """Region number of each cell in `elements`."""
     region_names: Mapping[int, str]
     surface_nodes: Mapping[str, BoolArray]
-    """Nodes that lie on each named surface, shape (nodes.local,)."""
+    """Nodes on each named surface, shape (nodes.local,)."""
     axisymmetric: bool
     input_node: npt.NDArray[np.int64]
-    """Number of each local node in the input mesh: the key of every file."""
+    """Number of each local node in the input mesh; files use this numbering."""
     input_stencil_cell: npt.NDArray[np.int64]
-    """Number of each cell of the stencil in the input mesh."""
+    """Number of each cell of `stencil` in the input mesh."""
     input_cell: npt.NDArray[np.int64]
     notes: tuple[str, ...]
 
@@ -113,24 +113,24 @@ class Domain:
         return {name: tag for tag, name in self.region_names.items()}
 
     def cells_of(self, *names: str) -> BoolArray:
-        """Return which of this rank's cells belong to the named regions."""
+        """Return which cells of this rank belong to the named regions."""
         return np.isin(self.region, [self.tag_of[name] for name in names])
 
     def nodes_of_cells(self, cells: BoolArray) -> BoolArray:
-        """Return which local nodes belong to the given cells of this rank or of another. Collective."""
+        """Return which local nodes belong to the marked cells of any rank. Collective."""
         touched = np.zeros(self.nodes.local)
         touched[self.elements.cells[cells].ravel()] = 1.0
         return self.nodes.accumulate(touched) > 0.0
 
     def by_region(self, value_of: Mapping[str, float]) -> FloatArray:
-        """Return a table of one value a region number."""
+        """Return an array of one value per region number."""
         table = np.full(max(self.region_names) + 1, np.nan)
         for tag, name in self.region_names.items():
             table[tag] = value_of[name]
         return table
 
     def per_cell(self, value_of: Mapping[str, float]) -> FloatArray:
-        """Return one value a cell from one value a region name."""
+        """Return one value per cell from one value per region name."""
         return self.by_region(value_of)[self.region]
 
     @cached_property
@@ -140,10 +140,14 @@ class Domain:
 
 
 def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
-    """Return the domain of the mesh that rank 0 holds; other ranks pass None. Collective."""
+    """Return the domain of the mesh on rank 0; other ranks pass None. Collective.
+
+    Raises:
+        MeshError: there are more ranks than cells or nodes.
+    """
     counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
     if comm.size > min(counts):
-        raise MeshError(f"{comm.size} ranks for {counts[0]} cells; start at most {min(counts)} ranks")
+        raise MeshError(f"found {comm.size} ranks for {counts[0]} cells; expected at most {min(counts)} ranks")
     shared = comm.bcast((data.axisymmetric, dict(data.region_names), data.notes) if data is not None else None)
     axisymmetric, names, notes = shared
     on_root(comm, compile_kernels)

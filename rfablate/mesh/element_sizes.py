@@ -1,39 +1,30 @@
-"""Element sizes: fine on the active tip, growing with distance, fine enough for every structure near the tip. Pure."""
+"""Element sizes: fine at the active tip, growing with distance, and fine enough for structures near the tip. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from rfablate.case.geometry.applicator_parts import bare_length
 from rfablate.case.tables.geometry_tables import (
-    Box,
     BoxDomain,
-    Cylinder,
-    Ellipsoid,
     MeshDomain,
-    Slab,
-    Sphere,
-    Structure,
-    Tube,
 )
 from rfablate.case.tables.schema import Case
 
 _PER_ACCURACY = {
-    # cells across the cannula, growth a unit of distance, cells across the thinnest part of a structure
+    # cells across the cannula, growth per unit distance, cells across the thinnest part of a structure
     "draft": (4.0, 0.25, 2.0),
     "standard": (6.0, 0.14, 3.0),
     "fine": (9.0, 0.09, 4.5),
 }
 _EDGE = {3: 3.0, 2: 12.0}
-"""Size on the tip over that on its sharp circles, where the field is singular, in 3-D and in the half plane."""
+"""Ratio of the size at the tip to that at sharp edges, where the field is singular, in 3-D and in the half plane."""
 _GROWTH_OUTSIDE = 3.0
-"""Growth beyond the lesion's likely reach over that within it."""
+"""Ratio of the growth beyond the expected lesion to that inside it."""
 _FAR = 1.0 / 8.0
-"""Largest cell over the domain's smallest extent."""
+"""Ratio of the largest size to the smallest extent of the domain."""
 _SHAFT = 0.8
-"""Largest cell on the shaft over its radius: eight sides to the circle."""
+"""Ratio of the largest size at the shaft to its radius: eight edges per circumference."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +33,25 @@ class Sizes:
 
     tip: float
     edge: float
-    """Size on the circles where the insulation and the flat of the tip begin."""
+    """Size at the circular edges of the insulation and of a blunt tip."""
     shaft: float
     tine: float
-    """Size on the tines; 0 without."""
+    """Size at the tines; 0 without tines."""
     far: float
     growth: float
     growth_outside: float
     lesion: float
-    """Distance from the active tip the lesion is likely to reach: `growth` within, `growth_outside` beyond [m]."""
+    """Expected distance of the lesion surface from the active tip [m]; `growth` applies up to it."""
     structure: dict[str, float]
-    """Size on each structure's surface, for those that need one."""
+    """Size at the surface of each structure that requires one."""
     zone: float
-    """Distance from the active tip within which structures keep their size [m]; farther off it grows."""
+    """Distance from the active tip up to which structures keep their size [m]; beyond, the size grows."""
 
 
 def choose_sizes(case: Case) -> Sizes:
-    """Return the sizes of a generated mesh: the case's own where given, else from its accuracy and the cannulae."""
+    """Return the sizes of a generated mesh, from the case if given, else from the accuracy and the cannulae."""
     if isinstance(case.domain, MeshDomain):
-        raise ValueError("a user's mesh has its sizes already")
+        raise ValueError("a user mesh has fixed element sizes")
     mesh, scale = case.mesh, case.mesh.scale
     diameter = min(each.outer_diameter for each in case.applicators)
     active_tip = max(bare_length(each) for each in case.applicators)
@@ -70,7 +61,7 @@ def choose_sizes(case: Case) -> Sizes:
     extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
     structure = {}
     for shape in case.structures:
-        thin = thinnest(shape)
+        thin = shape.thinnest()
         if thin is not None:
             structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
     return Sizes(
@@ -85,21 +76,3 @@ def choose_sizes(case: Case) -> Sizes:
         structure=structure,
         zone=5e-3 + 2.0 * active_tip,
     )
-
-
-def thinnest(shape: Structure) -> float | None:
-    """Return a structure's smallest extent [m]; None for a half space, which has none."""
-    if isinstance(shape, Ellipsoid):
-        return 2.0 * min(shape.semi_axes)
-    if isinstance(shape, Sphere):
-        return 2.0 * shape.radius
-    if isinstance(shape, Tube):
-        return shape.diameter
-    if isinstance(shape, Slab):
-        return shape.thickness
-    if isinstance(shape, Box):
-        return min(shape.size)
-    if isinstance(shape, Cylinder):
-        length = float(np.linalg.norm(np.subtract(shape.end, shape.start)))
-        return min(shape.diameter, length)
-    return None

@@ -1,14 +1,14 @@
-"""Element numbers of linear tetrahedra and of linear triangles of revolution, computed once a mesh.
+"""Element matrices of linear tetrahedra and of linear triangles of revolution, computed once per mesh.
 
-With linear shape functions N_i, whose gradients are constant in a cell, every matrix of this package is made of
+With linear shape functions N_i, whose gradients are constant in a cell, all matrices of this package are assembled from
 
-    stiffness   g_ij = integral grad N_i . grad N_j        (only i < j is kept: the rows sum to zero)
-    share       s_i  = integral N_i                        (lumped mass; a source constant in the cell goes by it too)
+    stiffness   g_ij = integral grad N_i . grad N_j        (only i < j is stored: the rows sum to zero)
+    share       s_i  = integral N_i                        (lumped mass; nodal load of a source constant in the cell)
 
 over the cell, times a coefficient that is constant in the cell or the mean of a linear one. In the (r, z) half plane
-integrals carry 2 pi r; for the stiffness that is exact with r at the centroid; the shares follow from
+the integrals contain 2 pi r. For the stiffness, r at the centroid is exact; the shares follow from
 int N_i r = A (r_i + sum r_j) / 12.
-The forms these numbers stand for are written out in UFL in `tests/physics/test_elements.py` and compared to 1e-12.
+`tests/physics/test_elements.py` compares them with the corresponding UFL forms to 1e-12.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ IntArray = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Elements:
-    """Cells of this rank and their element numbers."""
+    """Cells of this rank and their element matrices."""
 
     cells: IntArray
     """Local node numbers, shape (n_cells, 4) or (n_cells, 3)."""
     stiffness: FloatArray
     """g_ij for the pairs i < j of `pairs` [m], shape (n_cells, 6) or (n_cells, 3)."""
     volume: FloatArray
-    """Volume of each cell, of the ring it sweeps when axisymmetric [m3]."""
+    """Volume of each cell; for axisymmetric cells that of the ring [m3]."""
     ring_share: FloatArray | None = None
-    """s_i of triangles [m3], shape (n_cells, 3); None for tetrahedra, whose corners share alike."""
+    """s_i of triangles [m3], shape (n_cells, 3); None for tetrahedra, whose shares are equal."""
 
     def first(self, n: int) -> Elements:
-        """Return the first n cells; nothing is copied."""
+        """Return the first n cells as views."""
         ring = None if self.ring_share is None else self.ring_share[:n]
         return Elements(self.cells[:n], self.stiffness[:n], self.volume[:n], ring)
 
     @property
     def share(self) -> FloatArray:
-        """s_i [m3], shape like `cells`."""
+        """s_i [m3], with the shape of `cells`."""
         if self.ring_share is not None:
             return self.ring_share
         return np.broadcast_to(0.25 * self.volume[:, None], self.cells.shape)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Pairs (i, j), i < j, of a cell's corners in the order of `stiffness`."""
+        """Pairs (i, j), i < j, of the corners of a cell, in the order of `stiffness`."""
         return list(combinations(range(self.cells.shape[1]), 2))
 
     @cached_property
     def corners(self) -> list[IntArray]:
-        """The columns of `cells`: gathering corner by corner is several times faster than by rows."""
+        """The columns of `cells`; gathering by corner is several times faster than by row."""
         return [np.ascontiguousarray(column) for column in self.cells.T]
 
     def dirichlet_energy(self, nodal: FloatArray) -> FloatArray:
@@ -70,7 +70,7 @@ class Elements:
         return energy
 
     def to_nodes(self, density: FloatArray, n_nodes: int) -> FloatArray:
-        """Return the integral of density * N_i over these cells, density [1/m3] constant in each cell."""
+        """Return the nodal integrals of density * N_i over these cells; density [1/m3] constant in each cell."""
         total = np.zeros(n_nodes)
         for number, corner in enumerate(self.corners):
             total += np.bincount(corner, self.share[:, number] * density, n_nodes)
@@ -78,7 +78,7 @@ class Elements:
 
 
 def make_elements(x: FloatArray, cells: IntArray, *, axisymmetric: bool) -> Elements:
-    """Return the element numbers of `cells` at node coordinates x [m], shape (n, 3); (r, z, 0) when axisymmetric."""
+    """Return the element matrices of `cells`; x are node coordinates [m], shape (n, 3), (r, z, 0) if axisymmetric."""
     x = np.ascontiguousarray(x, dtype=np.float64)
     n, corners = cells.shape
     stiffness = np.empty((n, corners * (corners - 1) // 2))

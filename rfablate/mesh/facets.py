@@ -1,4 +1,4 @@
-"""Facets of a simplex mesh from its cells alone. Pure."""
+"""Facets of a simplex mesh, derived from its cells. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ IntArray = npt.NDArray[np.int64]
 
 
 def _facets(cells: IntArray) -> tuple[IntArray, IntArray]:
-    """Return every facet of every cell with sorted nodes, and its cell."""
+    """Return the facets of all cells with sorted nodes, and the cell of each."""
     corners = cells.shape[1]
     facets = np.concatenate([np.delete(cells, k, axis=1) for k in range(corners)])
     return np.sort(facets, axis=1), np.tile(np.arange(len(cells)), corners)
 
 
 def _pair_up(facets: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return (order, positions in it of the first of two equal facets, positions of facets without a twin)."""
+    """Return (order, positions in it of the first of two equal facets, positions of facets that occur once)."""
     order = np.lexsort(facets.T[::-1])
     ranked = facets[order]
     same = (ranked[1:] == ranked[:-1]).all(axis=1)

@@ -1,4 +1,4 @@
-"""Distributed fields as plain arrays on rank 0, in the input mesh's order, whatever the number of ranks."""
+"""Gathering of distributed fields on rank 0 in the order of the input mesh, independent of the number of ranks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:
 
 
 def gather_cells(domain: Domain, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-    """Return values a cell in the order of the input cells on rank 0, None elsewhere. Collective."""
+    """Return cell values in the order of the input cells on rank 0, None elsewhere. Collective."""
     return _in_order(domain, domain.input_cell, values, domain.n_cells)
 
 
@@ -48,15 +48,15 @@ def gather_many(domain: Domain, nodal: Mapping[str, npt.NDArray[Any]]) -> dict[s
 
 
 def scatter_many(domain: Domain, whole: Mapping[str, npt.NDArray[Any]] | None) -> dict[str, npt.NDArray[Any]]:
-    """Return the local nodes' part of arrays that rank 0 holds in the order of the input nodes. Collective."""
+    """Return the local part of nodal arrays that rank 0 has in the order of the input nodes. Collective."""
     comm = domain.comm
     places = comm.gather(domain.input_node)
     names = comm.bcast(list(whole) if whole is not None else None)
-    dealt: dict[str, npt.NDArray[Any]] = {}
+    scattered: dict[str, npt.NDArray[Any]] = {}
     for name in names:
         parts: Any = [whole[name][where] for where in places] if whole is not None and places is not None else None
-        dealt[name] = comm.scatter(parts)
-    return dealt
+        scattered[name] = comm.scatter(parts)
+    return scattered
 
 
 def _in_order(domain: Domain, places, values, total: int):  # type: ignore[no-untyped-def]

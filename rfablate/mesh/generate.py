@@ -1,8 +1,9 @@
-"""Meshes of cannulae among structures by Gmsh, in 3-D and in the (r, z) half plane. Root only.
+"""Mesh generation for applicators and structures with Gmsh, in 3-D and in the (r, z) half plane. Root only.
 
-All bodies are cut into pieces that share faces (boolean fragments); a piece belongs to the last body that holds it, the
-applicator last of all. Where the booleans or the mesher fail on the structures' surfaces (bodies that just touch), the
-mesh follows the applicator alone and each cell takes the structure its centroid lies in; the run says so.
+Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
+applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
+for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
+its centroid; a note in the log reports this.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ from rfablate.mesh.size_field import Needle, add_guides, set_background
 IntArray = npt.NDArray[np.int64]
 
 DOMAIN = 1
-"""Region number of the background tissue; structures follow in the case's order, then the applicator."""
+"""Region number of the background tissue; the structures follow in case order, then the applicators."""
 
 
 @dataclass(frozen=True)
 class _Algorithm:
-    """Gmsh's numbers of a surface and a volume mesher."""
+    """Gmsh's algorithm numbers for surface and volume meshes."""
 
     name: str
     surface: int
@@ -53,14 +54,14 @@ _ALGORITHMS = {
     3: (_Algorithm("HXT", 6, 10), _Algorithm("Delaunay", 6, 1), _Algorithm("Delaunay on MeshAdapt surfaces", 1, 1)),
     2: (_Algorithm("frontal Delaunay", 6, 1), _Algorithm("Delaunay", 5, 1)),
 }
-"""In the order they are tried, each on a geometry built anew: Gmsh makes nothing of one it has failed on."""
+"""Algorithms in the order of the attempts. Each needs a new geometry, because Gmsh cannot retry a failed one."""
 
 
 def generate_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case whose domain is a box, a cylinder or axisymmetric.
+    """Return the mesh of a case with a box, cylinder or axisymmetric domain.
 
     Raises:
-        MeshError: no attempt succeeded; says what was tried, with which sizes, and what Gmsh answered.
+        MeshError: all attempts failed; the message lists the attempts, the sizes and the reasons from Gmsh.
     """
     sizes = choose_sizes(case)
     dim = 2 if case.domain.kind == "axisymmetric" else 3
@@ -73,10 +74,12 @@ def generate_mesh(case: Case) -> MeshData:
             except Exception as error:  # Gmsh raises plain Exception
                 if isinstance(error, MeshError) and interfaces == "cells":
                     raise
-                answers.append(f"{interfaces} interfaces, {algorithm.name}: {str(error).strip() or 'no reason given'}")
+                answers.append(
+                    f"{interfaces} interfaces, {algorithm.name}: {str(error).strip() or 'no reason reported'}"
+                )
     raise MeshError(
-        f"Gmsh could not mesh with {sizes.tip * 1e3:.3g} mm on the tip and {sizes.far * 1e3:.3g} mm far off "
-        f"({'; '.join(answers)}); move structures that just touch apart, or change mesh.size_tip_mm"
+        f"Gmsh failed to mesh with {sizes.tip * 1e3:.3g} mm at the tip and {sizes.far * 1e3:.3g} mm far from it "
+        f"({'; '.join(answers)}); separate structures that touch, or change mesh.size_tip_mm"
     )
 
 
@@ -100,9 +103,11 @@ def _attempt(
     region = body_of[entity]
     notes = []
     if not conforming and case.structures:
-        notes += [f"the mesher's first answer: {failure}" for failure in failures]
+        notes += [f"failed attempt: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
-        notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
+        notes.append(
+            "structure surfaces follow the cells (each cell belongs to the structure that contains its centroid)"
+        )
     bare_tags: dict[str, list[int]] = {}
     for tag, part in zip(device_tags, device, strict=True):
         if part.electrode:
@@ -119,11 +124,11 @@ def _attempt(
     names.update({tag: name for name, tag in first.items()})
     data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
     hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
-    return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
+    return _without_lumen(data, hollow[0]) if case.applicators[0].coolant else data
 
 
-def _flushed(data: MeshData, lumen: int) -> MeshData:
-    """Return the mesh without the lumen, whose wall is the surface `coolant`; what bounds the lumen alone goes too."""
+def _without_lumen(data: MeshData, lumen: int) -> MeshData:
+    """Return the mesh without the lumen and facets of it alone; the wall becomes the surface `coolant`."""
     kept = data.region != lumen
     used, packed = np.unique(data.cells[kept], return_inverse=True)
     number = np.full(len(data.points), -1, dtype=np.int64)
@@ -137,7 +142,7 @@ def _flushed(data: MeshData, lumen: int) -> MeshData:
 
 
 def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
-    """Return the facets of each role; `bare` has those of each electrode."""
+    """Return the facets of each role; `bare` contains the bare facets of each electrode."""
     of_role: dict[str, list[IntArray]] = {"active": [], "return": [outer] if case.boundary.electric == "return" else []}
     for name, role in electrode_roles(case.applicators).items():
         of_role[role].append(bare[name])
@@ -151,7 +156,7 @@ def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, 
 
 
 def _extent(case: Case) -> float:
-    """Return the length of the longest line through the domain [m]."""
+    """Return the diagonal of the domain [m]."""
     domain = case.domain
     assert not isinstance(domain, MeshDomain)
     size = domain.size if isinstance(domain, BoxDomain) else (2 * domain.radius, domain.height)
@@ -160,11 +165,11 @@ def _extent(case: Case) -> float:
 
 def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     frame = applicator_frame(applicator)
-    if dim == 2:  # the plane of the mesh is (r, z)
+    if dim == 2:  # the mesh plane is (r, z)
         tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
         frame = Frame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
     length = min(applicator.shaft_length or np.inf, _extent(case))
-    # current crowds at the insulation's edges, and at a blunt tip's
+    # the current density is singular at the edges of the insulation and of a blunt tip
     edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
     bare = bare_length(applicator)
     if applicator.ring is not None:
@@ -173,7 +178,7 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
 
 
 def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
-    """Build the bodies and cut them against each other; return the region number of each piece that is left."""
+    """Build and fragment the bodies; return the region number of each remaining piece."""
     shapes = occ if dim == 3 else occ_rz
     reach = 2.0 * _extent(case)
     bodies = [shapes.add_domain(case.domain)]
@@ -199,7 +204,7 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
 
 
 def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
-    """Return the surfaces (curves, in the half plane) that bound each structure."""
+    """Return the surfaces (curves in the half plane) that bound each structure."""
     interfaces = {}
     for number, shape in enumerate(case.structures):
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]

@@ -1,4 +1,4 @@
-"""A mesh as plain arrays with named regions and surfaces: what every mesher makes and the domain distributes."""
+"""A mesh as plain arrays with named regions and surfaces: the output of generators and readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MeshData:
-    """Root only. Lengths in m; axisymmetric meshes hold (r, z, 0)."""
+    """An undistributed mesh on rank 0. Lengths in m; axisymmetric meshes contain (r, z, 0)."""
 
     points: FloatArray
     """Shape (n, 3)."""
@@ -31,15 +31,16 @@ class MeshData:
     """Node numbers of the facets of each named surface, shape (n_facets, 3), or (n_facets, 2) when axisymmetric."""
     axisymmetric: bool
     notes: tuple[str, ...] = field(default=())
-    """What the user should know of how the mesh came about."""
+    """Information for the user about the mesh generation."""
 
     def __post_init__(self) -> None:
-        """Refuse a mesh that no run could use."""
+        """Reject a mesh that no run can use."""
         _check(self)
 
     def save(self, path: Path) -> None:
-        """Write all of it to one .npz file, whole or not at all."""
-        part = path.with_name(f"{path.name}.{os.getpid()}.part.npz")  # members of a study may make the same mesh
+        """Write all data to one .npz file, atomically."""
+        # The process number keeps apart runs of a study that generate the same mesh.
+        part = path.with_name(f"{path.name}.{os.getpid()}.part.npz")
         arrays = {f"surface:{name}": facets for name, facets in self.surfaces.items()}
         names = np.array([f"{tag}:{name}" for tag, name in self.region_names.items()])
         np.savez(
@@ -56,7 +57,7 @@ class MeshData:
 
     @classmethod
     def load(cls, path: Path) -> MeshData:
-        """Read what `save` wrote."""
+        """Read a file written by `save`."""
         with np.load(path) as data:
             pairs = (str(entry).split(":", 1) for entry in data["region_names"])
             prefix = "surface:"
@@ -73,26 +74,26 @@ class MeshData:
 
 def _check(mesh: MeshData) -> None:
     if len(mesh.cells) == 0:
-        raise MeshError("the mesh has no cells; expected tetrahedra (3-D) or triangles (axisymmetric)")
+        raise MeshError("found no cells in the mesh; expected tetrahedra (3-D) or triangles (axisymmetric)")
     if not np.isfinite(mesh.points).all():
-        raise MeshError("the mesh has nodes with non-finite coordinates")
+        raise MeshError("found nodes with non-finite coordinates in the mesh")
     counts = np.bincount(mesh.region, minlength=1 + max(mesh.region_names))
     for tag, name in mesh.region_names.items():
         if not counts[tag]:
             raise MeshError(
-                f"region '{name}' has no cells: it lies outside the domain, inside the cannula, under a later "
-                "structure, or is smaller than the cells around it; move it, or set mesh.size_structure_mm smaller"
+                f"found no cells in region '{name}': it is outside the domain, inside the cannula, covered by a later "
+                "structure, or smaller than the surrounding cells; move it, or decrease mesh.size_structure_mm"
             )
     for name, facets in mesh.surfaces.items():
         if len(facets) == 0:
-            raise MeshError(f"surface '{name}' has no facets; expected at least one")
+            raise MeshError(f"found no facets of surface '{name}'; expected at least one")
     if mesh.axisymmetric and mesh.points[:, 0].min() < -1e-9:
         raise MeshError(
-            f"an axisymmetric mesh has r >= 0, this one reaches r = {mesh.points[:, 0].min() * 1e3:.4g} mm; "
+            f"found r = {mesh.points[:, 0].min() * 1e3:.4g} mm in an axisymmetric mesh; expected r >= 0; "
             "the columns of the file are (r, z)"
         )
     size = np.ptp(mesh.points, axis=0).max()
     if not 1e-3 <= size <= 1.0:
         raise MeshError(
-            f"the domain is {size:.4g} m across; expected 0.001 to 1 m: check domain.length_unit of the mesh file"
+            f"found a domain {size:.4g} m across; expected 0.001 to 1 m; check domain.length_unit of the mesh file"
         )

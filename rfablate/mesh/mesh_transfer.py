@@ -1,4 +1,4 @@
-"""From one mesh to another: the weights that interpolate an old mesh's nodal fields at new points. Root only."""
+"""Interpolation weights of the nodal fields of one mesh at the points of another. Root only."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 NEAREST = (8, 64, 512)
-"""Cells looked at for a point, nearest centroids first: more where it is in none of the first."""
+"""Numbers of nearest cells (by centroid) tested for a point; the next number applies if none contains it."""
 ROOM = 1e-3
-"""How far below zero a barycentric coordinate may be inside a cell: fields files round points to single precision."""
+"""Tolerance of barycentric coordinates below zero inside a cell: field files store points in single precision."""
 AT_ONCE = 400_000
-"""Pairs of point and cell that are looked at together."""
+"""Pairs of point and cell that are processed at once, to limit memory."""
 
 
 def transfer_weights(x: FloatArray, cells: IntArray, points: FloatArray) -> sp.csr_matrix:
-    """Return the matrix that takes nodal values of a mesh to values at points, shape (n_points, n_nodes).
+    """Return the matrix that maps nodal values of a mesh to values at points, shape (n_points, n_nodes).
 
-    A point in no cell takes the value of the nearest node of the cells.
+    A point outside all cells gets the value of their nearest node.
 
     Args:
         x: nodes [m], shape (n_nodes, 3), (r, z, 0) of triangles.
-        cells: node numbers of the cells that count, shape (n_cells, 4) or (n_cells, 3).
-        points: [m], shape (n_points, 3), in the coordinates of x.
+        cells: node numbers of the source cells, shape (n_cells, 4) or (n_cells, 3).
+        points: target points [m], shape (n_points, 3), in the coordinates of x.
     """
     corners = cells.shape[1]
     dim = corners - 1

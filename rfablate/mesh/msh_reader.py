@@ -1,8 +1,7 @@
-"""Reader of Gmsh mesh files (MSH 2.2 and 4.1, ASCII and binary) that cannot execute anything. Root only.
+"""Safe reader of Gmsh mesh files (MSH 2.2 and 4.1, ASCII and binary). Root only.
 
-Gmsh itself treats every file without a mesh header as a script, and a script may run shell commands. A user's mesh is
-therefore never given to Gmsh: this reader knows the sections of the format and refuses all other text.
-
+Gmsh treats every file without a mesh header as a script, and a script can run shell commands. A user mesh is therefore
+never passed to Gmsh: this reader parses the sections of the format and rejects all other text.
 Format: Gmsh reference manual, sections "MSH file format" and "MSH file format version 2 (Legacy)".
 """
 
@@ -23,7 +22,7 @@ from rfablate.mesh.raw_mesh import FloatArray, IntArray, RawMesh, TaggedSimplice
 HEADER = b"$MeshFormat"
 _SIMPLEX = {1: 1, 2: 2, 3: 4}
 _NAME = {1: "lines", 2: "triangles", 3: "tetrahedra"}
-# Gmsh's element types: dimension and number of nodes of each.
+# Dimension and number of nodes of each Gmsh element type.
 _ELEMENTS = {
     1: (1, 2), 2: (2, 3), 3: (2, 4), 4: (3, 4), 5: (3, 8), 6: (3, 6), 7: (3, 5), 8: (1, 3), 9: (2, 6), 10: (2, 9),
     11: (3, 10), 12: (3, 27), 13: (3, 18), 14: (3, 14), 15: (0, 1), 16: (2, 8), 17: (3, 20), 18: (3, 15), 19: (3, 13),
@@ -33,7 +32,7 @@ _ELEMENTS = {
 
 @dataclass
 class _Content:
-    """What the sections of a file gave so far."""
+    """The content of the sections read so far."""
 
     points: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
     node_tags: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -45,36 +44,36 @@ class _Content:
 
 
 def read_msh(path: Path, dim: int) -> RawMesh:
-    """Return the linear simplices of dimension `dim` and `dim` - 1 that belong to physical groups.
+    """Return the linear simplices of dimension `dim` and `dim` - 1 in physical groups.
 
     Raises:
-        MeshError: the file is not a Gmsh mesh, is damaged, holds other text or not linear simplices.
+        MeshError: the file is not a Gmsh mesh, is damaged, or contains other text or elements that are not linear.
     """
     try:
         content = _Parser(path.read_bytes(), path.name).content()
     except OSError as error:
         raise MeshError(f"{path.name} cannot be read: {error.strerror}") from None
     if len(content.points) == 0:
-        raise MeshError(f"{path.name} holds no mesh nodes; mesh the geometry first (gmsh -3 FILE)")
+        raise MeshError(f"{path.name} contains no mesh nodes; mesh the geometry first (gmsh -3 FILE)")
     if content.node_tags.min() < 1 or not np.isfinite(content.points).all():
-        raise MeshError(f"{path.name}: node tags must be positive and coordinates finite")
+        raise MeshError(f"{path.name}: found node tags below 1 or non-finite coordinates")
     cells, facets = (_tagged(content, d, path.name) for d in (dim, dim - 1))
     return RawMesh(content.points, cells, facets, content.names)
 
 
 def _tagged(content: _Content, dim: int, name: str) -> TaggedSimplices:
-    """Return the simplices of one dimension, as indices of the points."""
+    """Return the simplices of one dimension, as indices into the points."""
     order = np.argsort(content.node_tags, kind="stable")
     known = content.node_tags[order]
     if (known[1:] == known[:-1]).any():
-        raise MeshError(f"{name}: duplicate node tags")
+        raise MeshError(f"{name}: found duplicate node tags")
     simplices, tags = [np.zeros((0, dim + 1), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for kind, group, nodes in content.elements:
         if _ELEMENTS[kind][0] != dim:
             continue
         if kind != _SIMPLEX[dim]:
             raise MeshError(
-                f"{name}: physical group {group} holds elements of Gmsh's type {kind}; expected linear {_NAME[dim]}"
+                f"{name}: physical group {group} contains elements of Gmsh type {kind}; expected linear {_NAME[dim]}"
             )
         place = np.minimum(np.searchsorted(known, nodes), len(known) - 1)
         if (known[place] != nodes).any():
@@ -85,7 +84,7 @@ def _tagged(content: _Content, dim: int, name: str) -> TaggedSimplices:
 
 
 class _Parser:
-    """Walks through the sections of a file; each number read is checked to be there."""
+    """Parses the sections of a file; checks that each number is present."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._data, self._at, self._name = data, 0, name
@@ -93,7 +92,7 @@ class _Parser:
         self._content = _Content()
 
     def content(self) -> _Content:
-        """Return what the whole file holds."""
+        """Return the content of the whole file."""
         self._read_format()
         section = {
             b"PhysicalNames": self._read_names,
@@ -103,14 +102,16 @@ class _Parser:
         }
         while (line := self._next_line()) is not None:
             if not line.startswith(b"$") or not line[1:].isalnum():
-                raise self._fault(f"{_shown(line)} between two sections; expected a section such as $Nodes")
+                raise self._fault(f"{_shown(line)} found between two sections; expected a section such as $Nodes")
             title = line[1:]
             if title == b"PartitionedEntities":
-                raise self._fault("the mesh is partitioned; write it in one part (Mesh.PartitionSplitMeshFiles = 0)")
+                raise self._fault(
+                    "the mesh is partitioned; write it as a single part (Mesh.PartitionSplitMeshFiles = 0)"
+                )
             if title in section:
                 section[title]()
                 if (line := self._next_line()) != b"$End" + title:
-                    raise self._fault(f"{_shown(line)} where $End{title.decode()} is expected")
+                    raise self._fault(f"{_shown(line)} found; expected $End{title.decode()}")
             else:
                 self._skip(title)
         return self._content
@@ -120,18 +121,18 @@ class _Parser:
     def _read_format(self) -> None:
         if self._next_line() != HEADER:
             raise MeshError(
-                f"{self._name} is no Gmsh mesh: it does not begin with $MeshFormat. Gmsh scripts are not executed; "
-                "write the mesh with `gmsh -3 FILE.geo -o FILE.msh` and give the .msh file"
+                f"{self._name} is not a Gmsh mesh: it does not begin with $MeshFormat. Gmsh scripts are not executed; "
+                "write the mesh with `gmsh -3 FILE.geo -o FILE.msh` and use the .msh file"
             )
         words = (self._next_line() or b"").split()
         if len(words) != 3 or words[0] not in (b"2.2", b"4.1") or words[1] not in (b"0", b"1") or words[2] != b"8":
             raise self._fault(
-                f"format {_shown(b' '.join(words))}; expected MSH 2.2 or 4.1 with 8-byte numbers "
+                f"found format {_shown(b' '.join(words))}; expected MSH 2.2 or 4.1 with 8-byte numbers "
                 "(`gmsh FILE -save -format msh41` converts)"
             )
         self._major, self._binary = int(words[0][:1]), words[1] == b"1"
         if self._binary and self._take("<i4", 1)[0] != 1:
-            raise self._fault("binary numbers of another byte order; write the file on a little-endian machine")
+            raise self._fault("found big-endian binary numbers; write the file on a little-endian machine")
         if self._next_line() != b"$EndMeshFormat":
             raise self._fault("$EndMeshFormat is missing")
 
@@ -139,7 +140,7 @@ class _Parser:
         for _ in range(self._count()):
             words = (self._next_line() or b"").split(None, 2)
             if len(words) != 3 or not (words[0] + words[1]).isdigit() or words[2][:1] + words[2][-1:] != b'""':
-                raise self._fault('a line of $PhysicalNames is not: dimension, tag, "name"')
+                raise self._fault('found an invalid line of $PhysicalNames; expected: dimension tag "name"')
             self._content.names[int(words[0]), words[2][1:-1].decode("utf-8", "replace")] = int(words[1])
 
     def _read_entities(self) -> None:
@@ -183,7 +184,7 @@ class _Parser:
             while count > 0:
                 kind, block, tags = (int(value) for value in self._take("<i4", 3))
                 if block < 1 or block > count or tags < 0:
-                    raise self._fault("a block of $Elements has an impossible length")
+                    raise self._fault("found a block of $Elements with an invalid length")
                 width = 1 + tags + self._nodes_of(kind)
                 self._add_2(kind, tags, self._take("<i4", block * width).reshape(-1, width).astype(np.int64))
                 count -= block
@@ -192,28 +193,28 @@ class _Parser:
             self._add_2(kind, tags, rows)
 
     def _runs(self, flat: IntArray, count: int) -> Iterator[tuple[int, int, IntArray]]:
-        """Yield (type, number of tags, rows) of each run of elements whose rows are equally long."""
+        """Yield (type, number of tags, rows) of each run of elements with rows of equal length."""
         at = 0
         while count > 0:
             if at + 3 > len(flat):
-                raise self._fault("$Elements ends too early")
+                raise self._fault("$Elements ends prematurely")
             kind, tags = int(flat[at + 1]), int(flat[at + 2])
             if tags < 0:
-                raise self._fault("an element has a negative number of tags")
+                raise self._fault("found an element with a negative number of tags")
             width = 3 + tags + self._nodes_of(kind)
             most = min(count, (len(flat) - at) // width)
             rows = flat[at : at + most * width].reshape(most, width)
             other = np.flatnonzero((rows[:, 1] != kind) | (rows[:, 2] != tags))
             rows = rows[: other[0]] if len(other) else rows
             if len(rows) == 0:
-                raise self._fault("$Elements ends too early")
+                raise self._fault("$Elements ends prematurely")
             yield kind, tags, np.delete(rows, (1, 2), axis=1)
             at, count = at + rows.size, count - len(rows)
         if at != len(flat):
-            raise self._fault("$Elements holds more numbers than its elements need")
+            raise self._fault("$Elements contains more numbers than its elements require")
 
     def _add_2(self, kind: int, tags: int, rows: IntArray) -> None:
-        """Add elements of MSH 2: number, tags (the first is the physical group, 0 for none), nodes."""
+        """Add elements of MSH 2: number, tags (the first is the physical group, 0 for none) and nodes."""
         if tags == 0:
             return
         for group in np.unique(rows[:, 1]):
@@ -235,11 +236,11 @@ class _Parser:
 
     def _nodes_of(self, kind: int) -> int:
         if kind not in _ELEMENTS:
-            raise self._fault(f"elements of Gmsh's type {kind}; expected linear simplices")
+            raise self._fault(f"found elements of Gmsh type {kind}; expected linear simplices")
         return _ELEMENTS[kind][1]
 
     def _next_line(self) -> bytes | None:
-        """Return the next line that is not blank; None at the end of the file."""
+        """Return the next non-blank line; None at the end of the file."""
         while self._at < len(self._data):
             end = self._data.find(b"\n", self._at)
             end = len(self._data) if end < 0 else end
@@ -251,7 +252,7 @@ class _Parser:
     def _count(self) -> int:
         line = self._next_line() or b""
         if not line.isdigit() or len(line) > 12:
-            raise self._fault(f"{_shown(line)} where a count is expected")
+            raise self._fault(f"{_shown(line)} found; expected a count")
         return int(line)
 
     def _skip(self, title: bytes) -> None:
@@ -264,13 +265,13 @@ class _Parser:
         """Return binary numbers."""
         size = np.dtype(kind).itemsize
         if count < 0 or self._at + count * size > len(self._data):
-            raise self._fault("the file ends too early")
+            raise self._fault("the file ends prematurely")
         found = np.frombuffer(self._data, kind, count, self._at)
         self._at += count * size
         return found
 
     def _numbers(self, title: str, kind: type[np.float64] | type[np.int64]) -> _Binary | _Text:
-        """Return the numbers of a section: binary ones from here on, or all of its text."""
+        """Return the numbers of a section: binary from the current position, or all of its text."""
         return _Binary(self) if self._binary else self._text(title, kind)
 
     def _text(self, title: str, kind: type[np.float64] | type[np.int64]) -> _Text:
@@ -281,10 +282,10 @@ class _Parser:
         text, self._at = self._data[self._at : end].decode("ascii", "replace"), end
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # NumPy only warns where it meets text that is no number
+                warnings.simplefilter("error")  # NumPy only warns about text that is not a number
                 return _Text(np.fromstring(text, kind, sep=" "), self)
         except (ValueError, DeprecationWarning):
-            raise self._fault(f"${title} holds text that is no number") from None
+            raise self._fault(f"${title} contains text that is not a number") from None
 
     def _fault(self, found: str) -> MeshError:
         return MeshError(f"{self._name}, byte {min(self._at, len(self._data))}: {found}")
@@ -299,17 +300,17 @@ class _Text:
     at: int = 0
 
     def take(self, kind: str, count: int) -> npt.NDArray[Any]:
-        """Return the next `count` numbers; whole ones unless `kind` is a float."""
+        """Return the next `count` numbers; integers unless `kind` is a float."""
         if count < 0 or self.at + count > len(self.flat):
-            raise self.parser._fault("a section ends too early")
+            raise self.parser._fault("a section ends prematurely")
         found = self.flat[self.at : self.at + count]
         self.at += count
         return found if "f" in kind else found.astype(np.int64)
 
     def close(self) -> None:
-        """Check that no number is left over."""
+        """Check that no numbers remain."""
         if self.at != len(self.flat):
-            raise self.parser._fault("a section holds more numbers than it announces")
+            raise self.parser._fault("a section contains more numbers than it declares")
 
 
 @dataclass
@@ -323,11 +324,11 @@ class _Binary:
         return self.parser._take(kind, count)
 
     def close(self) -> None:
-        """Nothing to check: the end of the section is read next."""
+        """Do nothing: the end of the section is read next."""
 
 
 def _shown(line: bytes | None) -> str:
-    """Return a line for a message, cut short."""
+    """Return a line for a message, truncated."""
     if line is None:
         return "the end of the file"
     return repr(line[:40].decode("ascii", "replace")) + ("..." if len(line) > 40 else "")

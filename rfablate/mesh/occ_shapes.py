@@ -1,4 +1,4 @@
-"""Shapes of a case in Gmsh's OpenCASCADE kernel, in 3-D. Root only."""
+"""Shapes of a case in the OpenCASCADE kernel of Gmsh, in 3-D. Root only."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ from rfablate.case.geometry.applicator_axes import Frame, applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, lengths_of, lumen, tines_of
 from rfablate.case.tables.geometry_tables import (
     Applicator,
-    Box,
     BoxDomain,
-    Cylinder,
     CylinderDomain,
-    Ellipsoid,
-    HalfSpace,
-    Slab,
-    Sphere,
     Structure,
-    Tube,
 )
+from rfablate.case.tables.shape_math import Point
 
 Entities = list[tuple[int, int]]
 """(dimension, tag) pairs as Gmsh uses them."""
 
 
 def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
-    """Add the block of tissue."""
+    """Add the tissue domain."""
     x, y, z = domain.centre
     if isinstance(domain, BoxDomain):
         a, b, c = domain.size
@@ -36,33 +30,52 @@ def add_domain(domain: CylinderDomain | BoxDomain) -> Entities:
 
 def add_structure(shape: Structure, reach: float) -> Entities:
     """Add a structure; unbounded ones are cut at `reach` [m] from their point."""
-    occ = gmsh.model.occ
-    if isinstance(shape, Sphere):
-        return [(3, _add_ball(shape.centre, shape.radius))]
-    if isinstance(shape, Ellipsoid):
+    return shape.solid(OccSolids(), reach)
+
+
+class OccSolids:
+    """Makes the solids of structures; implements `case.tables.structure_base.SolidBuilder`."""
+
+    def ball(self, centre: Point, radius: float) -> Entities:
+        """See `SolidBuilder`."""
+        return [(3, _add_ball(centre, radius))]
+
+    def ellipsoid(self, centre: Point, semi_axes: Point) -> Entities:
+        """See `SolidBuilder`."""
         ball = [(3, _add_ball((0.0, 0.0, 0.0), 1.0))]
-        occ.dilate(ball, 0, 0, 0, *shape.semi_axes)
-        occ.translate(ball, *shape.centre)
+        gmsh.model.occ.dilate(ball, 0, 0, 0, *semi_axes)
+        gmsh.model.occ.translate(ball, *centre)
         return ball
-    if isinstance(shape, Box):
-        corner = np.subtract(shape.centre, np.divide(shape.size, 2))
-        return [(3, occ.addBox(*corner, *shape.size))]
-    if isinstance(shape, Cylinder):
-        return _add_cylinder(np.array(shape.start), np.array(shape.end), shape.diameter / 2)
-    if isinstance(shape, Tube):
-        return _add_tube(shape)
-    return _add_plate(shape, reach)
+
+    def box(self, centre: Point, size: Point) -> Entities:
+        """See `SolidBuilder`."""
+        corner = np.subtract(centre, np.divide(size, 2))
+        return [(3, gmsh.model.occ.addBox(*corner, *size))]
+
+    def tube(self, path: tuple[Point, ...], radius: float) -> Entities:
+        """See `SolidBuilder`."""
+        return _add_tube(np.array(path), radius)
+
+    def plate(self, point: Point, normal: Point, *, bottom: float, thickness: float, reach: float) -> Entities:
+        """See `SolidBuilder`."""
+        plate = [(3, gmsh.model.occ.addBox(-reach, -reach, bottom, 2 * reach, 2 * reach, thickness))]
+        place(plate, frame_along(np.array(normal)), np.array(point))
+        return plate
+
+    def fuse(self, bodies: Entities) -> Entities:
+        """See `SolidBuilder`."""
+        return bodies if len(bodies) == 1 else gmsh.model.occ.fuse(bodies[:1], bodies[1:])[0]
 
 
 def _add_ball(centre: tuple[float, ...], radius: float) -> int:
-    """Add a ball whose poles and seam lie where no cannula is likely to come from: Gmsh cannot cut them there."""
+    """Add a ball with poles and seam in an unlikely direction for a cannula, because Gmsh cannot cut them."""
     tag = int(gmsh.model.occ.addSphere(*centre, radius))
     gmsh.model.occ.rotate([(3, tag)], *centre, 1.0, 0.37, 0.21, 0.93)
     return tag
 
 
 def _add_cylinder(start: np.ndarray, end: np.ndarray, radius: float) -> Entities:
-    """Add a cylinder as two halves: Gmsh gives up on cut surfaces that close on themselves."""
+    """Add a cylinder as two halves, because Gmsh fails to cut periodic surfaces."""
     length = float(np.linalg.norm(end - start))
     halves = [(3, gmsh.model.occ.addCylinder(0, 0, 0, 0, 0, length, radius, angle=np.pi)) for _ in range(2)]
     gmsh.model.occ.rotate(halves[1:], 0, 0, 0, 0, 0, 1, np.pi)
@@ -70,9 +83,8 @@ def _add_cylinder(start: np.ndarray, end: np.ndarray, radius: float) -> Entities
     return halves
 
 
-def _add_tube(shape: Tube) -> Entities:
-    occ, radius = gmsh.model.occ, shape.diameter / 2
-    path = np.array(shape.path)
+def _add_tube(path: np.ndarray, radius: float) -> Entities:
+    occ = gmsh.model.occ
     if len(path) == 2:
         return _add_cylinder(path[0], path[1], radius)
     parts: Entities = [
@@ -81,25 +93,11 @@ def _add_tube(shape: Tube) -> Entities:
     for before, joint, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
         if np.linalg.norm(np.cross(joint - before, after - joint)) > 1e-9 * np.linalg.norm(after - before) ** 2:
             parts.append((3, _add_ball(tuple(joint), radius)))
-    if len(parts) == 1:
-        return parts
-    fused, _ = occ.fuse(parts[:1], parts[1:])
-    return fused
-
-
-def _add_plate(shape: HalfSpace | Slab, reach: float) -> Entities:
-    """Add a half space or a slab as a square plate that reaches far enough."""
-    if isinstance(shape, Slab):
-        bottom, thickness = -shape.thickness / 2, shape.thickness
-    else:
-        bottom, thickness = 0.0, 2 * reach
-    plate = [(3, gmsh.model.occ.addBox(-reach, -reach, bottom, 2 * reach, 2 * reach, thickness))]
-    place(plate, frame_along(np.array(shape.normal)), np.array(shape.point))
-    return plate
+    return OccSolids().fuse(parts)
 
 
 def frame_along(axis: np.ndarray) -> np.ndarray:
-    """Return a rotation whose third column is along `axis`, shape (3, 3)."""
+    """Return a rotation matrix whose third column is along `axis`, shape (3, 3)."""
     axis = axis / np.linalg.norm(axis)
     start = np.eye(3)[int(np.argmin(np.abs(axis)))]
     first = np.cross(axis, start)
@@ -108,7 +106,7 @@ def frame_along(axis: np.ndarray) -> np.ndarray:
 
 
 def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
-    """Move entities built at the origin along z to `origin`, turned by `rotation`."""
+    """Rotate entities built at the origin along z by `rotation` and move them to `origin`."""
     if not np.allclose(rotation, np.eye(3), atol=1e-14):
         matrix = np.eye(4)
         matrix[:3, :3] = rotation
@@ -117,7 +115,7 @@ def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:
 
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
-    """Add the cannula up to `length` [m] from the tip and its tines; return the bodies of each kind of part."""
+    """Add the cannula up to `length` [m] from the tip, and its tines; return the entities of each kind of part."""
     occ, frame = gmsh.model.occ, applicator_frame(applicator)
     radius, upright = applicator.outer_diameter / 2, frame.upright()
     tip = _tip(applicator, upright, radius)
@@ -132,13 +130,13 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
         frame.tip,
     )
     tines = [body for tine in tines_of(applicator) for body in _add_tine(tine)]
-    if applicator.tines is not None and applicator.tines.exit > 0.0:  # they overlap inside the cannula
+    if applicator.tines is not None and applicator.tines.exit > 0.0:  # tines overlap inside the cannula
         tines = [body for tine in tines for body in occ.cut([tine], tip, removeTool=False)[0]]
     return {"tines": tines, "tip": tip, **pieces, "lumen": hollow}
 
 
 def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
-    """Add what lies within `radius` of an upright centre line from `start` to `end` [m from the tip], bent first."""
+    """Add a rod of `radius` around an upright centre line from `start` to `end` [m from the tip], curved part first."""
     bent = 0.0 if frame.arc is None else min(max(frame.arc.length, start), end)
     bodies: Entities = []
     if frame.arc is not None and bent > start:
@@ -154,7 +152,7 @@ def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
 
 
 def _add_tine(tine: Tine) -> Entities:
-    """Add a tine: a cylinder, or part of a torus."""
+    """Add a tine: a cylinder, or a section of a torus."""
     R = tine.bend_radius
     if R is None:
         return [(3, gmsh.model.occ.addCylinder(*tine.start, *(tine.length * tine.ahead), tine.radius))]
@@ -173,7 +171,7 @@ def _tip(applicator: Applicator, frame: Frame, radius: float) -> Entities:
     body = _rod(frame, 0.0, active, radius)
     if applicator.tip_shape == "blunt":
         return body
-    # the bevel's plane runs through (-radius, 0, 0): what lies below  z = (x + radius) / slope  is cut away
+    # The bevel plane passes through (-radius, 0, 0); the volume below  z = (x + radius) / slope  is removed.
     side = 4 * (active + radius)
     knife = [(3, occ.addBox(-side, -side, -side, 2 * side, 2 * side, side))]
     occ.rotate(knife, 0, 0, 0, 0, 1, 0, -np.arctan(1.0 / slope))

@@ -1,6 +1,7 @@
-"""Shapes of a case in the (r, z) half plane, drawn as Gmsh's (x, y). Root only.
+"""Shapes of a case in the (r, z) half plane, as (x, y) of Gmsh. Root only.
 
-Every function here has its 3-D namesake in `occ`; `case.checks` has already refused what is no body of revolution.
+Each function has a 3-D counterpart in `occ_shapes`; `case.checks` has rejected shapes that are not rotationally
+symmetric.
 """
 
 from __future__ import annotations
@@ -12,13 +13,7 @@ from rfablate.case.geometry.applicator_parts import lengths_of, lumen
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     AxisymmetricDomain,
-    Cylinder,
-    Ellipsoid,
-    HalfSpace,
-    Slab,
-    Sphere,
     Structure,
-    Tube,
 )
 from rfablate.errors import MeshError
 from rfablate.mesh.occ_shapes import Entities
@@ -29,45 +24,48 @@ def _rectangle(radius: float, low: float, high: float) -> Entities:
 
 
 def add_domain(domain: AxisymmetricDomain) -> Entities:
-    """Add the half section of the cylinder of tissue."""
+    """Add the half section of the cylindrical tissue domain."""
     z = domain.centre[2]
     return _rectangle(domain.radius, z - domain.height / 2, z + domain.height / 2)
 
 
 def add_structure(shape: Structure, reach: float) -> Entities:
     """Add the section of a structure; unbounded ones are cut at `reach` [m]. What crosses the axis is cut later."""
-    occ = gmsh.model.occ
-    if isinstance(shape, Sphere):
-        return [(2, occ.addDisk(0, shape.centre[2], 0, shape.radius, shape.radius))]
-    if isinstance(shape, Ellipsoid):
-        disk = [(2, occ.addDisk(0, 0, 0, 1, 1))]
-        occ.dilate(disk, 0, 0, 0, shape.semi_axes[0], shape.semi_axes[2], 1)
-        occ.translate(disk, 0, shape.centre[2], 0)
+    return shape.section(OccSections(), reach)
+
+
+class OccSections:
+    """Makes the half sections of structures; implements `case.tables.structure_base.SectionBuilder`."""
+
+    def disk(self, z: float, radius: float) -> Entities:
+        """See `SectionBuilder`."""
+        return [(2, gmsh.model.occ.addDisk(0, z, 0, radius, radius))]
+
+    def ellipse(self, z: float, radius: float, height: float) -> Entities:
+        """See `SectionBuilder`."""
+        disk = [(2, gmsh.model.occ.addDisk(0, 0, 0, 1, 1))]
+        gmsh.model.occ.dilate(disk, 0, 0, 0, radius, height, 1)
+        gmsh.model.occ.translate(disk, 0, z, 0)
         return disk
-    if isinstance(shape, Cylinder):
-        low, high = sorted((shape.start[2], shape.end[2]))
-        return _rectangle(shape.diameter / 2, low, high)
-    if isinstance(shape, Tube):
-        heights = [point[2] for point in shape.path]
-        return _rectangle(shape.diameter / 2, min(heights), max(heights))
-    if isinstance(shape, Slab):
-        z = shape.point[2]
-        return _rectangle(reach, z - shape.thickness / 2, z + shape.thickness / 2)
-    if isinstance(shape, HalfSpace):
-        z = shape.point[2]
-        return _rectangle(reach, z, z + reach) if shape.normal[2] > 0 else _rectangle(reach, z - reach, z)
-    raise MeshError(f"structure '{shape.name}' is a {shape.kind}, which is no body of revolution; use a 3-D domain")
+
+    def rectangle(self, radius: float, low: float, high: float) -> Entities:
+        """See `SectionBuilder`."""
+        return _rectangle(radius, low, high)
+
+    def fuse(self, bodies: Entities) -> Entities:
+        """See `SectionBuilder`."""
+        return bodies if len(bodies) == 1 else gmsh.model.occ.fuse(bodies[:1], bodies[1:])[0]
 
 
 def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]:
-    """Add the section of the cannula up to `length` [m] from the tip; return the bodies of each kind of part."""
+    """Add the section of the cannula up to `length` [m] from the tip; return the entities of each kind of part."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
     height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
     outline = [(0.0, 0.0), (radius, height), (radius, active), (0.0, active)] if height < active else []
     if not outline:
         raise MeshError(
-            f"applicator '{applicator.name}': the cone is longer than the active tip; raise bevel_angle_deg"
+            f"applicator '{applicator.name}': the cone is longer than the active tip; increase bevel_angle_deg"
         )
     tip = _polygon([(r, z + up * s) for r, s in outline])
     bodies = {"tip": tip}

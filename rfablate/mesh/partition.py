@@ -1,12 +1,12 @@
-"""Who owns which node: nodes are dealt to ranks by recursive coordinate bisection, cells follow. Root only.
+"""Mesh partition: nodes are assigned to ranks by recursive coordinate bisection, cells follow. Root only.
 
-A time step works row by row, so the cost of a node is that of its row: a constant and its number of neighbours. Each
-bisection halves that cost across the longest extent. A rank keeps every cell that touches one of its nodes: it then
-assembles its rows alone, and ranks exchange nothing but the values of ghost nodes. Cells on the border are computed
-twice; each belongs to one rank, the owner of its first node, when cells are counted or integrated over.
+A time step works row by row, so the cost of a node is that of its row: a constant plus its number of neighbours. Each
+bisection halves the cost along the direction of largest variance. A rank stores every cell that touches one of its
+nodes, so it assembles its rows alone, and ranks exchange only the values of ghost nodes. Cells at the interface are
+computed on several ranks; for counts and integrals a cell belongs to the lowest rank that owns one of its nodes.
 
-Within a rank nodes are in reverse Cuthill-McKee order, so that neighbours are near each other in memory, and sorted by
-row length in groups of WINDOW, so that the slices of a matrix hold rows of about the same length.
+On each rank nodes are in reverse Cuthill-McKee order, so that neighbours are close in memory, and sorted by row length
+in groups of WINDOW, so that the rows in a slice of a matrix have similar lengths.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 WINDOW = 64
-"""Nodes among which rows are sorted by length: 64 leave 3 % of zeros to fill slices, 8 leave 20 %."""
+"""Nodes per group in which rows are sorted by length: 64 give 3 % padding of slices, 8 give 20 %."""
 ROW_COST = 8.0
-"""Cost of a row besides its entries, in entries: vectors that are read and written."""
+"""Cost of a row in addition to its entries, in entries: vectors that are read and written."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One rank's share of a mesh; local numbers: owned nodes first, then ghosts by owner."""
+    """One rank's part of a mesh; local node numbers: owned nodes first, then ghosts sorted by global number."""
 
     owned: int
     first: int
-    """Global number of this rank's first node; its nodes are numbered on from there."""
+    """Global number of the first owned node; the owned nodes are numbered consecutively."""
     ghosts: IntArray
-    """Global numbers of the ghosts."""
+    """Global numbers of the ghosts, ascending."""
     ghost_owners: npt.NDArray[np.int32]
     input_node: IntArray
     points: FloatArray
     cells: npt.NDArray[np.int32]
-    """Cells of this rank, then those of others that touch its nodes, in local node numbers."""
+    """Cells of this rank, then cells of other ranks that touch its nodes, in local node numbers."""
     owned_cells: int
     input_cell: IntArray
     region: npt.NDArray[np.int32]
@@ -50,7 +50,7 @@ class Part:
 
 
 def make_parts(mesh: MeshData, n_parts: int) -> list[Part]:
-    """Return every rank's share of a mesh."""
+    """Return the part of a mesh for each rank."""
     graph = _graph(mesh.cells, len(mesh.points))
     degree = np.diff(graph.indptr)
     owner = bisect(mesh.points, degree + ROW_COST, n_parts)
@@ -82,18 +82,18 @@ def _bisect(
         return
     low = n_parts // 2
     mine = points[members]
-    # the axis along which the cost is spread most: the bounding box of a graded mesh says nothing of where nodes are
+    # The axis of largest variance: in a graded mesh the bounding box does not represent the node distribution.
     axis = int(np.argmax(np.var(mine, axis=0))) if len(members) else 0
     members = members[np.argsort(mine[:, axis], kind="stable")]
     total = np.cumsum(cost[members])
     cut = int(np.searchsorted(total, total[-1] * low / n_parts)) if len(members) else 0
-    cut = min(max(cut, low), len(members) - (n_parts - low))  # at least one node a part
+    cut = min(max(cut, low), len(members) - (n_parts - low))  # at least one node per part
     _bisect(points, cost, members[:cut], first, low, part)
     _bisect(points, cost, members[cut:], first + low, n_parts - low, part)
 
 
 def _graph(cells: IntArray, n: int) -> sp.csr_matrix:
-    """Return who shares a cell with whom, as a symmetric matrix with a diagonal."""
+    """Return the node adjacency (shared cells) as a symmetric matrix with a diagonal."""
     corners = cells.shape[1]
     ones = np.ones(cells.size, dtype=np.int16)
     incidence = sp.csr_matrix(
@@ -103,7 +103,7 @@ def _graph(cells: IntArray, n: int) -> sp.csr_matrix:
 
 
 def _by_row_length(order: IntArray, degree: npt.NDArray[np.int32]) -> IntArray:
-    """Return an order with each window's nodes sorted by the length of their rows."""
+    """Return the order with the nodes of each window sorted by row length."""
     window = np.arange(len(order)) // WINDOW
     return order[np.lexsort((-degree[order], window))]
 

@@ -1,4 +1,4 @@
-"""Where points lie in the mesh: the cell and the weights that interpolate nodal fields there."""
+"""Point location in the mesh: the cell and the weights for interpolation of nodal fields at points."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 NEAREST = 20
-"""Cells looked at for a point outside the mesh, nearest centroids first."""
+"""Number of nearest cells (by centroid) tested for a point outside the mesh."""
 ROOM = 1e-9
-"""Added to the bounding boxes of cells on all sides [m]."""
+"""Margin of the bounding boxes of cells on all sides [m]."""
 OUTSIDE = -0.02
-"""Smallest barycentric coordinate at which a point just outside a faceted surface still counts as on it."""
+"""Smallest barycentric coordinate at which a point outside a faceted surface still counts as on it."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,23 @@ class Probe:
 
     domain: Domain
     weights: sp.csr_matrix
-    """Shape (n_points, nodes.local); each row is filled on exactly one rank."""
+    """Shape (n_points, nodes.local); each row is nonzero on exactly one rank."""
 
     def partial(self, nodal: FloatArray) -> FloatArray:
-        """Return this rank's part of the values; the sum over ranks is the value at each point."""
+        """Return this rank's contribution to the values; the sum over ranks is the value at each point."""
         return np.asarray(self.weights @ nodal)
 
     def values(self, nodal: FloatArray) -> FloatArray:
-        """Return the field's value at each point. Collective."""
+        """Return the value of the field at each point. Collective."""
         return np.asarray(self.domain.comm.allreduce(self.partial(nodal)))
 
 
 def make_probe(domain: Domain, points: FloatArray, what: str) -> Probe:
-    """Return the interpolation at `points` [m], shape (n, 3), (r, z, 0) when axisymmetric. Collective.
+    """Return the interpolation at `points` [m], shape (n, 3), (r, z, 0) if axisymmetric. Collective.
 
-    A point just outside a faceted surface takes the nearest cell's linear field.
-
+    A point just outside a faceted surface gets the extrapolated linear field of the nearest cell.
     Raises:
-        MeshError: a point lies outside the mesh; `what` names the points in the message.
+        MeshError: a point is outside the mesh; the message calls the points `what`.
     """
     cells, weights = _best_cells(domain, points)
     quality = weights.min(axis=1) if len(weights) else np.zeros(0)
@@ -55,7 +54,7 @@ def make_probe(domain: Domain, points: FloatArray, what: str) -> Probe:
     if (best < OUTSIDE).any():
         lost = int(np.argmin(best))
         where = ", ".join(f"{value * 1e3:.4g}" for value in points[lost])
-        raise MeshError(f"{what}: the point ({where}) mm lies outside the mesh; move it inside the domain")
+        raise MeshError(f"{what}: the point ({where}) mm is outside the mesh; move it inside the domain")
     mine = np.flatnonzero(best_rank == domain.comm.rank)
     corners = domain.elements.cells.shape[1]
     matrix = sp.csr_matrix(
@@ -66,9 +65,9 @@ def make_probe(domain: Domain, points: FloatArray, what: str) -> Probe:
 
 
 def _best_cells(domain: Domain, points: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Return for each point this rank's cell with the largest least barycentric coordinate, and the coordinates.
+    """Return, for each point, the local cell with the largest minimum barycentric coordinate, and its coordinates.
 
-    The boxes of cells find every cell that holds a point; for a point in none, the nearest cells are looked at.
+    The bounding boxes select all cells that can contain a point; for a point in none, the nearest cells are tested.
     """
     corners = domain.elements.cells.shape[1]
     best, weights = np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
@@ -89,7 +88,7 @@ def _best_cells(domain: Domain, points: FloatArray) -> tuple[IntArray, FloatArra
 def _take_best(
     domain: Domain, points: FloatArray, candidates: list[IntArray], best: IntArray, weights: FloatArray
 ) -> None:
-    """Put each point's best candidate into `best` and `weights` where it is better than what stands there."""
+    """Write the best candidate of each point into `best` and `weights` if it improves on the present one."""
     point = np.repeat(np.arange(len(points)), [len(cells) for cells in candidates])
     cell = np.concatenate(candidates)
     dim = weights.shape[1] - 1
@@ -98,13 +97,15 @@ def _take_best(
     inner = np.linalg.solve(edges, (points[point, :dim] - corner[:, 0])[..., None])[..., 0]
     barycentric = np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
     order = np.lexsort((barycentric.min(axis=1), point))
-    last = order[np.flatnonzero(np.diff(point[order], append=len(points)))]  # each point's best comes last
+    last = order[
+        np.flatnonzero(np.diff(point[order], append=len(points)))
+    ]  # the best candidate of each point is the last
     better = last[barycentric[last].min(axis=1) > weights[point[last]].min(axis=1)]
     best[point[better]], weights[point[better]] = cell[better], barycentric[better]
 
 
 def _cells_around(domain: Domain, points: FloatArray) -> list[IntArray]:
-    """Return for each point the cells whose bounding box, with a little room, holds it."""
+    """Return, for each point, the cells whose bounding box, with a margin, contains it."""
     cells = np.arange(len(domain.elements.cells))
     boxes: list[tuple[FloatArray, FloatArray]] = []
     for axis in range(3):

@@ -1,4 +1,4 @@
-"""What a mesh file holds, before its tags are given a meaning. Plain data."""
+"""The content of a mesh file before tags are mapped to regions and surfaces. Plain data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TaggedSimplices:
-    """Simplices of one dimension with their tags; a simplex with several tags appears once per tag."""
+    """Simplices of one dimension with their tags; a simplex with several tags occurs once per tag."""
 
     simplices: IntArray
     tags: IntArray
@@ -21,7 +21,7 @@ class TaggedSimplices:
 
 @dataclass(frozen=True)
 class RawMesh:
-    """The content of a mesh file, in the file's own length unit."""
+    """The content of a mesh file, in its own length unit."""
 
     points: FloatArray
     cells: TaggedSimplices

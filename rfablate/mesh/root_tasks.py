@@ -1,4 +1,4 @@
-"""Faults that every rank learns of, so that none waits for ever."""
+"""Execution of tasks on rank 0 with error propagation to all ranks, so that no rank waits for ever."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Value = TypeVar("Value")
 
 
 def from_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value:
-    """Return on every rank what `work` gives on rank 0; if it raises, every rank raises the same. Collective."""
+    """Return on every rank the result of `work` on rank 0; if it raises, all ranks raise the same error. Collective."""
     return comm.bcast(on_root(comm, work))
 
 
 def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
-    """Return what `work` gives on rank 0 and None elsewhere; if it raises, every rank raises the same. Collective."""
+    """Return the result of `work` on rank 0, None elsewhere; if it raises, all ranks raise its error. Collective."""
     value: Value | None = None
     fault: Exception | None = None
     if comm.rank == 0:
@@ -26,7 +26,7 @@ def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
             value = work()
         except RfablateError as error:
             fault = error
-        except Exception as error:  # told to all, raised with its traceback on rank 0
+        except Exception as error:  # rank 0 keeps the original traceback
             comm.bcast(RfablateError(f"{type(error).__name__} on rank 0: {error}"))
             raise
     fault = comm.bcast(fault)

@@ -1,4 +1,4 @@
-"""The background size of a generated mesh, as Gmsh fields. Root only."""
+"""The element size field of a generated mesh, as Gmsh fields. Root only."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Needle:
     active: float
     length: float
     edges: Sequence[float]
-    """Distances from the tip of its sharp circles [m]."""
+    """Distances of its sharp circular edges from the tip [m]."""
     tines: Sequence[Tine]
 
     def point(self, s: float) -> FloatArray:
-        """Return the point on the centre line at length s [m] from the tip."""
+        """Return the point of the centre line at arc length s [m] from the tip."""
         return np.asarray(self.frame.centre_line(np.array([s]))[0])
 
     def ring(self, s: float, count: int, dim: int) -> list[FloatArray]:
@@ -46,7 +46,7 @@ class Needle:
 
 @dataclass(frozen=True)
 class Guides:
-    """Points from which sizes grow: along the active tip and the shaft, around the active tip's edges, on the tines."""
+    """Points that control the element size: on the axis of active tip and shaft, on sharp edges, on the tines."""
 
     active: list[int]
     shaft: list[int]
@@ -56,7 +56,7 @@ class Guides:
 
 
 def add_guides(needle: Needle, sizes: Sizes, dim: int) -> Guides:
-    """Add the guiding points of an applicator; call before `synchronize`."""
+    """Add the size control points of an applicator; call before `synchronize`."""
     tines = needle.tines
     count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
     return Guides(
@@ -83,13 +83,13 @@ def _add_points(points: list[FloatArray]) -> list[int]:
 def set_background(
     needles: Sequence[Needle], guides: Sequence[Guides], interfaces: Mapping[str, list[int]], sizes: Sizes, dim: int
 ) -> None:
-    """Make the size the least of those from the active tips, the shafts and each structure's interface.
+    """Set the element size to the minimum of the sizes from active tips, shafts and structure surfaces.
 
     Args:
         needles: the applicators.
-        guides: what `add_guides` returned for each.
+        guides: result of `add_guides` for each applicator.
         interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
-        sizes: the sizes wanted.
+        sizes: the required sizes.
         dim: 3, or 2 for the half plane.
     """
     field = gmsh.model.mesh.field
@@ -108,7 +108,7 @@ def set_background(
 
 
 def _of_needle(needle: Needle, guides: Guides, sizes: Sizes) -> list[int]:
-    """Add the sizes that an applicator asks for."""
+    """Add the size fields of an applicator."""
     active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
     fields = [
         _growing_from_tip(active, needle.radius, sizes.tip, sizes),
@@ -127,12 +127,12 @@ def _of_needle(needle: Needle, guides: Guides, sizes: Sizes) -> list[int]:
 def _distance(entities: str, tags: list[int]) -> int:
     number = gmsh.model.mesh.field.add("Distance")
     gmsh.model.mesh.field.setNumbers(number, entities, tags)
-    gmsh.model.mesh.field.setNumber(number, "Sampling", 12)  # points across a surface; 40 take thrice the time
+    gmsh.model.mesh.field.setNumber(number, "Sampling", 12)  # points per surface; 40 take three times as long
     return int(number)
 
 
 def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
-    """Add a size that is `size` up to the distance `start` and grows beyond it up to the far size."""
+    """Add a field that is `size` up to the distance `start` and increases beyond it up to the far size."""
     field = gmsh.model.mesh.field
     number = field.add("Threshold")
     field.setNumber(number, "InField", distance)
@@ -144,7 +144,7 @@ def _growing(distance: int, size: float, start: float, sizes: Sizes) -> int:
 
 
 def _growing_from_tip(distance: int, radius: float, size: float, sizes: Sizes) -> int:
-    """Add the size that grows from bare metal's surface, slowly up to the lesion's reach and faster beyond."""
+    """Add a field that grows from bare metal, slowly up to the expected lesion surface and faster beyond it."""
     near = f"({size} + {sizes.growth} * (F{distance} - {radius}))"
     edge = size + sizes.growth * sizes.lesion
     outside = f"({edge} + {sizes.growth_outside} * (F{distance} - {radius + sizes.lesion}))"

@@ -1,7 +1,7 @@
-"""A user's own mesh: Gmsh files (msh.py), other formats through meshio. Neither can execute anything. Root only.
+"""Reader of user meshes: Gmsh files (msh_reader.py), other formats with meshio. Neither executes code. Root only.
 
-Cells and surface facets are found by the tags or physical names the case states. Each fault names the tag, the region
-and what the file holds instead.
+Cells and surface facets are selected by the tags or physical names in the case. Each fault names the tag, the region
+and what the file contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rfablate.mesh.msh_reader import read_msh
 from rfablate.mesh.raw_mesh import IntArray, RawMesh, TaggedSimplices
 
 SCRIPTS = (".geo", ".geo_unrolled", ".pos", ".opt")
-"""Files that Gmsh executes or draws; none of them is a mesh."""
+"""Files that Gmsh executes or displays; none of them is a mesh."""
 METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6}
 
 
@@ -25,16 +25,16 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     """Return the mesh of a case of `kind = "mesh"`.
 
     Raises:
-        MeshError: the file, a tag or the length unit is wrong; names which.
+        MeshError: the file, a tag or the length unit is wrong; the message names it.
     """
     path = Path(domain.file)
     if not path.is_file():
-        raise MeshError(f"domain.file: no mesh file at {path}; paths are relative to the case file")
+        raise MeshError(f"domain.file: found no mesh file at {path}; paths are relative to the case file")
     dim = 2 if domain.axisymmetric else 3
     if path.suffix.lower() in SCRIPTS:
         raise MeshError(
             f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
-            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and give the .msh file"
+            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and use the .msh file"
         )
     raw = read_msh(path, dim) if path.suffix.lower() == ".msh" else _read_meshio(path, dim)
     region, names = _map_regions(domain, raw, dim)
@@ -42,7 +42,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     points = raw.points * METRES[domain.length_unit]
     if dim == 2 and np.ptp(points[:, 2]) > 0.0:
         raise MeshError(
-            f"{path.name}: an axisymmetric mesh lies in the plane (x, y) = (r, z); this one has a third coordinate"
+            f"{path.name}: found nodes with a third coordinate; expected an axisymmetric mesh in the plane (r, z)"
         )
     cells, region = _unique_cells(raw.cells, region)
     used = np.flatnonzero(np.bincount(cells.ravel(), minlength=len(points)))
@@ -50,7 +50,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     number[used] = np.arange(len(used))
     for name, facets in surfaces.items():
         if (number[facets] < 0).any():
-            raise MeshError(f"surface '{name}' has facets that no cell of the mesh touches")
+            raise MeshError(f"surface '{name}' has facets that belong to no cell of the mesh")
     return MeshData(
         points[used],
         number[cells],
@@ -67,12 +67,12 @@ def _tag_of(raw: RawMesh, tag: int | str, dim: int, where: str) -> int:
     known = {name: number for (d, name), number in raw.names.items() if d == dim}
     if tag not in known:
         listed = ", ".join(sorted(known)) or "none"
-        raise MeshError(f"{where}: no physical group '{tag}' of dimension {dim} in the mesh; it has {listed}")
+        raise MeshError(f"{where}: found no physical group '{tag}' of dimension {dim}; expected one of: {listed}")
     return known[tag]
 
 
 def _map_regions(domain: MeshDomain, raw: RawMesh, dim: int) -> tuple[IntArray, dict[int, str]]:
-    """Return each tagged cell's region number and the regions' names."""
+    """Return the region number of each tagged cell, and the region names."""
     region = np.zeros(len(raw.cells.tags), dtype=np.int64)
     names: dict[int, str] = {}
     tag_owner: dict[int, str] = {}
@@ -84,41 +84,41 @@ def _map_regions(domain: MeshDomain, raw: RawMesh, dim: int) -> tuple[IntArray, 
         marked = raw.cells.tags == tag
         if not marked.any():
             present = ", ".join(str(t) for t in np.unique(raw.cells.tags)) or "none"
-            raise MeshError(f"{where}: no cells carry the tag {entry.tag!r}; tags in the file: {present}")
+            raise MeshError(f"{where}: found no cells with the tag {entry.tag!r}; tags in the file: {present}")
         region[marked] = number
         names[number], tag_owner[tag] = entry.name, entry.name
     unmapped = np.unique(raw.cells.tags[region == 0])
     if len(unmapped):
         listed = ", ".join(str(t) for t in unmapped)
         raise MeshError(
-            f"cells with the tags {listed} belong to no entry of domain.regions; give each a [[domain.regions]] table"
+            f"found cells with the tags {listed} in no entry of domain.regions; add a [[domain.regions]] table for each"
         )
     return region, names
 
 
 def _unique_cells(cells: TaggedSimplices, region: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the cells once each; a cell in two regions is a fault."""
+    """Return the cells and their regions; duplicate cells are a fault."""
     ordered = np.sort(cells.simplices, axis=1)
     if not _may_repeat(ordered):
         return cells.simplices, region
     counts = np.unique(ordered, axis=0, return_counts=True)[1]
     if (counts > 1).any():
         raise MeshError(
-            f"{int((counts > 1).sum())} cells stand in the mesh twice (two physical groups, or doubled elements); "
-            "each cell may belong to one region only"
+            f"found {int((counts > 1).sum())} duplicate cells (in two physical groups, or duplicate elements); "
+            "expected each cell in one region"
         )
     return cells.simplices, region
 
 
 def _may_repeat(rows: IntArray) -> bool:
-    """Return False where no two rows are equal: their hashes differ. A sort of numbers is quick, one of rows is not."""
+    """Return whether two rows may be equal, by their hashes: a sort of numbers is much faster than a sort of rows."""
     factors = np.random.default_rng(1).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
     keys = np.sort((rows.astype(np.uint64) * factors).sum(axis=1, dtype=np.uint64))
     return bool((keys[1:] == keys[:-1]).any())
 
 
 def _map_surfaces(domain: MeshDomain, raw: RawMesh, dim: int) -> dict[str, IntArray]:
-    """Return the facets of each role (several entries may share one) and of each named surface."""
+    """Return the facets of each role (several entries can share one) and of each named surface."""
     surfaces: dict[str, list[IntArray]] = {}
     for entry in domain.surfaces:
         where = f"domain.surfaces '{entry.name}'"
@@ -126,7 +126,7 @@ def _map_surfaces(domain: MeshDomain, raw: RawMesh, dim: int) -> dict[str, IntAr
         facets = raw.facets.simplices[raw.facets.tags == tag]
         if len(facets) == 0:
             present = ", ".join(str(t) for t in np.unique(raw.facets.tags)) or "none"
-            raise MeshError(f"{where}: no facets carry the tag {entry.tag!r}; tags in the file: {present}")
+            raise MeshError(f"{where}: found no facets with the tag {entry.tag!r}; tags in the file: {present}")
         for name in {entry.name, *entry.roles}:
             surfaces.setdefault(name, []).append(facets)
     return {name: np.concatenate(parts) for name, parts in surfaces.items()}
@@ -140,7 +140,7 @@ def _read_meshio(path: Path, dim: int) -> RawMesh:
 
     try:
         mesh = meshio.read(path)
-    except (Exception, SystemExit) as error:  # meshio raises and exits in its own ways
+    except (Exception, SystemExit) as error:  # meshio raises arbitrary exceptions or exits
         raise MeshError(f"meshio cannot read {path.name}: {error}") from None
     names = {(int(value[1]), str(key)): int(value[0]) for key, value in (mesh.field_data or {}).items()}
     cells, facets = (_meshio_tagged(mesh, d, names) for d in (dim, dim - 1))
@@ -150,7 +150,7 @@ def _read_meshio(path: Path, dim: int) -> RawMesh:
 
 
 def _meshio_tagged(mesh, dim: int, names: dict[tuple[int, str], int]) -> TaggedSimplices:  # type: ignore[no-untyped-def]
-    """Return simplices of one dimension by cell data (first integer field) or, without one, by cell sets."""
+    """Return simplices of one dimension, tagged by cell data (first integer field) or else by cell sets."""
     kind = _CELL_KINDS[dim]
     blocks = [index for index, block in enumerate(mesh.cells) if block.type == kind]
     simplices = [np.asarray(mesh.cells[index].data, dtype=np.int64) for index in blocks]

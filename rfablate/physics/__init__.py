@@ -1,1 +1,1 @@
-"""Pure physics: tissue laws, damage, generators and the libraries. No mesh, no MPI; reads only its own tables."""
+"""Physical laws: tissues, damage, generators and the libraries. Pure: no mesh, no MPI; reads only its own tables."""

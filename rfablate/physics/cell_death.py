@@ -1,14 +1,16 @@
-"""Three-state cell death: alive cells become vulnerable, and then recover or die.
+"""Three-state cell death: alive cells become vulnerable, and vulnerable cells recover or die.
 
     alive  <- k_b -  vulnerable  - k_f ->  dead,       alive  - k_f ->  vulnerable
     dA/dt = -k_f A + k_b V,    dD/dt = k_f V,    V = 1 - A - D,    k_f = kf exp(T / T_k) (1 - A)
 
-T in degC. O'Neill, Peng, Stiegler, Mayrhauser, Koestenbauer, Tscheliessnigg and Payne 2011, Ann Biomed Eng 39:570,
-fitted to heated hepatocytes with lung fibroblasts. kf, k_b and T_k as in the Go-Smart solver's documentation, which
-cites that paper; the start of 1 % vulnerable cells and 80 % dead as a lesion are recalled: nothing was re-read there.
+T in degC. Source: O'Neill, Peng, Stiegler, Mayrhauser, Koestenbauer, Tscheliessnigg and Payne 2011, Ann Biomed Eng
+39:570, fitted to heated hepatocytes with lung fibroblasts. kf, k_b and T_k are from the documentation of the Go-Smart
+solver, which cites that paper. The initial 1 % of vulnerable cells and the threshold of 80 % dead cells are from
+memory, not verified against the source.
 
-Traps: it is slow (80 % dead after 26 min at 50 degC, 16 min at 60, 7.5 min at 80), so lesions of a minute stay small;
-and it kills at 37 degC, too: 0.1 % after 15 min, but 65 % after an hour. It is for treatments of 5 to 20 minutes.
+Validity: the model is slow (80 % dead after 26 min at 50 degC, 16 min at 60 degC, 7.5 min at 80 degC), so it predicts
+small lesions for treatments of a minute. It also gives cell death at 37 degC: 0.1 % after 15 min, 65 % after an hour.
+It applies to treatments of 5 to 20 minutes.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 ALIVE_AT_START = 0.99
-"""The rest is vulnerable: from alive cells alone k_f would never start."""
+"""Initial alive fraction; the rest is vulnerable, because k_f is zero if all cells are alive."""
 LETHAL = 0.8
-"""Dead fraction from which tissue is counted as lesion."""
+"""Dead fraction at and above which tissue counts as lesion."""
 
 
 @dataclass(frozen=True)
 class ThreeState:
-    """Rates of the model."""
+    """The rate parameters of the model."""
 
     kf: float = 3.33e-3
     """[1/s]"""
@@ -46,9 +48,9 @@ class ThreeState:
     def advance(
         self, alive: FloatArray, dead: FloatArray, T: tuple[FloatArray, FloatArray], dt: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Return (A, D) after dt [s] over which the temperature runs linearly from T[0] to T[1] [degC].
+        """Return (A, D) after dt [s] with a temperature that is linear in time from T[0] to T[1] [degC].
 
-        The classical Runge-Kutta step: the rates stay below 0.1 1/s up to 130 degC, so no step of seconds is stiff.
+        One classical Runge-Kutta step. The rates stay below 0.1 1/s up to 130 degC, so steps of seconds are not stiff.
         """
         start, end = T
         middle = 0.5 * (start + end)

@@ -1,7 +1,7 @@
-"""Thermal damage and the rules that call tissue a lesion.
+"""Thermal damage models and lesion rules.
 
     Arrhenius:  dOmega/dt = A exp(-Ea / (R (T + 273.15)))
-    CEM43:      dC/dt = R^(43 - T) minutes a minute, R = 0.5 from 43 degC, 0.25 from 39 degC, no effect below
+    CEM43:      dC/dt = R^(43 - T) minutes per minute, R = 0.5 from 43 degC, 0.25 from 39 degC, no effect below
 
 T in degC. Sources: Henriques (1947) for the first; Sapareto and Dewey (1984), Int J Radiat Oncol 10:787, for the
 second.
@@ -10,8 +10,9 @@ second.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +22,16 @@ from rfablate.physics.cell_death import LETHAL
 FloatArray = npt.NDArray[np.float64]
 
 GAS_CONSTANT = 8.314
-"""R [J/(mol K)] to the digits the published (A, Ea) are used with; CODATA's 8.31446 makes Omega 0.5 % larger."""
+"""R [J/(mol K)] with the digits used for published (A, Ea); the CODATA value 8.31446 gives an Omega 0.5 % larger."""
 ZERO_CELSIUS = 273.15
 """[K]"""
 
 
 class Kinetics(Protocol):
-    """Damage kinetics; hashable, so that tissues with the same kinetics share them."""
+    """Damage kinetics; hashable, so that tissues with equal kinetics share one evaluation."""
 
     def rate(self, T: FloatArray) -> FloatArray:
-        """Return dOmega/dt [1/s] at temperature T [degC]; the same shape."""
+        """Return dOmega/dt [1/s] at temperature T [degC], with the shape of T."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,14 @@ class Arrhenius:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Several tissues' kinetics: at a node where tissues meet, the mean of their rates by their shares of it."""
+    """Kinetics of several tissues: at a node shared by tissues, the mean of their rates weighted by their fractions."""
 
     models: tuple[Kinetics, ...]
     shares: FloatArray
     """Shape (len(models), n_nodes); columns sum to 1."""
 
     def rate(self, T: FloatArray) -> FloatArray:
-        """Return dOmega/dt [1/s] at the nodes' temperature T [degC]."""
+        """Return dOmega/dt [1/s] at the nodal temperature T [degC]."""
         total = np.zeros_like(T)
         for model, share in zip(self.models, self.shares, strict=True):
             total += share * model.rate(T)
@@ -62,17 +63,17 @@ class Mixed:
 
 
 def cem43_rate(T: FloatArray) -> FloatArray:
-    """Return the cumulative equivalent minutes at 43 degC gained a second at temperature T [degC]."""
+    """Return the rate of the cumulative equivalent minutes at 43 degC [min/s] at temperature T [degC]."""
     above = T - 43.0
     doublings = np.where(above >= 0.0, above, 2.0 * above)  # 0.25^(43 - T) = 2^(2 (T - 43))
     return np.where(T < 39.0, 0.0, np.exp(np.log(2.0) * doublings) / 60.0)
 
 
 def integrate_rate(rate_0: FloatArray, rate_1: FloatArray, dt: float) -> FloatArray:
-    """Return the integral over dt [s] of a rate that runs from rate_0 to rate_1.
+    """Return the integral over dt [s] of a rate that changes from rate_0 to rate_1.
 
-    The rates of thermal damage are exponential in temperature, so the logarithm is taken as linear in time: the mean is
-    (r1 - r0) / ln(r1 / r0), of second order and exact for a linear temperature. Where a rate is zero: the trapezoid.
+    Damage rates are exponential in temperature, so the logarithm is taken as linear in time. The mean is then
+    (r1 - r0) / ln(r1 / r0), second-order accurate and exact for a linear logarithm. Trapezoidal rule if a rate is 0.
     """
     low, high = np.minimum(rate_0, rate_1), np.maximum(rate_0, rate_1)
     apart = (low > 0.0) & (high > low * (1.0 + 1e-6))
@@ -81,61 +82,116 @@ def integrate_rate(rate_0: FloatArray, rate_1: FloatArray, dt: float) -> FloatAr
     return np.asarray(mean * dt)
 
 
-Kind = Literal["isotherm", "arrhenius", "cem43", "cell_death"]
-
-
 def logit(fraction: FloatArray | np.float64) -> FloatArray:
-    """Return ln(f / (1 - f)), at most 27.6 in size: linear where a fraction runs in an S from 0 to 1."""
+    """Return ln(f / (1 - f)), clipped to +-27.6; it is nearly linear across a sigmoid transition from 0 to 1."""
     f = np.clip(fraction, 1e-12, 1.0 - 1e-12)
     return np.asarray(np.log(f / (1.0 - f)))
 
 
+def _log_ratio(damage: FloatArray, threshold: float) -> FloatArray:
+    """Return ln(damage / threshold): damage varies exponentially inside a cell, its logarithm nearly linearly."""
+    return np.asarray(np.log(np.maximum(damage, 1e-12 * threshold) / threshold))
+
+
+Level = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, float], FloatArray]
+"""Nodal level from highest temperature [degC], Omega, CEM43 [min], fraction of dead cells, and the threshold."""
+
+
+@dataclass(frozen=True)
+class RuleKind:
+    """A kind of lesion rule: its names, its level and its labels."""
+
+    pattern: re.Pattern[str]
+    """Form of its names; the group is the threshold."""
+    usage: str
+    """The names as messages show them."""
+    level: Level
+    """Positive inside the lesion and zero on its surface; nearly linear inside a cell."""
+    label: Callable[[float], str]
+    """Label for a threshold."""
+    short: Callable[[float], str]
+    """Short label for a threshold, for legends."""
+    usual: float = 1.0
+    """Threshold of a name that gives none."""
+
+
+RULE_KINDS = {
+    "isotherm": RuleKind(
+        re.compile(r"isotherm_(\d+(?:\.\d+)?)C"),
+        "isotherm_<T>C",
+        lambda peak_T, omega, cem43, dead, threshold: peak_T - threshold,
+        lambda threshold: f"{threshold:g} °C isotherm",
+        lambda threshold: f"{threshold:g} °C",
+    ),
+    "arrhenius": RuleKind(
+        re.compile(r"arrhenius(?:_(\d+(?:\.\d+)?))?"),
+        "arrhenius, arrhenius_<Omega>",
+        lambda peak_T, omega, cem43, dead, threshold: _log_ratio(omega, threshold),
+        lambda threshold: f"Arrhenius Ω ≥ {threshold:g}",
+        lambda threshold: f"Ω ≥ {threshold:g}",
+    ),
+    "cem43": RuleKind(
+        re.compile(r"cem43_(\d+(?:\.\d+)?)"),
+        "cem43_<minutes>",
+        lambda peak_T, omega, cem43, dead, threshold: _log_ratio(cem43, threshold),
+        lambda threshold: f"CEM43 ≥ {threshold:g} min",
+        lambda threshold: f"CEM43 ≥ {threshold:g}",
+    ),
+    "cell_death": RuleKind(
+        re.compile(r"cell_death(?:_(0\.\d+))?"),
+        "cell_death or cell_death_<fraction>",
+        lambda peak_T, omega, cem43, dead, threshold: logit(dead) - logit(np.float64(threshold)),
+        lambda threshold: f"{100 * threshold:g} % of cells dead",
+        lambda threshold: f"dead ≥ {threshold:g}",
+        usual=LETHAL,
+    ),
+}
+"""Every kind of lesion rule by its name."""
+RULE_NAMES = ", ".join(each.usage for each in RULE_KINDS.values())
+
+
 @dataclass(frozen=True)
 class Rule:
-    """Says where tissue is lesion: where its quantity reaches `threshold`."""
+    """A lesion rule: tissue belongs to the lesion where the quantity of its kind reaches `threshold`."""
 
     name: str
-    kind: Kind
+    kind: str
+    """A key of `RULE_KINDS`."""
     threshold: float
-    """Highest temperature reached [degC], Omega [1], equivalent minutes at 43 degC [min], or fraction of dead cells."""
+    """Peak temperature [degC], Omega [1], equivalent minutes at 43 degC [min], or fraction of dead cells [1]."""
 
     def level(self, peak_T: FloatArray, omega: FloatArray, cem43: FloatArray, dead: FloatArray) -> FloatArray:
         """Return a nodal field that is positive inside the lesion and zero on its surface.
 
-        Damage varies exponentially over a cell, its logarithm nearly linearly: the level is the logarithm's, so that
-        linear interpolation inside cells places the surface well below the cell's size.
+        The level is nearly linear inside a cell, so that linear interpolation locates the surface to much less than
+        the size of the cell.
         """
-        if self.kind == "isotherm":
-            return peak_T - self.threshold
-        if self.kind == "cell_death":
-            return logit(dead) - logit(np.float64(self.threshold))
-        damage = omega if self.kind == "arrhenius" else cem43
-        return np.asarray(np.log(np.maximum(damage, 1e-12 * self.threshold) / self.threshold))
+        return RULE_KINDS[self.kind].level(peak_T, omega, cem43, dead, self.threshold)
 
+    @property
+    def label(self) -> str:
+        """Label in texts and tables."""
+        return RULE_KINDS[self.kind].label(self.threshold)
 
-_PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("isotherm", re.compile(r"isotherm_(\d+(?:\.\d+)?)C")),
-    ("arrhenius", re.compile(r"arrhenius(?:_(\d+(?:\.\d+)?))?")),
-    ("cem43", re.compile(r"cem43_(\d+(?:\.\d+)?)")),
-    ("cell_death", re.compile(r"cell_death(?:_(0\.\d+))?")),
-)
-RULE_NAMES = "isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>, cell_death or cell_death_<fraction>"
+    @property
+    def short(self) -> str:
+        """Short label in legends."""
+        return RULE_KINDS[self.kind].short(self.threshold)
 
 
 def parse_rule(name: str) -> Rule:
-    """Return the rule called `name`.
+    """Return the rule named `name`.
 
-    isotherm_<T>C, arrhenius (Omega >= 1), arrhenius_<Omega>, cem43_<minutes>, cell_death (80 % dead) or
+    Names: isotherm_<T>C, arrhenius (Omega >= 1), arrhenius_<Omega>, cem43_<minutes>, cell_death (80 % dead) and
     cell_death_<fraction>.
 
     Raises:
         ValueError: no rule has this name.
     """
-    for kind, pattern in _PATTERNS:
-        match = pattern.fullmatch(name)
+    for kind, each in RULE_KINDS.items():
+        match = each.pattern.fullmatch(name)
         if match:
-            usual = LETHAL if kind == "cell_death" else 1.0
-            threshold = float(match.group(1)) if match.group(1) is not None else usual
+            threshold = float(match.group(1)) if match.group(1) is not None else each.usual
             if threshold > 0.0:
                 return Rule(name, kind, threshold)
-    raise ValueError(f"no lesion rule '{name}'; rules are {RULE_NAMES}")
+    raise ValueError(f"found lesion rule '{name}'; expected {RULE_NAMES}")

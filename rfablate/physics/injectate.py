@@ -1,11 +1,11 @@
-"""A bolus of saline injected before the treatment: it conducts better than tissue and draws the current.
+"""A saline bolus injected before the treatment, which increases the electric conductivity around the tip.
 
-The fluid takes the volume fraction phi of the tissue, largest at the centre and falling as a Gaussian,
+The fluid has the volume fraction phi, a Gaussian in the distance r from the centre with the spread s,
 
     phi(r) = V / ((2 pi)^(3/2) s^3) exp(-r^2 / (2 s^2)),        sigma = (1 - phi) sigma_tissue + phi sigma_saline
 
-s is the spread. Assumed: fluid and tissue conduct side by side, the mixture follows the tissue's temperature law, and
-its heat capacity and k stay the tissue's.
+Assumptions: fluid and tissue conduct in parallel; the mixture has the temperature law, heat capacity and thermal
+conductivity of the tissue.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FloatArray = npt.NDArray[np.float64]
 _MOLAR_MASS = 58.44
 """NaCl [g/mol]"""
 STRONGEST = 17.0
-"""Percent of NaCl up to which the conductivity's fit holds (3 mol/L)."""
+"""Highest NaCl concentration for which the conductivity fit is valid [%] (3 mol/L)."""
 
 
 def saline_sigma(percent: float) -> float:
-    """Return the conductivity [S/m] at 37 degC of water with `percent` of NaCl (g in 100 mL), 0 to 17.
+    """Return the conductivity [S/m] at 37 degC of saline with `percent` of NaCl (g in 100 mL), 0 to 17.
 
-    Stogryn 1971 (IEEE Trans Microwave Theory Tech 19:733), recalled: a polynomial in the molarity at 25 degC, and its
-    change with temperature. Physiological saline, 0.9 %, has 1.94 S/m, 3 % has 5.9 S/m.
+    Stogryn 1971 (IEEE Trans Microwave Theory Tech 19:733), from memory, not verified against the source: a polynomial
+    in the molarity at 25 degC, and its temperature dependence. Physiological saline (0.9 %): 1.94 S/m; 3 %: 5.9 S/m.
     """
     N, per_mille, colder = 10.0 * percent / _MOLAR_MASS, 10.0 * percent, 25.0 - 37.0
     at_25 = N * (10.394 - 2.3776 * N + 0.68258 * N**2 - 0.13538 * N**3 + 1.0086e-2 * N**4)
@@ -38,7 +38,7 @@ def saline_sigma(percent: float) -> float:
 
 @dataclass(frozen=True)
 class Bolus:
-    """Fluid of conductivity `sigma` [S/m], `volume` [m3] and `spread` [m] about a point."""
+    """Fluid with conductivity `sigma` [S/m], `volume` [m3] and `spread` [m] around a point."""
 
     volume: float
     spread: float
@@ -46,7 +46,7 @@ class Bolus:
 
     @property
     def peak(self) -> float:
-        """Volume fraction of fluid at the centre; above 1 the fluid does not fit into its spread."""
+        """Volume fraction of fluid at the centre; above 1 the spread is too small for the volume."""
         return float(self.volume / ((2.0 * np.pi) ** 1.5 * self.spread**3))
 
     def fraction(self, distance: FloatArray) -> FloatArray:
@@ -54,11 +54,11 @@ class Bolus:
         return np.asarray(self.peak * np.exp(-0.5 * (distance / self.spread) ** 2))
 
     def factor(self, distance: FloatArray, sigma: FloatArray) -> FloatArray:
-        """Return by how much the bolus multiplies tissue's `sigma` [S/m]; 1 where nothing conducts."""
+        """Return the factor between the conductivity with the bolus and tissue `sigma` [S/m]; 1 where sigma is 0."""
         contrast = np.divide(self.sigma, sigma, out=np.ones_like(sigma), where=sigma > 0.0)
         return 1.0 + self.fraction(distance) * (contrast - 1.0)
 
 
 def least_spread(volume: float) -> float:
-    """Return the spread [m] below which `volume` [m3] of fluid would fill more than all the room at its centre."""
+    """Return the spread [m] at which `volume` [m3] of fluid reaches a volume fraction of 1 at the centre."""
     return float(np.cbrt(volume) / np.sqrt(2.0 * np.pi))

@@ -1,19 +1,20 @@
-"""How sigma and k change with temperature: a law gives the factor by which the value of 37 degC is multiplied.
+"""Temperature dependence of sigma, k and perfusion: a law gives the factor relative to the value at 37 degC.
 
     linear        1 + a (T - 37)
     exponential   exp(a (T - 37))
     table         linear between points, constant outside them
-    drying        any of these, falling from 100 degC on as water leaves (charring, roll-off)
+    drying        any of these, decreasing above 100 degC as water evaporates (charring, roll-off)
 
-Where water boils with its latent heat, T stays at 100 degC and the laws are told 100 to 105 degC as it leaves
-(`fem.vapour.drying`).
-Linear and exponential laws hold their value of 100 degC above it. Pure, vectorised over nodes; T in degC.
+Where the boiling of water is modelled with its latent heat, T stays at 100 degC; the laws then receive 100 to 105 degC
+in proportion to the evaporated fraction (`fem.boiling_water.drying`).
+Linear and exponential laws are constant above 100 degC. Pure, vectorised over nodes; T in degC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,24 +22,24 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 T_REFERENCE = 37.0
-"""Temperature at which library values hold [degC]."""
+"""Reference temperature of library values [degC]."""
 T_CAP = 100.0
-"""Temperature above which laws stay constant, and from which tissue dries [degC]."""
+"""Temperature above which laws are constant and tissue desiccates [degC]."""
 LEAST = 0.01
-"""Least factor of a linear law: it keeps conductivities positive far below body temperature."""
+"""Smallest factor of a linear law, which keeps conductivities positive far below body temperature."""
 DRY_WINDOW = 5.0
-"""Kelvin over which sigma falls once water boils (PHYSICS: orders of magnitude over about 5 K)."""
+"""Temperature range over which sigma decreases once water boils [K] (PHYSICS: orders of magnitude over about 5 K)."""
 
 
 class Law(Protocol):
-    """A factor over temperature, 1 at 37 degC; hashable, so that tissues with the same law share its values."""
+    """A factor as a function of temperature, 1 at 37 degC; hashable, so that tissues with equal laws share values."""
 
     @property
     def slope(self) -> float:
-        """Relative change a kelvin at 37 degC [1/K]."""
+        """Relative change per kelvin at 37 degC [1/K]."""
 
     def __call__(self, T: FloatArray) -> FloatArray:
-        """Return the factor at T [degC]; a new array."""
+        """Return the factor at T [degC], as a new array."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,21 @@ class Exponential:
         return f"exponential, {100.0 * self.slope:.3g} %/K"
 
 
+LawName = Literal["linear", "exponential"]
+"""Laws with the slope as their only parameter, by the name that a case uses."""
+LAWS: dict[LawName, Callable[[float], Law]] = {"linear": Linear, "exponential": Exponential}
+
+
 @dataclass(frozen=True)
 class Table:
-    """Measured points: `factors` at `temperatures` [degC], which rise."""
+    """Measured points: `factors` at increasing `temperatures` [degC]."""
 
     temperatures: tuple[float, ...]
     factors: tuple[float, ...]
 
     @property
     def slope(self) -> float:
-        """See `Law`; the mean over 1 K."""
+        """See `Law`; mean slope over 1 K."""
         low, high = np.interp([T_REFERENCE - 0.5, T_REFERENCE + 0.5], self.temperatures, self.factors)
         return float(high - low)
 
@@ -96,7 +102,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Drying:
-    """`wet` up to 100 degC; its logarithm then falls over `window` [K] until only the fraction `left` remains."""
+    """`wet` up to 100 degC; above, the logarithm decreases linearly over `window` [K] to the fraction `left`."""
 
     wet: Law
     left: float
@@ -113,16 +119,16 @@ class Drying:
         return np.asarray(self.wet(T) * np.exp(np.log(self.left) * dried))
 
     def __str__(self) -> str:
-        return f"{self.wet}; dry: {self.left:g} of it from {T_CAP + self.window:g} degC on"
+        return f"{self.wet}; desiccated: {self.left:g} of it above {T_CAP + self.window:g} degC"
 
 
 @dataclass(frozen=True)
 class Rising:
-    """Perfusion that hyperthermia opens: 1 at 37 degC, rising as a Gaussian to `most` at 45 degC and above.
+    """Perfusion increased by hyperthermia: 1 at 37 degC, increasing as a Gaussian to `most` at 45 degC and above.
 
     1 + (most - 1) (g(T) - g(37)) / (1 - g(37)),  g(T) = exp(-(45 - T)^2 / 12 K^2).
     Shape, and `most` = 8.9 for muscle and 2 for fat, after Lang, Erdmann and Seebass 1999 (IEEE Trans Biomed Eng
-    46:1129), recalled.
+    46:1129), from memory, not verified against the source.
     """
 
     most: float
@@ -134,4 +140,4 @@ class Rising:
         return np.asarray(1.0 + (self.most - 1.0) * (np.exp(-(below**2) / 12.0) - least) / (1.0 - least))
 
     def __str__(self) -> str:
-        return f"rises {self.most:g} times by 45 degC"
+        return f"increases by a factor of {self.most:g} up to 45 degC"

@@ -1,6 +1,6 @@
-"""The library: tissues, metals, cannulae and damage sets, each with its unit, its range and its source.
+"""The library of tissues, metals, cannulae and damage sets, each with units, range and source.
 
-The numbers stand in the TOML files beside this module, with the unit in the key; here they become SI.
+The values are in the TOML files in this folder, with the unit in the key; the functions convert them to SI units.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _KEYS = {
     "sigma": "sigma_S_per_m",
     "perfusion": "perfusion_mL_per_min_per_kg",
 }
-"""What a tissue's row holds and has a range of, by the name of the tissue's field."""
+"""The keys of a tissue row that have a range, by field name of `Tissue`."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a value may plausibly be, in the unit of its field of `Tissue`."""
+    """Plausible range of a value, in the unit of its field of `Tissue`."""
 
     low: float
     high: float
     assumed: bool
-    """True where no literature was found and the range is the table's default spread about the value."""
+    """True if no literature range was found; the range is then the table's default spread about the value."""
 
 
 @dataclass(frozen=True)
 class TissueEntry:
-    """A row of the tissue library: the tissue in SI, and what only a reader of the table needs."""
+    """A row of the tissue library: the tissue in SI units, with its published values and sources."""
 
     tissue: Tissue
     kind: str
@@ -53,33 +53,33 @@ class TissueEntry:
     perfusion_mL_per_min_per_kg: float
     """Perfusion as published [mL/min/kg]."""
     ranges: Mapping[str, Range]
-    """By the name of the tissue's field; none for materials of applicators."""
+    """Ranges by field name of `Tissue`; empty for applicator materials."""
     sigma_source: str
     thermal_source: str
 
     @property
     def sigma_range(self) -> tuple[float, float] | None:
-        """Lowest and highest sigma in the literature [S/m], None where only an assumed spread is known."""
+        """Lowest and highest sigma in the literature [S/m]; None if only an assumed spread is known."""
         found = self.ranges.get("sigma")
         return (found.low, found.high) if found is not None and not found.assumed else None
 
 
 def tissue(name: str) -> Tissue:
-    """Return the tissue or metal called `name`.
+    """Return the tissue or metal named `name`.
 
     Raises:
-        KeyError: the library has no such tissue.
+        KeyError: the library does not contain it.
     """
     return tissue_entry(name).tissue
 
 
 def tissue_entry(name: str) -> TissueEntry:
-    """Return the library's row `name`; raises KeyError where there is none."""
+    """Return the library row `name`; raises KeyError if there is none."""
     return _tissues()[name]
 
 
 def tissue_names() -> tuple[str, ...]:
-    """Return the names of all tissues and metals, in the table's order."""
+    """Return the names of all tissues and metals, in table order."""
     return tuple(_tissues())
 
 
@@ -87,7 +87,7 @@ def damage_set(name: str) -> tuple[float, float, str]:
     """Return frequency factor A [1/s], activation energy Ea [J/mol] and source of the damage set `name`.
 
     Raises:
-        KeyError: the library has no such set.
+        KeyError: the library does not contain the set.
     """
     row = _table("damage_sets.toml")[name]
     return float(row["A_per_s"]), float(row["Ea_J_per_mol"]), str(row["source"])
@@ -99,31 +99,31 @@ def damage_set_names() -> tuple[str, ...]:
 
 
 def applicator_model(name: str) -> dict[str, Any]:
-    """Return the case keys (clinic units) that the cannula `name` stands for.
+    """Return the case keys (clinical units) of the applicator model `name`.
 
-    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal; of a tube wall_mm, of a
-    curved tip a table bend, of cooled electrodes a table coolant, of expandable ones a table tines.
+    Keys: outer_diameter_mm, active_tip_mm, tip_shape, bevel_angle_deg, sensor_offset_mm, metal; wall_mm for a tube, a
+    table bend for a curved tip, a table coolant for a cooled electrode, a table tines for an expandable one.
 
     Raises:
-        KeyError: the library has no such model.
+        KeyError: the library does not contain the model.
     """
     return copy.deepcopy(_applicators()[name])
 
 
 def applicator_names() -> tuple[str, ...]:
-    """Return the names of all cannulae, thin to thick, short tip to long, sharp before blunt; then other electrodes."""
+    """Return the names of all models: cannulae by gauge (thin first), tip length and shape; then other electrodes."""
     return tuple(_applicators())
 
 
 def applicator_source(name: str) -> tuple[str, bool]:
-    """Return where the numbers of `name` come from, and whether all were re-read there."""
+    """Return the source of the values of `name`, and whether all were verified against it."""
     table = _table("applicators.toml")
     if name in table["model"]:
         return str(table["model"][name]["source"]), False
-    said = str(table["defaults"]["source"])
+    source = str(table["defaults"]["source"])
     if "-curved" in name:
-        said = f"{said}; {table['curved']['source']}"
-    return said, bool(table["defaults"]["checked"])
+        source = f"{source}; {table['curved']['source']}"
+    return source, bool(table["defaults"]["checked"])
 
 
 @functools.cache
@@ -144,17 +144,17 @@ def _tissues() -> dict[str, TissueEntry]:
 
 
 def slopes_note() -> str:
-    """Return where the laws' slopes come from."""
+    """Return the source of the slopes of the temperature laws."""
     return str(_table("tissues.toml")["defaults"]["slopes_source"])
 
 
 def range_note() -> str:
-    """Return how the ranges came about that no literature gives."""
+    """Return how the ranges without a literature source were derived."""
     return str(_table("tissues.toml")["defaults"]["range_source"])
 
 
 def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) -> TissueEntry:
-    """Turn a row of the table into SI; materials of applicators have no sigma, no perfusion, no laws, no ranges."""
+    """Return a table row in SI units; applicator materials have no sigma, perfusion, laws or ranges."""
     living = kind == "tissue"
     density = float(row["density_kg_per_m3"])
     perfusion = float(row["perfusion_mL_per_min_per_kg"]) if living else 0.0
@@ -182,7 +182,7 @@ def _entry(name: str, kind: str, row: dict[str, Any], defaults: dict[str, Any]) 
 
 
 def _ranges(made: Tissue, row: dict[str, Any], spread: dict[str, list[float]]) -> dict[str, Range]:
-    """Return the row's own ranges, `<name>_range_<unit>`, and the default spread about the other values."""
+    """Return the ranges given in the row as `<name>_range_<unit>`; for other values, the default spread about them."""
     ranges = {}
     for field, key in _KEYS.items():
         value = per_mass(made.perfusion, made.density) if field == "perfusion" else float(getattr(made, field))
@@ -216,9 +216,9 @@ def _applicators() -> dict[str, dict[str, Any]]:
 
 
 def _cannula(diameter: float, tip: float, shape: str, defaults: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the case keys of a cannula of `diameter` and active `tip` [mm], None where its bevel is longer.
+    """Return the case keys of a cannula of `diameter` and active `tip` [mm]; None if its bevel exceeds the tip.
 
-    A bevel at angle beta to the axis is diameter / tan(beta) long; the axis meets it halfway.
+    A bevel at the angle beta to the axis has the length diameter / tan(beta) and crosses the axis at half of it.
     """
     offset = float(defaults["sensor_offset_mm"])
     if shape == "bevel":

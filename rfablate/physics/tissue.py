@@ -1,4 +1,4 @@
-"""Tissue: its constants, where they come from, and the laws by which they change with temperature."""
+"""Tissue: its constants, their sources, and the laws of their temperature dependence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rfablate.physics.laws import Law, Linear
 
 @dataclass(frozen=True)
 class Tissue:
-    """A tissue or a metal. Metals conduct heat only: at constant potential, the electric problem leaves them out."""
+    """A tissue or a metal. Metals conduct heat only: they are equipotential and excluded from the electric problem."""
 
     name: str
     density: float
@@ -21,23 +21,23 @@ class Tissue:
     sigma: float
     """Electric conductivity at 37 degC near 500 kHz [S/m]."""
     perfusion: float
-    """omega_b at 37 degC, volume of blood a second and volume of tissue [1/s]."""
+    """omega_b at 37 degC, volume of blood per second and volume of tissue [1/s]."""
     k_law: Law = Linear()
     """k(T) / k(37)."""
     sigma_law: Law = Linear()
     """sigma(T) / sigma(37)."""
     perfusion_rise: float = 1.0
-    """Perfusion at 45 degC and above over that at 37 degC, while the tissue lives (`laws.Rising`)."""
+    """Perfusion of living tissue at 45 degC and above relative to that at 37 degC [1] (`laws.Rising`)."""
     metabolic_heat: float = 0.0
-    """q_m [W/m3]; it does not stop."""
+    """q_m [W/m3]; damage does not reduce it."""
     water_fraction: float = 0.0
-    """Volume of water that boils at 100 degC in a volume of tissue [1]; 0: nothing boils."""
+    """Volume fraction of water that boils at 100 degC [1]; 0 disables boiling."""
     damage_set: str | None = None
-    """Arrhenius set of the library; None: the case's own."""
+    """Arrhenius set of the library; None for the set of the case."""
     is_metal: bool = False
     source: str = ""
     checked: bool = False
-    """True where the value was re-read at its source."""
+    """Whether the values were verified against their source."""
 
     @property
     def volumetric_heat_capacity(self) -> float:
@@ -46,10 +46,10 @@ class Tissue:
 
     @property
     def sigma_slope(self) -> float:
-        """Relative change of sigma a kelvin at 37 degC [1/K]."""
+        """Relative change of sigma per kelvin at 37 degC [1/K]."""
         return self.sigma_law.slope
 
     @property
     def k_slope(self) -> float:
-        """Relative change of k a kelvin at 37 degC [1/K]."""
+        """Relative change of k per kelvin at 37 degC [1/K]."""
         return self.k_law.slope

@@ -1,1 +1,1 @@
-"""From a case and its mesh to what is solved: materials, sensors, generator, step control. Collective."""
+"""The problem to solve, built from a case and its mesh: materials, sensors, generator, step control. Collective."""

@@ -1,10 +1,10 @@
-"""Flow in structures, on the mesh: what of them is left in the heat equation, and the film on their walls.
+"""Flow in structures on the mesh: heat transfer at the walls, and the nodes of the liquid.
 
-    k dT/dn = h (T_l - T)    on the wall, from the tissue's side,    T = T_l    inside
+    k dT/dn = h (T_l - T)    on the wall, n pointing out of the tissue,    T = T_l    inside
 
-The cells of a flow have neither conductivity nor heat capacity: the wall's nodes belong to the tissue, all others in it
-stay at the liquid's temperature T_l. What passes the film, and the Joule heat within the flow, leaves with the liquid
-and stands in the ledger with what leaves through the boundary, so that the energies add up.
+The cells of a flowing liquid have neither conductivity nor heat capacity. The nodes on the wall belong to the tissue;
+all other nodes of the liquid stay at its temperature T_l. The heat through the wall and the Joule heat inside the
+liquid leave with it and count as boundary heat in the energy balance.
 """
 
 from __future__ import annotations
@@ -27,29 +27,33 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Vessel:
-    """A structure in which something flows."""
+    """A structure with a flow."""
 
     name: str
     h: float
-    """Of the film on its wall [W/(m2 K)]."""
+    """Heat transfer coefficient at the wall [W/(m2 K)]."""
     temperature: float
-    """Of the liquid [degC]."""
+    """Temperature of the liquid [degC]."""
 
 
 def vessels_of(case: Case, domain: Domain) -> tuple[Vessel, ...]:
-    """Return the structures with a flow."""
+    """Return the structures with a flow.
+
+    Raises:
+        MeshError: the wall of such a structure is not a surface of the mesh.
+    """
     vessels = tuple(Vessel(name, flow.h, T) for name, (flow, T) in flowing(case).items())
     if vessels and any("follow the cells" in note for note in domain.notes):
         raise MeshError(
-            f"the wall of {vessels[0].name}, in which something flows, could not be made a surface of the mesh, and a "
-            "wall of cells has too much area for its film; move the structures apart, or hold its temperature instead: "
-            "held_degC without flow"
+            f"the wall of {vessels[0].name}, which has a flow, is not a surface of the mesh: the mesh generator failed "
+            "to make it conforming, and a wall of cell faces overestimates the area for convection; move the "
+            "structures apart, or use held_degC without flow to fix the temperature"
         )
     return vessels
 
 
 def without_liquid(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> dict[str, Tissue]:
-    """Return the tissues with those in which something flows left out of the heat equation."""
+    """Return the tissues with the flowing liquids removed from the heat equation (all coefficients zero)."""
     left = dict(tissues)
     for each in vessels:
         left[each.name] = replace(
@@ -59,7 +63,7 @@ def without_liquid(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> d
 
 
 def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[Film]:
-    """Return the films on the vessels' walls towards what does not flow."""
+    """Return the convection conditions at the vessel walls, towards materials without flow."""
     any_flow = np.isin(domain.stencil_region, [domain.tag_of[each.name] for each in vessels])
     return [
         make_wall_film(domain, domain.stencil_region == domain.tag_of[each.name], ~any_flow, each.h, each.temperature)
@@ -68,6 +72,6 @@ def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[Film]:
 
 
 def inside(domain: Domain, vessels: tuple[Vessel, ...]) -> list[tuple[BoolArray, float]]:
-    """Return the nodes within each flow, off its wall, and their temperature [degC]. Collective."""
+    """Return the nodes inside each flow, excluding its wall, and their temperature [degC]. Collective."""
     around = domain.nodes_of_cells(~domain.cells_of(*(each.name for each in vessels)))
     return [(domain.nodes_of_cells(domain.cells_of(each.name)) & ~around, each.temperature) for each in vessels]

@@ -1,4 +1,4 @@
-"""Objects of the user's own that a run takes beside its case: a generator, tissues, damage kinetics. Pure."""
+"""User objects for a run in addition to its case: a generator, tissues, damage kinetics. Pure."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from rfablate.physics.tissue import Tissue
 class Extensions:
     """Objects that replace parts of a case; a run without them is defined by its case alone.
 
-    The case file cannot hold them: to repeat or resume the run, pass equal ones again. `summary.json` names their types
-    under `provenance.extensions`.
+    The case file does not contain them; to repeat or resume the run, pass equal objects again. `summary.json` lists
+    their types under `provenance.extensions`.
     """
 
     generator: Generator | None = None
-    """Decides the voltage instead of the generator of the case, which must have one channel. The impedance window of
+    """Chooses the voltage instead of the generator of the case, which must have one channel. The impedance window of
     the [generator] table still applies; its other keys do not."""
     tissues: Mapping[str, Tissue] = field(default_factory=dict)
-    """Tissue by the name under which the case uses it; a tissue's laws are any objects that meet `physics.laws.Law`."""
+    """Tissues by the name that the case uses; the laws of a tissue are any objects that satisfy `physics.laws.Law`."""
     damage: Mapping[str, Kinetics] = field(default_factory=dict)
-    """Damage kinetics by the name of the tissue; others keep those of the case."""
+    """Damage kinetics by tissue name; other tissues keep those of the case."""
 
     def names(self) -> dict[str, str]:
-        """Return the type of each object, by what it replaces."""
+        """Return the type of each object, by the part of the case that it replaces."""
         laws = {
             f"tissues.{name}.{which}": each
             for name, tissue in self.tissues.items()
@@ -41,20 +41,22 @@ class Extensions:
         return {where: f"{type(each).__module__}.{type(each).__qualname__}" for where, each in objects.items()}
 
     def check(self, case: Case) -> None:
-        """Check that the case has what is to be replaced.
+        """Check that the case contains the parts to be replaced.
 
         Raises:
-            CaseError: the case uses no such tissue, has several channels, or holds the electrode at a temperature.
+            CaseError: the case does not use such a tissue, has several channels, or prescribes a surface temperature.
         """
         known = set(case_tissues(case))
         faults = [
-            Fault(f"extensions.{part}", f"no tissue {name} in the case", f"one of {', '.join(sorted(known))}")
+            Fault(f"extensions.{part}", f"found no tissue {name} in the case", f"one of {', '.join(sorted(known))}")
             for part, names in (("tissues", self.tissues), ("damage", self.damage))
             for name in names
             if name not in known
         ]
         if self.generator is not None and (case.channels or case.generator.kind == "surface_temperature"):
-            found = "a case with channels" if case.channels else "a case with a prescribed surface temperature"
+            found = (
+                "found a case with channels" if case.channels else "found a case with a prescribed surface temperature"
+            )
             faults.append(Fault("extensions.generator", found, "one channel that applies a voltage"))
         if faults:
             raise CaseError(faults, "extensions")

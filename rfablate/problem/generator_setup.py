@@ -1,4 +1,4 @@
-"""From a case's generator table to the generator that the time loop asks. Pure."""
+"""The generator that the time loop uses, built from the generator table of a case. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from rfablate.physics import generator as device
 from rfablate.physics.generator import Channels, Generator, Limits, Ramp
 
 LOCATED = 0.05
-"""Shortest step that is made to find when the impedance passed a threshold, as a fraction of the first step."""
+"""Shortest step used to locate the time at which the impedance crosses a threshold, as a fraction of the first step."""
 
 
 def case_channels(case: Case, own: Generator | None = None) -> Channels:
-    """Return the channels of the case's generator, with the times at which each has the output.
+    """Return the channels of the case's generator, with the times at which each drives its electrodes.
 
-    `own` decides instead of the case's generator, inside the case's window of impedance.
+    Args:
+        case: the case.
+        own: a user generator that replaces that of the case; the impedance window of the case applies to it.
     """
     if own is not None:
         assert not isinstance(case.generator, tables.SurfaceTemperature)
@@ -38,14 +40,14 @@ def case_channels(case: Case, own: Generator | None = None) -> Channels:
 def case_generator(
     case: Case, table: tables.Generator | None = None, *, delay: float = 0.0, share: float = 1.0
 ) -> Generator:
-    """Return the generator of a table, the case's own by default, with its limits and its guard on the impedance.
+    """Return the generator of a table, with its limits and its impedance guard.
 
     Args:
-        case: for what is not in the table.
-        table: a channel's.
-        delay: when its time begins [s].
-        share: part of the time the channel has the output, in slices that tissue does not notice. Voltage and current
-            are its means over all the time (RMS); the limits on them hold within the slices.
+        case: the case, for values that are not in the table.
+        table: the table of a channel; by default that of the case.
+        delay: start of its protocol [s].
+        share: fraction of the time for which the channel is driven, in slices much shorter than the thermal response.
+            Voltage and current are RMS values over the whole time; their limits apply within the slices.
     """
     table = table or case.generator
     start = case.body.temperature
@@ -62,7 +64,7 @@ def case_generator(
 
 
 def _resolution(case: Case) -> float:
-    """Return the shortest step that is made to find the time of a switch [s]."""
+    """Return the shortest step used to locate a switch in time [s]."""
     return LOCATED * case.time.first_step if case.time.stepping == "adaptive" else case.time.step
 
 
@@ -114,7 +116,7 @@ def _temperature_control(table: tables.TemperatureControl, limits: Limits, ramp:
 
 
 def _stages(table: tables.Staged, limits: Limits, start: float) -> tuple[device.Stage, ...]:
-    """Return the stages; a hold joins the stage before where the set point does not jump."""
+    """Return the stages; a ramp or hold joins the previous stage if the set point is continuous."""
     found, target, tracked = [], start, False
     for stage in table.stages:
         match stage:
@@ -143,4 +145,4 @@ def _tracking(table: tables.Staged, limits: Limits, rise: Ramp) -> Generator:
 
 
 FOREVER = float("inf")
-"""Time a stage's own generator is on: the protocol says when it ends."""
+"""On-time of the generator of a stage; the duration of the stage ends it."""

@@ -1,4 +1,4 @@
-"""From the tissues of a case to what the solvers take: coefficients, heat capacity, blood flow, damage kinetics."""
+"""Material data for the solvers, from the tissues of a case: coefficients, heat capacity, blood flow, damage."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def region_tissues(case: Case, extensions: Extensions = NO_EXTENSIONS) -> dict[str, Tissue]:
-    """Return the tissue of every region name of the case's mesh."""
+    """Return the tissue of each region name of the mesh of a case."""
     own = {name: replace(tissue, name=name) for name, tissue in extensions.tissues.items()}
     library = {**case_tissues(case), **own}
     if isinstance(case.domain, MeshDomain):
@@ -47,7 +47,7 @@ def region_tissues(case: Case, extensions: Extensions = NO_EXTENSIONS) -> dict[s
 
 
 def make_coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficients:
-    """Return sigma, zero in metal, and k; tissues with the same law share it."""
+    """Return sigma (zero in metal) and k; tissues with equal laws share one law object."""
     laws = list(dict.fromkeys(law for t in tissues.values() for law in (t.k_law, t.sigma_law)))
     number = {law: i for i, law in enumerate(laws)}
     return Coefficients(
@@ -67,7 +67,7 @@ def make_coefficients(domain: Domain, tissues: dict[str, Tissue]) -> Coefficient
 
 
 def make_directions(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> FloatArray | None:
-    """Return g_ij of the stencil for the potential; None where sigma has no direction. Collective."""
+    """Return g_ij of the stencil for the potential; None if sigma is isotropic. Collective."""
     directed = [
         (each, each.sigma_along)
         for each in case.structures
@@ -87,7 +87,7 @@ def make_directions(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> F
 
 
 def inject(case: Case, domain: Domain, coefficients: Coefficients) -> None:
-    """Raise sigma where the case injects saline."""
+    """Multiply sigma by the factor of the injected saline."""
     if not case.injectates:
         return
     x = domain.x[domain.stencil.cells].mean(axis=1)
@@ -101,7 +101,7 @@ def inject(case: Case, domain: Domain, coefficients: Coefficients) -> None:
 
 
 def make_mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, Tissue]) -> Mass:
-    """Return heat capacity and perfusion, lumped or consistent as the case asks."""
+    """Return heat capacity and perfusion as a lumped or consistent mass matrix, as the case specifies."""
     blood = case.body.blood_density * case.body.blood_heat_capacity
     capacity = domain.by_region({name: t.volumetric_heat_capacity for name, t in tissues.items()})
     perfusion = domain.by_region({name: t.perfusion * blood for name, t in tissues.items()})
@@ -116,7 +116,7 @@ def make_mass(case: Case, domain: Domain, pattern: Pattern, tissues: dict[str, T
 def make_kinetics(
     case: Case, domain: Domain, tissues: dict[str, Tissue], extensions: Extensions = NO_EXTENSIONS
 ) -> Kinetics:
-    """Return the damage kinetics: the case's, or each tissue's own where one has its own. Collective."""
+    """Return the damage kinetics: that of the case, or of each tissue where a tissue has its own. Collective."""
     damage = case.damage
     own = None if damage.A is None or damage.Ea is None else Arrhenius(damage.A, damage.Ea)
     groups: dict[Kinetics, list[str]] = {}
@@ -132,12 +132,12 @@ def make_kinetics(
 
 
 def _is_device(t: Tissue) -> bool:
-    """Return whether it is metal or an insulator: nothing in it can die."""
+    """Return whether the material is metal or an electric insulator, in which there is no tissue damage."""
     return t.is_metal or t.sigma == 0.0
 
 
 def make_blood_flow(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> BloodFlow:
-    """Return how perfusion changes with temperature and damage. Collective."""
+    """Return the dependence of perfusion on temperature and damage. Collective."""
     damage = case.damage
     stop = damage.perfusion_stop_omega if damage.perfusion_stops else None
     by_stasis = damage.perfusion_law == "stasis"
@@ -152,7 +152,7 @@ def make_blood_flow(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> B
 
 
 def make_vapour(domain: Domain, tissues: dict[str, Tissue], mass: Mass, fixed: BoolArray) -> Vapour | None:
-    """Return the latent heat of the nodes, None where no tissue has water that boils."""
+    """Return the latent heat of the nodes; None if no tissue contains water that boils."""
     if not any(t.water_fraction for t in tissues.values()):
         return None
     latent = domain.by_region({name: t.water_fraction * WATER for name, t in tissues.items()})

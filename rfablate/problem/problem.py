@@ -1,4 +1,4 @@
-"""From a case and its mesh to what the time loop solves: laws, fixed nodes, sensor, generator, step control."""
+"""The problem that the time loop solves, built from a case and its mesh."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Surface:
-    """Prescribed temperature of the active tip's surface while the generator is on."""
+    """Prescribed surface temperature of the active tip while the generator is on."""
 
     nodes: BoolArray
     ramp: device.Ramp
     on: float
-    """Time it is held [s]."""
+    """Duration of the prescribed temperature [s]."""
 
 
 @dataclass(frozen=True)
 class SolverMemory:
-    """All that the solvers remember between steps: it bears on the last digits of what they find."""
+    """State of the solvers between steps; it affects the last digits of the solutions."""
 
     heat: HeatMemory
     electric: PotentialMemory | None
@@ -68,7 +68,7 @@ class SolverMemory:
 
 @dataclass(frozen=True)
 class Problem:
-    """Everything the time loop needs and never changes."""
+    """All data of the time loop that do not change during a run, and its solvers."""
 
     domain: Domain
     pattern: Pattern
@@ -77,30 +77,30 @@ class Problem:
     coefficients: Coefficients
     tissue_cells: BoolArray
     fixed: BoolArray
-    """Nodes whose temperature is given throughout."""
+    """Nodes with a temperature that is fixed for the whole treatment."""
     fixed_value: FloatArray
     sensors: Sensors
     generator: device.Channels
     surface: Surface | None
     arrhenius: Kinetics
     cell_death: ThreeState | None
-    """None where no lesion rule asks for it."""
+    """None if no lesion rule uses the three-state model."""
     blood_flow: BloodFlow
     vapour: Vapour | None
-    """None where no tissue's water boils."""
+    """None if no tissue contains water that boils."""
     metabolic: FloatArray
     """Metabolic heat of each owned node, zero at ghosts [W]."""
     metabolic_power: float
     """Metabolic heat of all ranks [W]."""
     initial: FloatArray
-    """Temperature at the start [degC]."""
+    """Initial temperature [degC]."""
     control: StepControl
     potential_change: float
-    """Relative change of sigma up to which the potential is extrapolated."""
+    """Largest relative change of sigma for which the potential is extrapolated."""
     tissue_of_region: dict[str, Tissue]
 
     def assemble(self, T: FloatArray) -> None:
-        """Take the coefficients at nodal temperature T [degC] and assemble both stiffness matrices from them."""
+        """Update the coefficients to the nodal temperature T [degC] and assemble both stiffness matrices."""
         self.coefficients.update(T)
         electric = self.electric.matrix if self.electric is not None else None
         self.pattern.assemble(self.coefficients.values, electric, self.heat.stiffness)
@@ -109,22 +109,26 @@ class Problem:
                 matrix.at = T
 
     def memory(self) -> SolverMemory:
-        """Return what `restore` needs."""
+        """Return the solver state that `restore` requires."""
         return SolverMemory(self.heat.memory(), self.electric.memory() if self.electric is not None else None)
 
     def restore(self, memory: SolverMemory) -> None:
-        """Have the solvers as they were when remembered. Collective."""
+        """Restore the solvers to a saved state. Collective."""
         self.heat.restore(memory.heat, self.assemble)
         if self.electric is not None and memory.electric is not None:
             self.electric.restore(memory.electric, self.assemble)
 
 
 def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENSIONS) -> Problem:
-    """Return the problem of `case` on its distributed mesh. Collective."""
+    """Return the problem of `case` on its distributed mesh. Collective.
+
+    Raises:
+        MeshError: a region of the mesh has no tissue.
+    """
     tissues = {name: t for name, t in region_tissues(case, extensions).items() if name in domain.tag_of}
     missing = set(domain.tag_of) - set(tissues)
     if missing:
-        raise MeshError(f"regions without a tissue: {', '.join(sorted(missing))}")
+        raise MeshError(f"found regions without a tissue: {', '.join(sorted(missing))}")
     pattern = Pattern(domain)
     parts = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
     tissue_cells = domain.per_cell({name: float(t.is_metal or name in parts) for name, t in tissues.items()}) == 0.0
@@ -187,7 +191,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
 
 
 def step_control(case: Case) -> StepControl:
-    """Return the step control the case asks for."""
+    """Return the step control of a case."""
     time = case.time
     return StepControl(
         tolerance=time.tolerance,
@@ -200,7 +204,7 @@ def step_control(case: Case) -> StepControl:
 
 
 def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...]) -> tuple[BoolArray, FloatArray]:
-    """Return which nodes hold a given temperature throughout, and the temperatures [degC]. Collective."""
+    """Return which nodes have a fixed temperature, and these temperatures [degC]. Collective."""
     fixed = np.zeros(domain.nodes.local, dtype=bool)
     value = np.full(domain.nodes.local, case.body.temperature)
     if "body_temperature" in domain.surface_nodes:
@@ -217,7 +221,7 @@ def _fixed_temperatures(case: Case, domain: Domain, vessels: tuple[Vessel, ...])
 
 
 def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
-    """Return the electrodes of a case that has several, none of one with a single one. Collective."""
+    """Return the electrodes of a case with several electrodes; empty for a single one. Collective."""
     roles = electrode_roles(case.applicators)
     if len(roles) == 1:
         return []
@@ -234,7 +238,7 @@ def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
 
 
 def _coolant(case: Case, domain: Domain) -> list[Film]:
-    """Return the coolant's film; none without, or where the coolant holds the wall's temperature. Collective."""
+    """Return the coolant's convection condition; empty without one, or if the wall temperature is fixed. Collective."""
     coolant = case.applicators[0].coolant
     if coolant is None or coolant.h is None:
         return []
@@ -250,13 +254,13 @@ def _surface(case: Case, domain: Domain) -> Surface | None:
 
 
 def unguarded(problem: Problem) -> device.Generator:
-    """Return the first channel's generator without the guard on its impedance."""
+    """Return the generator of the first channel without its impedance guard."""
     first = problem.generator.generators[0]
     return first.generator if isinstance(first, device.Guard) else first
 
 
 def describe_mesh(domain: Domain) -> str:
-    """Return what a mesh is made of: size, region volumes, surfaces. Collective."""
+    """Return a summary of a mesh: size, region volumes, notes. Collective."""
     volume = np.bincount(domain.region, domain.elements.volume, max(domain.region_names) + 1).astype(np.float64)
     volume = domain.nodes.total_of(*volume)
     kind = "axisymmetric" if domain.axisymmetric else "3-D"
@@ -267,10 +271,10 @@ def describe_mesh(domain: Domain) -> str:
 
 
 def describe(problem: Problem) -> str:
-    """Return what the run is about to do, in a few lines. Collective."""
+    """Return a summary of the problem in a few lines. Collective."""
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
     count = len(problem.generator.generators)
-    directed = ["sigma has a direction: its matrix is assembled apart from that of k, not in the same pass"]
+    directed = ["sigma is anisotropic: its matrix is assembled separately from that of k"]
     channels = "" if count == 1 else f", {count} channels"
     lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
     return "\n".join([*lines, f"treatment of {problem.generator.end:g} s{channels}"])

@@ -1,7 +1,7 @@
-"""Where the applicators measure temperature, and what the device makes of several sensors.
+"""The temperature sensors of the applicators, and the readings of the channels.
 
-A reading is linear in the field, so a step that is linear in V^2 is so at every sensor:  T_k = a_k + b_k V^2.
-A channel that follows the hottest of its sensors takes, of the voltages that each alone would get, the least.
+A reading is linear in the temperature field, so each is linear in V^2 over a step:  T_k = a_k + b_k V^2. A channel that
+controls the hottest of its sensors uses the lowest of the voltages required by each sensor alone.
 """
 
 from __future__ import annotations
@@ -23,33 +23,34 @@ from rfablate.mesh.point_location import Probe, make_probe
 FloatArray = npt.NDArray[np.float64]
 
 SENSOR_RING = np.sqrt(7.0 / 12.0)
-"""Radius of six sensor points over the disc's: with the centre their plain mean is the disc's for a quadratic field."""
+"""Radius of the six sensor points relative to that of the disc: their mean with the centre is the disc mean of any
+quadratic field."""
 
 
 @dataclass(frozen=True)
 class Sensors:
-    """The applicators' sensors, and which of them each channel follows."""
+    """The sensors of the applicators, and the readings that each channel uses."""
 
     probe: Probe
-    """At the points of all sensors."""
+    """Interpolation at the points of all sensors."""
     weights: FloatArray
-    """Share of each point in each sensor, shape (n_sensors, n_points)."""
+    """Weight of each point in each sensor, shape (n_sensors, n_points)."""
     followed: tuple[FloatArray, ...]
-    """For each channel, the share of each sensor in each number it sees, the highest of which counts: shape
-    (n_numbers, n_sensors)."""
+    """For each channel, the weight of each sensor in each of its readings, shape (n_numbers, n_sensors). The channel
+    uses the highest reading."""
 
     def read(self, *fields: FloatArray) -> list[FloatArray]:
-        """Return what every sensor reads in each nodal field, shape (n_sensors,). Collective."""
+        """Return the reading of each sensor in each nodal field, shape (n_sensors,). Collective."""
         mine = np.concatenate([self.weights @ self.probe.partial(field) for field in fields])
         return np.split(self.probe.domain.nodes.total_of(*mine), len(fields))
 
     def follow(self, *fields: FloatArray) -> list[list[FloatArray]]:
-        """Return the numbers that each channel sees in each nodal field, shape (n_numbers,). Collective."""
+        """Return the readings of each channel in each nodal field, shape (n_numbers,). Collective."""
         readings = self.read(*fields)
         return [[np.asarray(followed @ each) for each in readings] for followed in self.followed]
 
     def hottest(self, field: FloatArray) -> tuple[float, ...]:
-        """Return the temperature that each channel follows in a nodal field [degC]. Collective."""
+        """Return the highest reading of each channel in a nodal field [degC]. Collective."""
         return tuple(float(seen.max()) for (seen,) in self.follow(field))
 
 
@@ -67,7 +68,7 @@ def make_sensors(case: Case, domain: Domain) -> Sensors:
 
 
 def _followed(channel: Output, count: int) -> FloatArray:
-    """Return the share of each of `count` sensors in each number that a channel sees."""
+    """Return the weight of each of `count` sensors in each reading of a channel."""
     own = np.eye(count)[list(channel.sensors)]
     reads = channel.generator.reads if isinstance(channel.generator, Device) else "first"
     followed = {"hottest": own, "mean": own.mean(axis=0, keepdims=True), "first": own[:1]}
@@ -75,7 +76,7 @@ def _followed(channel: Output, count: int) -> FloatArray:
 
 
 def sensor_points(case: Case, applicator: Applicator) -> FloatArray:
-    """Return where an applicator measures [m]: one point or a disc of seven; (r, z, 0) when axisymmetric."""
+    """Return the sensor points of an applicator [m]: one, or seven on a disc; (r, z, 0) if axisymmetric."""
     frame, offset = applicator_frame(applicator), applicator.sensor_offset
     direction: FloatArray = frame.direction(offset)
     centre: FloatArray = frame.centre_line(np.array([offset]))[0]

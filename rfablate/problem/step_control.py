@@ -1,17 +1,19 @@
-"""How long the next step is: adaptive or fixed, cut to land exactly on every stop. Pure; memory is passed in and out.
+"""The length of the next step: adaptive or fixed, adjusted to end exactly at each stop. Pure.
 
-The steps are BDF3 with variable step: backward Euler after every switch, when no history counts, and the second order
-until there is enough of it. The local error of a step to t of order k after steps that ended at t_1, t_2, ... is, with
-y[...] the divided difference of order k + 1 over the last k + 2 solutions,
+The functions take the memory of the step control as an argument and return the new one.
+
+The steps are BDF3 with variable length: backward Euler after each switch, which invalidates the history, then order 2
+until the history suffices for order 3. The local error of a step of order k to t, after steps that ended at t_1, t_2,
+..., is, with y[...] the divided difference of order k + 1 over the last k + 2 solutions,
 
     y[t, t_1, ..., t_k+1]  *  product of (t - t_j) / sum of 1 / (t - t_j),      j = 1 to k
 
 (Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, chapter III.5).
 
-Adaptive step lengths are preferred numbers (1, 1.12, 1.25, 1.4, ... times a power of ten), and a length is kept until
-the error clearly asks for another. The error estimate is a high difference of solutions, so it differs in its sixth
-digit between rank counts and processors. A length that followed it continuously would carry these digits from step to
-step into all results; a length from the ladder is the same number everywhere.
+Adaptive step lengths are preferred numbers (1, 1.12, 1.25, 1.4, ... times a power of ten). A length is kept until the
+error clearly requires another. The error estimate is a high-order difference of solutions; it differs in the sixth
+digit between rank counts and processors. A continuous step length would propagate these differences into all results.
+A length from a fixed series is the same everywhere.
 """
 
 from __future__ import annotations
@@ -21,69 +23,69 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 SAFETY = 0.85
-"""Fraction of the step the error estimate would allow."""
+"""Safety factor on the step length that the error estimate allows."""
 SHRINK, GROW = 0.25, 1.8
-"""Limits of the change from one step to the next."""
+"""Smallest and largest ratio of a step length to the previous one."""
 LADDER = (
     1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8, 3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0,
 )  # fmt: skip
 """Step lengths of one decade: the R20 series of preferred numbers (ISO 3), 12 % apart."""
 KEEP = 0.9
-"""A length is kept while the error asks for at least this part of it ..."""
+"""A length is kept while the error allows at least this fraction of it."""
 CLEARLY = 1.06
-"""... and for a longer one only where that is exceeded by this factor: a small change of the error changes nothing."""
+"""A longer length is chosen only if the allowed length exceeds it by this factor, to ignore small error changes."""
 TIE = 1.0 + 1e-6
-"""Numbers closer than this are equal: a step is the difference of two times and carries their rounding."""
+"""Relative tolerance for equal step lengths, which are differences of two times and carry their rounding errors."""
 ROUNDING = 1e-9
-"""Times closer than this fraction of the run are one and the same."""
+"""Relative tolerance for equal times, as a fraction of the treatment duration."""
 
 
 @dataclass(frozen=True)
 class StepMemory:
-    """All the step control remembers."""
+    """The state of the step control."""
 
     wish: float
-    """Length the next step would like to have [s]."""
+    """Proposed length of the next step [s]."""
     accepted: int = 0
     rejected: int = 0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a step."""
+    """The decision to accept or reject a step."""
 
     accepted: bool
     memory: StepMemory
     too_small: bool = False
-    """The step was refused although it already was at the lower limit."""
+    """Whether the step was rejected at the minimum length."""
 
 
 @dataclass(frozen=True)
 class StepControl:
-    """Chooses step lengths so that the local error stays below `tolerance`; `fixed` switches the choice off."""
+    """Chooses step lengths so that the local error stays below `tolerance`; `fixed` disables the choice."""
 
     tolerance: float
-    """Largest local error of a step, any node [K]."""
+    """Largest local error of a step over all nodes [K]."""
     first: float
     minimum: float
     maximum: float
-    """Step after a switch, shortest and longest step [s]."""
+    """Length of the first step after a switch, shortest and longest length [s]."""
     fixed: float | None = None
     order: int = 3
-    """Highest order of a step; 1: backward Euler throughout."""
+    """Highest order of a step; 1 for backward Euler throughout."""
 
     def start(self) -> StepMemory:
         """Return the memory before the first step."""
         return StepMemory(wish=self.first if self.fixed is None else self.fixed)
 
     def restart(self, memory: StepMemory) -> StepMemory:
-        """Return the memory after a switch: the next step is short again."""
+        """Return the memory after a switch, with a proposed length of at most `first`."""
         return memory if self.fixed is not None else replace(memory, wish=min(memory.wish, self.first))
 
     def next_time(self, t: float, stops: Sequence[float], memory: StepMemory) -> float:
-        """Return the time [s] at which the step that starts at t ends: t + wish, or exactly the next of `stops`.
+        """Return the end time [s] of the step that starts at t: t + wish, or exactly the next of `stops`.
 
-        Two steps of equal length are made where one wish would leave a crumb before the stop.
+        If a full step would leave a short remainder before the stop, two steps of equal length are used.
         """
         stop = min(s for s in stops if s > t)
         left = stop - t
@@ -94,11 +96,18 @@ class StepControl:
         return t + memory.wish
 
     def refuse(self, memory: StepMemory) -> StepMemory:
-        """Return the memory after a step that is made again for another reason than its error."""
+        """Return the memory after a step that is repeated for a reason other than its error."""
         return replace(memory, rejected=memory.rejected + 1)
 
     def judge(self, dt: float, error: float | None, order: int, memory: StepMemory) -> Verdict:
-        """Return whether a step of dt [s] with local `error` [K] (None: not known yet) is good, and the next wish."""
+        """Return whether a step of dt [s] is accepted, and the next proposed length.
+
+        Args:
+            dt: length of the step [s].
+            error: local error [K]; None if it cannot be estimated yet, which accepts the step.
+            order: order of the step.
+            memory: state of the step control before the step.
+        """
         if self.fixed is not None or error is None:
             return Verdict(True, replace(memory, accepted=memory.accepted + 1))
         ratio = max(error / self.tolerance, 1e-8)
@@ -113,8 +122,8 @@ class StepControl:
         )
 
     def _next_wish(self, dt: float, factor: float, wish: float) -> float:
-        """Return the next wish [s] after a good step of dt [s], whose error allows `factor` times its length."""
-        # a step cut short to land on a stop says little: it must not shrink the wish
+        """Return the next proposed length [s] after an accepted step of dt [s] whose error allows dt * `factor`."""
+        # A step shortened to end at a stop gives no upper limit: it must not reduce the proposed length.
         possible = max(dt * factor, wish if factor >= 1.0 and dt < wish else 0.0)
         longer = min(self.maximum, preferred(possible / CLEARLY))
         if longer > wish:
@@ -123,7 +132,7 @@ class StepControl:
 
 
 def preferred(length: float) -> float:
-    """Return the largest length of the ladder that is at most `length` [s]."""
+    """Return the largest length of the series that is at most `length` [s]."""
     length *= TIE
     decade = math.floor(math.log10(length))
     scaled = length / 10.0**decade
@@ -131,14 +140,14 @@ def preferred(length: float) -> float:
 
 
 def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:
-    """Return those of `times` [s] that are none of `stops` but for `rounding` [s]."""
+    """Return those of `times` [s] that differ from all `stops` by more than `rounding` [s]."""
     return tuple(t for t in times if all(abs(t - stop) > rounding for stop in stops))
 
 
 def bdf_weights(t: float, before: Sequence[float]) -> tuple[float, ...]:
     """Return (w0, w1, ...) of  y'(t) ~ w0 y(t) + w1 y(before[0]) + ...  [1/s], the times `before` newest first [s].
 
-    The slope at t of the polynomial through all of them: backward Euler after one time, BDF2 after two.
+    The derivative at t of the interpolating polynomial: backward Euler for one earlier time, BDF2 for two.
     """
     times = (t, *before)
     weights = [sum(1.0 / (t - each) for each in before)]
@@ -150,5 +159,5 @@ def bdf_weights(t: float, before: Sequence[float]) -> tuple[float, ...]:
 
 
 def error_factor(t: float, before: Sequence[float]) -> float:
-    """Return what the divided difference over one more solution is multiplied by: the local error of a step to t."""
+    """Return the factor between the divided difference of order k + 1 and the local error of a step to t [s]."""
     return math.prod(t - each for each in before) / sum(1.0 / (t - each) for each in before)

@@ -1,4 +1,4 @@
-"""The report of a run; reads a run directory and needs no DOLFINx."""
+"""The HTML report and the pictures of a run. Reads a run directory and needs no DOLFINx."""
 
 from rfablate.report.report_page import write_report
 

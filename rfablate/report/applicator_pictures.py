@@ -1,4 +1,4 @@
-"""A picture of a library's applicator: from the side, and cut along its axis where it is a tube; to scale."""
+"""Pictures of the applicators in the library, to scale: side view, and for a tube a section along the axis."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ SIZE_IN = (6.0, 6.0)
 SHEET_IN = (10.4, 6.2)
 SHEET_COLUMNS = 4
 SHAFT_MM, STEP_MM = 4.0, 3.4
-"""Shaft drawn on a sheet, and distance of its cannulae [mm]."""
+"""Length of shaft shown on a sheet, and distance between its cannulae [mm]."""
 COOLANT = "#8cc6dd"
 MM = 1e3
 EDGE: dict[str, Any] = {"edgecolor": "#3c4552", "linewidth": 0.8}
 
 
 def write_picture(name: str, folder: Path) -> Path:
-    """Write the PNG picture of the library's applicator `name` into `folder` and return its path; OSError if it cannot.
+    """Write the PNG picture of the applicator `name` of the library into `folder` and return its path.
 
     Raises:
         KeyError: the library has no such model.
+        OSError: the file cannot be written.
     """
     file = folder / f"{name}.png"
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def _draw(name: str, applicator: Applicator) -> Any:
         _cannula(ax, applicator, cut, top)
         _lumen(ax, applicator, cut, top)
         x, z = _side(applicator, top + 0.02 * (top - low))
-        ax.text(cut + x, z, "cut", ha="center", va="bottom", color=style.MUTED)
+        ax.text(cut + x, z, "section", ha="center", va="bottom", color=style.MUTED)
     x, z = _side(applicator, applicator.sensor_offset * MM)
     ax.plot([cut + x], [z], marker="o", markersize=4, color="#b5307a", zorder=6)
     _sizes(ax, applicator, wide, (low, top))
@@ -68,22 +69,22 @@ def _draw(name: str, applicator: Applicator) -> Any:
     ax.set_ylim(middle[1] - reach, middle[1] + reach)
     ax.set_xlabel("mm")
     ax.set_ylabel("mm from the tip")
-    ax.set_title(f"{name}    (light: bare and active; dot: sensor)", loc="left")
+    ax.set_title(f"{name}    (light: active surface; dot: sensor)", loc="left")
     return fig
 
 
 def _side(applicator: Applicator, s: float) -> FloatArray:
-    """Return where the centre line is [mm], across and upwards, at the length s [mm] from the tip."""
+    """Return the point (x, z) of the centre line [mm] at the arc length `s` [mm] from the tip."""
     return np.asarray(applicator_frame(applicator).centre_line(np.array([s / MM]))[0, [0, 2]] * MM)
 
 
 def _side_on(tine: Tine) -> FloatArray:
-    """Return a tine's centre line seen from the side, shape (n, 2) [mm]: x across, the axis upwards."""
+    """Return the centre line of a tine in the side view, shape (n, 2) [mm]: x across, z along the axis."""
     return np.asarray(tine.at(np.linspace(0.0, tine.length, 101))[:, [0, 2]] * MM)
 
 
 def _tine(ax: Any, line: FloatArray, radius: float) -> None:
-    """Draw a tine's outline: its centre line moved to both sides; one seen from its end is a bar."""
+    """Draw the outline of a tine: its centre line offset to both sides; a tine seen end-on becomes a bar."""
     from matplotlib.patches import Polygon
 
     along = np.gradient(line, axis=0)
@@ -108,7 +109,7 @@ def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
 
 
 def _fill(ax: Any, applicator: Applicator, x: float, corners: list[tuple[float, float]], colour: str, z: int) -> None:
-    """Fill an area whose corners are given across and along the centre line [mm], which a curved tip bends; x aside."""
+    """Fill a polygon with corners (across, along) relative to the centre line [mm], shifted sideways by `x` [mm]."""
     from matplotlib.patches import Polygon
 
     fine = np.concatenate([np.linspace(a, b, 33) for a, b in itertools.pairwise(corners)]) / MM
@@ -121,8 +122,8 @@ def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
     colour = "white" if applicator.coolant is None else COOLANT
     _fill(ax, applicator, x, [(-inner, top), (-inner, start), (inner, start), (inner, top)], colour, 4)
     if applicator.coolant is not None:
-        words = f"coolant\n{applicator.coolant.temperature:g} °C"
-        ax.annotate(words, (x + 0.5 * applicator.outer_diameter * MM, 0.5 * (start + top)), (6, 0),
+        label = f"coolant\n{applicator.coolant.temperature:g} °C"
+        ax.annotate(label, (x + 0.5 * applicator.outer_diameter * MM, 0.5 * (start + top)), (6, 0),
                     textcoords="offset points", va="center", color=style.MUTED)  # fmt: skip
 
 
@@ -135,14 +136,17 @@ def _sizes(ax: Any, applicator: Applicator, wide: float, span: tuple[float, floa
     ax.text(*shaft, f"{2 * r:.4g} mm", ha="center", va="bottom", color=style.INK)
     if applicator.tines is not None:
         below = low - 0.06 * (top - low)
-        dimension(ax, (-wide, below), (wide, below), f"{2 * wide:.3g} mm across", side="below")
+        dimension(ax, (-wide, below), (wide, below), f"width {2 * wide:.3g} mm", side="below")
 
 
 def write_sheet(title: str, names: list[str], file: Path) -> Path:
-    """Write cannulae `names` side by side and to one scale, a group a gauge; tubes cut along their axis.
+    """Write a picture of the cannulae `names`, grouped by gauge and to one scale, and return its path.
+
+    Tubes are shown in section along the axis.
 
     Raises:
-        KeyError: the library has no such model. OSError: the file cannot be written.
+        KeyError: the library has no such model.
+        OSError: the file cannot be written.
     """
     groups: dict[str, list[str]] = {}
     for name in names:
@@ -154,7 +158,7 @@ def write_sheet(title: str, names: list[str], file: Path) -> Path:
         wide, tall = 1.0 / SHEET_COLUMNS, 0.93 / rows
         ax = fig.add_axes((column * wide + 0.005, 0.93 - (row + 1) * tall, wide - 0.01, 0.96 * tall))
         _group(ax, gauge, [Applicator.model_validate(applicator_model(name)) for name in members])
-    fig.text(0.01, 0.975, f"{title}    (light: bare and active; dot: sensor; all to one scale)", va="center")
+    fig.text(0.01, 0.975, f"{title}    (light: active surface; dot: sensor; all to the same scale)", va="center")
     fig.savefig(file, dpi=100)
     return file
 

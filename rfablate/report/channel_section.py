@@ -1,4 +1,4 @@
-"""The channels of a generator: a table of what each delivered."""
+"""Report section: the output of each channel of the generator."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COLUMNS = (
     ("impedance_ohm", "impedance (Ω)", 1),
     ("sensor_degC", "sensor (°C)", 1),
     ("energy_J", "energy (J)", 0),
-    ("on_s", "on (s)", 0),
+    ("on_s", "time on (s)", 0),
 )
 
 
 def channels(run: RunData) -> str:
-    """Make the table of the channels, each at the end of its heating; empty without."""
+    """Return the table of the channels, each at the end of its heating; '' without channels."""
     found = run.table("channels")
     rows = [
         [escape(name), *(number(each.get(key), digits) for key, _, digits in COLUMNS)] for name, each in found.items()

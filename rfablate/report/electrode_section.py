@@ -1,4 +1,4 @@
-"""Several electrodes on the page: the current out of each and what its sensor reads, at the end of heating."""
+"""Report section: current and sensor temperature of each electrode at the end of heating."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rfablate.results.wording import is_number, number
 
 
 def electrodes(run: RunData) -> str:
-    """Make the table of electrodes; empty where there is one."""
+    """Return the table of electrodes; '' for a run with a single electrode."""
     found = run.table("electrodes")
     rows = []
     for name, tip in found.get("tips", {}).items():
@@ -19,7 +19,7 @@ def electrodes(run: RunData) -> str:
         return ""
     if is_number(found.get("return_current_A")):
         rows.append(["outer boundary", "return", *_values({"current_A": found["return_current_A"]})])
-    caption = "Electrodes at the end of heating; current out of each"
+    caption = "Electrodes at the end of heating; current from electrode to tissue"
     return table(("", "role", "current, mA", "sensor, °C"), rows, caption=caption, texts=2)
 
 

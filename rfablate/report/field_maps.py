@@ -1,4 +1,4 @@
-"""The temperature and damage maps on slices through the applicator."""
+"""Report figures: temperature and damage on slices through the applicator."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rfablate.results.run_view import View
 from rfablate.results.wording import duration, rule_label
 
 ISOTHERMS = (45.0, 50.0, 60.0, 80.0)
-"""Labelled isotherms [degC]: nerve injury, the ex vivo lesion, instant coagulation, near the set point."""
+"""Labelled isotherms [degC]: nerve injury, ex vivo lesion, instant coagulation, near the set point."""
 MILD = (38.0, 40.0, 42.0)
-"""Labelled isotherms of a run that stays below all of these [degC]."""
+"""Labelled isotherms of a run that stays below all of `ISOTHERMS` [degC]."""
 EARLIER: dict[str, Any] = {"color": style.LESION, "linewidth": 1.1, "linestyle": (0, (4, 2.5))}
-"""Line around the lesion of an earlier treatment."""
+"""Line style of the lesion outline of an earlier treatment."""
 KILLED_99 = float(-np.log(0.01))
 """Omega at which 99 % of the tissue is dead."""
 
 
 def temperature_figure(view: View) -> str:
-    """Draw the temperature at the end of heating with isotherms and the deciding lesion's outline, as SVG."""
+    """Return the SVG of the temperature at the end of heating, with isotherms and the lesion of the verdict rule."""
     fig, axes, bar = _canvas(len(view.slices))
     for number, ax in enumerate(axes):
         filled = heat_panel(ax, view, number)
@@ -34,7 +34,7 @@ def temperature_figure(view: View) -> str:
 
 
 def heat_panel(ax: Any, view: View, number: int) -> Any:
-    """Draw the temperature on slice `number` with all that belongs to it; return the filled contours."""
+    """Draw the complete temperature panel of slice `number`; return the filled contours."""
     top = max(5 * np.ceil(float(view.temperature.max()) / 5), 40.0)
     levels = np.linspace(min(float(np.floor(view.temperature.min())), top - 5), top, 61)
     piece = view.windowed(number)
@@ -43,8 +43,8 @@ def heat_panel(ax: Any, view: View, number: int) -> Any:
     placer = _frame(ax, view, number)
     _finish(ax, view, number, placer, list(view.levels)[:1])
     tissue = piece.triangles[view.tissue(piece)]
-    told = ISOTHERMS if view.temperature.max() > ISOTHERMS[0] else MILD
-    isotherms = {level: isolines(piece.points, tissue, values, level) for level in told}
+    levels_shown = ISOTHERMS if view.temperature.max() > ISOTHERMS[0] else MILD
+    isotherms = {level: isolines(piece.points, tissue, values, level) for level in levels_shown}
     for level, lines in isotherms.items():
         _lines(ax, lines, color="#3a2430", linewidth=0.7, zorder=4)
         placer.isotherm(lines, f"{level:g}")
@@ -54,16 +54,16 @@ def heat_panel(ax: Any, view: View, number: int) -> Any:
 
 
 def heat_bar(fig: Any, bar: Any, filled: Any) -> None:
-    """Draw the colour bar of `heat_panel` into the axes `bar`."""
+    """Draw the colour bar of a `heat_panel` into the axes `bar`."""
     low, high = filled.levels[0], filled.levels[-1]
     step = 10 if high - low > 25 else 2
     _bar(fig, bar, filled, "°C", [level for level in np.arange(0, high + 0.1 * step, step) if level >= low])
 
 
 def damage_figure(view: View) -> str:
-    """Draw the fraction of dead tissue after Arrhenius with the outline of every lesion rule, as SVG."""
+    """Return the SVG of the Arrhenius fraction of dead tissue, with the lesion outline of each rule."""
     levels = np.linspace(0, 100, 51)
-    levels[-1] += 1e-6  # what lies on the last level would stay unfilled
+    levels[-1] += 1e-6  # values equal to the last level would stay unfilled
     fig, axes, bar = _canvas(len(view.slices))
     colours = style.colour_map("damage", style.DAMAGE_MAP)
     rules = list(view.levels)
@@ -83,7 +83,7 @@ def damage_figure(view: View) -> str:
 
 
 def _canvas(panels: int) -> tuple[Any, list[Any], Any]:
-    """Make one or two square panels with a colour bar at the right."""
+    """Return a figure, its one or two square panels and the axes of a colour bar on the right."""
     width = style.WIDTH_IN if panels > 1 else style.WIDTH_IN / 2
     left, gap, right = 0.52, 0.62, 0.62
     side = (width - left - right - gap * (panels - 1)) / panels
@@ -100,14 +100,14 @@ def _canvas(panels: int) -> tuple[Any, list[Any], Any]:
 
 
 def _fill(ax: Any, piece: Slice, triangles: Any, values: FloatArray, levels: FloatArray, colours: Any) -> Any:
-    ax.set_rasterization_zorder(2)  # the map as an image, lines and text above it as vectors
+    ax.set_rasterization_zorder(2)  # the map becomes an image; lines and text above it stay vectors
     inside = np.clip(values, levels[0], levels[-1])
     x, y = piece.points.T
     return ax.tricontourf(x, y, triangles, inside, levels=levels, cmap=colours, antialiased=False, zorder=1)
 
 
 def _frame(ax: Any, view: View, number: int) -> Placer:
-    """Set the window, axes in mm and the title; give the keeper of label places."""
+    """Set the window, the axes in mm and the title; return the label placer of the panel."""
     (x, y), half, plane = view.centres[number], view.half_size, view.slices[number].plane
     ax.set_xlim(x - half, x + half)
     ax.set_ylim(y - half, y + half)
@@ -145,7 +145,7 @@ def _finish(ax: Any, view: View, number: int, placer: Placer, rules: Sequence[st
 
 
 def _names(view: View, piece: Slice, placer: Placer) -> None:
-    """Write the names of the structures that the panel shows, the smallest first."""
+    """Write the names of the structures in the panel, the smallest structure first."""
     colours = style.structure_colours(view.run)
     inside = {
         name: piece.points[piece.triangles[piece.region == tag]].mean(axis=1) for tag, name in view.structures(piece)
@@ -155,14 +155,17 @@ def _names(view: View, piece: Slice, placer: Placer) -> None:
 
 
 def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
-    """Draw the cannulas as meshed, else from their sizes, active tip light, shaft dark; return the outlines."""
+    """Draw the cannulae, active tip light and shaft dark, and return their outlines.
+
+    A cannula is drawn from its mesh region, or from its dimensions where the mesh has none.
+    """
     _draw_rings(ax, view, piece)
     outlines: list[FloatArray] = []
     for cannula in view.cannulas:
         tags = [tag for tag, name in view.names.items() if name in cannula.regions]
         metal = np.isin(piece.region, tags)
         if not np.any(metal) and piece.plane.distance(cannula.tip) > 0.5 * cannula.diameter:
-            continue  # beside the slice
+            continue  # not in this slice
         plane = piece.plane
         origin = plane.coordinates(cannula.tip[None])[0]
         along = np.array([cannula.direction @ plane.across, cannula.direction @ plane.along])
@@ -186,7 +189,7 @@ def draw_metal(ax: Any, view: View, piece: Slice) -> list[FloatArray]:
 
 
 def _draw_rings(ax: Any, view: View, piece: Slice) -> None:
-    """Fill the ring electrodes as meshed."""
+    """Fill the mesh regions of the ring electrodes."""
     from matplotlib.patches import Polygon
 
     for name in view.run.rings():
@@ -222,7 +225,10 @@ def _bar(fig: Any, bar: Any, filled: Any, title: str, ticks: Sequence[float]) ->
 def draw_key(
     fig: Any, view: View, rules: Sequence[str], *, columns: int | None = None, left: float = 0.0, bottom: float = 0.0
 ) -> None:
-    """Explain lines and fills under the panels, in at most `columns` columns; its corner is in figure fractions."""
+    """Draw the legend of lines and fills below the panels.
+
+    columns: largest number of columns. left, bottom: corner of the legend in figure fractions.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

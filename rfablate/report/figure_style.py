@@ -1,4 +1,4 @@
-"""Colours, line styles and the settings of matplotlib that every figure of a report shares."""
+"""Colours, line styles and matplotlib settings of all report figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from rfablate.results.run_reader import RunData
 
-# Two maps with equal steps of CIELAB colour difference, light at rest: they print, and they hold in grey.
+# Two colour maps with equal steps of CIELAB colour difference, from light to dark, so that they work in greyscale.
 TEMPERATURE_MAP = "#fbf9f3 #ffedc9 #fddb9b #fac16e #f7a24b #f4813d #ea5b35 #c43c33 #a52237 #83163a #62153d".split()
 DAMAGE_MAP = "#f6fafa #d2f2ef #a8e3e1 #7ccfd2 #4bb9c5 #0fa3bd #0090b7 #0079a9 #006396 #004f86 #1a3c76".split()
 
@@ -24,7 +24,7 @@ METAL_ACTIVE = "#c9ced6"
 METAL_SHAFT = "#6f7987"
 RING = "#8fc1ea"
 
-# Colour says the role, and the line says it again: solid targets, dashed protected structures, thin anatomy.
+# Colour and line style both show the role: solid targets, dashed protected structures, thin anatomy.
 ROLE_COLOURS = {
     "target": ("#00745c", "#4c9a2a", "#007f8c"),
     "protect": ("#7b2d90", "#b5307a", "#4a3fb0"),
@@ -34,17 +34,17 @@ ROLE_DASHES: Mapping[str, Any] = {"target": "-", "protect": (0, (4, 1.6)), "anat
 ROLE_WIDTHS = {"target": 1.7, "protect": 1.7, "anatomy": 1.0}
 
 WIDTH_IN = 8.8
-"""Width of a full-width figure [in]: type of 8.5 pt is then 13 px on a laptop's page and 6.8 pt on A4."""
+"""Width of a full-width figure [in]: text of 8.5 pt is then 13 px on a laptop screen and 6.8 pt on A4."""
 
 
 def role(run: RunData, name: str) -> str:
-    """Give a structure's role, anatomy where it has none."""
+    """Return the role of a structure; "anatomy" where it has none."""
     found = str(run.table("structures")[name].get("role"))
     return found if found in ROLE_COLOURS else "anatomy"
 
 
 def structure_colours(run: RunData) -> dict[str, str]:
-    """Give each structure its colour, the same in every picture."""
+    """Return the colour of each structure, the same in all pictures."""
     colours, used = {}, dict.fromkeys(ROLE_COLOURS, 0)
     for name in run.table("structures"):
         shades = ROLE_COLOURS[role(run, name)]
@@ -54,28 +54,28 @@ def structure_colours(run: RunData) -> dict[str, str]:
 
 
 def rule_styles(rules: Sequence[str]) -> dict[str, tuple[str, Any]]:
-    """Give each lesion rule its colour and dashes, the same in every figure."""
+    """Return colour and dashes of each lesion rule, the same in all figures."""
     return {
         rule: (RULE_COLOURS[i % len(RULE_COLOURS)], RULE_DASHES[i % len(RULE_DASHES)]) for i, rule in enumerate(rules)
     }
 
 
 def colour_map(name: str, colours: Sequence[str]) -> Any:
-    """Make a matplotlib colour map of evenly spaced colours."""
+    """Return a matplotlib colour map of evenly spaced colours."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list(name, list(colours))
 
 
 def figure(width: float, height: float) -> Any:
-    """Make an empty figure [in] without a window system behind it."""
+    """Return an empty figure of the given size [in]; needs no display."""
     import matplotlib
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update(
         {
             "font.family": "sans-serif",
-            "font.sans-serif": ["DejaVu Sans"],  # for measuring; the page sets its own font
+            "font.sans-serif": ["DejaVu Sans"],  # for text sizes only; the page sets its own font
             "font.size": 8.5,
             "axes.titlesize": 8.5,
             "axes.labelsize": 8.5,
@@ -96,14 +96,14 @@ def figure(width: float, height: float) -> Any:
             "text.color": INK,
             "legend.frameon": False,
             "svg.fonttype": "none",
-            "svg.hashsalt": "rfablate",  # the same run gives the same page
+            "svg.hashsalt": "rfablate",  # reproducible SVG identifiers
         }
     )
     return Figure(figsize=(width, height))
 
 
 def svg(fig: Any, description: str) -> str:
-    """Render a figure as inline SVG that scales with the page; text stays text."""
+    """Return a figure as inline SVG that scales with the page; text is kept as text."""
     buffer = io.StringIO()
     fig.savefig(buffer, format="svg", dpi=220, metadata={"Date": None})
     text = buffer.getvalue()

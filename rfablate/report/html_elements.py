@@ -1,4 +1,4 @@
-"""Small pieces of the page: tables, marks and bars, escaped."""
+"""HTML elements of the page: tables, icons and bars."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ VERDICTS = {
     "missed": "bad",
     "limit exceeded": "bad",
 }
-"""Verdict -> mark; each mark has its own shape, so that colour is never alone."""
+"""Verdict -> icon; each icon has its own shape, so that the meaning does not depend on colour."""
 
 
 def icon(kind: str) -> str:
-    """Give a mark: good (disc and tick), part (triangle), bad (diamond and cross), none (square and dash)."""
+    """Return an icon: good (disc and tick), part (triangle), bad (diamond and cross), none (square and dash)."""
     return f'<svg class="icon {kind}" viewBox="0 0 18 18" aria-hidden="true">{_ICONS[kind]}</svg>'
 
 
 def verdict(text: str) -> str:
-    """Give a verdict as mark and words."""
+    """Return a verdict as icon and text."""
     kind = VERDICTS.get(text, "none")
     return f'<span class="verdict {kind}">{icon(kind)}{escape(text or "no verdict")}</span>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", caption: str = "", texts: int = 1) -> str:
-    """Make a table of ready HTML cells; the first `texts` columns hold words, the rest numbers."""
+    """Return a table of HTML cells; the first `texts` columns contain text, the others numbers."""
 
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(f'<{tag} class="{"t" if i < texts else "n"}">{cell}</{tag}>' for i, cell in enumerate(row))
@@ -46,21 +46,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", ca
 
 
 def pairs(rows: Iterable[tuple[str, str]], caption: str = "") -> str:
-    """Make a two-column table of what and how much."""
+    """Return a two-column table of labels and values."""
     return table((), rows, kind="pairs", caption=caption)
 
 
 def bar(fraction: float, colour: str) -> str:
-    """Make a horizontal bar of a fraction between 0 and 1."""
+    """Return a horizontal bar for a fraction from 0 to 1."""
     width = 100 * min(max(fraction, 0.0), 1.0)
     return f'<span class="bar"><i style="width:{width:.1f}%;background:{colour}"></i></span>'
 
 
 def section(title: str, body: str, kind: str = "") -> str:
-    """Make a section with a heading."""
+    """Return a section with a heading; '' where the body is empty."""
     return f'<section class="{kind}"><h2>{escape(title)}</h2>{body}</section>' if body else ""
 
 
 def note(text: Any) -> str:
-    """Make a line that says why something is not here."""
+    """Return a paragraph that explains why a part is missing."""
     return f'<p class="absent">{escape(str(text))}</p>'

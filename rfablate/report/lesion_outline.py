@@ -1,4 +1,4 @@
-"""The dimension drawing beside the lesion card: the lesion's outline with the cannula, to scale."""
+"""Report figure: dimension drawing of the lesion outline and the cannula, to scale."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from rfablate.results.run_view import View
 from rfablate.results.wording import number
 
 SIZE_IN = (3.6, 3.9)
-"""The drawing [in]."""
+"""Size of the drawing [in]."""
 
 
 def dimension_drawing(view: View) -> str:
-    """Draw the deciding rule's lesion with its dimensions and the others' outlines; empty without one."""
+    """Return the SVG of the lesion of the verdict rule with dimensions and of the other rules' outlines.
+
+    Returns '' where there is no lesion or no cannula.
+    """
     if not view.levels:
         return ""
     rule = next(iter(view.levels))
@@ -66,7 +69,7 @@ def _draw_lesions(ax: Any, view: View, number_: int) -> None:
 
 
 def _window(ax: Any, box: FloatArray) -> None:
-    """Leave room around the lesion for the dimension lines."""
+    """Set the axis limits with space around the lesion for the dimension lines."""
     width, height = box[1] - box[0]
     scale = max(width / (0.50 * SIZE_IN[0]), height / (0.64 * SIZE_IN[1]))
     middle = box.mean(axis=0)
@@ -75,7 +78,7 @@ def _window(ax: Any, box: FloatArray) -> None:
 
 
 def _silhouette(ax: Any, view: View, number_: int) -> None:
-    """Draw what a straight bevelled or conical tip has beside the slice: the active tip from the side, pale."""
+    """Draw the side view of a straight active tip in a pale colour: the slice may cut only part of a bevelled tip."""
     from matplotlib.patches import Rectangle
 
     cannula, plane = view.cannulas[0], view.slices[number_].plane
@@ -93,7 +96,7 @@ def _dimensions(ax: Any, view: View, number_: int, box: FloatArray, card: Mappin
     tip = plane.coordinates(cannula.tip[None])[0]
     end = tip[1] + cannula.span
     (left, low), (right, high) = box
-    unit = (ax.get_xlim()[1] - ax.get_xlim()[0]) / SIZE_IN[0]  # mm per inch of drawing
+    unit = (ax.get_xlim()[1] - ax.get_xlim()[0]) / SIZE_IN[0]  # [mm] per inch of the drawing
     below, outside, beside = low - 0.22 * unit, right + 0.22 * unit, left - 0.22 * unit
     for x in (left, right):
         _extension(ax, (x, (low + high) / 2), (x, below - 0.06 * unit))

@@ -1,4 +1,4 @@
-"""Finding places for names and isotherm values on a map, so that none hides another."""
+"""Placement of names and isotherm values on a map without overlap."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rfablate.report import figure_style as style
 from rfablate.results.field_slices import FloatArray
 
 CHARACTER = 0.56
-"""Mean width of a character, in type sizes."""
+"""Mean width of a character, as a fraction of the font size."""
 SIZE_PT = 8.0
 
 
 class Placer:
-    """Keeper of the label places on one panel: window from x[0] to x[1] and y[0] to y[1] [mm].
+    """Places the labels of one panel, with a window from x[0] to x[1] and y[0] to y[1] [mm].
 
-    `obstacles`: points (n, 2) on the lines a label should not hide.
+    obstacles: points on the lines that a label should not hide [mm], shape (n, 2).
     """
 
     def __init__(self, ax: Any, x: tuple[float, float], y: tuple[float, float]) -> None:
@@ -29,12 +29,12 @@ class Placer:
         self.obstacles = np.zeros((0, 2))
 
     def block(self, lines: Sequence[FloatArray]) -> None:
-        """Take lines as something to keep clear of."""
+        """Add lines that labels should not hide."""
         spacing = 2 * self.mm_per_point
         self.obstacles = np.concatenate([self.obstacles, *(_resampled(line, spacing) for line in lines)])
 
     def isotherm(self, lines: Sequence[FloatArray], text: str) -> None:
-        """Label an isotherm at the point on it that is freest, best down and to the right."""
+        """Label an isotherm at its least occupied point; points to the lower right are preferred."""
         places = np.concatenate([np.zeros((0, 2)), *(_resampled(line, 6 * self.mm_per_point) for line in lines)])
         off = places - [np.mean(self.x), np.mean(self.y)]
         towards = off @ (0.8, -0.6) / np.maximum(np.linalg.norm(off, axis=1), 1e-9)
@@ -42,7 +42,7 @@ class Placer:
         self._write_best(places, 50 * self._overlap(boxes) + 0.5 * self._hidden(boxes) - towards, text, "#3a2430")
 
     def structure(self, inside: FloatArray, name: str, colour: str) -> None:
-        """Write a structure's name near the points `inside` it (n, 2), where it hides least."""
+        """Write the name of a structure near the points `inside` it (n, 2) [mm], where it hides least."""
         low, high = np.array([self.x[0], self.y[0]]), np.array([self.x[1], self.y[1]])
         seen = inside[np.all((inside > low) & (inside < high), axis=1)]
         if not len(seen):
@@ -56,16 +56,16 @@ class Placer:
             for i in (0, 1)
         ]
         far = np.hypot(*beside).min(axis=1) / self.mm_per_point
-        price = np.maximum(0.0, far - 7.0) ** 2 / 20.0 + 2.0 * self._crowding(places)
-        self._write_best(places, price + 50 * self._overlap(boxes) + 0.6 * self._hidden(boxes), name, colour)
+        penalty = np.maximum(0.0, far - 7.0) ** 2 / 20.0 + 2.0 * self._closeness_to_centre(places)
+        self._write_best(places, penalty + 50 * self._overlap(boxes) + 0.6 * self._hidden(boxes), name, colour)
 
     def _boxes(self, places: FloatArray, text: str) -> FloatArray:
-        """Give the boxes of labels centred at `places`: left, bottom, right, top [mm], shape (n, 4)."""
+        """Return the boxes of labels centred at `places`: left, bottom, right, top [mm], shape (n, 4)."""
         half = self.mm_per_point * np.array([CHARACTER * SIZE_PT * len(text) / 2 + 2, 0.65 * SIZE_PT])
         return np.hstack([places - half, places + half])
 
     def _overlap(self, boxes: FloatArray) -> FloatArray:
-        """Share of each box that labels already written take."""
+        """Return the fraction of each box that existing labels cover, shape (n,)."""
         area = np.zeros(len(boxes))
         for other in self.taken:
             sides = np.minimum(boxes[:, 2:], other[2:]) - np.maximum(boxes[:, :2], other[:2])
@@ -73,34 +73,34 @@ class Placer:
         return np.asarray(area / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
 
     def _hidden(self, boxes: FloatArray) -> FloatArray:
-        """Count the points of lines that each box would hide."""
+        """Return the number of obstacle points that each box would hide, shape (n,)."""
         x, y = self.obstacles.T
         left, bottom, right, top = (side[:, None] for side in boxes.T)
         return np.asarray(((x > left) & (x < right) & (y > bottom) & (y < top)).sum(axis=1), dtype=np.float64)
 
-    def _crowding(self, places: FloatArray) -> FloatArray:
-        """How near the window's centre, where the lesion is, a label stands: 0 to 1."""
+    def _closeness_to_centre(self, places: FloatArray) -> FloatArray:
+        """Return how close labels are to the centre of the window, where the lesion is: 0 (far) to 1."""
         off = np.linalg.norm(places - [np.mean(self.x), np.mean(self.y)], axis=1)
         return np.asarray(np.maximum(0.0, 1 - off / (0.5 * (self.x[1] - self.x[0]))))
 
-    def _write_best(self, places: FloatArray, price: FloatArray, text: str, colour: str) -> None:
-        """Write a label at the cheapest of the places where it stays in the window."""
+    def _write_best(self, places: FloatArray, penalty: FloatArray, text: str, colour: str) -> None:
+        """Write a label at the place of lowest penalty inside the window; write none where no place fits."""
         boxes, margin = self._boxes(places, text), 2 * self.mm_per_point
         low, high = np.array([self.x[0], self.y[0]]) + margin, np.array([self.x[1], self.y[1]]) - margin
         fits = np.all((boxes[:, :2] > low) & (boxes[:, 2:] < high), axis=1)
         if not fits.any():
             return
-        best = int(np.argmin(np.where(fits, price, np.inf)))
+        best = int(np.argmin(np.where(fits, penalty, np.inf)))
         self.taken.append(boxes[best])
         x, y = places[best]
         self.ax.text(
             x, y, text, color=colour, fontsize=SIZE_PT, ha="center", va="center_baseline", zorder=8,
-            gid=f"halo{len(self.taken)}",  # the page gives these a white rim
+            gid=f"halo{len(self.taken)}",  # the style sheet of the page draws a white outline around these labels
         )  # fmt: skip
 
 
 def _resampled(line: FloatArray, spacing: float) -> FloatArray:
-    """Give points along a polyline, `spacing` apart."""
+    """Return points along a polyline at the distance `spacing` [mm]."""
     run = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.arange(0.0, run[-1] + spacing, spacing)
     return np.column_stack([np.interp(at, run, line[:, 0]), np.interp(at, run, line[:, 1])])

@@ -1,4 +1,4 @@
-"""A replayed treatment on the page: the misfit between the model and the device's log."""
+"""Report section of a replayed treatment: misfit between the model and the device log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rfablate.results.wording import short
 
 
 def misfit(run: RunData) -> str:
-    """Make the table of modelled less measured, one row a column that did not drive; empty for no replay."""
+    """Return the table of modelled minus measured values, one row for each column that did not drive the model.
+
+    Returns '' for a run without replay.
+    """
     replay = run.table("replay")
     if not replay:
         return ""
@@ -21,5 +24,5 @@ def misfit(run: RunData) -> str:
         unit = {"degC": "K", "ohm": "Ω"}.get(unit, unit)
         at = f"{short(found['largest'])} {unit} at {short(found['largest_at_s'])} s"
         rows.append([escape(name), f"{short(found['rms'])} {unit}", at])
-    caption = f"Modelled less measured; the log's {replay['driven_by']} drove"
+    caption = f"Modelled minus measured values; the model is driven by the logged {replay['driven_by']}"
     return table(("", "RMS", "largest"), rows, caption=escape(caption))

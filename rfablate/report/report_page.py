@@ -1,4 +1,4 @@
-"""The report of a run: one page that holds everything it shows and opens without a network."""
+"""The report of a run: a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ STATUS = {"completed": "good", "stopped": "part", "failed": "bad"}
 
 
 def write_report(directory: Path) -> Path:
-    """Write `report.html` of a run directory and return its path. Root only.
+    """Write `report.html` of a run directory atomically and return its path. Root only.
 
-    Reads summary.json, history.csv, case.toml and fields.vtkhdf; what is missing is said on the page. It is
-    written beside its final name and renamed.
+    Reads summary.json, history.csv, case.toml and fields.vtkhdf; the page names the files that are missing.
     """
     directory = Path(directory)
     run = load_run(directory)
     scene = SceneJob(directory) if (directory / FIELDS).exists() else None
-    view, trouble = _view(run)
-    text = _page(run, view, trouble, scene)
+    view, problem = _view(run)
+    text = _page(run, view, problem, scene)
     target = directory / "report.html"
     part = target.with_name(target.name + ".part")
     part.write_text(text, encoding="utf-8")
@@ -47,25 +46,25 @@ def write_report(directory: Path) -> Path:
 
 def _view(run: RunData) -> tuple[View | None, str]:
     if not (run.directory / FIELDS).exists():
-        return None, f"There is no {FIELDS}: the slices and the 3-D picture are left out."
+        return None, f"{FIELDS} is missing: slices and 3-D picture are not available."
     try:
         return load_view(run), ""
-    except Exception as error:  # a page without slices is worth more than none
+    except Exception as error:  # a page without slices is better than no page
         return None, f"{FIELDS} cannot be shown: {error}."
 
 
-def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None) -> str:
+def _page(run: RunData, view: View | None, problem: str, scene: SceneJob | None) -> str:
     title = str(run.summary.get("title") or run.case.get("title") or run.directory.name)
-    picture = [_slices(view) if view else note(trouble), _histories(run)]
-    third = scene.collect() if scene else Picture(reason=trouble.rstrip("."))
+    picture = [_slices(view) if view else note(problem), _histories(run)]
+    scene_picture = scene.collect() if scene else Picture(reason=problem.rstrip("."))
     body = [
         _header(run, title),
         _warnings(run),
         section("Lesion", _lesion(run, view), "lesion"),
-        section("What this treatment adds", _attempt(added, run)),
+        section("Effect of this treatment", _attempt(added, run)),
         section("Targets and protected structures", _attempt(tables.verdicts, run)),
         section("Temperature and damage on slices through the applicator", picture[0], "slices"),
-        section("Lesion and structures in three dimensions", _scene(run, third) if scene else "", "three"),
+        section("Lesion and structures in three dimensions", _scene(run, scene_picture) if scene else "", "three"),
         section("Over time", picture[1]),
         section(
             "Energy and generator",
@@ -86,15 +85,15 @@ def _page(run: RunData, view: View | None, trouble: str, scene: SceneJob | None)
 
 
 def _attempt(make: Callable[[RunData], str], run: RunData) -> str:
-    """Make a section; a fault in it is said in its place and does not take the page with it."""
+    """Return a section of the page, or a note with the error where it cannot be made."""
     try:
         return make(run)
     except Exception as error:
-        return note(f"This part could not be made: {type(error).__name__}: {error}")
+        return note(f"This part could not be created: {type(error).__name__}: {error}")
 
 
 def _header(run: RunData, title: str) -> str:
-    status = str(run.summary.get("status") or "did not end")
+    status = str(run.summary.get("status") or "not ended")
     kind = STATUS.get(status, "bad")
     facts = [
         _generator(run),
@@ -104,20 +103,20 @@ def _header(run: RunData, title: str) -> str:
         str(run.table("provenance").get("started", ""))[:10],
     ]
     reason = str(run.summary.get("reason") or "")
-    said = f'<p class="reason {kind}">{icon(kind)}{escape(reason)}</p>' if reason and kind != "good" else ""
+    reason_line = f'<p class="reason {kind}">{icon(kind)}{escape(reason)}</p>' if reason and kind != "good" else ""
     sentence = _attempt(answer, run)
     return (
-        f'<header><p class="kicker">rfablate · report of a run</p><h1>{_unbroken(escape(title))}</h1>'
+        f'<header><p class="kicker">rfablate · run report</p><h1>{_unbroken(escape(title))}</h1>'
         f'<p class="facts"><span class="status {kind}">{icon(kind)}{escape(status)}</span>'
         + "".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
-        + f"</p>{said}"
+        + f"</p>{reason_line}"
         + (f'<p class="answer">{_unbroken(escape(sentence))}</p>' if sentence else "")
         + "</header>"
     )
 
 
 def _unbroken(text: str) -> str:
-    """Keep numbers and their units on one line."""
+    """Return the text with non-breaking spaces between numbers and units."""
     return re.sub(r"(?<=\d) (?=(?:mm|°C|degC|%|s|min|W|V|G|mA|A)\b|%)", "\u00a0", text)
 
 
@@ -149,11 +148,11 @@ def _warnings(run: RunData) -> str:
 def _lesion(run: RunData, view: View | None) -> str:
     card = _attempt(tables.lesion_card, run)
     if not card:
-        return note("The run gives no lesion.")
+        return note("The run has no lesion.")
     drawing = _figure(dimension_drawing, view) if view else ""
     if not drawing:
         return card
-    caption = "To scale, in the slice where the lesion is widest. Shaded: the lesion that decides."
+    caption = "To scale, in the slice where the lesion is widest. Shaded: lesion of the verdict rule."
     return (
         f'<div class="beside"><div>{card}</div>'
         f'<figure class="drawing">{drawing}<figcaption>{caption}</figcaption></figure></div>'
@@ -174,15 +173,18 @@ def _slices(view: View) -> str:
         "with isotherms in °C and the final outline of the lesion."
     )
     dead = (
-        f"<b>Dead tissue</b> at {duration(view.end_s)}, 1 − exp(−Ω) after Arrhenius, with the outline of "
-        "every rule; the white line is 99 %."
+        f"<b>Dead tissue</b> at {duration(view.end_s)}, Arrhenius 1 − exp(−Ω), with the lesion outline of "
+        "each rule; white line: 99 %."
     )
     shown = {name for piece in view.slices for tag, name in view.names.items() if (piece.region == tag).any()}
     missed = [name for name in view.run.table("structures") if name not in shown]
-    rest = f"<p class='small'>Not cut by these slices: {escape(', '.join(missed))}.</p>" if missed else ""
+    rest = f"<p class='small'>Not in these slices: {escape(', '.join(missed))}.</p>" if missed else ""
     kind = "pair" if len(view.slices) == 1 else "stack"
     if view.shapes:
-        rest += "<p class='small'>Outlines as the case places the structures; the mesh follows them by cells.</p>"
+        rest += (
+            "<p class='small'>Outlines show the exact shapes of the structures; the mesh approximates them by whole "
+            "cells.</p>"
+        )
     return (
         f'<div class="{kind}">'
         f"<figure>{_figure(temperature_figure, view)}<figcaption>{heat}</figcaption></figure>"
@@ -209,7 +211,7 @@ def _scene(run: RunData, picture: Picture) -> str:
         '<figure class="scene"><div class="stage">'
         f'<img alt="Lesion, structures and cannula in three dimensions" src="{picture.url}">{scale}</div>'
         f'<figcaption><ul class="key">{items}</ul>'
-        "<p>Seen from the side without perspective; structures are cut off at the picture's box.</p>"
+        "<p>Oblique side view without perspective; structures are clipped at the edge of the picture.</p>"
         "</figcaption></figure>"
     )
 
@@ -219,7 +221,7 @@ def _histories(run: RunData) -> str:
         figure = history_figure(run)
     except Exception as error:
         return note(f"The curves could not be drawn: {type(error).__name__}: {error}")
-    return f"<figure>{figure}</figure>" if figure else note("The history holds no curves.")
+    return f"<figure>{figure}</figure>" if figure else note("The history has no curves.")
 
 
 def _columns(*parts: str) -> str:
@@ -231,5 +233,5 @@ def _case(run: RunData) -> str:
     case = ""
     if run.case_text:
         text = f"<pre>{escape(run.case_text)}</pre>"
-        case = f"<details><summary>case.toml, as it was run</summary>{text}</details>"
+        case = f"<details><summary>case.toml of this run</summary>{text}</details>"
     return tables.provenance(run) + case

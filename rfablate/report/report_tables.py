@@ -1,4 +1,4 @@
-"""The sections of the page that are words and numbers."""
+"""Tables of the report page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rfablate.results.wording import duration, is_number, limit_degC, number, pe
 
 METRICS = (*LESION, JOINING[1])
 ENERGY = (
-    ("metabolic_J", "metabolic heat in", "#c9a227"),
-    ("stored_J", "stored as heat", "#c43c33"),
-    ("perfused_J", "carried off by blood", "#0079a9"),
+    ("metabolic_J", "metabolic heat", "#c9a227"),
+    ("stored_J", "stored heat", "#c43c33"),
+    ("perfused_J", "removed by blood perfusion", "#0079a9"),
     ("boundary_J", "through the boundary", "#5d6878"),
     ("latent_J", "latent heat", "#6b4e9b"),
 )
 RESIDUAL_LIMIT = 1.0
-"""Energy residual above which the page warns [%]."""
+"""Energy residual above which the page shows a warning [%]."""
 NUMERICS = (
     ("nodes", "nodes"),
     ("cells", "cells"),
@@ -37,7 +37,7 @@ NUMERICS = (
 STAGES = (
     "mesh", "setup", "assemble", "potential", "heat", "damage", "judge", "measure", "structures", "write", "error bar",
 )  # fmt: skip
-"""Stages of a run in the order they happen."""
+"""Stages of a run in chronological order."""
 TISSUE = (
     ("density_kg_per_m3", "density<br>kg/m³"),
     ("heat_capacity_J_per_kgK", "heat capacity<br>J/(kg&nbsp;K)"),
@@ -50,7 +50,7 @@ TISSUE = (
 
 
 def lesion_card(run: RunData) -> str:
-    """Make the lesion card: metrics down, rules across, with error bars where there are any."""
+    """Return the lesion table: one row for each quantity, one column for each rule, with error bars."""
     rules, lesions = run.rules(), run.table("lesion")
     if not lesions:
         return ""
@@ -72,14 +72,14 @@ def lesion_card(run: RunData) -> str:
         rows.append(row)
     styles = style.rule_styles(rules)
     head = ["", *(f'<b style="color:{styles[rule][0]}">{escape(rule_label(rule))}</b>' for rule in rules)]
-    deciding = f"The verdicts on structures follow the {escape(rule_label(rules[0]))}."
-    said = TERMS["error bar"] if errors else "No numerical error bars were asked for."
+    verdict_rule = f"The verdicts on structures use the {escape(rule_label(rules[0]))}."
+    bars = TERMS["error bar"] if errors else "Numerical error bars were not requested."
     used = [each for each in METRICS if any(each.key in (lesions[rule] or {}) for rule in rules)]
-    return table(head, rows, kind="card") + f'<p class="small">{deciding} {said}</p>' + definitions(used)
+    return table(head, rows, kind="card") + f'<p class="small">{verdict_rule} {bars}</p>' + definitions(used)
 
 
 def verdicts(run: RunData) -> str:
-    """Make the table of structures: targets, then protected structures, then anatomy."""
+    """Return the table of structures: targets, then protected structures, then anatomy."""
     structures = run.table("structures")
     if not structures:
         return ""
@@ -92,7 +92,7 @@ def verdicts(run: RunData) -> str:
         "structure",
         "role",
         "covered fraction",
-        "hottest",
+        "maximum temperature",
         "limit",
         "distance to the limit isotherm",
         "margin",
@@ -108,34 +108,34 @@ def verdicts(run: RunData) -> str:
 
 
 def definitions(quantities: Iterable[Quantity]) -> str:
-    """Make a folded list of what quantities mean."""
+    """Return a collapsible list with the definitions of quantities."""
     items = "".join(f"<dt>{escape(each.label)}</dt><dd>{escape(each.definition)}</dd>" for each in quantities)
-    return f'<details class="small"><summary>What these numbers mean</summary><dl>{items}</dl></details>'
+    return f'<details class="small"><summary>Definitions of these quantities</summary><dl>{items}</dl></details>'
 
 
 def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float) -> list[str]:
     role, limit = s.get("role", "anatomy"), limit_degC(s)
     covered = s.get("covered_fraction")
-    share = f"{percent(covered)} {bar(float(covered), colour)}" if is_number(covered) else "–"
+    coverage = f"{percent(covered)} {bar(float(covered), colour)}" if is_number(covered) else "–"
     if role == "target" and required < 1:
-        share += f'<span class="need">{percent(required)} required</span>'
-    along = "–"
+        coverage += f'<span class="need">{percent(required)} required</span>'
+    coagulated = "–"
     if is_number(s.get("coagulated_length_mm")):
-        along = f"{number(s['coagulated_length_mm'])} of {number(s.get('length_mm'))} mm"
-    what = ", ".join(str(s[key]).replace("_", " ") for key in ("kind", "tissue") if s.get(key))
+        coagulated = f"{number(s['coagulated_length_mm'])} of {number(s.get('length_mm'))} mm"
+    description = ", ".join(str(s[key]).replace("_", " ") for key in ("kind", "tissue") if s.get(key))
     judged = role in ("target", "protect")
     return [
         verdict(str(s.get("verdict") or "")) if judged else "",
         f'<span class="name"><i class="swatch" style="background:{colour}"></i><b>{escape(name)}</b></span>'
-        f'<span class="what">{escape(what)}</span>',
+        f'<span class="what">{escape(description)}</span>',
         {"protect": "protected"}.get(role, escape(str(role))),
-        share,
+        coverage,
         _with_unit(s.get("max_degC"), "°C"),
         f"{limit:g} °C" if limit is not None else "–",
         _with_unit(s.get("limit_margin_mm"), "mm", 2) if role == "protect" else "–",
         _with_unit(s.get("min_margin_mm"), "mm", 2) if judged else "–",
         duration(s.get("time_to_cover_s")) if role == "target" else "–",
-        along,
+        coagulated,
     ]
 
 
@@ -144,36 +144,36 @@ def _with_unit(value: Any, unit: str, digits: int = 1) -> str:
 
 
 def energy(run: RunData) -> str:
-    """Make the energy balance: what the generator put in and where it went."""
-    ledger = run.table("energy")
-    joule = ledger.get("joule_J")
-    if not ledger:
+    """Return the table of the energy balance, with a warning where the residual is too large."""
+    balance = run.table("energy")
+    joule = balance.get("joule_J")
+    if not balance:
         return ""
-    total = max([abs(float(v)) for k, v in ledger.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
+    total = max([abs(float(v)) for k, v in balance.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
     rows = [
         [
-            "<b>Joule heat in</b>",
+            "<b>delivered (Joule heat)</b>",
             bar((abs(joule) if is_number(joule) else 0.0) / total, "#e8873a"),
             _with_unit(joule, "J"),
             "100 %",
         ]
     ]
     for key, label, colour in ENERGY:
-        value = ledger.get(key)
+        value = balance.get(key)
         if is_number(value) and (value or key not in ("latent_J", "metabolic_J")):
             rows.append([label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)])
-    off = ledger.get("residual_percent")
-    bad = is_number(off) and abs(off) > RESIDUAL_LIMIT
-    mark = icon("part") if bad else ""
-    percent_off = f"{number(off, 2)} %" if is_number(off) else "–"
-    rows.append([f"{mark}unaccounted for", "", _with_unit(ledger.get("residual_J"), "J", 2), percent_off])
-    said = ""
-    if bad:
-        said = (
-            f'<p class="warn">{icon("part")}The balance misses more than {RESIDUAL_LIMIT:g} % of the heat: '
-            "refine the mesh or the steps before trusting these figures.</p>"
+    residual = balance.get("residual_percent")
+    too_large = is_number(residual) and abs(residual) > RESIDUAL_LIMIT
+    mark = icon("part") if too_large else ""
+    percentage = f"{number(residual, 2)} %" if is_number(residual) else "–"
+    rows.append([f"{mark}residual", "", _with_unit(balance.get("residual_J"), "J", 2), percentage])
+    warning = ""
+    if too_large:
+        warning = (
+            f'<p class="warn">{icon("part")}The residual of the energy balance is above {RESIDUAL_LIMIT:g} %: '
+            "the results are not reliable; refine the mesh or the time steps.</p>"
         )
-    return said + table((), rows, kind="energy", caption="Energy balance", texts=2)
+    return warning + table((), rows, kind="energy", caption="Energy balance", texts=2)
 
 
 def _share(part: Any, whole: Any) -> str:
@@ -181,7 +181,7 @@ def _share(part: Any, whole: Any) -> str:
 
 
 def electric(run: RunData) -> str:
-    """Make the table of the generator at the end of heating."""
+    """Return the table of the generator output at the end of heating."""
     e = run.table("electric")
     rows = [
         (label, _with_unit(e.get(key), unit, digits))
@@ -199,18 +199,18 @@ def electric(run: RunData) -> str:
 
 
 def numerics(run: RunData) -> str:
-    """Make the table of the mesh and the solves."""
+    """Return the table of the mesh, the steps and the iterations."""
     found = run.table("numerics")
     rows = [
         (label, short(found[key]) if is_number(found[key]) else escape(str(found[key])))
         for key, label in NUMERICS
         if found.get(key) is not None
     ]
-    return pairs(rows, "Mesh and solves") if rows else ""
+    return pairs(rows, "Mesh and solver") if rows else ""
 
 
 def timing(run: RunData) -> str:
-    """Make the table of where the time went."""
+    """Return the table of the wall time by stage."""
     times = {key: value for key, value in run.table("timing_s").items() if is_number(value)}
     total = times.pop("total", None) or sum(times.values())
     if not times or not total:
@@ -219,17 +219,17 @@ def timing(run: RunData) -> str:
     stages = sorted(times, key=lambda stage: order.get(stage, len(order)))
     rows = [[escape(stage), bar(times[stage] / total, "#8fa3bb"), duration(times[stage])] for stage in stages]
     rows.append(["<b>total</b>", "", f"<b>{duration(total)}</b>"])
-    return table((), rows, kind="energy", caption="Where the time went", texts=2)
+    return table((), rows, kind="energy", caption="Wall time by stage", texts=2)
 
 
 def tissues(run: RunData) -> str:
-    """Make the table of tissue values with their sources."""
+    """Return the table of tissue values with their sources."""
     found = run.table("tissues")
     if not found:
         return ""
     rows = []
     for name, values in found.items():
-        mark = "" if values.get("checked") else '<span class="unchecked">not re-checked</span>'
+        mark = "" if values.get("checked") else '<span class="unchecked">not verified</span>'
         source = escape(str(values.get("source") or "no source given"))
         rows.append(
             [
@@ -238,9 +238,9 @@ def tissues(run: RunData) -> str:
                 *(_tissue_value(values.get(key)) for key, _ in TISSUE),
             ]
         )
-    said = "Values at 37 °C. “Not re-checked”: taken from the named source and not compared with it again."
+    text = "Values at 37 °C. “Not verified”: not every value was checked against the named source."
     head = ("tissue", "source", *(label for _, label in TISSUE))
-    return table(head, rows, kind="tissues", texts=2) + f'<p class="small">{said}</p>'
+    return table(head, rows, kind="tissues", texts=2) + f'<p class="small">{text}</p>'
 
 
 def _tissue_value(value: Any) -> str:
@@ -250,17 +250,17 @@ def _tissue_value(value: Any) -> str:
 
 
 def provenance(run: RunData) -> str:
-    """Make the table of versions and hashes."""
+    """Return the table of the provenance: versions, hashes, resumptions."""
     rows = [
-        (escape(key.replace("_", " ")), f"<code>{escape(_in_words(value))}</code>")
+        (escape(key.replace("_", " ")), f"<code>{escape(_as_text(value))}</code>")
         for key, value in run.table("provenance").items()
         if value != []
     ]
     return f'<div class="two">{pairs(rows)}</div>' if rows else ""
 
 
-def _in_words(value: Any) -> str:
-    """Return a value of the provenance as text; the list of resumptions with each one's when, where from and ranks."""
+def _as_text(value: Any) -> str:
+    """Return a provenance value as text; the list of resumptions becomes one clause for each."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if not isinstance(value, list):

@@ -1,8 +1,8 @@
-"""The 3-D picture: lesion, structures and cannula, drawn by PyVista in a process of its own.
+"""The 3-D picture of lesion, structures and cannula, rendered by PyVista in a separate process.
 
-Drawing without a window system can end a process outright where a machine lacks the libraries; a run must not
-die of its report, so this runs as `python -m rfablate.report.scene_3d RUN_DIRECTORY PICTURE.png` and answers in
-JSON.
+Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
+The picture is therefore made by `python -m rfablate.report.scene_3d RUN_DIRECTORY PICTURE.png`, which prints a JSON
+object with the width of the picture and the structures in it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ import numpy as np
 from rfablate.results.field_slices import FloatArray, isolines, outline
 
 PIXELS = (1524, 1066)
-"""Twice what a page shows, which smooths edges: multisampling and peeling of layers exclude each other."""
+"""Size of the picture, twice that on the page, for smooth edges: multisampling does not work with depth peeling."""
 BOX_POINTS = 56
-"""Points an edge of the grid that surfaces of placed structures are drawn from [1]."""
+"""Points along each edge of the grid for the surfaces of exact shapes [1]."""
 LESION = "#e8873a"
 """Colour of the lesion."""
 LIMIT_S = 60.0
-"""Longest time the picture may take [s]."""
+"""Time limit of the rendering process [s]."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished picture as a data URL, its width in mm, and what is in it; or the reason there is none."""
+    """A picture as a data URL, its width [mm] and the structures shown; or the reason why there is no picture."""
 
     url: str = ""
     width_mm: float = 0.0
@@ -43,12 +43,12 @@ class Picture:
 
     @property
     def scale_mm(self) -> int:
-        """Length of a scale bar that suits the picture."""
+        """Length of a suitable scale bar [mm]."""
         return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
 
 
 class SceneJob:
-    """A picture in the making; start it early, collect it when the rest is done."""
+    """A process that renders the picture. Start it early and collect the picture after the other work."""
 
     def __init__(self, directory: Path) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rfablate-scene-")
@@ -65,29 +65,29 @@ class SceneJob:
         )
 
     def collect(self) -> Picture:
-        """Wait for the picture, at most `LIMIT_S`."""
+        """Return the picture; waits at most `LIMIT_S` seconds."""
         try:
             out, err = self._process.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
-            return Picture(reason=f"drawing took longer than {LIMIT_S:g} s")
+            return Picture(reason=f"rendering took longer than {LIMIT_S:g} s")
         try:
             if self._process.returncode != 0:
                 lines = [line for line in err.strip().splitlines() if line.strip()]
                 cause = lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
-                return Picture(reason=f"drawing without a screen failed ({cause})")
+                return Picture(reason=f"off-screen rendering failed ({cause})")
             facts = json.loads(out.strip().splitlines()[-1])
             data = b64encode(self._target.read_bytes()).decode("ascii")
             return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
         except (OSError, ValueError, KeyError, IndexError) as error:
-            return Picture(reason=f"the drawing could not be read back ({error})")
+            return Picture(reason=f"the picture could not be read ({error})")
         finally:
             self._folder.cleanup()
 
 
 def draw(directory: Path, target: Path) -> dict[str, Any]:
-    """Draw the scene of a run directory into a PNG; return its width [mm] and the structures in it."""
+    """Render the scene of a run directory to a PNG file; return its width [mm] and the names of the structures."""
     import pyvista as pv
 
     from rfablate.report import figure_style as style
@@ -123,7 +123,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
             role = run.table("structures")[name].get("role")
             opacity = 0.45 if role in ("target", "protect") else 0.16
             if role not in ("target", "protect") and np.sort(np.ptp(surface.points, axis=0))[1] > 2 * size:
-                opacity = 0.07  # a half space or a slab would veil the rest
+                opacity = 0.07  # a half space or a slab would hide the rest
             _add(plotter, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
@@ -132,11 +132,11 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
         _add_cannula(plotter, cannula, 2.2 * size)
         if cannula.name in run.rings():
             _add_ring(plotter, cannula, *run.rings()[cannula.name])
-    return {"width_mm": _shoot(plotter, cannulas, middle, size, target), "shown": shown}
+    return {"width_mm": _write_picture(plotter, cannulas, middle, size, target), "shown": shown}
 
 
 def _grid(fields: Any, level: Any) -> Any:
-    """Make the mesh near the lesion with its regions and the level of the deciding rule."""
+    """Return the mesh as a PyVista grid with its regions and the level of the verdict rule."""
     import pyvista as pv
 
     kind = pv.CellType.TETRA if fields.cells.shape[1] == 4 else pv.CellType.TRIANGLE
@@ -148,7 +148,7 @@ def _grid(fields: Any, level: Any) -> Any:
 
 
 def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
-    """Give the middle of the picture and half its height [mm]."""
+    """Return the centre of the picture and half its height [mm]."""
     first = cannulas[0] if cannulas else None
     middle = first.tip + 0.5 * first.span * first.direction if first else np.zeros(3)
     size = 1.6 * first.active_tip if first else 8.0
@@ -159,7 +159,7 @@ def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
 
 
 def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
-    """Give the surface of a region, cut to a box around the picture's middle."""
+    """Return the surface of a region, clipped to a box around the centre of the picture."""
     region = mesh.cell_data["region"]
     if flat:
         cells = mesh.cells_dict[5]
@@ -171,13 +171,13 @@ def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
 
 
 def _turned_level(tissue: Any) -> Any:
-    """Give the surface that the lesion's outline in the half plane sweeps around the axis."""
+    """Return the surface of revolution of the lesion outline in the half plane."""
     cells, level = tissue.cells_dict[5], np.asarray(tissue.point_data["level"])
     return _turned(isolines(tissue.points[:, [0, 2]], cells, level, 0.0))
 
 
 def _placed_surface(shapes: Any, name: str, middle: Any, half: float) -> Any:
-    """Give the surface of a structure as the case places it, within a box around the picture's middle."""
+    """Return the surface of the exact shape of a structure, within a box around the centre of the picture."""
     import pyvista as pv
 
     from rfablate.case.geometry.shapes import bounding_box
@@ -195,7 +195,7 @@ def _placed_surface(shapes: Any, name: str, middle: Any, half: float) -> Any:
 
 
 def _turned(lines: Sequence[FloatArray]) -> Any:
-    """Turn polylines (r, z) in the half plane once around the z axis."""
+    """Return the surface of revolution of polylines (r, z) about the z axis."""
     import pyvista as pv
 
     surface = pv.PolyData()
@@ -254,7 +254,7 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
 
 
 def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
-    """Add a ring electrode: a sleeve, a little wider than the shaft, so that it hides that."""
+    """Add a ring electrode: a sleeve that is slightly wider than the shaft, so that it is visible."""
     import pyvista as pv
 
     from rfablate.report import figure_style as style
@@ -266,8 +266,8 @@ def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
     plotter.add_mesh(sleeve, color=style.RING, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
 
 
-def _shoot(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
-    """Look from the side and a little along the shaft, without perspective; return the width [mm]."""
+def _write_picture(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
+    """Write the picture in an oblique side view without perspective; return its width [mm]."""
     up = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
     side = np.eye(3)[int(np.argmin(np.abs(up)))]
     side = side - (side @ up) * up

@@ -1,4 +1,4 @@
-"""A run as one picture for slides and pages: the 3-D view beside the temperature on a slice, with their keys."""
+"""Summary picture of a run: the 3-D view beside the temperature on a slice, with legends."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIZE_IN = (10.4, 4.95)
 DPI = 100
 TITLE_CHARACTERS = 110
 SCENE_IN, SLICE_IN = (0.12, 0.9, 4.9, 3.43), (5.75, 0.9, 3.43, 3.43)
-"""Left, bottom, width and height of the two pictures [in]."""
+"""Left, bottom, width and height of the two panels [in]."""
 
 
 def write_plate(directory: Path, target: Path) -> Path:
-    """Write the picture of a run directory into the PNG `target` and return its path. Root only.
+    """Write the summary picture of a run directory to the PNG file `target` and return its path. Root only.
 
     Raises:
-        ValueError, OSError: the fields of the run, or `target`, cannot serve.
+        ValueError, OSError: the fields file cannot be read, or `target` cannot be written.
     """
     run = load_run(directory)
     scene = SceneJob(directory)
@@ -42,19 +42,19 @@ def write_plate(directory: Path, target: Path) -> Path:
              fontsize=11, va="top")  # fmt: skip
     _scene(fig, run, view, picture)
     _slice(fig, view)
-    _rims(fig)
+    _outline_labels(fig)
     fig.savefig(target, dpi=DPI, facecolor="white")
     return target
 
 
 def _axes(fig: Any, box: tuple[float, float, float, float]) -> Any:
-    """Give axes in the box: left, bottom, width, height [in]."""
+    """Return axes at a box of left, bottom, width, height [in]."""
     left, bottom, width, height = box
     return fig.add_axes((left / SIZE_IN[0], bottom / SIZE_IN[1], width / SIZE_IN[0], height / SIZE_IN[1]))
 
 
 def _scene(fig: Any, run: RunData, view: View, picture: Picture) -> None:
-    """Draw the 3-D picture with a scale bar, and what its colours mean below it."""
+    """Draw the 3-D picture with a scale bar and a colour legend below it."""
     from matplotlib.image import imread
     from matplotlib.patches import Patch
 
@@ -87,8 +87,8 @@ def _scene(fig: Any, run: RunData, view: View, picture: Picture) -> None:
 
 
 def _slice(fig: Any, view: View) -> None:
-    """Draw the temperature on the slice that tells most."""
-    number = _telling(view)
+    """Draw the temperature on the most informative slice."""
+    number = _best_slice(view)
     ax = _axes(fig, SLICE_IN)
     filled = heat_panel(ax, view, number)
     title = view.slices[number].plane.title
@@ -99,10 +99,10 @@ def _slice(fig: Any, view: View) -> None:
     draw_key(fig, view, list(view.levels)[:1], columns=3, left=(left - 0.5) / SIZE_IN[0], bottom=0.04 / SIZE_IN[1])
 
 
-def _telling(view: View) -> int:
-    """Choose the slice that cuts most applicators, then most targets and protected structures, then most anatomy."""
+def _best_slice(view: View) -> int:
+    """Return the number of the slice with the most applicators, then targets and protected structures, then anatomy."""
 
-    def told(number: int) -> tuple[int, int, int, float]:
+    def content(number: int) -> tuple[int, int, int, float]:
         piece = view.windowed(number)
         roles = [style.role(view.run, name) for _, name in view.structures(piece)]
         lines = [line for rule in list(view.levels)[:1] for line in view.lesion(piece, rule)]
@@ -110,11 +110,11 @@ def _telling(view: View) -> int:
         inside = sum(piece.plane.distance(cannula.tip) < 0.5 * cannula.diameter for cannula in view.cannulas)
         return inside, sum(role != "anatomy" for role in roles), len(roles), width
 
-    return max(range(len(view.slices)), key=told)
+    return max(range(len(view.slices)), key=content)
 
 
-def _rims(fig: Any) -> None:
-    """Give labels on a map the white rim that a page gives them."""
+def _outline_labels(fig: Any) -> None:
+    """Draw a white outline around the map labels, as the style sheet of the page does."""
     from matplotlib.patheffects import withStroke
 
     for text in fig.findobj(lambda artist: str(artist.get_gid() or "").startswith("halo")):

@@ -1,4 +1,4 @@
-"""Curves over time: temperatures, generator, lesion growth and structures, as small multiples."""
+"""Report figure: curves over time of temperatures, generator output, lesion size and structures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rfablate.results.wording import limit_degC, rule_short
 
 COLUMNS = 3
 SIDE_IN, KEY_IN = 1.35, 0.165
-"""Height of a graph, and of a row of its key [in]."""
+"""Height of a panel, and of a row of its legend [in]."""
 MEASURED: tuple[str, Any, float] = (style.INK, (0, (1, 1.4)), 1.2)
-"""Colour, dashes and width of what a device measured."""
+"""Colour, dashes and width of measured curves."""
 KEY_CHARACTERS = 47
-"""Characters that fit in a row of a key."""
+"""Characters that fit in a row of a legend."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One column of the history as it is drawn."""
+    """A column of the history and its line style."""
 
     column: str
     label: str
@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """One small graph; `limits`: value, colour of lines that must not be crossed."""
+    """One panel of the figure; `limits`: value and colour of the temperature limits."""
 
     title: str
     unit: str
@@ -44,7 +44,7 @@ class Panel:
 
 
 def history_figure(run: RunData) -> str:
-    """Draw what the history holds, as SVG; empty where it holds nothing."""
+    """Return the SVG of the curves over time; '' where the history has less than two steps or no curves."""
     time = run.history.get("time_s")
     if time is None or len(time) < 2:
         return ""
@@ -112,17 +112,17 @@ def _panels(run: RunData) -> list[Panel]:
         Panel("Lesion length", "mm", growth("length_mm")),
         Panel("Lesion volume", "mm³", growth("volume_mm3")),
         Panel(
-            "Hottest point of structures",
+            "Maximum temperature of structures",
             "°C",
             found("max_degC", ("target", "protect")),
             tuple(sorted(limits)),
         ),
-        Panel("Covered by the lesion", "%", found("covered_fraction", ("target", "protect")), percent=True),
+        Panel("Covered fraction", "%", found("covered_fraction", ("target", "protect")), percent=True),
     ]
 
 
 def _channels(run: RunData) -> list[Panel]:
-    """Show what each of several channels does."""
+    """Return the panels of power, sensor temperature and impedance of several channels."""
     styles = style.rule_styles(list(run.table("channels")))
     shown = {
         "Power of each channel": ("power_W", "W"),
@@ -137,7 +137,7 @@ def _channels(run: RunData) -> list[Panel]:
 
 
 def _current(run: RunData, colour: str) -> list[Panel]:
-    """Show the current where there is a measured one beside it; elsewhere voltage and impedance tell it."""
+    """Return the panel of the current where a measured current exists; otherwise voltage and impedance are enough."""
     if "measured_current_A" not in run.history:
         return []
     curves = (Curve("current_A", "current", colour), Curve("measured_current_A", "measured", *MEASURED))
@@ -145,13 +145,13 @@ def _current(run: RunData, colour: str) -> list[Panel]:
 
 
 def _present(history: Mapping[str, FloatArray], panel: Panel) -> Panel | None:
-    """Keep the curves that the history has numbers for."""
+    """Return the panel with the curves that have values in the history; None where no curve has."""
     curves = tuple(c for c in panel.curves if c.column in history and np.isfinite(history[c.column]).any())
     return Panel(panel.title, panel.unit, curves, panel.limits, panel.percent) if curves else None
 
 
 def _key_rows(panel: Panel) -> list[list[Curve]]:
-    """Break a panel's key into rows that fit above it; no key for a single curve."""
+    """Return the rows of a panel's legend; none for a single curve."""
     rows: list[list[Curve]] = []
     room = 0
     for curve in panel.curves if len(panel.curves) > 1 else ():
@@ -165,7 +165,7 @@ def _key_rows(panel: Panel) -> list[list[Curve]]:
 
 
 def _head(ax: Any, panel: Panel, keys: int) -> None:
-    """Write the panel's title and its key above it; titles stand at one height along a row."""
+    """Draw title and legend above a panel; the titles of a row of panels have the same height."""
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
@@ -210,7 +210,7 @@ def _draw(ax: Any, time: FloatArray, history: Mapping[str, FloatArray], panel: P
 def _free_side(
     time: FloatArray, history: Mapping[str, FloatArray], panel: Panel, band: tuple[float, float]
 ) -> tuple[float, str]:
-    """Find where along a limit its label meets the least of the curves: left, middle or right."""
+    """Return the place along a limit line, left, middle or right, where its label overlaps the curves least."""
     span = float(time[-1] - time[0])
     best, fewest = (1.0, "right"), np.inf
     for place, side in ((1.0, "right"), (0.0, "left"), (0.5, "center")):

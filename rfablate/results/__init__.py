@@ -1,1 +1,1 @@
-"""Results as files and back: run directory, history, fields, checkpoint, card, readers. Works without DOLFINx."""
+"""Writers and readers of a run's files: history, fields, checkpoint, summary, lesion card. Works without DOLFINx."""

@@ -1,4 +1,4 @@
-"""The lesion card: a run's answer as a few lines of text. Pure."""
+"""The lesion card: the main results of a run as text. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from rfablate.results.wording import percent
 
 _COLUMNS = tuple(each for each in LESION if each.key != "width_min_mm")
 EVENTS = 4
-"""Events of the device that the card shows."""
+"""Largest number of device events on the card."""
 
 
 def lesion_card(summary: Mapping[str, Any], folder: str, files: Sequence[str]) -> str:
-    """Return the card of a summary: lesion by rule, structures, generator, energy, numerics, time, files written."""
+    """Return the lesion card of a summary.
+
+    Args:
+        summary: content of summary.json.
+        folder: run directory, for the last line.
+        files: names of the files written, for the last line.
+    """
     lines = [f"{summary['title']}", f"{summary['status']}: {summary['reason']}", ""]
     lines += _lesion_table(summary)
-    lines += _bridge_lines(summary)
+    lines += _continuity_lines(summary)
     lines += _repeat_lines(summary)
     lines += _structure_lines(summary)
     lines += [
@@ -54,8 +60,8 @@ def _lesion_table(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _bridge_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return whether the lesions of several applicators are one, along the lines between them."""
+def _continuity_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return a line on whether the lesions of several applicators join, along the lines between the tips."""
     margins = {rule: lesion.get("bridge_margin_mm") for rule, lesion in summary["lesion"].items()}
     bars = summary["numerics"].get("error_bar", {})
     parts = []
@@ -63,12 +69,12 @@ def _bridge_lines(summary: Mapping[str, Any]) -> list[str]:
         if margin is not None:
             bar = bars.get(f"{rule}.bridge_margin_mm")
             error = f" ±{bar:.1g}" if bar is not None else ""
-            parts.append(f"{rule} {'joined' if margin >= 0.0 else 'apart'} ({margin:+.2f}{error} mm)")
-    return [f"  between   the tips: {', '.join(parts)}"] if parts else []
+            parts.append(f"{rule} {'joined' if margin >= 0.0 else 'separate'} ({margin:+.2f}{error} mm)")
+    return [f"  continuity between the tips: {', '.join(parts)}"] if parts else []
 
 
 def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return what the treatment before had and what this one adds."""
+    """Return a line with the lesion volumes before this treatment and added by it."""
     repeat = summary.get("repeat")
     if repeat is None:
         return []
@@ -77,7 +83,7 @@ def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
         for rule, volume in repeat["volume_mm3"].items()
         if volume["after"] > 0.0
     ]
-    return [f"  repeat    volume before + added by this treatment [mm3]: {', '.join(parts) or 'none'}"]
+    return [f"  repeat    volume before + added by this treatment = total [mm3]: {', '.join(parts) or 'none'}"]
 
 
 def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -91,26 +97,26 @@ def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _target_line(s: Mapping[str, Any]) -> list[str]:
-    """Return what decides about a target: how much of it is inside the lesion, how much must be, since when."""
+    """Return the results for a target: covered and required fraction, time to cover, margin, highest temperature."""
     parts = [f"{percent(s['covered_fraction'])} inside {s['rule']}", f"{percent(s['required_fraction'])} required"]
     if s["time_to_cover_s"] is not None:
-        parts.append(f"after {s['time_to_cover_s']:.1f} s")
+        parts.append(f"reached after {s['time_to_cover_s']:.1f} s")
     if s["coagulated_length_mm"] is not None:
         parts.append(f"{s['coagulated_length_mm']:.1f} of {s['length_mm']:.1f} mm coagulated")
     if s["min_margin_mm"] is not None:
         margin = s["min_margin_mm"]
-        text = f"{margin:.2f} mm deep inside" if margin >= 0.0 else f"reaches {-margin:.2f} mm outside the lesion"
-        parts.append(f"at least {text}" if margin >= 0.0 else text)
-    return [*parts, f"hottest {s['max_degC']:.1f} degC"]
+        inside = f"at least {margin:.2f} mm inside the lesion surface"
+        parts.append(inside if margin >= 0.0 else f"extends {-margin:.2f} mm outside the lesion")
+    return [*parts, f"maximum {s['max_degC']:.1f} degC"]
 
 
 def _protected_line(s: Mapping[str, Any]) -> list[str]:
-    """Return what decides about a protected structure: how far it stays from its limit, in degrees and in mm."""
-    parts = [f"hottest {s['max_degC']:.1f} degC"]
+    """Return the results for a protected structure: highest temperature, distance to its limit in K and in mm."""
+    parts = [f"maximum {s['max_degC']:.1f} degC"]
     if s["limit"]:
         limit = s["limit"]["max_degC"]
         below = limit - s["max_degC"]
-        parts.append(f"{abs(below):.1f} {'below' if below >= 0.0 else 'ABOVE'} its limit of {limit:g} degC")
+        parts.append(f"{abs(below):.1f} K {'below' if below >= 0.0 else 'ABOVE'} its limit of {limit:g} degC")
         if s.get("limit_margin_mm") is not None:
             parts.append(_distance(s["limit_margin_mm"], f"the {limit:g} degC isotherm"))
     if s["min_margin_mm"] is not None:
@@ -123,7 +129,7 @@ def _protected_line(s: Mapping[str, Any]) -> list[str]:
 def _distance(margin_mm: float, what: str) -> str:
     if margin_mm >= 0.0:
         return f"{margin_mm:.2f} mm outside {what}"
-    return f"reaches {-margin_mm:.2f} mm into {what}"
+    return f"extends {-margin_mm:.2f} mm into {what}"
 
 
 def _generator_line(summary: Mapping[str, Any]) -> str:
@@ -131,17 +137,17 @@ def _generator_line(summary: Mapping[str, Any]) -> str:
     if e["power_W"] is None:
         return "  generator no voltage was applied"
     if e["voltage_V"] is None:
-        turns = f" in turns of {e['dwell_s']:g} s" if e.get("dwell_s") else ""
-        how = f"{len(summary['channels'])} channels, {e['sharing']}{turns}"
-        return f"  generator {how}: {e['power_W']:.2f} W at the end of heating; at most {e['peak_power_W']:.2f} W"
+        dwell = f", {e['dwell_s']:g} s each" if e.get("dwell_s") else ""
+        mode = f"{len(summary['channels'])} channels, {e['sharing']}{dwell}"
+        return f"  generator {mode}: {e['power_W']:.2f} W at the end of heating; maximum {e['peak_power_W']:.2f} W"
     return (
         f"  generator {e['power_W']:.2f} W, {e['voltage_V']:.1f} V, {1e3 * e['current_A']:.0f} mA, "
-        f"{e['impedance_ohm']:.0f} ohm at the end of heating; at most {e['peak_power_W']:.2f} W"
+        f"{e['impedance_ohm']:.0f} ohm at the end of heating; maximum {e['peak_power_W']:.2f} W"
     )
 
 
 def _channel_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return what each channel delivered at the end of its heating, and in all."""
+    """Return a line for each channel: its output at the end of its heating, its energy and its time on."""
     lines = []
     for name, e in summary.get("channels", {}).items():
         if e["voltage_V"] is None:
@@ -156,24 +162,24 @@ def _channel_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _pulse_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return what the cycles' average does not show of a pulsed run."""
+    """Return the peak values of a pulsed run, which averages over cycles do not show."""
     p = summary.get("pulses")
     if p is None:
         return []
-    how = "seen" if p["resolved"] else "estimated"
+    method = "resolved" if p["resolved"] else "estimated"
     return [
-        f"  pulses    {p['last_pulse_V']:.1f} V in the last ({100 * p['duty']:.2g} % of the time), capped "
-        f"{p['capped_percent']:.0f} % of the pulses; field at most {p['peak_field_V_per_m'] * 1e-3:.1f} kV/m; "
-        f"spike {p['spike_K']:.1f} K, {p['hottest_with_spike_degC']:.1f} degC at the hottest ({how})"
+        f"  pulses    {p['last_pulse_V']:.1f} V in the last pulse, duty cycle {100 * p['duty']:.2g} %; "
+        f"{p['capped_percent']:.0f} % of the pulses capped; maximum field {p['peak_field_V_per_m'] * 1e-3:.1f} kV/m; "
+        f"temperature spike {p['spike_K']:.1f} K, maximum {p['hottest_with_spike_degC']:.1f} degC ({method})"
     ]
 
 
 def _replay_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return how far the model is from the log that drove it."""
+    """Return the misfit between the model and the replayed device log."""
     replay = summary.get("replay")
     if replay is None:
         return []
-    lines = [f"  replay    {replay['rows']} rows, {replay['driven_by']} drives; modelled less measured"]
+    lines = [f"  replay    {replay['rows']} rows, driven by {replay['driven_by']}; modelled minus measured"]
     for column, found in replay["misfit"].items():
         largest = f"{found['largest']:+.3g} at {found['largest_at_s']:.1f} s"
         lines.append(f"            {column}: RMS {found['rms']:.3g}, largest {largest}")
@@ -181,7 +187,7 @@ def _replay_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _event_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return the first few times at which the device switched by itself."""
+    """Return the first events at which the device switched automatically, and the number of further events."""
     events = summary["electric"].get("events", [])
     lines = [f"            {event['time_s']:.2f} s {event['what']}" for event in events[:EVENTS]]
     return [*lines, f"            and {len(events) - EVENTS} more"] if len(events) > EVENTS else lines
@@ -190,9 +196,9 @@ def _event_lines(summary: Mapping[str, Any]) -> list[str]:
 def _energy_line(summary: Mapping[str, Any]) -> str:
     e = summary["energy"]
     metabolic = f" + {e['metabolic_J']:.1f} metabolic" if e.get("metabolic_J") else ""
-    latent = f" + {e['latent_J']:.1f} in steam" if e.get("latent_J") else ""
+    latent = f" + {e['latent_J']:.1f} latent" if e.get("latent_J") else ""
     return (
-        f"  energy    {e['joule_J']:.1f} J in{metabolic} = {e['stored_J']:.1f} stored{latent} + "
+        f"  energy    {e['joule_J']:.1f} J delivered{metabolic} = {e['stored_J']:.1f} stored{latent} + "
         f"{e['perfused_J']:.1f} to blood + "
         f"{e['boundary_J']:.1f} through the boundary; residual {e['residual_J']:+.2g} J ({e['residual_percent']:.2g} %)"
     )
@@ -200,10 +206,12 @@ def _energy_line(summary: Mapping[str, Any]) -> str:
 
 def _numerics_line(summary: Mapping[str, Any]) -> str:
     n = summary["numerics"]
-    kept = f" ({n['potentials_extrapolated']} potentials extrapolated)" if n.get("potentials_extrapolated") else ""
+    extrapolated = (
+        f" ({n['potentials_extrapolated']} potentials extrapolated)" if n.get("potentials_extrapolated") else ""
+    )
     return (
         f"  numerics  {n['nodes']} nodes, {n['cells']} cells, {n['steps']} steps ({n['rejects']} rejected), "
-        f"{n['heat_iterations']} heat and {n['potential_iterations']} potential iterations{kept}, {n['ranks']} "
+        f"{n['heat_iterations']} heat and {n['potential_iterations']} potential iterations{extrapolated}, {n['ranks']} "
         f"rank{'s' if n['ranks'] > 1 else ''}"
     )
 
@@ -211,4 +219,4 @@ def _numerics_line(summary: Mapping[str, Any]) -> str:
 def _time_line(summary: Mapping[str, Any]) -> str:
     t = summary["timing_s"]
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in t.items() if name != "total" and seconds >= 0.05)
-    return f"  time      {t['total']:.1f} s of wall time for {summary['simulated_s']:g} s simulated ({stages})"
+    return f"  time      {t['total']:.1f} s wall time for {summary['simulated_s']:g} s simulated ({stages})"

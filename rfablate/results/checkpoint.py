@@ -1,8 +1,9 @@
-"""checkpoint.h5: all a run needs to go on, in the input mesh's order, for any number of ranks to read. Root only.
+"""checkpoint.h5: the complete state of a run in the order of the input mesh, for any number of ranks. Root only.
 
-The newest is `checkpoint.h5`, the one before it `checkpoint.older.h5`. Each is written beside its name, forced to the
-disk and renamed, so both are whole whenever the machine stops. Each ends, behind what HDF5 reads, with the SHA-256 of
-all bytes before: HDF5 can crash on a damaged file, so it only ever opens a sound one.
+The newest checkpoint is `checkpoint.h5`, the previous one `checkpoint.older.h5`. Each is written to a temporary file,
+flushed to disk and renamed, so that both stay complete at any power failure. After the HDF5 data, each file ends with
+the SHA-256 of all bytes before it. The hash is checked before the file is opened, because HDF5 can crash on a damaged
+file.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ import numpy.typing as npt
 
 NEWEST, OLDER = "checkpoint.h5", "checkpoint.older.h5"
 FORMAT = "rfablate-checkpoint-2"
-"""Raised whenever files of before cannot be read any more."""
+"""Format version; increased when older files can no longer be read."""
 TAIL = b"\nsha256 "
-"""What the hash at the end follows."""
+"""Marker before the hash at the end of the file."""
 BLOCK = 1 << 22
-"""Bytes read at once."""
+"""Block size of reads [bytes]."""
 MEMORY = "memory"
-"""Dataset that holds the tree (see packing.py) as JSON; all others are its arrays."""
+"""Name of the dataset with the state tree (state_tree.py) as JSON; all other datasets are the arrays of the tree."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds."""
+    """Content of a checkpoint file."""
 
     name: str
     memory: Any
@@ -41,7 +42,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, memory: Any, arrays: Arrays) -> None:
-    """Write the newest checkpoint of a run directory; the newest so far becomes the older one."""
+    """Write a checkpoint into a run directory; the newest checkpoint so far becomes the older one. Root only."""
     import h5py
 
     newest, part = folder / NEWEST, folder / f"{NEWEST}.part"
@@ -61,11 +62,11 @@ def write_checkpoint(folder: Path, memory: Any, arrays: Arrays) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Return what the checkpoint file holds.
+    """Return the content of a checkpoint file.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is damaged or of another version; says which.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged or of another format version.
     """
     import h5py
 
@@ -74,32 +75,32 @@ def read_checkpoint(path: Path) -> Checkpoint:
         file.seek(max(0, size))
         end = file.read()
     if size < 0 or end != TAIL + _digest_of_file(path, size):
-        raise ValueError("damaged: its checksum is not that of what it holds")
+        raise ValueError("damaged: its checksum does not match its content")
     with h5py.File(path, "r") as content:
         if content.attrs["format"] != FORMAT:
-            raise ValueError(f"of the format {content.attrs['format']}, expected {FORMAT}")
+            raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
         arrays: dict[str, npt.NDArray[Any]] = {}
-        content.visititems(lambda name, item: _take(arrays, name, item))
+        content.visititems(lambda name, item: _add_array(arrays, name, item))
         return Checkpoint(path.name, json.loads(content[MEMORY].asstr()[()]), arrays)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest good checkpoint of a run directory, None if there is none, and a line for each bad one."""
-    told: list[str] = []
+    """Return the newest valid checkpoint of a run directory, or None, and a warning for each invalid one."""
+    warnings: list[str] = []
     for name in (NEWEST, OLDER):
         try:
-            return read_checkpoint(folder / name), told
+            return read_checkpoint(folder / name), warnings
         except FileNotFoundError:
             continue
         except ValueError as error:
-            told.append(f"{name} cannot be used ({error}); the one before it is tried")
-    return None, told
+            warnings.append(f"{name} cannot be used ({error}); trying the previous checkpoint")
+    return None, warnings
 
 
 def mesh_digest(
     points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Mapping[int, str]
 ) -> str:
-    """Return a hash of a mesh: nodes, cells and named regions in their order."""
+    """Return a hash of a mesh: its nodes, cells and region tags in order, and the region names."""
     digest = hashlib.sha256(json.dumps({int(tag): name for tag, name in names.items()}).encode())
     for values in (points, cells.astype(np.int64), region.astype(np.int64)):
         digest.update(f"{values.shape}".encode())
@@ -108,7 +109,7 @@ def mesh_digest(
 
 
 def sync(path: Path) -> None:
-    """Force a file, or a folder's names, to the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -116,13 +117,13 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
-def _take(arrays: dict[str, npt.NDArray[Any]], name: str, item: Any) -> None:
+def _add_array(arrays: dict[str, npt.NDArray[Any]], name: str, item: Any) -> None:
     if hasattr(item, "shape") and name != MEMORY:
         arrays[name] = item[()]
 
 
 def _digest_of_file(path: Path, size: int) -> bytes:
-    """Return the SHA-256 of the first `size` bytes, in hexadecimal."""
+    """Return the SHA-256 of the first `size` bytes of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while size > 0 and (block := file.read(min(size, BLOCK))):

@@ -1,7 +1,7 @@
-"""The frames of fields.vtkhdf so far, each in a file of its own, until the run is done. Root only.
+"""Backup of the frames of fields.vtkhdf, one file for each frame, until the run has completed. Root only.
 
-A run that is killed while it writes may leave its fields file unreadable; these files are whole whenever it stops, and
-a resumed run makes the fields file anew from them.
+A run that is killed during a write may leave an unreadable fields file. The backup files are always complete, and a
+resumed run rebuilds the fields file from them.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ NODAL, CELL = "nodal:", "cell:"
 
 
 class KeptFrames:
-    """A folder of frames, each called by its time."""
+    """A folder of frames; each file is named by its time [s]."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder where there is none."""
+        """Create the folder where it does not exist."""
         self._folder = folder
         folder.mkdir(exist_ok=True)
 
     def keep(self, t: float, nodal: Columns, cells: Columns) -> None:
-        """Write the frame of time t [s], whole or not at all."""
+        """Write the frame of time `t` [s] atomically."""
         part, path = self._folder / "part", self._folder / f"{float(t)!r}.npz"
         arrays = {NODAL + name: values for name, values in nodal.items()}
         arrays |= {CELL + name: values for name, values in cells.items()}
@@ -42,7 +42,7 @@ class KeptFrames:
         part.replace(path)
 
     def take_up(self, times: Collection[float]) -> Iterator[tuple[float, Columns, Columns]]:
-        """Yield the frames of these times [s] in their order, and delete all others."""
+        """Yield the frames of these times [s] in ascending order, and delete all others."""
         (self._folder / "part").unlink(missing_ok=True)
         for path in sorted(self._folder.glob("*.npz"), key=lambda path: float(path.stem)):
             t = float(path.stem)
@@ -55,12 +55,12 @@ class KeptFrames:
             except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
                 log.warning("%s is damaged: %s", path.name, error)
                 continue
-            yield t, _of(arrays, NODAL), _of(arrays, CELL)
+            yield t, _arrays_of_kind(arrays, NODAL), _arrays_of_kind(arrays, CELL)
 
     def remove(self) -> None:
-        """Delete all of them: fields.vtkhdf holds them."""
+        """Delete all frames; fields.vtkhdf contains them."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _of(arrays: Mapping[str, npt.NDArray[np.float32]], kind: str) -> Columns:
+def _arrays_of_kind(arrays: Mapping[str, npt.NDArray[np.float32]], kind: str) -> Columns:
     return {name[len(kind) :]: values for name, values in arrays.items() if name.startswith(kind)}

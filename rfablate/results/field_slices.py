@@ -1,7 +1,7 @@
-"""Cutting a mesh with a plane, on plain arrays: triangles, their regions, and nodal values carried over.
+"""Slices of a mesh by a plane: triangles, their regions and interpolated nodal values.
 
-The axisymmetric half plane, mirrored at the axis, is given the same form. Isolines and outlines of regions
-are chained into polylines. numpy only, so that a page needs no VTK.
+The axisymmetric half plane, mirrored at the axis, has the same form. Isolines and outlines of regions are joined into
+polylines. Uses numpy only, so that the report needs no VTK.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EDGES = np.array([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)])
 
 @dataclass(frozen=True)
 class Plane:
-    """A plane through `origin` [mm] with unit vectors `across` and `along`, and the names of its two axes."""
+    """A plane through `origin` [mm] with unit vectors `across` and `along`, and the labels of its two axes."""
 
     origin: FloatArray
     across: FloatArray
@@ -33,25 +33,26 @@ class Plane:
     """In-plane coordinates of the origin [mm]."""
 
     def coordinates(self, points: FloatArray) -> FloatArray:
-        """In-plane coordinates of `points` (n, 3) [mm], shape (n, 2)."""
+        """Return the in-plane coordinates of `points` (n, 3) [mm], shape (n, 2)."""
         local = (points - self.origin) @ np.column_stack([self.across, self.along])
         return np.asarray(local + self.offset)
 
     def distance(self, point: FloatArray) -> float:
-        """How far `point` (3,) lies from the plane [mm]."""
+        """Return the distance of `point` (3,) from the plane [mm]."""
         return float(abs((point - self.origin) @ np.cross(self.across, self.along)))
 
     def positions(self, local: FloatArray) -> FloatArray:
-        """Points (n, 3) [mm] at in-plane coordinates `local` (n, 2) [mm]."""
+        """Return the points at in-plane coordinates `local` (n, 2) [mm], shape (n, 3) [mm]."""
         return np.asarray(self.origin + (local - self.offset) @ np.stack([self.across, self.along]))
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A flat triangle mesh cut out of a mesh.
+    """The triangle mesh of a plane section through a mesh.
 
-    points: in-plane coordinates [mm] (n, 2). triangles: (m, 3). cell: the mesh's cell each lies in (m,).
-    ends, weight: each point lies on the mesh edge ends[:, 0] to ends[:, 1], at fraction `weight` of it.
+    points: in-plane coordinates [mm], shape (n, 2). triangles: point numbers, shape (m, 3).
+    cell: mesh cell of each triangle, shape (m,). region: region tag of each triangle, shape (m,).
+    ends, weight: each point lies on the mesh edge from node ends[:, 0] to ends[:, 1], at fraction `weight` of it.
     """
 
     plane: Plane
@@ -63,12 +64,12 @@ class Slice:
     weight: FloatArray
 
     def at(self, nodal: FloatArray) -> FloatArray:
-        """Values of a nodal array of the mesh at the slice's points."""
+        """Return the values of a nodal array of the mesh at the points of the slice."""
         first, second = nodal[self.ends[:, 0]], nodal[self.ends[:, 1]]
         return np.asarray(first + self.weight * (second - first))
 
     def within(self, low: FloatArray, high: FloatArray) -> Slice:
-        """Keep the triangles that reach into the window from `low` to `high` [mm]."""
+        """Return the slice with only the triangles that overlap the window from `low` to `high` [mm]."""
         corners = self.points[self.triangles]
         keep = np.all((corners.max(axis=1) >= low) & (corners.min(axis=1) <= high), axis=1)
         return self._replace(keep)
@@ -87,10 +88,10 @@ class Slice:
 
 
 def planes_through(tip_mm: Sequence[float], direction: Sequence[float]) -> tuple[Plane, Plane]:
-    """Give two orthogonal planes that contain an applicator's axis.
+    """Return two orthogonal planes that contain the axis of an applicator.
 
-    Where the shaft points along +x, +y or +z they carry the case's coordinates, otherwise distances from the
-    tip.
+    Where the shaft points along +x, +y or +z, the planes use the coordinates of the case; otherwise they use distances
+    from the tip.
     """
     tip = np.asarray(tip_mm, dtype=np.float64)
     along = np.asarray(direction, dtype=np.float64)
@@ -105,14 +106,16 @@ def planes_through(tip_mm: Sequence[float], direction: Sequence[float]) -> tuple
     label = "from the tip along the shaft (mm)"
     return (
         Plane(tip, first, along, "across the shaft, first plane (mm)", label, "First plane through the axis"),
-        Plane(tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, at right angles"),
+        Plane(
+            tip, second, along, "across the shaft, second plane (mm)", label, "Second plane, perpendicular to the first"
+        ),
     )
 
 
 def _aligned_plane(tip: FloatArray, across: int, along: int) -> Plane:
     names = "xyz"
     third = 3 - across - along
-    # a rounding error must not read as "-0"
+    # + 0.0: a rounding error must not give "-0"
     title = f"Plane {names[across]}–{names[along]} at {names[third]} = {round(float(tip[third]), 2) + 0.0:g} mm"
     return Plane(
         tip,
@@ -128,8 +131,8 @@ def _aligned_plane(tip: FloatArray, across: int, along: int) -> Plane:
 def cut(points: FloatArray, cells: IntArray, region: IntArray, plane: Plane) -> Slice:
     """Cut tetrahedra `cells` (m, 4) over `points` (n, 3) [mm] with a plane."""
     height = (points - plane.origin) @ np.cross(plane.across, plane.along)
-    # A node on the plane counts as above it, and every cut edge that ends in it is cut there: triangles that
-    # collapse are dropped, and their neighbours stay joined.
+    # A node on the plane counts as above it, and every cut edge that ends at it is cut at the node. Triangles that
+    # collapse are removed, and their neighbours stay connected.
     on_plane = np.abs(height) < 1e-7 * float(np.ptp(points, axis=0).max())
     above = (height > 0) | on_plane
     inside = above[cells]
@@ -148,8 +151,8 @@ def cut(points: FloatArray, cells: IntArray, region: IntArray, plane: Plane) -> 
     weight = np.where(first == second, 0.0, height[first] / np.where(span == 0.0, 1.0, span))
     where = points[first] + weight[:, None] * (points[second] - points[first])
     triangles, owner = _polygons(numbers, cut_edges, inside)
-    whole = (np.diff(np.sort(triangles, axis=1), axis=1) > 0).all(axis=1)
-    triangles, cell = triangles[whole], crossed[owner[whole]]
+    proper = (np.diff(np.sort(triangles, axis=1), axis=1) > 0).all(axis=1)
+    triangles, cell = triangles[proper], crossed[owner[proper]]
     return Slice(
         plane,
         plane.coordinates(where),
@@ -162,12 +165,12 @@ def cut(points: FloatArray, cells: IntArray, region: IntArray, plane: Plane) -> 
 
 
 def _polygons(numbers: IntArray, cut_edges: BoolArray, above: BoolArray) -> tuple[IntArray, IntArray]:
-    """Give the triangles of the cut tetrahedra and the row of the tetrahedron each lies in."""
+    """Return the triangles of the cut tetrahedra, and the row of the tetrahedron of each triangle."""
     three = np.flatnonzero(cut_edges.sum(axis=1) == 3)
     triangles = numbers[three][cut_edges[three]].reshape(-1, 3)
     four = np.flatnonzero(cut_edges.sum(axis=1) == 4)
-    # In the order EDGES, the uncut edge and its opposite, 5 minus it, split the corners two and two; around
-    # the quadrilateral each cut edge shares a corner with the one before.
+    # In the order of EDGES, an uncut edge n and its opposite edge 5 - n split the corners into two pairs. Around the
+    # quadrilateral, consecutive cut edges share a corner.
     pair = np.where(above[four, 0] == above[four, 1], 0, np.where(above[four, 0] == above[four, 2], 1, 2))
     ring = np.array([(1, 2, 4, 3), (0, 2, 5, 3), (0, 1, 5, 4)])[pair]
     quads = np.take_along_axis(numbers[four], ring, axis=1)
@@ -176,7 +179,7 @@ def _polygons(numbers: IntArray, cut_edges: BoolArray, above: BoolArray) -> tupl
 
 
 def mirrored(points: FloatArray, cells: IntArray, region: IntArray) -> Slice:
-    """Give the (r, z) half plane (points as (r, 0, z) [mm]) together with its mirror image at the axis."""
+    """Return the (r, z) half plane, with points (r, 0, z) [mm], and its mirror image at the axis as a slice."""
     plane = Plane(
         np.zeros(3), np.eye(3)[0], np.eye(3)[2], "r (mm)", "z (mm)", "Half plane (r, z), mirrored at the axis"
     )
@@ -195,9 +198,9 @@ def mirrored(points: FloatArray, cells: IntArray, region: IntArray) -> Slice:
 
 
 def outline(points: FloatArray, triangles: IntArray, inside: BoolArray) -> list[FloatArray]:
-    """Give the boundary of the triangles `inside`, where others lie beyond it, as polylines (k, 2).
+    """Return the boundary between the triangles `inside` and the other triangles as polylines (k, 2).
 
-    Edges on the boundary of the whole mesh are left out; so are those on the axis, where two halves meet.
+    Edges on the boundary of the mesh, and on the axis between the two mirrored halves, are not included.
     """
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]], axis=2).reshape(-1, 2)
     owner_inside = np.repeat(inside, 3)
@@ -208,7 +211,7 @@ def outline(points: FloatArray, triangles: IntArray, inside: BoolArray) -> list[
 
 
 def isolines(points: FloatArray, triangles: IntArray, values: FloatArray, level: float) -> list[FloatArray]:
-    """Give the lines where nodal `values`, linear inside triangles, reach `level`, as polylines (k, 2)."""
+    """Return the isolines of nodal `values` at `level`, linear in each triangle, as polylines (k, 2)."""
     over = values >= level
     sides = triangles[:, [[0, 1], [1, 2], [2, 0]]]
     crossed = over[sides[..., 0]] != over[sides[..., 1]]
@@ -222,7 +225,7 @@ def isolines(points: FloatArray, triangles: IntArray, values: FloatArray, level:
 
 
 def chain(edges: IntArray) -> list[IntArray]:
-    """Join edges (k, 2) end to end into polylines; closed ones end in their first point."""
+    """Join edges (k, 2) into polylines of point numbers; a closed line ends at its first point."""
     touching: dict[int, list[int]] = {}
     for number, (first, second) in enumerate(edges.tolist()):
         touching.setdefault(first, []).append(number)

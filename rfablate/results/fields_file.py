@@ -1,8 +1,8 @@
-"""Fields over time in one file: a temporal VTKHDF unstructured grid that ParaView and PyVista open.
+"""Writer of fields.vtkhdf: a temporal VTKHDF unstructured grid for ParaView and PyVista.
 
-The mesh, the region tags and their names are stored once; each frame adds its point and cell arrays (float32,
-shuffled and compressed). Layout: the VTKHDF file format, version 2, UnstructuredGrid with a `Steps` group, in
-which every offset of the geometry is zero because the mesh does not move.
+The mesh, the region tags and the region names are stored once. Each frame adds its point and cell arrays (float32,
+shuffled and compressed). Layout: VTKHDF version 2, UnstructuredGrid with a `Steps` group, in which all geometry
+offsets are zero because the mesh does not move.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ import numpy as np
 import numpy.typing as npt
 
 VERSION = (2, 0)
-"""VTKHDF version whose rules this file keeps; every VTK from 9.3 on reads it."""
+"""VTKHDF version of the file; VTK 9.3 and later read it."""
 CELL_TYPES = {3: 5, 4: 10}
-"""Points a cell -> VTK cell type: triangle, tetrahedron."""
+"""Points per cell -> VTK cell type: triangle, tetrahedron."""
 CHUNK = 65536
-"""Values a compressed chunk [1]: half a megabyte of geometry, a quarter of floats."""
+"""Values per compressed chunk [1]: 0.5 MB of 64-bit geometry, 0.25 MB of float32."""
 LARGEST = float(np.finfo(np.float32).max)
 
 Arrays = Mapping[str, npt.ArrayLike]
 
 
 class FieldsFile:
-    """Writer of `fields.vtkhdf`. Root only: takes plain arrays of the whole mesh, in one numbering.
+    """Writer of `fields.vtkhdf`. Root only: takes arrays of the whole mesh, in one numbering.
 
-    Everything is written to `<path>.part`, which `close` renames to `path`; a run that fails half way still
-    closes its file and keeps the frames so far. Use it as a context manager, or call `close` in a `finally`.
+    The file is written as `<path>.part`, which `close` renames to `path`. A run that fails must still close the file to
+    keep its frames: use the writer as a context manager, or call `close` in a `finally`.
 
-    points_m: nodes [m], shape (n, 3), or (n, 2) or (n, 3) as (r, z, ...) when axisymmetric.
+    points_m: nodes [m], shape (n, 3); when axisymmetric (r, z, ...) with shape (n, 2) or (n, 3).
     cells: node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles.
-    region: region tag a cell, shape (m,).
-    region_names: tag -> name, kept as the field arrays `region_tags` and `region_names`.
-    axisymmetric: (r, z) is written as x = r, y = 0, z = z, so that it overlays a 3-D picture of the case.
+    region: region tag of each cell, shape (m,).
+    region_names: tag -> name, stored as the field arrays `region_tags` and `region_names`.
+    axisymmetric: write (r, z) as x = r, y = 0, z = z, so that the fields overlay a 3-D picture of the case.
 
     Coordinates are written in millimetres (field array `length_unit`).
     """
@@ -73,12 +73,13 @@ class FieldsFile:
         self._file.flush()
 
     def append(self, time_s: float, point_data: Arrays, cell_data: Arrays) -> None:
-        """Add one frame at `time_s` [s]: nodal and cell arrays by name, the same names in every frame.
+        """Add one frame at `time_s` [s]: nodal and cell arrays by name, with the same names in every frame.
 
-        Raises ValueError where a shape, a name or the order of times is wrong; earlier frames stay good.
+        Raises:
+            ValueError: a shape, a name or the order of times is wrong; earlier frames stay valid.
         """
         if self._file is None:
-            raise ValueError(f"{self.path.name} is closed: no frame can follow")
+            raise ValueError(f"{self.path.name} is closed: no frame can be added")
         groups = (("PointData", self.n_points, point_data), ("CellData", self.n_cells, cell_data))
         ready = {group: columns(group, n, arrays) for group, n, arrays in groups}
         self._check_frame(time_s, ready)
@@ -102,7 +103,7 @@ class FieldsFile:
         self._file.flush()
 
     def close(self) -> None:
-        """Finish the file and give it its name; does nothing the second time."""
+        """Finish the file and rename it to `path`; a second call does nothing."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -114,7 +115,7 @@ class FieldsFile:
         os.replace(self.part, self.path)
 
     def leave(self) -> None:
-        """Close the file and leave it under its `.part` name: the run may go on."""
+        """Close the file and keep its `.part` name, because the run may be resumed."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -143,14 +144,14 @@ class FieldsFile:
     def _write_field_data(self, region_names: Mapping[int, str], axisymmetric: bool) -> None:
         group = self._root.create_group("FieldData")
         tags = sorted(region_names)
-        text = h5py.string_dtype("ascii")  # VTK's reader crashes on strings marked as UTF-8, and passes their bytes on
+        text = h5py.string_dtype("ascii")  # the VTK reader crashes on strings marked as UTF-8; it keeps raw bytes
         group.create_dataset("region_tags", data=np.array(tags, dtype=np.int32))
         group.create_dataset("region_names", data=[region_names[tag].encode() for tag in tags], dtype=text)
         group.create_dataset("length_unit", data=[b"mm"], dtype=text)
         group.create_dataset("axisymmetric", data=np.array([int(axisymmetric)], dtype=np.int32))
 
     def _create_steps(self, ready: Mapping[str, Mapping[str, Any]]) -> h5py.Group:
-        """Create the empty `Steps` group, once the first frame has said which arrays there are."""
+        """Create the empty `Steps` group for the arrays of the first frame."""
         steps = self._root.create_group("Steps")
         steps.attrs["NSteps"] = np.int64(0)
         for group in ("PointData", "CellData"):
@@ -175,19 +176,19 @@ class FieldsFile:
             return
         last = float(self._root["Steps"]["Values"][self.frames - 1])
         if time_s < last:
-            raise ValueError(f"frame at t = {time_s:g} s follows one at {last:g} s: times must not go back")
+            raise ValueError(f"frame at t = {time_s:g} s follows one at {last:g} s: times must not decrease")
         for group, arrays in ready.items():
             known = set(self._root[group]) - self._static
             if known != set(arrays):
                 raise ValueError(
-                    f"frame at t = {time_s:g} s has {group} {sorted(arrays)}, the first had {sorted(known)}"
+                    f"frame at t = {time_s:g} s has {group} {sorted(arrays)}, the first frame {sorted(known)}"
                 )
 
 
 def _points_mm(points_m: npt.ArrayLike, axisymmetric: bool) -> npt.NDArray[np.float32]:
     points = np.asarray(points_m, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] not in (2, 3):
-        raise ValueError(f"points have shape {points.shape}, expected (n, 3) or, in a half plane, (n, 2)")
+        raise ValueError(f"points have shape {points.shape}, expected (n, 3), or (n, 2) in a half plane")
     if axisymmetric:
         points = np.column_stack([points[:, 0], np.zeros(len(points)), points[:, 1]])
     elif points.shape[1] == 2:
@@ -199,16 +200,20 @@ def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.N
     if cells.ndim != 2 or cells.shape[1] not in CELL_TYPES:
         raise ValueError(f"cells have shape {cells.shape}, expected (m, 4) tetrahedra or (m, 3) triangles")
     if cells.size and not 0 <= cells.min() <= cells.max() < len(points):
-        raise ValueError(f"cells name nodes {cells.min()} to {cells.max()}, there are {len(points)}")
+        raise ValueError(f"cells have node numbers {cells.min()} to {cells.max()}, expected 0 to {len(points) - 1}")
     if region.shape != (len(cells),):
-        raise ValueError(f"region has shape {region.shape}, expected ({len(cells)},), one tag a cell")
+        raise ValueError(f"region has shape {region.shape}, expected ({len(cells)},), one tag for each cell")
     unnamed = sorted(set(np.unique(region).tolist()) - set(names))
     if unnamed:
         raise ValueError(f"region tags {unnamed} have no name")
 
 
 def columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    """Give the frame's arrays as float32 of length `n`; what float32 cannot hold becomes its largest."""
+    """Return the arrays of a frame as float32 of length `n`; larger values are clipped to the float32 range.
+
+    Raises:
+        ValueError: an array has another shape than (n,).
+    """
     ready = {}
     for name, values in arrays.items():
         column = np.asarray(values, dtype=np.float64)
@@ -226,12 +231,12 @@ def _store(group: h5py.Group, name: str, data: npt.NDArray[Any]) -> None:
 
 
 def _create(group: h5py.Group, name: str, dtype: Any, tail: tuple[int, ...], rows: int = 64) -> None:
-    """Create an array that grows along its first axis."""
+    """Create an empty array that can grow along its first axis."""
     group.create_dataset(name, shape=(0, *tail), maxshape=(None, *tail), dtype=dtype, chunks=(rows, *tail))
 
 
 def _extend(group: h5py.Group, name: str, values: npt.ArrayLike, start: int) -> None:
-    """Write `values` at `start` of a growing array, which ends after them; create it on first use."""
+    """Write `values` from index `start` on and truncate the array after them; create the array at first use."""
     data = np.asarray(values)
     if name not in group:
         group.create_dataset(

@@ -1,4 +1,4 @@
-"""Reading fields.vtkhdf back without VTK: the mesh, its named regions, and one frame's arrays at a time."""
+"""Reader of fields.vtkhdf without VTK: the mesh, its named regions and the arrays of one frame at a time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ IntArray = npt.NDArray[np.int64]
 
 
 class FieldsReader:
-    """An open `fields.vtkhdf`. Root only.
+    """An open `fields.vtkhdf` file. Root only.
 
     times_s: time of each frame [s], shape (frames,).
-    points_mm: nodes [mm], shape (n, 3). cells: node numbers, (m, 4) or (m, 3). region: tag a cell, (m,).
-    region_names: tag -> name. axisymmetric: whether the points are (r, 0, z).
+    points_mm: nodes [mm], shape (n, 3). cells: node numbers, shape (m, 4) or (m, 3).
+    region: region tag of each cell, shape (m,). region_names: tag -> name.
+    axisymmetric: whether the points are (r, 0, z).
 
-    Raises OSError where the file is not HDF5, ValueError where it is not a file `FieldsFile` wrote.
+    Raises:
+        OSError: the file is not HDF5.
+        ValueError: the file was not written by `FieldsFile`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,18 +43,18 @@ class FieldsReader:
             self.times_s: FloatArray = root["Steps"]["Values"][:] if "Steps" in root else np.zeros(0)
         except (KeyError, IndexError) as error:
             self._file.close()
-            raise ValueError(f"{Path(path).name} is not a fields file of this program: {error}") from error
+            raise ValueError(f"{Path(path).name} is not a fields file of rfablate: {error}") from error
 
     def point_names(self) -> tuple[str, ...]:
-        """Names of the nodal arrays."""
+        """Return the names of the nodal arrays."""
         return tuple(self._root["PointData"])
 
     def point_data(self, name: str, frame: int = -1) -> FloatArray:
-        """Nodal array `name` of a frame, counted from the end when negative, shape (n,)."""
+        """Return the nodal array `name` of a frame, shape (n,); a negative frame number counts from the end."""
         return self._frame("PointData", name, frame)
 
     def cell_data(self, name: str, frame: int = -1) -> FloatArray:
-        """Cell array `name` of a frame, shape (m,)."""
+        """Return the cell array `name` of a frame, shape (m,)."""
         return self._frame("CellData", name, frame)
 
     def _frame(self, group: str, name: str, frame: int) -> FloatArray:

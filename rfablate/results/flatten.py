@@ -1,4 +1,4 @@
-"""A summary as a flat table: every number and verdict under its path, with its error bar. Pure."""
+"""Conversion of a summary to a flat table: each number and verdict under its path, with its error bar. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
-"""Sections of a run's summary that have numbers."""
+"""Sections of a summary that contain numbers."""
 LEFT_OUT = ("hottest_point_mm", "error_bar")
 
 
 def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any]:
-    """Return the numbers and verdicts of a summary under their paths, with error bars where there are any.
+    """Return the numbers and verdicts of a summary by path, with the error bars under `<path>.bar`.
 
-    empty: keep None too, what a run may give and this one did not.
+    empty: include None, for numbers that a run can have and this run has not.
     """
     flat: dict[str, Any] = {}
     for section in SECTIONS:

@@ -1,4 +1,4 @@
-"""history.csv: one row a step. Root only."""
+"""Writer of history.csv, one row for each accepted step. Root only."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ from pathlib import Path
 
 
 class HistoryFile:
-    """Writes rows as they come, so that a killed run leaves what it had."""
+    """Writer of history.csv. Each row is flushed at once, so that a killed run keeps its rows."""
 
     def __init__(self, path: Path, kept: int = 0) -> None:
-        """Open the file, of an earlier one keep so many bytes; the first row's keys become a new file's header."""
+        """Open the file. The keys of the first row become the header of a new file.
+
+        Args:
+            path: the file.
+            kept: size of an existing file to keep [bytes]; the rest is truncated.
+        """
         kept = min(kept, path.stat().st_size) if path.is_file() else 0
         self._file = path.open("r+" if kept else "w", newline="")
         self._file.truncate(kept)
         self._file.seek(kept)
-        self._headed = kept > 0
+        self._has_header = kept > 0
         self._writer: csv.DictWriter[str] | None = None
 
     def append(self, row: Mapping[str, float | None]) -> None:
-        """Write one row; None is an empty cell."""
+        """Write one row; None becomes an empty cell."""
         if self._writer is None:
             self._writer = csv.DictWriter(self._file, list(row))
-            if not self._headed:
+            if not self._has_header:
                 self._writer.writeheader()
         self._writer.writerow({key: "" if value is None else f"{value:.10g}" for key, value in row.items()})
         self._file.flush()
 
     def size(self) -> int:
-        """Force the rows to the disk and return how many bytes they are."""
+        """Flush the rows to disk and return the size of the file [bytes]."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size

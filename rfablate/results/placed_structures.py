@@ -1,6 +1,7 @@
-"""Structures as the case places them, for runs whose mesh follows them only cell by cell.
+"""Exact shapes of the structures, for runs whose mesh does not conform to their surfaces.
 
-There the surfaces of the regions are ragged by half a cell; pictures show the shapes the cells stand for.
+In such a mesh a cell belongs to a structure as a whole, so the region surfaces are jagged by half a cell. Pictures show
+the exact shapes of the case instead.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import Structure
 
 GRID = 120
-"""Points an edge of the grid that outlines are drawn from [1]."""
+"""Points along each edge of the grid from which outlines are drawn [1]."""
 
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
-    """Give the case's shapes by name where the mesh only follows them cell by cell, otherwise nothing."""
+    """Return the structures of the case by name where the mesh does not conform to them, otherwise an empty mapping."""
     if run.table("numerics").get("interfaces") != "cells":
         return {}
     from pydantic import TypeAdapter, ValidationError
@@ -37,19 +38,22 @@ def placed_shapes(run: RunData) -> Mapping[str, Structure]:
 
 
 def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) -> FloatArray:
-    """Signed distance [mm], positive inside, to what no later structure takes of one."""
+    """Return the signed distance of points to the surface of a structure [mm], positive inside, shape (n,).
+
+    Parts of the structure that a later structure overlaps do not belong to it.
+    """
     from rfablate.case.geometry.shapes import signed_distance
 
     order = list(shapes)
     depth = -signed_distance(shapes[name], points_mm * 1e-3) * 1e3
-    near = np.flatnonzero(depth > -1.0)  # further out the sign stands, whatever comes later
+    near = np.flatnonzero(depth > -1.0)  # farther outside, later structures cannot change the sign
     for later in order[order.index(name) + 1 :]:
         depth[near] = np.minimum(depth[near], signed_distance(shapes[later], points_mm[near] * 1e-3) * 1e3)
     return np.asarray(depth)
 
 
 def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float]) -> list[FloatArray]:
-    """Give the zero lines of `depth`, sampled on `window_grid` over the same window, as polylines."""
+    """Return the zero lines of `depth` [mm], sampled on `window_grid` of the same window, as polylines."""
     number = np.arange(GRID * GRID).reshape(GRID, GRID)
     a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
     triangles = np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
@@ -57,6 +61,6 @@ def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float
 
 
 def window_grid(low: Sequence[float], high: Sequence[float]) -> FloatArray:
-    """Give the points of the grid over a window, shape (GRID * GRID, 2)."""
+    """Return the grid points of a window [mm], shape (GRID * GRID, 2)."""
     x, y = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
     return np.column_stack([part.ravel() for part in np.meshgrid(x, y)])

@@ -1,4 +1,4 @@
-"""The quantities that a run reports, each defined once: label, unit, decimals and definition. Pure.
+"""The quantities that a run reports: label, unit, decimals and definition of each. Pure.
 
 Card, report, tables, glossary and the typed results (`summary_models.py`) take labels, units and definitions from here.
 """
@@ -13,18 +13,18 @@ class Quantity:
     """A reported number."""
 
     key: str
-    """Its key in summary.json, with the unit."""
+    """Key in summary.json, with the unit."""
     label: str
     unit: str
-    """As it is printed; empty for a pure number."""
+    """Unit as printed; empty for a dimensionless number."""
     decimals: int
     definition: str
-    """What it is, in one sentence."""
+    """Definition in one sentence."""
     signed: bool = False
     """Whether a plus sign is printed."""
 
     def show(self, value: float | None, error_bar: float | None = None) -> str:
-        """Return the number as text, with its error bar where there is one; a dash where there is no number."""
+        """Return the number as text, with its error bar where there is one; a dash where there is no value."""
         if value is None:
             return "-"
         text = f"{value:{'+' if self.signed else ''}.{self.decimals}f}"
@@ -46,13 +46,13 @@ LESION = (
     ),
     Quantity(
         "depth_distal_mm", "distal", "mm", 2,
-        "Reach of the lesion beyond the tip, along the axis; negative where it ends before the tip.",
+        "Extent of the lesion beyond the tip, along the axis; negative where the lesion ends before the tip.",
         signed=True,
     ),
     Quantity(
         "depth_proximal_mm", "proximal", "mm", 2,
-        "Reach of the lesion along the shaft beyond the active tip; negative where it ends before the tip's upper"
-        " edge.",
+        "Extent of the lesion along the shaft beyond the proximal end of the active tip; negative where the lesion ends"
+        " before it.",
         signed=True,
     ),
     Quantity(
@@ -61,23 +61,23 @@ LESION = (
     ),
     Quantity(
         "roundness", "roundness", "", 2,
-        "Width divided by length, or the inverse where that is below 1.",
+        "Ratio of the smaller to the larger of width and length.",
     ),
     Quantity(
         "volume_mm3", "volume", "mm3", 1,
-        "Volume of tissue inside the lesion; the cannula's metal does not count.",
+        "Volume of tissue inside the lesion, without the metal of the cannula.",
     ),
 )  # fmt: skip
 
 JOINING = (
     Quantity(
-        "bridge_level", "weakest level between tips", "", 3,
-        "Least level of the rule on the straight line between two active tips: kelvin above the isotherm, or the "
-        "logarithm of damage over its threshold; negative where the lesions are apart.",
+        "bridge_level", "lowest level between tips", "", 3,
+        "Lowest level of the rule on the straight line between two active tips: kelvin above the isotherm, or the "
+        "logarithm of damage over its threshold; negative where the lesions are separate.",
     ),
     Quantity(
         "bridge_margin_mm", "continuity margin", "mm", 2,
-        "Depth inside the lesion of the line between two active tips; negative where the lesions are apart.",
+        "Depth inside the lesion of the line between two active tips; negative where the lesions are separate.",
         signed=True,
     ),
 )  # fmt: skip
@@ -89,31 +89,31 @@ STRUCTURE = (
     ),
     Quantity(
         "required_fraction", "required fraction", "", 2,
-        "Fraction of a target that must lie inside the lesion for it to count as reached.",
+        "Fraction of a target that must lie inside the lesion for the target to count as reached.",
     ),
     Quantity(
         "covered_fraction", "covered fraction", "", 3,
-        "Fraction of the structure's volume that lies inside the lesion of the deciding rule.",
+        "Fraction of the structure's volume that lies inside the lesion of the verdict rule.",
     ),
     Quantity(
-        "max_degC", "hottest", "degC", 1,
-        "Highest temperature reached anywhere in the structure at any time.",
+        "max_degC", "maximum temperature", "degC", 1,
+        "Highest temperature in the structure over space and time.",
     ),
     Quantity(
         "min_margin_mm", "margin", "mm", 2,
         "Target: shortest distance from the structure to the lesion surface; negative where part of it lies "
-        "outside. Other structures: shortest distance to the lesion; negative where they reach into it.",
+        "outside. Other structures: shortest distance to the lesion; negative where they extend into it.",
         signed=True,
     ),
     Quantity(
         "limit_margin_mm", "distance to the limit isotherm", "mm", 2,
         "Protected structure: shortest distance to the isotherm of its temperature limit; negative where the "
-        "structure reaches into it.",
+        "structure extends into it.",
         signed=True,
     ),
     Quantity(
         "time_to_cover_s", "reached after", "s", 1,
-        "Time at which the covered fraction first met the required fraction.",
+        "Time at which the covered fraction first reached the required fraction.",
     ),
     Quantity(
         "length_mm", "length", "mm", 1,
@@ -128,7 +128,7 @@ STRUCTURE = (
 ENERGY = (
     Quantity(
         "joule_J", "delivered", "J", 1,
-        "Joule heat: energy that the generator delivered to the tissue.",
+        "Joule heat: energy delivered by the generator to the tissue.",
     ),
     Quantity(
         "metabolic_J", "metabolic", "J", 1,
@@ -136,37 +136,37 @@ ENERGY = (
     ),
     Quantity(
         "stored_J", "stored", "J", 1,
-        "Heat stored in tissue and metal at the end.",
+        "Heat stored in tissue and metal at the end of the run.",
     ),
     Quantity(
-        "latent_J", "in steam", "J", 1,
-        "Latent heat of the water that has boiled.",
+        "latent_J", "latent", "J", 1,
+        "Latent heat of the vaporised water.",
     ),
     Quantity(
         "perfused_J", "to blood", "J", 1,
-        "Heat carried away by perfusion, net of what blood brings.",
+        "Net heat removed by blood perfusion.",
     ),
     Quantity(
         "boundary_J", "through the boundary", "J", 1,
-        "Heat that left through surfaces and structures of fixed temperature, coolant and flowing blood.",
+        "Heat removed through surfaces and structures of fixed temperature, coolant and flowing blood.",
     ),
     Quantity(
         "residual_J", "residual", "J", 3,
-        "What the balance lacks: delivered and metabolic heat less all the others.",
+        "Error of the energy balance: delivered and metabolic heat minus all other terms.",
         signed=True,
     ),
     Quantity(
         "residual_percent", "residual", "%", 3,
-        "The residual as a percentage of the largest energy of the balance.",
+        "The residual in percent of the largest term of the energy balance.",
     ),
 )  # fmt: skip
 
 TERMS = {
-    "error bar": "Numerical error of a number, printed after ±: how far it moves on a mesh twice as coarse with longer "
+    "error bar": "Numerical error of a number, printed after ±: its change on a mesh twice as coarse with longer time "
     "steps. It does not include the uncertainty of tissue values.",
-    "verdict": "Target: REACHED where the covered fraction meets the required fraction, PARTLY REACHED or MISSED "
+    "verdict": "Target: REACHED where the covered fraction is at least the required fraction, PARTLY REACHED or MISSED "
     "otherwise. Protected structure: SAFE where it stays at or below its temperature limit, LIMIT EXCEEDED otherwise.",
-    "lesion rule": "The criterion for dead tissue: an isotherm of the highest temperature reached, an Arrhenius "
-    "integral of 1, a thermal dose (CEM43), or a fraction of dead cells.",
+    "lesion rule": "Criterion for dead tissue: an isotherm of the highest temperature over time, an Arrhenius integral "
+    "(1 unless the rule names another value), a thermal dose (CEM43), or a fraction of dead cells.",
 }
-"""Terms that are no numbers."""
+"""Terms of the card and the report that are not quantities."""

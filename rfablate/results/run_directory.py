@@ -1,4 +1,4 @@
-"""A run's directory: fixed names, nothing half written, nothing of an older run left over. Root only."""
+"""The directory of a run: fixed file names, atomic writes, no files left from an older run. Root only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rfablate.results.history_file import HistoryFile
 from rfablate.results.summary_file import write_summary
 
 FRAMES = "frames"
-"""Folder of the frames so far, while the run goes on."""
+"""Folder of the frames written so far, until the run has completed."""
 
 log = logging.getLogger("rfablate")
 
@@ -42,10 +42,10 @@ NAMES = (
 
 
 class RunDirectory:
-    """The open files of one run."""
+    """Writer of the files of one run."""
 
     def __init__(self, path: Path, history_bytes: int = 0) -> None:
-        """Open the files of a prepared directory; so much of history.csv is kept."""
+        """Open the files of a prepared directory; the first `history_bytes` of history.csv are kept."""
         self.path = path
         self._history = HistoryFile(path / "history.csv", history_bytes)
         self._fields: FieldsFile | None = None
@@ -53,16 +53,16 @@ class RunDirectory:
 
     @classmethod
     def prepare(cls, path: Path, case: Case, *, overwrite: bool) -> RunDirectory:
-        """Make the directory and write the resolved case into it.
+        """Create the directory and write the resolved case into it.
 
         Raises:
-            CaseError: it holds something already and `overwrite` is False, or is the run that the case starts from.
+            CaseError: the directory is not empty and `overwrite` is False, or the case starts from the run in it.
         """
         refuse_used(path, overwrite=overwrite)
         refuse_own_start(path, case)
         path.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
-            if name not in ("run.log", "case.toml"):  # the log is open by now
+            if name not in ("run.log", "case.toml"):  # the log file is already open
                 (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / FRAMES, ignore_errors=True)
         part = path / "case.toml.part"
@@ -72,12 +72,12 @@ class RunDirectory:
 
     @classmethod
     def reopen(cls, path: Path, history_bytes: int) -> RunDirectory:
-        """Open the directory of a run that goes on; of history.csv so many bytes are kept, the rest goes."""
+        """Open the directory of a resumed run; history.csv is truncated to `history_bytes`."""
         for name in ("fields.vtkhdf", "fields.vtkhdf.part", "summary.json", "report.html"):
             (path / name).unlink(missing_ok=True)
         history = path / "history.csv"
         if not history.is_file() or history.stat().st_size < history_bytes:
-            log.warning("history.csv is shorter than it was at the checkpoint: rows are missing from it")
+            log.warning("history.csv is shorter than at the checkpoint: some rows are missing")
         return cls(path, history_bytes)
 
     def open_fields(
@@ -88,11 +88,11 @@ class RunDirectory:
         names: Mapping[int, str],
         axisymmetric: bool,
     ) -> None:
-        """Write the mesh [m] into fields.vtkhdf."""
+        """Create fields.vtkhdf and write the mesh [m] into it."""
         self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
-        """Append the fields of time t [s]."""
+        """Append a frame with the fields at time `t` [s]."""
         fields = self._fields
         assert fields is not None
         nodal, cells = columns("PointData", fields.n_points, nodal), columns("CellData", fields.n_cells, cells)
@@ -100,35 +100,35 @@ class RunDirectory:
         fields.append(t, nodal, cells)
 
     def take_up_frames(self, times: Collection[float]) -> None:
-        """Append the frames of these times [s] that an earlier part of the run has written, and forget any others."""
+        """Append the frames at these times [s] from the earlier part of a resumed run, and delete all other frames."""
         assert self._fields is not None
         missing = set(times)
         for frame in self._frames.take_up(times):
             self._fields.append(*frame)
             missing.discard(frame[0])
         for t in sorted(missing):
-            log.warning("the frame of t = %g s is lost: fields.vtkhdf goes without it", t)
+            log.warning("the frame at t = %g s is missing from fields.vtkhdf", t)
 
     def history_row(self, row: Mapping[str, float | None]) -> None:
         """Append a row to history.csv."""
         self._history.append(row)
 
     def history_size(self) -> int:
-        """Return how many bytes of history.csv are on the disk."""
+        """Flush history.csv to disk and return its size [bytes]."""
         return self._history.size()
 
     def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write checkpoint.h5."""
+        """Write a checkpoint: the state tree `memory` and its arrays."""
         write_checkpoint(self.path, memory, arrays)
 
     def release(self) -> None:
-        """Close the files of a run that has not come to its end; does nothing after `finish`."""
+        """Close the files of a run that has not ended; does nothing after `finish`."""
         self._history.close()
         if self._fields is not None:
             self._fields.leave()
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Close the files and write the summary, whose existence says that the run ended."""
+        """Close the files and write summary.json, which marks the run as ended."""
         self._history.close()
         if self._fields is not None:
             self._fields.close()
@@ -138,27 +138,27 @@ class RunDirectory:
             (self.path / OLDER).unlink(missing_ok=True)
 
     def written(self) -> list[str]:
-        """Return the names of the files that are there now, the page for people first."""
+        """Return the names of the existing files of the run, report.html first."""
         return present_files(self.path)
 
 
 def present_files(path: Path) -> list[str]:
-    """Return the names of the files of a run that are there, the page for people first."""
+    """Return the names of the existing files of a run, report.html first."""
     return [name for name in reversed(NAMES) if (path / name).is_file()]
 
 
 def refuse_used(path: Path, *, overwrite: bool) -> None:
-    """Raise CaseError where `path` holds files and may not be overwritten, or is no directory."""
+    """Raise CaseError where `path` is not a directory, or is not empty and must not be overwritten."""
     if path.exists() and not path.is_dir():
-        raise CaseError([Fault(str(path), "a file stands here", "a run directory", "choose another -o")], "output")
+        raise CaseError([Fault(str(path), "found a file", "a run directory", "choose another -o")], "output")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise CaseError(
             [
                 Fault(
                     str(path),
                     "the run directory is not empty",
-                    "a new one",
-                    "add --overwrite, choose another -o, or go on with it: rfablate resume",
+                    "a new or empty directory",
+                    "add --overwrite, choose another -o, or continue the run with rfablate resume",
                 )
             ],
             "output",
@@ -166,23 +166,23 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
 
 
 def refuse_own_start(path: Path, case: Case) -> None:
-    """Raise CaseError where a run would overwrite the one it starts from."""
+    """Raise CaseError where a run would overwrite the run that it starts from."""
     if case.start_from is not None and path.resolve() == Path(case.start_from).resolve():
-        expected = "another directory than the one of the run that the case starts from"
-        raise CaseError([Fault(str(path), "the run of start_from", expected, "choose another -o")], "output")
+        expected = "a directory other than that of the run in start_from"
+        raise CaseError([Fault(str(path), "found the run of start_from", expected, "choose another -o")], "output")
 
 
 def ended(path: Path) -> str:
-    """Return what a finished run says about its end, '' for one that can go on.
+    """Return status and reason of an ended run, '' for a run that can be resumed.
 
     Raises:
-        CaseError: it is no run's directory.
+        CaseError: the path is not a run directory.
     """
     if not (path / "case.toml").is_file():
-        expected = "a directory that `rfablate run` has begun"
-        found = "no case.toml in it" if path.is_dir() else "no such directory"
+        expected = "a run directory of `rfablate run`"
+        found = "no case.toml in the directory" if path.is_dir() else "no such directory"
         near = near_path(path, lambda each: (each / "case.toml").is_file())
-        raise CaseError([Fault(str(path), found, expected, near or "is the path right?")], "resume")
+        raise CaseError([Fault(str(path), found, expected, near or "check the path")], "resume")
     summary = path / "summary.json"
     if not summary.is_file():
         return ""
@@ -191,10 +191,10 @@ def ended(path: Path) -> str:
 
 
 def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
-    """Check that each path holds a finished run.
+    """Check that each path is the directory of a finished run.
 
     Raises:
-        CaseError: some do not; tells every one, and what was probably meant.
+        CaseError: some are not; one fault for each of them, with the path that was probably meant.
     """
     faults = [_unfinished(path) for path in paths if not (path / "summary.json").is_file()]
     if faults:
@@ -202,10 +202,10 @@ def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
 
 
 def _unfinished(path: Path) -> Fault:
-    hint = "the folder that `rfablate run` wrote; a run that was stopped has no summary.json"
+    hint = "give the directory written by `rfablate run`; an interrupted run has no summary.json"
     if (path / "case.toml").is_file():
-        hint = f"rfablate resume {path} goes on with a run that was stopped"
+        hint = f"continue an interrupted run with: rfablate resume {path}"
     elif not path.is_dir():
         hint = near_path(path, lambda each: (each / "summary.json").is_file()) or hint
-    found = "no summary.json in it" if path.is_dir() else "no such directory"
+    found = "no summary.json in the directory" if path.is_dir() else "no such directory"
     return Fault(str(path), found, "a finished run's directory", hint)

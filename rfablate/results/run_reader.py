@@ -1,4 +1,4 @@
-"""What a run directory holds, read leniently: a run that failed half way has a report too."""
+"""Reader of a run directory that tolerates missing files, so that a failed run has a report too."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FIELDS = "fields.vtkhdf"
 
 @dataclass(frozen=True)
 class RunData:
-    """The small files of a run directory.
+    """The content of a run directory, without the fields.
 
-    summary, case: the parsed summary.json and case.toml, empty where the file is not there.
-    history: column -> values over the accepted steps, nan where undefined. case_text: case.toml as it stands.
-    missing: a sentence on each file that is not there or cannot be read.
+    summary, case: the parsed summary.json and case.toml, empty where the file is missing.
+    history: column -> values over the accepted steps, NaN where undefined. case_text: the text of case.toml.
+    missing: a sentence for each file that is missing or unreadable.
     """
 
     directory: Path
@@ -39,32 +39,32 @@ class RunData:
     missing: tuple[str, ...]
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """Table `name` of the summary, empty where it is missing."""
+        """Return the table `name` of the summary, empty where it is missing."""
         value = self.summary.get(name)
         return value if isinstance(value, Mapping) else {}
 
     def rules(self) -> tuple[str, ...]:
-        """Lesion rules, measured or at least asked for, the one that decides about structures first."""
+        """Return the lesion rules of the summary, or of the case without a summary; the verdict rule comes first."""
         lesion = self.case.get("lesion")
-        asked = lesion if isinstance(lesion, Mapping) else {}
-        rules = list(self.table("lesion") or asked.get("rules", ()))
-        first = asked.get("verdict_rule") or next(iter(asked.get("rules", [])), None)
+        settings = lesion if isinstance(lesion, Mapping) else {}
+        rules = list(self.table("lesion") or settings.get("rules", ()))
+        first = settings.get("verdict_rule") or next(iter(settings.get("rules", [])), None)
         if first in rules:
             rules.remove(first)
             rules.insert(0, first)
         return tuple(rules)
 
     def required_fraction(self, name: str) -> float:
-        """Return the fraction of a target that must lie inside the lesion, of a region of a user's mesh too."""
+        """Return the required fraction of a target: a structure, or a region of a user's mesh."""
         return float(self.table("structures").get(name, {}).get("required_fraction", 1.0))
 
     def applicators(self) -> tuple[Mapping[str, Any], ...]:
-        """Applicators of the summary, or of the case where the run did not get so far."""
+        """Return the applicators of the summary, or of the case where the summary has none."""
         found = self.summary.get("applicators") or self.case.get("applicators") or ()
         return tuple(found)
 
     def rings(self) -> dict[str, tuple[float, float]]:
-        """Name of each applicator with a ring electrode -> from where to where it goes, from the tip [mm]."""
+        """Return start and end of each ring electrode by applicator name, as distances from the tip [mm]."""
         found = {}
         for number, item in enumerate(self.case.get("applicators", ())):
             if ring := item.get("ring"):
@@ -75,10 +75,10 @@ class RunData:
 
 
 def load_run(directory: Path) -> RunData:
-    """Read summary.json, history.csv and case.toml of a run directory; note what is missing."""
+    """Read summary.json, history.csv and case.toml of a run directory; missing files are listed in `missing`."""
     missing: list[str] = []
-    summary = _attempt(directory / "summary.json", _json, missing, "the run did not end, or was killed")
-    history = _attempt(directory / "history.csv", _columns, missing, "there are no curves over time")
+    summary = _attempt(directory / "summary.json", _json, missing, "the run has not ended or was killed")
+    history = _attempt(directory / "history.csv", _columns, missing, "the curves over time are not available")
     text = _attempt(directory / "case.toml", _text, missing, "the case cannot be shown")
     case: Mapping[str, Any] = {}
     if text:
@@ -88,8 +88,8 @@ def load_run(directory: Path) -> RunData:
             missing.append(f"case.toml is not valid TOML: {error}")
     if not (directory / FIELDS).exists():
         part = (directory / f"{FIELDS}.part").exists()
-        cause = f" ({FIELDS}.part is there: the run goes on, or was killed)" if part else ""
-        missing.append(f"{FIELDS} is missing{cause}: there are no slices and no 3-D picture")
+        cause = f" ({FIELDS}.part exists: the run is still active or was killed)" if part else ""
+        missing.append(f"{FIELDS} is missing{cause}: slices and 3-D picture are not available")
     return RunData(directory, summary or {}, history or {}, case, text or "", tuple(missing))
 
 
@@ -117,8 +117,8 @@ def _json(path: Path) -> Any:
 def _columns(path: Path) -> dict[str, FloatArray]:
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    whole = [row for row in rows if len(row) == len(header)]  # a killed run may end in half a row
-    return {name: np.array([_number(row[i]) for row in whole]) for i, name in enumerate(header)}
+    complete = [row for row in rows if len(row) == len(header)]  # the last row of a killed run may be incomplete
+    return {name: np.array([_number(row[i]) for row in complete]) for i, name in enumerate(header)}
 
 
 def _number(cell: str) -> float:

@@ -1,4 +1,4 @@
-"""What a run's pictures are made of: fields, slices through the applicator, the window around the lesion."""
+"""Data for the pictures of a run: fields, slices through the applicator, the window around the lesion."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cannula:
-    """An applicator as it is drawn: tip, active length and diameter [mm]."""
+    """The geometry of an applicator for drawing; lengths in mm."""
 
     name: str
     tip: FloatArray
     direction: FloatArray
-    """Unit vector that extents are measured along: the shaft's, of a curved tip its chord's."""
+    """Unit vector along which extents are measured: along the shaft, or along the chord of a curved tip."""
     span: float
     """Extent of the active tip along `direction` [mm]."""
     active_tip: float
@@ -34,18 +34,18 @@ class Cannula:
     shaft: FloatArray
     """Unit vector along the straight shaft."""
     path: FloatArray
-    """Points of a curved tip's centre line, shape (n, 3) [mm]; none for a straight one."""
+    """Points of the centre line of a curved tip, shape (n, 3) [mm]; (0, 3) for a straight tip."""
     regions: tuple[str, ...]
-    """Names of the mesh's regions it consists of."""
+    """Names of the mesh regions of the applicator."""
     tines: tuple[tuple[FloatArray, float], ...]
-    """Points of each tine's centre line, shape (n, 3), and its diameter [mm]."""
+    """Points of the centre line of each tine, shape (n, 3), and its diameter [mm]."""
 
 
 @dataclass(frozen=True)
 class View:
-    """The slices of a run and the nodal values the figures show.
+    """The slices of a run and the nodal values that the figures show.
 
-    time_s: time of the temperature shown; end_s: time of the damage shown, the last frame's.
+    time_s: time of the temperature shown [s]. end_s: time of the damage shown, that of the last frame [s].
     """
 
     run: RunData
@@ -54,42 +54,42 @@ class View:
     temperature: FloatArray
     omega: FloatArray
     levels: dict[str, FloatArray]
-    """Rule -> nodal field, positive inside its lesion and linear inside cells."""
+    """Rule -> nodal level, positive inside the lesion and linear in each cell."""
     time_s: float
     end_s: float
     cannulas: tuple[Cannula, ...]
     shapes: Mapping[str, Structure]
-    """Structures that are drawn as the case places them."""
+    """Structures that are drawn with their exact shape."""
     half_size: float
-    """Half the side of the square window [mm]."""
+    """Half side length of the square window [mm]."""
     centres: tuple[tuple[float, float], ...]
     """Centre of the window in each slice [mm]."""
     before: FloatArray | None = None
-    """Level of the deciding rule when a repeated treatment began."""
+    """Nodal level of the verdict rule at the start of a repeated treatment; None for a first treatment."""
 
     def tissue(self, piece: Slice) -> BoolArray:
-        """Which triangles of a slice are tissue, not metal."""
+        """Return which triangles of a slice are tissue, not metal."""
         metal = [tag for tag, name in self.names.items() if any(name in c.regions for c in self.cannulas)]
         return ~np.isin(piece.region, metal)
 
     def lesion(self, piece: Slice, rule: str) -> list[FloatArray]:
-        """Outline of the lesion of `rule` in the tissue of a slice."""
+        """Return the outline of the lesion of `rule` in the tissue of a slice."""
         return self._outline(piece, self.levels[rule])
 
     def earlier(self, piece: Slice) -> list[FloatArray]:
-        """Outline of the deciding rule's lesion before a repeated treatment; none of a first one."""
+        """Return the outline of the lesion before a repeated treatment, by the verdict rule; empty otherwise."""
         return [] if self.before is None else self._outline(piece, self.before)
 
     def _outline(self, piece: Slice, level: FloatArray) -> list[FloatArray]:
         return isolines(piece.points, piece.triangles[self.tissue(piece)], piece.at(level), 0.0)
 
     def structures(self, piece: Slice) -> list[tuple[int, str]]:
-        """Tag and name of the case's structures that a slice cuts."""
+        """Return tag and name of the structures that a slice cuts."""
         named = self.run.table("structures")
         return [(tag, name) for tag, name in self.names.items() if name in named and np.any(piece.region == tag)]
 
     def outline(self, number: int, piece: Slice, tag: int, name: str) -> list[FloatArray]:
-        """Outline of a structure in slice `number`, as meshed, or as placed where cells only follow it."""
+        """Return the outline of a structure in slice `number`: of its region, or of its exact shape in `shapes`."""
         if name not in self.shapes:
             return outline(piece.points, piece.triangles, piece.region == tag)
         low, high = ([middle + side * self.half_size for middle in self.centres[number]] for side in (-1.0, 1.0))
@@ -97,13 +97,13 @@ class View:
         return outline_placed(depth_mm(self.shapes, name, points), low, high)
 
     def windowed(self, number: int) -> Slice:
-        """Slice `number`, without what lies outside the window."""
+        """Return the part of slice `number` inside the window."""
         centre = np.array(self.centres[number])
         return self.slices[number].within(centre - self.half_size, centre + self.half_size)
 
 
 def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
-    """Give the applicators with everything a drawing needs; one with gaps in its data is left out."""
+    """Return the geometry of the applicators; an applicator with incomplete data is omitted."""
     found = []
     for number, item in enumerate(run.applicators()):
         tip, direction = item.get("tip_mm", (0, 0, 0)), item.get("direction", (0, 0, 1))
@@ -131,14 +131,14 @@ def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
 
 
 def path_until(path: FloatArray, length: float) -> FloatArray:
-    """Give the points of a path up to `length` along it, with the one there, shape (n, 3)."""
+    """Return the points of a path up to the arc length `length` [mm], including the end point, shape (n, 3)."""
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     end = [np.interp(length, s, path[:, i]) for i in range(3)]
     return np.vstack([path[s < length - 1e-3], end])
 
 
 def rule_levels(run: RunData, fields: FieldsReader, frame: int = -1) -> dict[str, FloatArray]:
-    """Give a frame's level field of each lesion rule, the deciding first; leave out unknown rules."""
+    """Return the nodal level of each lesion rule at a frame, the verdict rule first; unknown rules are omitted."""
     peak, omega, cem43 = (fields.point_data(name, frame) for name in ("peak_temperature_degC", "omega", "cem43_min"))
     rules: list[Rule] = []
     for name in run.rules():
@@ -146,15 +146,15 @@ def rule_levels(run: RunData, fields: FieldsReader, frame: int = -1) -> dict[str
             rules.append(parse_rule(name))
         except ValueError:
             continue
-    counted = any(rule.kind == "cell_death" for rule in rules)
-    dead = fields.point_data("dead_fraction", frame) if counted else np.zeros_like(peak)
+    needs_cell_death = any(rule.kind == "cell_death" for rule in rules)
+    dead = fields.point_data("dead_fraction", frame) if needs_cell_death else np.zeros_like(peak)
     return {rule.name: rule.level(peak, omega, cem43, dead) for rule in rules}
 
 
 def heating_end(run: RunData) -> float | None:
-    """Time the generator was last on [s], from the history's voltage, or from its set point without one.
+    """Return the time at which the generator was last on [s], from the voltage in the history, or from its set point.
 
-    Channels that share the device have a power in common, not a voltage.
+    With several channels the total power is used, because they have no common voltage.
     """
     time = run.history.get("time_s")
     for column in ("power_W",) if run.table("channels") else ("voltage_V", "setpoint_degC"):
@@ -165,14 +165,17 @@ def heating_end(run: RunData) -> float | None:
 
 
 def load_view(run: RunData) -> View:
-    """Read the frames that the pictures show and cut them.
+    """Read the frames for the pictures and cut the slices.
 
-    Temperature is shown at the frame at or before the end of heating, damage and peaks at the last frame.
-    Raises ValueError or OSError where the fields file cannot serve.
+    The temperature is that of the last frame at or before the end of heating; damage and peak values are those of the
+    last frame.
+
+    Raises:
+        ValueError, OSError: the fields file cannot be read or has no frame.
     """
     with FieldsReader(run.directory / FIELDS) as fields:
         if not len(fields.times_s):
-            raise ValueError("it holds a mesh but no frame")
+            raise ValueError("the file has a mesh but no frame")
         end = heating_end(run)
         hot = np.flatnonzero(fields.times_s <= end * (1 + 1e-9)) if end is not None else np.zeros(0)
         frame = int(hot[-1]) if len(hot) else len(fields.times_s) - 1
@@ -194,14 +197,14 @@ def _slices(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> tuple[Slice,
     if cells.shape[1] == 3:
         return (mirrored(points, cells, region),)
     tip, direction = np.zeros(3), np.eye(3)[2]
-    if cannulas:  # midway between several, where they lie in one of the planes across x, y or z
+    if cannulas:  # several applicators: midway between the tips
         tip, direction = np.mean([c.tip for c in cannulas], axis=0), sum(c.direction for c in cannulas)
         direction = direction if np.linalg.norm(direction) > 0.1 else cannulas[0].direction
     return tuple(cut(points, cells, region, plane) for plane in planes_through(tip.tolist(), direction.tolist()))
 
 
 def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """Give half the side of a square window 2.4 times the lesion's size, and its centre in each slice."""
+    """Return the half side of a square window [mm], 2.4 times the lesion in full, and its centre in each slice [mm]."""
     boxes = [_lesion_box(view, piece) for piece in view.slices]
     cannula = view.cannulas[0] if view.cannulas else None
     middles = [each.tip + 0.5 * each.span * each.direction for each in view.cannulas]
@@ -220,7 +223,7 @@ def _window(view: View) -> tuple[float, tuple[tuple[float, float], ...]]:
 
 
 def _lesion_box(view: View, piece: Slice) -> FloatArray | None:
-    """Corners of the box around the lesion of the first rule in a slice, (2, 2) [mm]."""
+    """Return the bounding box of the lesion of the first rule in a slice, shape (2, 2) [mm]."""
     lines = [line for rule in list(view.levels)[:1] for line in view.lesion(piece, rule)]
     if not lines:
         return None

@@ -1,6 +1,6 @@
-"""A value of dataclasses, lists and numbers as a tree for JSON beside its arrays, and back again by type. Pure.
+"""Conversion of nested dataclasses, lists and numbers to a JSON tree plus arrays, and back by type. Pure.
 
-What a dataclass gains is kept without a line here: a checkpoint is complete because nobody lists what is in it.
+A new field of a dataclass is included automatically, so that a checkpoint is always complete.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 ARRAY = "array"
-"""Key of the table that stands in the tree for an array, with the array's name."""
+"""Key of the table that represents an array in the tree; its value is the name of the array."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Value = TypeVar("Value")
@@ -31,22 +31,30 @@ class Deferred:
         """Return the part as a value of type `kind`; raises as `put_together`."""
         return put_together(kind, self.tree, self.arrays)
 
+    def like(self, example: Value) -> Value:
+        """Return the part as a value of the type of `example`, whose own parts give the types of fields of type `Any`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the tree does not match the example.
+        """
+        return cast(Value, _like(example, self.tree, self.arrays))
+
 
 def take_apart(value: Any) -> tuple[Any, Arrays]:
-    """Return the tree of a value and its arrays, named by their path in it; an array met twice is kept once.
+    """Return the tree of a value, and its arrays named by their path; an array that occurs twice is stored once.
 
     Raises:
-        TypeError: something in it is neither number, text, array, list, mapping nor dataclass; says where.
+        TypeError: a part is not a number, text, array, list, mapping or dataclass; the message has its path.
     """
     arrays: Arrays = {}
     return _tree(value, "", arrays), arrays
 
 
 def put_together(kind: type[Value], tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Value:
-    """Return the value of type `kind` that `take_apart` made the tree and arrays of.
+    """Return the value of type `kind` from the tree and arrays of `take_apart`.
 
     Raises:
-        KeyError, TypeError, ValueError: the tree is one of another type.
+        KeyError, TypeError, ValueError: the tree does not match the type.
     """
     return cast(Value, _value(kind, tree, arrays))
 
@@ -67,8 +75,25 @@ def _tree(value: Any, path: str, arrays: Arrays) -> Any:
     elif isinstance(value, list | tuple):
         return [_tree(each, f"{path}/{number}", arrays) for number, each in enumerate(value)]
     else:
-        raise TypeError(f"{path.strip('/')}: a {type(value).__name__} cannot be kept in a checkpoint")
+        raise TypeError(f"{path.strip('/')}: a {type(value).__name__} cannot be stored in a checkpoint")
     return {str(name): _tree(each, f"{path}/{name}", arrays) for name, each in parts}
+
+
+def _like(example: Any, tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    if example is None:
+        if tree is not None:
+            raise TypeError(f"found {tree!r}, expected nothing")
+        return None
+    if not dataclasses.is_dataclass(example):
+        return _value(type(example), tree, arrays)
+    hints = get_type_hints(type(example))
+    parts = {
+        field.name: _like(getattr(example, field.name), tree[field.name], arrays)
+        if hints[field.name] is Any
+        else _value(hints[field.name], tree[field.name], arrays)
+        for field in dataclasses.fields(example)
+    }
+    return cast(Any, type(example))(**parts)
 
 
 def _value(kind: Any, tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:

@@ -1,4 +1,4 @@
-"""summary.json: written last and atomically, so that its existence means the run ended. Root only."""
+"""Writer of summary.json. It is written last and atomically, so that its existence means that the run has ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write the summary whole or not at all; non-finite numbers become null."""
+    """Write the summary atomically; non-finite numbers become null. Root only."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(path)

@@ -1,7 +1,7 @@
-"""The results of a run as typed values: `RunSummary` is what summary.json holds, and its parts. Pure.
+"""Typed results of a run: `RunSummary`, the content of summary.json, and its parts. Pure.
 
-Numbers are in the clinic's units, which their names carry; `quantities.py` defines each of them. None stands for a
-number that does not exist, such as the time at which a target was reached that was not.
+Numbers are in clinical units, given in the names; `quantities.py` defines each number. None marks a number that does
+not exist, such as the time to cover of a target that was not covered.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rfablate.errors import CaseError, Fault
 
 SCHEMA_VERSION = 1
-"""Raised when a key of summary.json is renamed, removed or changes its meaning."""
+"""Format version of summary.json; increased when a key is renamed, removed or changes its meaning."""
 
 
 class Result(BaseModel):
-    """A part of a summary: frozen, and open to keys that a later version adds."""
+    """Base class of the parts of a summary: frozen; keys added by later versions are accepted."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -27,10 +27,10 @@ class WithErrorBars(Result):
     """Numbers with their numerical error bars."""
 
     error_bars: dict[str, float] = Field(default={}, exclude=True)
-    """Error bar of each number that has one, by its key."""
+    """Error bars by key, for the numbers that have one."""
 
     def error_bar(self, key: str) -> float | None:
-        """Return the numerical error bar of a number, in the number's unit; None where it has none.
+        """Return the numerical error bar of a number in its unit; None where it has none.
 
         Raises:
             KeyError: there is no number of this name.
@@ -41,7 +41,7 @@ class WithErrorBars(Result):
 
 
 class LesionMeasures(WithErrorBars):
-    """Size of the lesion by one rule; lengths relative to the cannula's axis and tip."""
+    """Size of the lesion by one rule; lengths relative to the axis and the tip of the cannula."""
 
     width_mm: float
     width_min_mm: float
@@ -56,19 +56,19 @@ class LesionMeasures(WithErrorBars):
 
 
 class TemperatureLimit(Result):
-    """Limit of a protected structure."""
+    """Temperature limit of a protected structure."""
 
     max_degC: float
 
 
 class StructureResult(WithErrorBars):
-    """What happened to one structure."""
+    """Results of one structure."""
 
     kind: str
     tissue: str
     role: Literal["target", "protect", "anatomy"]
     rule: str
-    """Lesion rule that decides about the structure."""
+    """Lesion rule of the verdict on the structure."""
     volume_mm3: float
     required_fraction: float
     covered_fraction: float
@@ -81,11 +81,11 @@ class StructureResult(WithErrorBars):
     limit: TemperatureLimit | None
     limit_margin_mm: float | None = None
     verdict: str
-    """See `results.quantities.TERMS`; empty for plain anatomy."""
+    """See `results.quantities.TERMS`; empty for anatomy that is neither target nor protected."""
 
 
 class EnergyBalance(Result):
-    """Where the energy went [J]: joule + metabolic = stored + latent + perfused + boundary + residual."""
+    """Energy balance [J]: joule + metabolic = stored + latent + perfused + boundary + residual."""
 
     joule_J: float
     stored_J: float
@@ -98,7 +98,7 @@ class EnergyBalance(Result):
 
 
 class Electric(Result):
-    """What the generator delivered at the end of heating; None where nothing, or where several channels differ."""
+    """Generator output at the end of heating; None where there was none, or where several channels differ."""
 
     voltage_V: float | None
     current_A: float | None
@@ -110,7 +110,7 @@ class Electric(Result):
 
 
 class RunSummary(Result):
-    """Everything that a run came to: the content of summary.json."""
+    """All results of a run: the content of summary.json."""
 
     schema_version: int = SCHEMA_VERSION
     title: str
@@ -118,7 +118,7 @@ class RunSummary(Result):
     reason: str
     simulated_s: float
     lesion: dict[str, LesionMeasures]
-    """By lesion rule."""
+    """Size of the lesion by rule."""
     structures: dict[str, StructureResult]
     energy: EnergyBalance
     electric: Electric
@@ -132,8 +132,8 @@ class RunSummary(Result):
 
     @model_validator(mode="before")
     @classmethod
-    def _hand_out_error_bars(cls, data: Any) -> Any:
-        """Give each lesion and structure its own error bars, which summary.json keeps in one table."""
+    def _assign_error_bars(cls, data: Any) -> Any:
+        """Assign the error bars, which summary.json has in one table, to their lesions and structures."""
         if not isinstance(data, dict):
             return data
         bars = (data.get("numerics") or {}).get("error_bar") or {}
@@ -148,20 +148,21 @@ def read_summary(directory: Path) -> RunSummary:
     """Return the summary of a finished run.
 
     Raises:
-        CaseError: summary.json is missing, or is none of this program's.
+        CaseError: summary.json is missing or not a summary of rfablate.
     """
     file = directory / "summary.json"
     try:
         return RunSummary.model_validate_json(file.read_bytes())
     except OSError as error:
-        reason, hint = error.strerror or str(error), "a run that was stopped has none; rfablate resume continues it"
+        reason = error.strerror or str(error)
+        hint = "an interrupted run has no summary; continue it with rfablate resume"
         raise CaseError([Fault(str(file), reason, "the summary of a finished run", hint)], "results") from None
     except ValidationError as error:
         first = error.errors()[0]
         found = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-        raise CaseError([Fault(str(file), found, "a summary of this program")], "results") from None
+        raise CaseError([Fault(str(file), found, "a summary of rfablate")], "results") from None
 
 
 def _of(name: str, bars: dict[str, float]) -> dict[str, float]:
-    """Return the error bars whose keys begin with a name, without it."""
+    """Return the error bars whose keys start with `<name>.`, without this prefix."""
     return {key[len(name) + 1 :]: bar for key, bar in bars.items() if key.startswith(f"{name}.")}

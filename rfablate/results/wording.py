@@ -1,4 +1,4 @@
-"""How numbers, lesion rules and verdicts read in words."""
+"""Text forms of numbers, lesion rules and verdicts."""
 
 from __future__ import annotations
 
@@ -12,35 +12,23 @@ from rfablate.results.run_reader import RunData
 
 
 def rule_label(name: str) -> str:
-    """Give a lesion rule's name in words, the name itself where its form is unknown."""
+    """Return the label of a lesion rule, or its name where the form is unknown."""
     try:
-        rule = parse_rule(name)
+        return parse_rule(name).label
     except ValueError:
         return name
-    return {
-        "isotherm": f"{rule.threshold:g} °C isotherm",
-        "arrhenius": f"Arrhenius Ω ≥ {rule.threshold:g}",
-        "cem43": f"CEM43 ≥ {rule.threshold:g} min",
-        "cell_death": f"{100 * rule.threshold:g} % of cells dead",
-    }[rule.kind]
 
 
 def rule_short(name: str) -> str:
-    """Give a lesion rule's name in a few characters, for keys."""
+    """Return a short label of a lesion rule, for legends."""
     try:
-        rule = parse_rule(name)
+        return parse_rule(name).short
     except ValueError:
         return name
-    return {
-        "isotherm": f"{rule.threshold:g} °C",
-        "arrhenius": f"Ω ≥ {rule.threshold:g}",
-        "cem43": f"CEM43 ≥ {rule.threshold:g}",
-        "cell_death": f"dead ≥ {rule.threshold:g}",
-    }[rule.kind]
 
 
 def number(value: Any, digits: int = 1) -> str:
-    """Format a number with `digits` decimals; a dash where there is none."""
+    """Return a number as text with `digits` decimals; a dash where there is no number."""
     if not is_number(value):
         return "–"
     text = f"{float(value):.{digits}f}"
@@ -48,7 +36,7 @@ def number(value: Any, digits: int = 1) -> str:
 
 
 def short(value: Any, digits: int = 3) -> str:
-    """Format a number with `digits` significant digits, a whole number in groups of three."""
+    """Return a number as text with `digits` significant digits; an integer in groups of three digits."""
     if not is_number(value):
         return "–"
     value = float(value)
@@ -62,26 +50,26 @@ def short(value: Any, digits: int = 3) -> str:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether `value` is a finite number."""
+    """Return whether `value` is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def limit_degC(structure: Mapping[str, Any]) -> float | None:
-    """Temperature limit of a protected structure [degC]."""
+    """Return the temperature limit of a protected structure [degC]; None where it has none."""
     limit = structure.get("limit")
     value = limit.get("max_degC") if isinstance(limit, Mapping) else limit
     return float(value) if isinstance(value, int | float) else None
 
 
 def answer(run: RunData) -> str:
-    """Give the result in one sentence: the lesion's size, and each target and protected structure."""
+    """Return the result in one sentence: the lesion size, and each target and protected structure."""
     parts = [
         _lesion_answer(run),
         _repeat_answer(run),
         *(_structure_answer(run, *item) for item in _judged(run.table("structures"))),
     ]
-    said = [part for part in parts if part]
-    return "; ".join(said) + "." if said else ""
+    clauses = [part for part in parts if part]
+    return "; ".join(clauses) + "." if clauses else ""
 
 
 def _lesion_answer(run: RunData) -> str:
@@ -100,7 +88,7 @@ def _repeat_answer(run: RunData) -> str:
     volume = run.table("repeat").get("volume_mm3", {}).get(next(iter(run.rules()), ""), {})
     if not is_number(volume.get("added")):
         return ""
-    return f"this treatment adds {number(volume['added'])} mm³ to the {number(volume.get('before'))} mm³ of before"
+    return f"this treatment adds {number(volume['added'])} mm³ to the earlier {number(volume.get('before'))} mm³"
 
 
 def _judged(structures: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, Any]]]:
@@ -113,8 +101,8 @@ def _structure_answer(run: RunData, name: str, structure: Mapping[str, Any]) -> 
     if structure["role"] == "target":
         fraction = structure.get("covered_fraction")
         needed = run.required_fraction(name)
-        asked = f" ({percent(needed)} required)" if needed < 1 else ""
-        return f"{name} {percent(fraction)} covered{asked}" if is_number(fraction) else ""
+        requirement = f" ({percent(needed)} required)" if needed < 1 else ""
+        return f"{name} {percent(fraction)} covered{requirement}" if is_number(fraction) else ""
     hottest, limit = structure.get("max_degC"), limit_degC(structure)
     if not is_number(hottest):
         return ""
@@ -126,7 +114,7 @@ def _structure_answer(run: RunData, name: str, structure: Mapping[str, Any]) -> 
 
 
 def percent(fraction: Any) -> str:
-    """Format a fraction; neither 0 nor 100 % unless it is."""
+    """Return a fraction in percent as text; 0 % and 100 % only where they are exact."""
     if not is_number(fraction):
         return "–"
     value = 100 * float(fraction)
@@ -136,7 +124,7 @@ def percent(fraction: Any) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """Format a time: seconds up to two minutes, minutes and seconds after."""
+    """Return a time as text: seconds below two minutes, else minutes and seconds."""
     if not is_number(seconds):
         return "–"
     if seconds < 0.1:

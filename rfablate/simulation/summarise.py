@@ -21,10 +21,11 @@ from rfablate.lesion.measure import Lesion
 from rfablate.lesion.observer import Observation, StructureResult
 from rfablate.mesh._compat import DOLFINX_VERSION
 from rfablate.physics.boiling import BOILING
-from rfablate.physics.generator import Memory
+from rfablate.physics.generator import GuardState
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
+from rfablate.results.quantities import LESION
 from rfablate.solve.energy_balance import Ledger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
@@ -60,17 +61,9 @@ def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
 
 
 def lesion_entry(lesion: Lesion) -> dict[str, float]:
-    """Return one rule's entry of summary.json."""
-    return {
-        "width_mm": lesion.width * MM,
-        "width_min_mm": lesion.width_min * MM,
-        "length_mm": lesion.length * MM,
-        "depth_distal_mm": lesion.depth_distal * MM,
-        "depth_proximal_mm": lesion.depth_proximal * MM,
-        "effective_radius_mm": lesion.effective_radius * MM,
-        "roundness": lesion.roundness,
-        "volume_mm3": lesion.volume * MM3,
-    }
+    """Return one rule's entry of summary.json: the quantities LESION, in their units."""
+    scale = {"mm": MM, "mm3": MM3, "": 1.0}
+    return {each.key: getattr(lesion, each.key.removesuffix(f"_{each.unit}")) * scale[each.unit] for each in LESION}
 
 
 def bridge_entry(crossing: Crossing) -> dict[str, float | None]:
@@ -120,9 +113,10 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
     }
 
 
-def events_entry(memories: Mapping[str, Memory]) -> list[dict[str, Any]]:
-    """Return when the device switched by itself, and why, from the memory of each channel by its name."""
-    found = [(t, f"{name}: {said}" if name else said) for name, memory in memories.items() for t, said in memory.events]
+def events_entry(channel_states: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return times and reasons of the switches of the device, from the state of each channel by its name."""
+    guards = [(name, state) for name, state in channel_states.items() if isinstance(state, GuardState)]
+    found = [(t, f"{name}: {reason}" if name else reason) for name, state in guards for t, reason in state.events]
     return [{"time_s": t, "what": said} for t, said in sorted(found, key=lambda event: event[0])]
 
 
@@ -224,7 +218,7 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 
-def warnings_of(ledger: Ledger, notes: Sequence[str], memories: Mapping[str, Memory], unboiled: float) -> list[str]:
+def warnings_of(ledger: Ledger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float) -> list[str]:
     """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:
@@ -237,9 +231,9 @@ def warnings_of(ledger: Ledger, notes: Sequence[str], memories: Mapping[str, Mem
             f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
             f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
         )
-    for name, memory in memories.items():
-        if memory.off:
-            t, said = memory.events[-1]
+    for name, state in channel_states.items():
+        if isinstance(state, GuardState) and state.off:
+            t, reason = state.events[-1]
             what = f"channel {name}" if name else "the generator"
-            found.append(f"{what} switched itself {said}, at {t:.3f} s: no heat from then on")
+            found.append(f"{what} switched itself {reason}, at {t:.3f} s: no heat from then on")
     return found

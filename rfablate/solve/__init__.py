@@ -1,1 +1,1 @@
-"""The time loop (loop.py: read it first) and one step of it: the only place where the state of a run changes."""
+"""The time loop (start with loop.py) and the solution of one time step; the state of a run changes only here."""

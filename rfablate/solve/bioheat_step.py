@@ -1,13 +1,18 @@
-"""The bioheat part of a step: the temperature at its end, and the voltages that the device chose for it.
+"""The bioheat solve of a time step: the temperature at its end, and the voltages that the generator chooses for it.
 
-The temperature is linear in V^2 of the channels,  T = T_near + sum over channels of (V^2 - V_near^2) T_b,  and the
-device needs that to choose: what its sensors will read depends on what it does. So a step goes
+The temperature is linear in V^2 of the channels,
 
-    draft     T and T_b as the sums of known fields that come nearest to them; the device chooses a first V_near
-    solve     T_near, exactly, for it
-    sharpen   T_b as exactly as V^2 - V_near^2 asks for, little as a rule; the device chooses again, until that suffices
+    T = T_near + sum over channels of (V^2 - V_near^2) T_b,
 
-A device that looks farther ahead than the step is long gets these numbers for that time, and T is solved after it.
+with T_near the temperature for the voltages V_near and T_b the response to 1 V. The generator needs this relation
+because its choice depends on the sensor temperatures at the end of the step. A step therefore has three stages:
+
+    draft     project T and T_b onto previous solutions; the generator chooses a first V_near
+    solve     solve for T_near to the full tolerance
+    sharpen   solve for T_b to the tolerance that V^2 - V_near^2 requires, usually a coarse one; the generator chooses
+              again; repeat until T_b is accurate enough
+
+A generator whose prediction horizon exceeds the step receives the values at the horizon; T is then solved separately.
 """
 
 from __future__ import annotations
@@ -29,23 +34,23 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 RESERVE = 0.3
-"""Share of the temperature's tolerance that errors of T_b may take."""
+"""Fraction of the temperature tolerance available for errors of T_b."""
 COARSEST_RESPONSE = 1e5
-"""Largest tolerance of T_b over that of the temperature."""
+"""Largest ratio of the tolerance of T_b to that of the temperature."""
 
 
 def bioheat(
     operator: Operator, w0: float, past: FloatArray, t: float
 ) -> tuple[FloatArray, Decisions, tuple[float, ...]]:
-    """Return T, what the channels decided and the sensor of each, of the step that ends at t [s]. Collective."""
+    """Return T, the decisions of the channels and their sensor temperatures, for a step ending at t [s]. Collective."""
     problem, state = operator.problem, operator.state
     dt, reach, split = t - state.t, t, None
-    needs = problem.generator.needs(state.t, t, state.memories, state.turn)
+    needs = problem.generator.needs(state.t, t, state.channel_states, state.turn)
     on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
     seen = unforeseen(problem.generator)
     if any(needs[n].sensor for n in on):
         horizon = max(needs[n].horizon for n in on)
-        if dt < horizon:  # the sensor lags behind: look farther ahead than this step
+        if dt < horizon:  # the sensor lags: predict beyond the end of this step
             reach = state.t + horizon
             split, seen = operator.split(1.0 / horizon, state.T / horizon, reach, t, on)
         else:
@@ -67,15 +72,15 @@ def bioheat(
 
 @dataclass(frozen=True)
 class Split:
-    """A bioheat step as a function of the voltages, about those that are likely."""
+    """The temperature at the end of a step as a linear function of V^2 of the channels, about likely values."""
 
     near: tuple[float, ...]
-    """V^2 of each channel that T_near belongs to."""
+    """V^2 of each channel for which T_near is the solution [V2]."""
     T_near: FloatArray
     T_b: dict[int, FloatArray]
-    """Response to 1 V of each channel with output."""
+    """Response to 1 V of each channel with output [K/V2]."""
     coarser: dict[int, float]
-    """By how much its tolerance was larger than that of the temperature; infinite: it is a draft."""
+    """Tolerance of each T_b as a multiple of the temperature tolerance; infinite for a draft."""
 
     def at(self, heating: Sequence[float]) -> FloatArray:
         """Return the temperature [degC] for V^2 of each channel [V2]."""
@@ -87,27 +92,27 @@ class Split:
 
 @dataclass(frozen=True)
 class Operator:
-    """What a bioheat step is made of, but for its length."""
+    """The data of a bioheat step that do not depend on its length."""
 
     problem: Problem
     state: State
     units: tuple[UnitField, ...]
-    """Of each channel; empty without an electric problem, and after the treatment."""
+    """Unit field of each channel; empty without an electric problem and during cooldown."""
     alive: FloatArray
     source: FloatArray
-    """Heat of the owned nodes beside Joule's [W]."""
+    """Heat of the owned nodes other than Joule heat [W]."""
     boiling: BoolArray | None
-    """Nodes held at 100 degC; None where no water boils."""
+    """Nodes fixed at 100 degC; None if no tissue contains water that boils."""
 
     def load(self, heating: Sequence[float]) -> FloatArray:
-        """Return all heat of the owned nodes [W] for V^2 of each channel [V2]."""
+        """Return the total heat of the owned nodes [W] for V^2 of each channel [V2]."""
         load = self.source
         for V2, unit in zip(heating, self.units, strict=False):
             load = load + V2 * unit.load
         return load
 
     def gained(self, T: FloatArray, w0: float, past: FloatArray, heating: Sequence[float], dt: float) -> FloatArray:
-        """Return the heat that the boiling owned nodes took up in the step that came to T, 0 at others [J]."""
+        """Return the heat absorbed in the step by the owned boiling nodes, 0 at other nodes [J]."""
         assert self.boiling is not None
         gained = np.zeros(self.problem.domain.nodes.owned)
         rows = np.flatnonzero(self.boiling[: len(gained)])
@@ -115,7 +120,7 @@ class Operator:
         return gained
 
     def prepare(self, w0: float, t: float) -> FloatArray:
-        """Assemble the operator of a step that ends at t [s]; return its fixed nodes' temperatures. Collective."""
+        """Assemble the operator of a step ending at t [s]; return the temperatures of its fixed nodes. Collective."""
         fixed, value, surface = self.problem.fixed, self.problem.fixed_value, self.problem.surface
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
@@ -129,9 +134,9 @@ class Operator:
     def split(
         self, w0: float, past: FloatArray, reach: float, t: float, on: Sequence[int]
     ) -> tuple[Split, tuple[Foreseen, ...]]:
-        """Return the step that ends at `reach` [s] as a function of the voltages of the channels `on`. Collective.
+        """Return the step ending at `reach` [s] as a function of the voltages of the channels `on`. Collective.
 
-        What the channels see of it comes too. They decide for the step that ends at t [s], there or before.
+        Also returns the sensor predictions of the channels. Their decisions apply to the step ending at t <= `reach`.
         """
         problem, state, heat = self.problem, self.state, self.problem.heat
         value, guess = self.prepare(w0, reach), parabola(state.past, t)
@@ -143,7 +148,7 @@ class Operator:
         T_b = {n: heat.nearest_response(self.units[n].load) for n in on}
         draft = Split(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
         seen = self.foresee(draft)
-        if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too rough to decide by
+        if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too inaccurate for a decision
             draft = self.sharpen(draft, near) or draft
             seen = self.foresee(draft)
         likely = decide(problem.generator, seen, self.units, state, t, reach).heating
@@ -152,7 +157,7 @@ class Operator:
         return split, self.foresee(split)
 
     def sharpen(self, split: Split, heating: Sequence[float]) -> Split | None:
-        """Return the split with responses accurate enough for this V^2, None if they are already. Collective."""
+        """Return the split with responses accurate enough for this V^2; None if they already are. Collective."""
         T_b, coarser = dict(split.T_b), dict(split.coarser)
         for n, near in enumerate(split.near):
             needed = coarser_response(max(heating[n], near), abs(heating[n] - near))
@@ -162,10 +167,13 @@ class Operator:
         return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
 
     def foresee(self, split: Split) -> tuple[Foreseen, ...]:
-        """Return what each channel sees of a split. Collective."""
+        """Return the sensor predictions of each channel for a split. Collective."""
         return foresee(self.problem.sensors, split.near, split.T_near, split.T_b)
 
 
 def coarser_response(heating: float, miss: float) -> float:
-    """Return by how much coarser T_b may be than T: it is multiplied only by what V^2 is off where T was solved."""
+    """Return the allowed tolerance of T_b as a multiple of that of T.
+
+    The error of T_b is scaled by `miss`, the deviation of V^2 from the value for which T was solved.
+    """
     return float(np.clip(RESERVE * heating / miss, 1.0, COARSEST_RESPONSE)) if miss > 0.0 else COARSEST_RESPONSE

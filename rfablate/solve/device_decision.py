@@ -1,19 +1,20 @@
-"""What the channels of a device decide on a step, from what their sensors would read.
+"""The decisions of the channels for a step, from the predicted sensor temperatures.
 
-The heat of a step is linear in the channels' V_j^2, and so is every reading:  T_k = a_k + sum over j of V_j^2 b_kj.
+The heat of a step is linear in V_j^2 of the channels, and so is each reading:  T_k = a_k + sum over j of V_j^2 b_kj.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric_problem import UnitField
-from rfablate.physics.generator import Channels, Command, Generator, Memory, Offer, settle
+from rfablate.physics.generator import Channels, Command, Generator, Offer, settle
 from rfablate.problem.sensors import Sensors
 from rfablate.solve.state import Output, State
 
@@ -22,15 +23,15 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """The numbers a channel sees at the end of a step, as a function of every channel's V^2."""
+    """The predicted readings of a channel at the end of a step, as a function of V^2 of all channels."""
 
     passive: FloatArray
-    """With no voltage [degC], shape (n_numbers,)."""
+    """Readings without voltage [degC], shape (n_numbers,)."""
     gains: Mapping[int, FloatArray]
-    """Rise for 1 V of each channel with output [K/V2], shape (n_numbers,)."""
+    """Temperature rise per V^2 of each channel with output [K/V2], shape (n_numbers,)."""
 
     def at(self, heating: Sequence[float], but: int | None = None) -> FloatArray:
-        """Return the numbers [degC] for V^2 of each channel [V2], without the one channel `but`."""
+        """Return the readings [degC] for V^2 of each channel [V2], excluding the channel `but`."""
         T = self.passive
         for number, gain in self.gains.items():
             if number != but:
@@ -40,10 +41,10 @@ class Foreseen:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the channels decided on a step, each in its place, and their memories after it."""
+    """The decisions of the channels for a step, in channel order, and their states after it."""
 
     commands: tuple[Command, ...]
-    memories: tuple[Memory, ...]
+    channel_states: tuple[Any, ...]
 
     @property
     def heating(self) -> tuple[float, ...]:
@@ -52,16 +53,16 @@ class Decisions:
 
     @property
     def cut(self) -> float | None:
-        """When the first of them switches within the step [s]; None: none does."""
+        """Time of the first switch within the step [s]; None if there is none."""
         return min((each.cut for each in self.commands if each.cut is not None), default=None)
 
     @property
     def jumps(self) -> bool:
-        """Whether a voltage may jump when the step ends."""
+        """Whether a voltage may change discontinuously at the end of the step."""
         return any(each.jumps for each in self.commands)
 
     def outputs(self, units: Sequence[UnitField], sensors: Sequence[float]) -> tuple[Output, ...]:
-        """Return what each channel does in the step."""
+        """Return the output of each channel in the step."""
         return tuple(
             Output(units[n] if units else None, each.voltage, sensors[n], each.setpoint, each.limited_by, each.pulse)
             for n, each in enumerate(self.commands)
@@ -71,7 +72,16 @@ class Decisions:
 def foresee(
     sensors: Sensors, near: Sequence[float], T_near: FloatArray, responses: Mapping[int, FloatArray]
 ) -> tuple[Foreseen, ...]:
-    """Return what each channel sees of a step that was solved for V^2 `near` and for 1 V of channels. Collective."""
+    """Return the sensor predictions of each channel.
+
+    Args:
+        sensors: the sensors of the case.
+        near: V^2 of each channel for which the step was solved [V2].
+        T_near: the temperature for these values [degC].
+        responses: response to 1 V of each channel with output [K/V2].
+
+    Collective.
+    """
     found = []
     for passive, *read in sensors.follow(T_near, *responses.values()):
         gains = dict(zip(responses, read, strict=True))
@@ -82,48 +92,54 @@ def foresee(
 
 
 def unforeseen(channels: Channels) -> tuple[Foreseen, ...]:
-    """Return what each channel sees where none looks ahead: nothing."""
+    """Return empty predictions, for generators that do not use them."""
     return (Foreseen(np.full(1, np.nan), {}),) * len(channels.generators)
 
 
 def decide(
     channels: Channels, seen: Sequence[Foreseen], units: Sequence[UnitField], state: State, t: float, reach: float
 ) -> Decisions:
-    """Return what the channels decide on the step that ends at t [s].
+    """Return the decisions of the channels for the step ending at t [s].
 
     Args:
-        channels: the device.
-        seen: what each would see at `reach`, the step's end or later [s].
-        units: what 1 V of each does; empty after the treatment.
-        state: the step's start.
-        t: end of the step.
-        reach: time that is looked ahead to.
+        channels: the channels of the generator.
+        seen: predicted readings of each channel at `reach`.
+        units: unit field of each channel; empty during cooldown.
+        state: state at the start of the step.
+        t: end of the step [s].
+        reach: time of the prediction, at or after t [s].
+
+    Raises:
+        SolveError: the voltages of the channels do not converge.
     """
 
-    def decision(number: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decision(number: int, heating: Sequence[float]) -> tuple[Command, Any]:
         G = units[number].conductance if units else 0.0
         passive = seen[number].at(heating, but=number)
         gain = seen[number].gains.get(number, np.full(len(passive), np.nan))
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
         offers = [Offer(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
-        return decide_by_hottest(channels.generators[number], offers, state.memories[number])
+        return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
 
     last = state.heating[0][1] if state.heating else (0.0,) * len(seen)
     served = channels.served(state.turn)
     decisions = settle(served, [V2 if n in served else 0.0 for n, V2 in enumerate(last)], decision)
     if decisions is None:
         raise SolveError(
-            f"the channels' voltages for the step to {t:.6g} s do not settle on each other: their sensors feel the "
-            "other channels more than their own; look at which sensor each channel reads"
+            f"the channel voltages for the step to {t:.6g} s do not converge: the other channels heat each sensor more "
+            "than its own channel does; check which sensor each channel reads"
         )
     commands = tuple(decisions[n][0] if n in decisions else Command(0.0) for n in range(len(seen)))
-    memories = tuple(decisions[n][1] if n in decisions else memory for n, memory in enumerate(state.memories))
-    return Decisions(commands, memories)
+    after = tuple(decisions[n][1] if n in decisions else kept for n, kept in enumerate(state.channel_states))
+    return Decisions(commands, after)
 
 
-def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Memory) -> tuple[Command, Memory]:
-    """Return the command and memory for the sensor that will be the hottest: `offers` has one for each."""
-    decisions = [generator.decide(offer, memory) for offer in offers]
+def decide_by_hottest(generator: Generator, offers: Sequence[Offer], state: Any) -> tuple[Command, Any]:
+    """Return the command and the state after it for the sensor predicted to be the hottest.
+
+    `offers` has one entry per sensor.
+    """
+    decisions = [generator.decide(offer, state) for offer in offers]
 
     def restraint(number: int) -> tuple[float, float]:
         heating, offer = decisions[number][0].voltage ** 2, offers[number]

@@ -1,4 +1,4 @@
-"""Energy ledger: what the generator put in and where it went. Pure."""
+"""Energy balance: the energy delivered by the generator and its distribution. Pure."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ class Powers:
 
     joule: float = 0.0
     perfused: float = 0.0
-    """Carried off by blood, net of what blood brings."""
+    """Removed by perfusion, net of the heat that blood brings in."""
     boundary: float = 0.0
-    """Out through surfaces and structures of fixed temperature, and with liquids that flow."""
+    """Outflow through surfaces and structures of fixed temperature, and with flowing liquids."""
     metabolic: float = 0.0
-    """From the tissue itself."""
+    """Metabolic heat of the tissue."""
     channels: tuple[float, ...] = ()
-    """Joule heat of each of the generator's channels."""
+    """Joule heat of each generator channel."""
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Energies since the start [J]:  joule + metabolic = stored + perfused + boundary + latent + residual.
 
-    The flows are integrated from their instantaneous values, the stored heat is read from the temperature field, so the
-    residual shows the error of the time steps and of the linear solves.
+    The heat flows are integrated over time; the stored heat is computed from the temperature field. The residual is
+    therefore a measure of the error of time steps and linear solves.
     """
 
     joule: float = 0.0
@@ -35,26 +35,26 @@ class Ledger:
     latent: float = 0.0
     metabolic: float = 0.0
     channels: tuple[float, ...] = ()
-    """Joule heat of each of the generator's channels."""
+    """Joule heat of each generator channel."""
     last: Powers = Powers()
 
     @property
     def residual(self) -> float:
-        """Energy that is unaccounted for [J]."""
+        """Energy not accounted for [J]."""
         return self.joule + self.metabolic - self.stored - self.perfused - self.boundary - self.latent
 
     @property
     def residual_fraction(self) -> float:
-        """|residual| as a fraction of the largest energy in the ledger; 0 where nothing happened."""
+        """|residual| as a fraction of the largest energy in the balance; 0 if all energies are 0."""
         energies = (self.joule, self.metabolic, self.stored, self.perfused, self.boundary, self.latent)
         largest = max(abs(energy) for energy in energies)
         return abs(self.residual) / largest if largest > 0.0 else 0.0
 
     def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool, latent: float = 0.0) -> Ledger:
-        """Return the ledger after a step of dt [s] that ends with the flows `now`, the heat `stored` and `latent` [J].
+        """Return the balance after a step of dt [s] that ends with the flows `now` and the energies `stored`, `latent`.
 
-        Flows run linearly over a step. In the first step after a switch they are taken constant at their final value:
-        the flow just after the jump is not known, and the step is backward Euler, which sees that value alone.
+        Flows are taken as linear over a step. In the first step after a switch they are constant at their final value:
+        the flow just after the jump is unknown, and backward Euler uses only the final value.
         """
         start = now if after_switch else self.last
         half = 0.5 * dt

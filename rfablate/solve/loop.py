@@ -1,7 +1,7 @@
-"""The time loop: decide, solve, judge, commit. Read this file first.
+"""The time loop: decide, solve, judge, commit. Start reading here.
 
-`steps` is the only place where the state of a run changes. It yields a frame for the start and for every accepted step;
-everything that records or measures a run looks at these frames and changes nothing.
+The state of a run changes only in `steps`. It yields a frame for the start and for each accepted step. Recorders and
+measurements read these frames and change nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from rfablate.timing import Stopwatch
 
 
 def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwatch) -> Iterator[Frame]:
-    """Advance `state` to the end of the treatment, yielding the start, if it is there, and every step. Collective.
+    """Advance `state` to the end of the treatment; yield the frame of t = 0 and of each accepted step. Collective.
 
-    Steps land exactly on `stops` [s], on the generator's turning and switch times and on the end. A step within which
-    the device switches by itself is made again, to end there.
+    A resumed run, whose state is past t = 0, yields no frame for its start. Steps end exactly at `stops` [s], at the
+    turning and switch times of the generator and at the end of the treatment. A step during which the generator
+    switches is repeated so that it ends at the switch.
 
     Raises:
-        SolveError: a solve failed or the temperature went non-finite; `state` still holds the last good step.
-        StepError: the shortest step allowed was refused.
+        SolveError: a solve failed or the temperature is not finite; `state` still holds the last accepted step.
+        StepError: a step of the minimum length was rejected.
     """
     control, generator = problem.control, problem.generator
     landings = sorted({*stops, *generator.turning_times, *generator.switch_times, generator.end})
@@ -38,14 +39,14 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         yield first_frame(problem, state)
     cut: float | None = None
     while state.t < generator.end:
-        planned = far_from(landings, generator.planned(state.memories, state.turn), ROUNDING * generator.end)
+        planned = far_from(landings, generator.planned(state.channel_states, state.turn), ROUNDING * generator.end)
         t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
         if verdict.too_small:
             raise StepError(
-                f"the step at t = {state.t:.6g} s was refused at its lower limit of {control.minimum:g} s: local error "
-                f"{trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
+                f"the step at t = {state.t:.6g} s was rejected at the minimum length of {control.minimum:g} s: local "
+                f"error {trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
         cut = trial.cut if verdict.accepted else None
         state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
@@ -59,10 +60,10 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
 
 
 def commit(problem: Problem, state: State, trial: Trial) -> None:
-    """Make the trial the state: the only place where a state changes."""
+    """Make the trial the new state; no other function changes a state."""
     before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
     state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))
-    if problem.control.order == 1:  # backward Euler, as for the temperature
+    if problem.control.order == 1:  # backward Euler, consistent with the temperature
         gained = tuple(rate * trial.dt for rate in state.rates)
     else:
         gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
@@ -72,7 +73,7 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
     state.hot = problem.vapour is not None and trial.max_T >= HOT
-    state.memories, state.turn, state.ledger = trial.memories, trial.turn, trial.ledger
+    state.channel_states, state.turn, state.ledger = trial.channel_states, trial.turn, trial.ledger
     state.sensors = tuple(each.sensor for each in trial.outputs)
     state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
     if trial.solved_at is not None:

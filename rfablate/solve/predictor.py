@@ -1,6 +1,6 @@
-"""What the last solutions tell of the next: where it will be, and how far a step came off its course. Pure.
+"""Predictors from previous solutions: extrapolation to the next time, and the local error of a step. Pure.
 
-`past` holds pairs of time [s] and solution, newest first.
+`past` contains pairs of time [s] and solution, newest first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Value = TypeVar("Value", FloatArray, float)
 
 
 def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
-    """Return the temperature at t [s] on the straight line through the last two solutions, or the last one alone."""
+    """Return the linear extrapolation of the last two solutions to t [s], or the last solution if there is only one."""
     if len(past) < 2:
         return past[0][1]
     (t0, T0), (t1, T1) = past[0], past[1]
@@ -27,7 +27,7 @@ def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
 
 
 def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
-    """Return the value at t [s] on the parabola through the last three solutions, or the line through the last two."""
+    """Return the quadratic extrapolation of the last three solutions to t [s], or the linear one of the last two."""
     if len(past) < 3:
         return extrapolate(past, t)
     (t0, T0), (t1, T1), (t2, T2) = past[:3]
@@ -39,7 +39,10 @@ def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
 
 
 def local_error(past: Sequence[tuple[float, FloatArray]], t: float, T: FloatArray, order: int) -> FloatArray | None:
-    """Return the local error [K] of a step of `order` that reached T at t; None with at most `order` past solutions."""
+    """Return the local error [K] of a step of `order` with solution T at t [s].
+
+    None if `past` has at most `order` solutions.
+    """
     if len(past) < order + 1:
         return None
     times, values = [t], [T]

@@ -1,15 +1,16 @@
-"""What changes during a run (`State`, written only by `run.commit`) and what each accepted step shows (`Frame`)."""
+"""The state of a run (`State`, changed only by `loop.commit`) and the record of each accepted step (`Frame`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.cell_death import ALIVE_AT_START
-from rfablate.physics.generator import Memory, Turn
+from rfablate.physics.generator import Turn
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import StepMemory
 from rfablate.solve.energy_balance import Ledger
@@ -19,51 +20,51 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass
 class State:
-    """All that the next step depends on."""
+    """All data on which the next step depends."""
 
     t: float
     T: FloatArray
-    """Temperature at this rank's nodes [degC]."""
+    """Temperature at the nodes of this rank [degC]."""
     peak: FloatArray
     """Highest temperature so far [degC]."""
     omega: FloatArray
     cem43: FloatArray
-    """Arrhenius integral [1] and equivalent minutes at 43 degC [min]."""
+    """Arrhenius integral Omega [1] and cumulative equivalent minutes at 43 degC [min]."""
     alive: FloatArray
     dead: FloatArray
-    """Fractions of cells of the three-state model; they stay at their start unless a lesion rule asks for it."""
+    """Cell fractions of the three-state model; they keep their initial values unless a lesion rule uses the model."""
     vapour: FloatArray
-    """Fraction of each node's water that has boiled."""
-    memories: tuple[Memory, ...]
-    """Of each channel's generator."""
+    """Vaporised fraction of the water at each node."""
+    channel_states: tuple[Any, ...]
+    """State of each channel's generator, of a type that the generator defines (`Generator.start`)."""
     turn: Turn
     step_memory: StepMemory
     ledger: Ledger = Ledger()
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
     """(time, temperature) since the last switch, newest first, at most four."""
     potentials: list[tuple[float, tuple[FloatArray, ...]]] = field(default_factory=list)
-    """(time, each group's potential) of the last three that were solved, newest first: they start the next solve."""
+    """(time, potential of each group) of the last three potential solves, newest first; initial guess of the next."""
     solved_at: FloatArray | None = None
-    """Temperature [degC] of the sigma of the newest."""
+    """Temperature [degC] at which sigma was evaluated for the newest potential."""
     heating: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
     """(time, V^2 of each channel) of the last two steps since the last switch, newest first."""
     boiled: list[tuple[float, FloatArray]] = field(default_factory=list)
-    """(time, vapour fractions) of the last two steps since the last switch, newest first; none where nothing boils."""
+    """(time, vapour fractions) of the last two steps since the last switch, newest first; empty if no water boils."""
     rates: tuple[FloatArray, FloatArray] | None = None
-    """Rates of Omega [1/s] and of CEM43 [min/s] at T; None before the first step."""
+    """Rates of Omega [1/s] and of CEM43 [min/s] at the current T; None before the first step."""
     sensors: tuple[float, ...] = ()
-    """What each channel's sensor reads, of several what it makes of them [degC]."""
+    """Reading of each channel, after the combination of several sensors [degC]."""
     after_switch: bool = True
     hot: bool = False
-    """Whether water boils or is about to: the next step is backward Euler."""
+    """Whether water boils or is close to boiling; the next step is then backward Euler."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a channel does in a step."""
+    """Output of a channel in a step."""
 
     unit: UnitField | None
-    """None without an electric problem, and after the treatment."""
+    """None without an electric problem and during cooldown."""
     voltage: float
     """[V RMS]"""
     sensor: float
@@ -71,7 +72,7 @@ class Output:
     setpoint: float | None = None
     limited_by: str = ""
     pulse: float | None = None
-    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
+    """Voltage within a pulse [V RMS]; None if the output is not pulsed."""
 
     @property
     def conductance(self) -> float:
@@ -94,18 +95,18 @@ class Trial:
     vapour: FloatArray
     outputs: tuple[Output, ...]
     potentials: tuple[FloatArray, ...]
-    """Of 1 V on each group of electrodes."""
+    """Potential for 1 V on each group of electrodes."""
     solved_at: FloatArray | None
-    """Temperature [degC] of the sigma that they were solved for; None where they were extrapolated."""
-    memories: tuple[Memory, ...]
+    """Temperature [degC] at which sigma was evaluated for the potentials; None if they were extrapolated."""
+    channel_states: tuple[Any, ...]
     turn: Turn
     cut: float | None
-    """The device switches within the step: it is to be made again and end at this time [s]."""
+    """Time of a switch within the step [s], at which the step must end when it is repeated; None without a switch."""
     jumps: bool
-    """Whether a voltage may jump when the step ends."""
+    """Whether a voltage may change discontinuously at the end of the step."""
     order: int
     error: float | None
-    """Largest local error of the step [K]; None while too little history is there."""
+    """Largest local error of the step [K]; None with too few previous solutions."""
     max_T: float
     """[degC]"""
     ledger: Ledger
@@ -124,7 +125,7 @@ class Frame:
     dead: FloatArray
     vapour: FloatArray
     outputs: tuple[Output, ...]
-    """Of each channel."""
+    """Output of each channel."""
     max_T: float
     """[degC]"""
     ledger: Ledger
@@ -133,7 +134,7 @@ class Frame:
 
     @property
     def main(self) -> Output:
-        """The channel with the most power: the only one, that whose turn it is, or the first while all are off."""
+        """Output of the channel with the highest power; the first channel while all are off."""
         return max(self.outputs, key=lambda each: each.power)
 
     @property
@@ -143,32 +144,32 @@ class Frame:
 
     @property
     def unit(self) -> UnitField | None:
-        """The main channel's unit field."""
+        """Unit field of the main channel."""
         return self.main.unit
 
     @property
     def voltage(self) -> float:
-        """The main channel's [V RMS]."""
+        """Voltage of the main channel [V RMS]."""
         return self.main.voltage
 
     @property
     def conductance(self) -> float:
-        """The main channel's [S]."""
+        """Conductance of the main channel [S]."""
         return self.main.conductance
 
     @property
     def setpoint(self) -> float | None:
-        """The main channel's [degC]."""
+        """Set point of the main channel [degC]."""
         return self.main.setpoint
 
     @property
     def limited_by(self) -> str:
-        """Which limit holds the main channel down."""
+        """Name of the limit that restricts the main channel; empty if there is none."""
         return self.main.limited_by
 
     @property
     def pulse(self) -> float | None:
-        """The main channel's voltage within a pulse [V RMS]."""
+        """Voltage of the main channel within a pulse [V RMS]."""
         return self.main.pulse
 
     @property
@@ -178,12 +179,12 @@ class Frame:
 
     @property
     def sensor(self) -> float:
-        """The hottest of what the channels follow [degC]."""
+        """Highest reading of all channels [degC]."""
         return max(each.sensor for each in self.outputs)
 
 
 def initial_state(problem: Problem) -> State:
-    """Return the state at t = 0: body temperature, no damage. Collective."""
+    """Return the state at t = 0: initial temperature, no damage. Collective."""
     T = problem.initial.copy()
     return State(
         t=0.0,
@@ -194,7 +195,7 @@ def initial_state(problem: Problem) -> State:
         alive=np.full_like(T, ALIVE_AT_START),
         dead=np.zeros_like(T),
         vapour=np.zeros_like(T),
-        memories=tuple(Memory() for _ in problem.generator.generators),
+        channel_states=tuple(each.start() for each in problem.generator.generators),
         turn=problem.generator.start(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],
@@ -209,7 +210,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
 
 
 def accepted_frame(state: State, trial: Trial) -> Frame:
-    """Return the frame of a trial that has just become the state."""
+    """Return the frame of an accepted trial; call it after `commit`."""
     return _frame(state, trial.dt, trial.outputs, trial.max_T)
 
 

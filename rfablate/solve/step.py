@@ -1,10 +1,10 @@
-"""One step, solved and measured but not yet accepted.
+"""One time step: solved and measured, but not yet accepted.
 
-sigma, k, alive   at the extrapolated temperature and vapour of the step's end (order 1: at the last ones)
-phi_1, G          unit potential of each channel; there is one as a rule
+sigma, k, alive   at the extrapolated temperature and vapour fraction of the end of the step (order 1: at the last ones)
+phi_1, G          unit potential and conductance of each channel
 T_a, T_b          passive part and responses to 1 V of the bioheat step:  T = T_a + sum over channels of V^2 T_b
-V                 from each channel's generator, which knows G and what the sensor would read
-error             local error of the step, by which the loop accepts it or tries a shorter one
+V                 from the generator of each channel, given G and the predicted sensor temperature
+error             local error of the step, with which the loop accepts or repeats the step
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from rfablate.timing import Stopwatch
 FloatArray = npt.NDArray[np.float64]
 
 STEADY = 2.5
-"""Largest ratio of a step to the last at which the third order is taken: variable-step BDF3 is stable below 2.553, BDF2
-always (Li and Liao, Stability of variable-step BDF2 and BDF3 methods, SIAM J. Numer. Anal. 60, 2022). A step that was
-cut short for a stop is followed by a much longer one."""
+"""Largest ratio of a step to the previous one for order 3: variable-step BDF3 is stable below 2.553, BDF2 always (Li
+and Liao, Stability of variable-step BDF2 and BDF3 methods, SIAM J. Numer. Anal. 60, 2022). Larger ratios occur after a
+step that was shortened to end at a stop."""
 MOST_BOILED = 0.05
-"""Part of a node's water that may boil in a step: sigma is that of the step's end only as far as it is foreseen."""
+"""Largest fraction of a node's water that may boil in a step, because sigma is extrapolated to the end of the step."""
 
 
 def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
-    """Return the step from the state to time t [s], leaving the state alone. Collective."""
+    """Return the step from the state to time t [s] without a change of the state. Collective."""
     dt, order, ahead = t - state.t, _order(problem, state, t), problem.control.order > 1
     T_star = parabola(state.past, t) if order > 2 else extrapolate(state.past, t) if ahead else state.T
     T_law = T_star
@@ -81,17 +81,17 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
         powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    turn, memories = problem.generator.pass_on(t, decided.memories, state.turn)
+    turn, channel_states = problem.generator.pass_on(t, decided.channel_states, state.turn)
     return Trial(
-        t, dt, T, vapour, outputs, potentials, solved_at, memories, turn,
+        t, dt, T, vapour, outputs, potentials, solved_at, channel_states, turn,
         decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
     )  # fmt: skip
 
 
 def _order(problem: Problem, state: State, t: float) -> int:
-    """Return the order of the step to t [s]: the third once its error can be told, but not where the step grows much.
+    """Return the order of the step to t [s]: 3 if its error can be estimated and the step does not grow too much.
 
-    Where water is near boiling it is the first: the temperature has kinks there.
+    Near boiling the order is 1, because the temperature then has kinks in time.
     """
     known = len(state.past)
     if state.hot or known == 1:
@@ -103,10 +103,10 @@ def _order(problem: Problem, state: State, t: float) -> int:
 def _unit_fields(
     problem: Problem, state: State, T_law: FloatArray, t: float
 ) -> tuple[tuple[UnitField, ...], tuple[FloatArray, ...], FloatArray | None]:
-    """Return each channel's unit field, the potentials it is made of, and the temperature of their sigma. Collective.
+    """Return the unit field of each channel, the group potentials, and the temperature of their sigma. Collective.
 
-    While sigma has hardly changed since the last solve, phi is extrapolated: G is stationary in phi, so that an error
-    of phi counts by its square there.
+    While sigma has hardly changed since the last solve, phi is extrapolated. G is stationary in phi, so an error of phi
+    enters G only quadratically.
     """
     electric, coefficients = problem.electric, problem.coefficients
     if electric is None or t > problem.generator.switch_times[-1]:
@@ -126,23 +126,24 @@ def _unit_fields(
 def _inspect(
     problem: Problem, state: State, T: FloatArray, vapour: FloatArray, t: float, order: int
 ) -> tuple[float | None, float]:
-    """Return the step's largest local error [K] and the highest temperature [degC]. Collective.
+    """Return the largest local error of the step [K] and the highest temperature [degC]. Collective.
 
-    Where water boils it is the change of what has boiled, MOST_BOILED being as much as the tolerance.
+    Where water boils, the change of the vapour fraction also counts; MOST_BOILED corresponds to the tolerance.
     """
     error = local_error(state.past, t, T, order) if problem.control.fixed is None else None
     boiled = 0.0
     if problem.vapour is not None:
-        if t - state.t > problem.control.minimum * (1.0 + 1e-6):  # the shortest step is not refused for it
+        # This criterion does not reject a step of minimum length.
+        if t - state.t > problem.control.minimum * (1.0 + 1e-6):
             boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED
         if error is not None:
-            # where water begins or ceases to boil the temperature has a kink that no step resolves
+            # at the onset and the end of boiling the temperature has a kink that no step length resolves
             kinked = np.any([T >= BOILING, *(old >= BOILING for _, old in state.past)], axis=0)
             error = np.where(kinked, 0.0, error)
     mine = (float(T.max(initial=-np.inf)), -1.0 if error is None else float(error.max(initial=0.0)), boiled)
     max_T, largest, boiled = (float(each) for each in problem.domain.nodes.max_of(*mine))
     if not np.isfinite(max_T) or not np.isfinite(largest):
-        raise SolveError(f"the temperature went non-finite in the step from {state.t:.6g} s to {t:.6g} s")
+        raise SolveError(f"the temperature is not finite in the step from {state.t:.6g} s to {t:.6g} s")
     if error is None and boiled <= 1.0:
         return None, max_T
     return max(largest, problem.control.tolerance * boiled ** (order + 1)), max_T

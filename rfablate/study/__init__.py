@@ -1,1 +1,1 @@
-"""Studies: many runs of one case with keys varied, their table, figures and questions. Never imports the solver."""
+"""Parameter studies and searches: many runs of one case with varied keys. Never imports the solver."""

@@ -1,4 +1,4 @@
-"""From axes to points: every point is one value an axis. Pure; a sampled design depends on its seed alone."""
+"""Points of a design: one value for each axis. Pure; a sampled design depends only on its seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Point = tuple[Any, ...]
 
 
 def axes_of(study: StudyFile, folder: Path) -> tuple[Axis, ...]:
-    """Return the study's axes; a CSV file's are its header, with the values met in each column."""
+    """Return the axes of a study; for a CSV design, one axis for each column of the file."""
     if study.design.kind != "csv":
         return study.axes
     head, rows = _read_csv(folder / str(study.design.file))
@@ -31,10 +31,10 @@ def axes_of(study: StudyFile, folder: Path) -> tuple[Axis, ...]:
 
 
 def points_of(design: Design, axes: Sequence[Axis]) -> Iterator[Point]:
-    """Yield the points of a design, in an order that never changes, one value for each of `axes`.
+    """Yield the points of a design in a fixed order, with one value for each of `axes`.
 
-    Sampled designs draw from the unit cube; a range takes the number there (log: in its logarithm), a list of
-    values the one that many parts along.
+    A sampled design draws u from the unit cube. A range maps u linearly (scale "log": in the logarithm); a list takes
+    the value at the fraction u of the list.
     """
     if design.kind == "grid":
         yield from itertools.product(*(levels(axis) for axis in axes))
@@ -46,7 +46,7 @@ def points_of(design: Design, axes: Sequence[Axis]) -> Iterator[Point]:
 
 
 def levels(axis: Axis) -> tuple[Any, ...]:
-    """Return the values of an axis, those of a range evenly spaced (log: in their logarithm)."""
+    """Return the values of an axis; those of a range are evenly spaced (scale "log": in the logarithm)."""
     if axis.values is not None:
         return axis.values
     count = axis.count or 2
@@ -57,7 +57,7 @@ def unit_cube(design: Design, dimensions: int) -> Any:
     """Return the samples of a design in the unit cube, shape (points, dimensions).
 
     Raises:
-        CaseError: Morris and Saltelli samples come from SALib, which is not installed.
+        CaseError: SALib, which the Morris and Saltelli designs need, is not installed.
     """
     samples = design.samples or 1
     if design.kind in ("morris", "saltelli"):
@@ -73,7 +73,7 @@ def _salib_samples(kind: str, samples: int, dimensions: int, seed: int) -> Any:
     try:
         from SALib.sample import morris, sobol
     except ModuleNotFoundError:
-        fault = Fault("design.kind", f"{kind} needs SALib", "it installed", 'pip install "rfablate[study]"')
+        fault = Fault("design.kind", f"{kind} needs SALib", "SALib installed", 'pip install "rfablate[study]"')
         raise CaseError([fault], "study") from None
     if kind == "morris":
         return morris.sample(salib_problem(dimensions), samples, num_levels=4, seed=seed)
@@ -81,12 +81,12 @@ def _salib_samples(kind: str, samples: int, dimensions: int, seed: int) -> Any:
 
 
 def salib_problem(dimensions: int) -> dict[str, Any]:
-    """Return the unit cube as SALib wants it told."""
+    """Return the unit cube as a SALib problem."""
     return {"num_vars": dimensions, "names": [f"x{n}" for n in range(dimensions)], "bounds": [[0.0, 1.0]] * dimensions}
 
 
 def _at(axis: Axis, u: float) -> Any:
-    """Return an axis' value at `u` between 0 and 1, of six digits."""
+    """Return the value of an axis at `u` from 0 to 1; a range is rounded to six significant digits."""
     if axis.values is not None:
         return axis.values[min(int(u * len(axis.values)), len(axis.values) - 1)]
     assert axis.low is not None and axis.high is not None
@@ -96,21 +96,23 @@ def _at(axis: Axis, u: float) -> Any:
 
 
 def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the header and the rows of a CSV file; a cell is a TOML value, or else text."""
+    """Return the header and the rows of a CSV file; a cell is a TOML value, otherwise text."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             rows = [row for row in csv.reader(text) if row]
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError([Fault("design.file", str(error), "a readable CSV file")], str(file)) from None
     if len(rows) < 2:
-        raise CaseError([Fault("design.file", f"found {len(rows)} rows", "a header of keys and rows")], str(file))
+        raise CaseError(
+            [Fault("design.file", f"found {len(rows)} rows", "a header with keys and at least one row")], str(file)
+        )
     head = [cell.strip() for cell in rows[0]]
     faults = [
         Fault(f"row {number}", f"found {len(row)} cells", f"{len(head)}, as many as the header")
         for number, row in enumerate(rows[1:], start=2)
         if len(row) != len(head)
     ]
-    faults += [Fault("row 1", f"{key!r} stands twice", "each key once") for key in set(head) if head.count(key) > 1]
+    faults += [Fault("row 1", f"duplicate key {key!r}", "each key once") for key in set(head) if head.count(key) > 1]
     if faults:
         raise CaseError(faults, str(file))
     return head, [tuple(_cell(cell.strip()) for cell in row) for row in rows[1:]]

@@ -1,4 +1,4 @@
-"""Running what a search asks for, and keeping its answer."""
+"""Running the members that a search requests, and writing its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def keep_answer(answer: Answer, directory: StudyDirectory) -> None:
-    """Write answer.json: the question, the answer, every number of the run that proves it."""
+    """Write answer.json: the question, the result and all numbers of the run that confirms it."""
     from rfablate.results.summary_file import write_summary
 
     keys = [vary.key for vary in answer.question.varied]
@@ -31,7 +31,7 @@ def keep_answer(answer: Answer, directory: StudyDirectory) -> None:
 def run_open(
     search: Search, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
 ) -> None:
-    """Run those of some members that have neither a result nor a failure yet, and say what each comes to."""
+    """Run the members that have neither a result nor a failure yet, and print the result of each."""
     from rfablate.study.study_progress import StudyProgress
     from rfablate.study.worker_pool import run_members, slots_for
 

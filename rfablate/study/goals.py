@@ -1,4 +1,4 @@
-"""What a search is asked: keys to vary, goals to meet, a number to make large or small. Pure."""
+"""The question of a search: keys to vary, goals to meet, and a column to minimise or maximise. Pure."""
 
 from __future__ import annotations
 
@@ -25,31 +25,34 @@ else:
     import tomli as tomllib
 
 WORST = 10.0
-"""Violation of a goal whose number is missing, as a margin where there is no lesion; in parts of the goal's value."""
+"""Relative violation of a goal whose number is missing, such as a margin where there is no lesion."""
 _GOAL = re.compile(r"\s*(\S+?)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
 @dataclass(frozen=True)
 class Vary:
-    """A key of the case and the range it is varied in."""
+    """A key of the case and its range."""
 
     key: str
     low: float
     high: float
     given: bool
-    """Whether the user gave the range; else it is half to twice the case's own value."""
+    """Whether the user gave the range; otherwise it is half to twice the value in the case."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A column that must stay at or below, or at or above, a value."""
+    """An upper or lower limit on a column."""
 
     column: str
     sense: str
     value: float
 
     def violation(self, numbers: Mapping[str, Any], shift: float = 0.0) -> float:
-        """Return by how much the goal is missed, in parts of its value; not above 0 where it is met."""
+        """Return the relative violation of the goal, from -10 to 10; zero or negative where the goal is met.
+
+        shift: correction added to the number, in the column's unit.
+        """
         found = numbers.get(self.column)
         if not isinstance(found, int | float) or not math.isfinite(found):
             return WORST
@@ -58,17 +61,17 @@ class Goal:
 
     @property
     def scale(self) -> float:
-        """What a miss is told in parts of: the goal's value, of one at 0 its unit."""
+        """Reference value of the violation: the absolute value of the limit, 1 where the limit is 0."""
         return max(abs(self.value), 1e-3) if self.value else 1.0
 
     def __str__(self) -> str:
-        """Return the goal as it is written."""
+        """Return the goal in the form of the command line."""
         return f"{self.column}{self.sense}{self.value:g}"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Everything a search is asked: the smallest `sign` times `column` that meets the goals."""
+    """The question of a search: minimise `sign` times `column` subject to the goals."""
 
     varied: tuple[Vary, ...]
     goals: tuple[Goal, ...]
@@ -76,10 +79,10 @@ class Question:
     sign: float
 
     def __str__(self) -> str:
-        """Return the question in words."""
+        """Return the question as text."""
         keys = ", ".join(f"{v.key} from {v.low:g} to {v.high:g}" for v in self.varied)
         goals = f" with {', '.join(map(str, self.goals))}" if self.goals else ""
-        return f"{'least' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
+        return f"{'smallest' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
 
 
 def ask(  # noqa: PLR0913
@@ -90,10 +93,18 @@ def ask(  # noqa: PLR0913
     maximise: str | None,
     known: Sequence[Fault] = (),
 ) -> Question:
-    """Return the question in the words of the command line.
+    """Return the question from the arguments of the command line.
+
+    Args:
+        case: the case.
+        vary: keys, KEY or KEY=LOW:HIGH.
+        goals: limits, COLUMN<=NUMBER or COLUMN>=NUMBER.
+        minimise: the column to minimise, or None.
+        maximise: the column to maximise, or None.
+        known: faults that were found before.
 
     Raises:
-        CaseError: with every fault in it, beside those that are `known` already.
+        CaseError: the question has faults; the error holds all of them, including `known`.
     """
     faults = list(known)
     varied = [found for text in vary if (found := _vary(case, text, faults)) is not None]
@@ -103,9 +114,10 @@ def ask(  # noqa: PLR0913
     keys = [text.partition("=")[0] for text in vary]
     faults += column_faults(case, {where: each for where, each in columns.items() if each is not None}, keys)
     if (minimise is None) == (maximise is None):
-        faults.append(Fault("find", "no one thing to minimise or maximise", "--minimise COLUMN or --maximise COLUMN"))
+        problem = "no column to minimise or maximise" if minimise is None else "both --minimise and --maximise"
+        faults.append(Fault("find", problem, "one of --minimise COLUMN and --maximise COLUMN"))
     if not vary:
-        faults.append(Fault("find", "nothing to vary", "--vary KEY=LOW:HIGH"))
+        faults.append(Fault("find", "no key to vary", "--vary KEY=LOW:HIGH"))
     if faults:
         raise CaseError(faults, "find")
     column, sign = (minimise, 1.0) if minimise is not None else (str(maximise), -1.0)
@@ -113,25 +125,25 @@ def ask(  # noqa: PLR0913
 
 
 def _key_faults(case: Case, changes: Sequence[Change]) -> list[Fault]:
-    """Return which changes the case does not take."""
+    """Return the faults that the changes cause in the case."""
     return change_faults(tomllib.loads(dump_case(case)), Path(), changes)
 
 
 def to_cover(
     case: Case, key: str, target: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
 ) -> Question:
-    """Return the question for the least value of a key (with or without a range) that covers a target with a margin.
+    """Return the question for the smallest value of a key that covers a target with a margin.
 
     Args:
-        case: where it is asked.
+        case: the case.
         key: KEY or KEY=LOW:HIGH.
-        target: the structure.
-        margin_mm: its least depth inside the lesion.
-        vary: further keys to vary.
-        goals: further goals.
+        target: name of the target structure.
+        margin_mm: required depth of the target inside the lesion [mm].
+        vary: additional keys to vary.
+        goals: additional goals.
 
     Raises:
-        CaseError: the case has no such target, or its generator no such key.
+        CaseError: the case has no such target, or its generator has no such key.
     """
     regions = case.domain.regions if isinstance(case.domain, MeshDomain) else ()
     required = {each.name: each.required_fraction for each in (*case.structures, *regions) if each.role == "target"}
@@ -146,20 +158,20 @@ def to_cover(
 
 
 def to_join(case: Case, key: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()) -> Question:
-    """Return the question for the largest spacing of the applicators, `key`, whose lesions are one.
+    """Return the question for the largest spacing of the applicators that gives one continuous lesion.
 
     Args:
-        case: where it is asked.
+        case: the case.
         key: `applicators.spacing_mm`, with or without =LOW:HIGH.
-        margin_mm: least depth of the line between the tips inside the lesion: half its neck's width.
-        vary: further keys to vary.
-        goals: further goals.
+        margin_mm: required depth of the line between the tips inside the lesion, half the width of its neck [mm].
+        vary: additional keys to vary.
+        goals: additional goals.
 
     Raises:
         CaseError: the case has fewer than two applicators.
     """
     if len(case.applicators) < 2:
-        raise CaseError([Fault("find", "one applicator", "a case with a pair or a row of them")], "find")
+        raise CaseError([Fault("find", "fewer than two applicators", "a case with two or more applicators")], "find")
     rule = case.lesion.verdict_rule or case.lesion.rules[0]
     joined = f"lesion.{rule}." + (f"bridge_margin_mm>={margin_mm:g}" if margin_mm else "bridge_level>=0")
     return ask(case, [key, *vary], [joined, *goals], None, SPACING)
@@ -190,14 +202,14 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
         unknown = [
             f for f in _key_faults(case, [Change("--vary", ((f"{key}=1",),))]) if not f.found.startswith("found")
         ]
-        none = Fault("--vary", f"{key} has no number above or below 0 in the case", "KEY=LOW:HIGH")
-        faults += unknown or [none]
+        no_range = Fault("--vary", f"{key} has no nonzero number in the case", "KEY=LOW:HIGH")
+        faults += unknown or [no_range]
         return None
     return Vary(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
 
 
 def _value_at(case: Case, key: str) -> Any:
-    """Return the case's own value of a key, None where there is none."""
+    """Return the value of a key in the case; None where it has none."""
     found: Any = case.model_dump(by_alias=True)
     for part in key.split("."):
         if isinstance(found, list | tuple):
@@ -210,15 +222,15 @@ def _value_at(case: Case, key: str) -> Any:
 
 @dataclass(frozen=True)
 class Shorthand:
-    """Questions that users ask often; at most one of the first three is set."""
+    """Common questions; at most one of the first three is set."""
 
     shortest_hold: str | None = None
-    """A target, whose least generator.hold_s is searched for."""
+    """Target for the smallest generator.hold_s that covers it."""
     least_temperature: str | None = None
-    """A target, whose least generator.target_degC is searched for."""
+    """Target for the lowest generator.target_degC that covers it."""
     largest_spacing: bool = False
     margin_mm: float = 0.0
-    """Depth in the lesion of the target, or of the line between tips [mm]."""
+    """Required depth inside the lesion of the target, or of the line between the tips [mm]."""
 
 
 def question_of(  # noqa: PLR0913
@@ -229,23 +241,23 @@ def question_of(  # noqa: PLR0913
     maximise: str | None,
     shorthand: Shorthand,
 ) -> Question:
-    """Return what is asked, by a shorthand or in full.
+    """Return the question, from a shorthand or from keys, goals and a column as in `ask`.
 
     Raises:
         CaseError: a key, column or target is wrong.
     """
     from rfablate.case.geometry.applicator_spacing import SPACING
 
-    asked = {
+    shorthands = {
         "generator.hold_s": shorthand.shortest_hold,
         "generator.target_degC": shorthand.least_temperature,
         SPACING: shorthand.largest_spacing,
     }
-    key = next((key for key, wanted in asked.items() if wanted), None)
+    key = next((key for key, wanted in shorthands.items() if wanted), None)
     if key is None:
         return ask(case, vary, goals, minimise, maximise)
     ranged = next((text for text in vary if text.partition("=")[0] == key), key)
     others = [text for text in vary if text != ranged]
     if key == SPACING:
         return to_join(case, ranged, shorthand.margin_mm, others, goals)
-    return to_cover(case, ranged, str(asked[key]), shorthand.margin_mm, others, goals)
+    return to_cover(case, ranged, str(shorthands[key]), shorthand.margin_mm, others, goals)

@@ -1,12 +1,12 @@
-"""Questions answered by a search: the best value of one or more keys that meets all goals.
+"""Inverse search: the best values of one or more keys that meet all goals.
 
-Draft runs search, runs of the case's own accuracy confirm. After each of these the drafts are shifted by what they were
-wrong there, and the search goes on among them until the answer stays, or moves its goal by less than the error bar of
-the runs: few dear runs, and the answer is one of them.
-One key is bracketed (`study.bracket`), several are searched by trust regions (`study.trust_region`).
+The search uses draft runs; runs at the case's own accuracy confirm its results. After each confirmation the drafts are
+corrected by their error at that point, and the search is repeated until the result no longer changes, or the goal
+changes by less than its error bar. Only few expensive runs are needed, and the final result is always one of them.
+One key is searched by bracketing (`study.bracket`), several keys by trust regions (`study.trust_region`).
 
-Every run is a member of a study and the search a function of their numbers alone: started again it goes the same way
-and runs only what is missing.
+Each run is a member of a study, and the search depends only on the numbers of the runs: a repeated search follows the
+same path and runs only what is missing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from rfablate.study.search_runs import CLOSE, Run, Search, X, at_edge, shown
 from rfablate.study.trust_region import search_many
 
 CONFIRMATIONS = 6
-"""Most runs of the case's own accuracy."""
+"""Maximum number of runs at the case's own accuracy."""
 
 
 @dataclass
 class Answer:
-    """What a search found; `x` is None where no value meets the goals."""
+    """Result of a search; `x` is None where no value meets the goals."""
 
     question: Question
     x: X | None
@@ -38,14 +38,14 @@ class Answer:
     nearest: X = ()
     violation: float = 0.0
     spread: float | None = None
-    """How far the answer may move by the numerical error of its goal, one key only."""
+    """Uncertainty of `x` due to the numerical error of the active goal; for one key only."""
     runs: int = 0
     why: str = ""
-    """Why the search came no closer, where the numerical error was the reason."""
+    """Why the search ended early, where the numerical error was the reason; otherwise ''."""
 
 
 def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str], None] = print) -> Answer:
-    """Search, and return the answer with the runs that prove it."""
+    """Return the result of the search, with the numbers of the run that confirms it."""
     tried: dict[X, tuple[float, float]] = {}
     reasons: dict[X, str] = {}
     last: X | None = None
@@ -60,9 +60,9 @@ def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str
         tried[x], reasons[x] = search.judge(true), why
         search.learn(true, draft)
         objective, violation = tried[x]
-        verdict = "goals met" if violation <= 0 else "goals missed"
-        told = verdict if np.isfinite(objective) else "the run failed"
-        say(f"{search.final} at {shown(search.question, x)}: {told}")
+        verdict = "goals met" if violation <= 0 else "goals not met"
+        outcome = verdict if np.isfinite(objective) else "the run failed"
+        say(f"{search.final} at {shown(search.question, x)}: {outcome}")
         if search.final == "draft" or (not met and violation > 0 and len(tried) > 1):
             break
         if violation <= 0 and (why or (last is not None and _near(search.question, x, last))):

@@ -1,9 +1,9 @@
-"""The directory of a study: members, failed members apart, and which is which.
+"""The directory of a study: its members, its failed members and the state of each.
 
-    members/NAME/       an ordinary run directory; it is finished when its summary.json can be read and says so
-    failed/NAME/        what a failed member left, with failure.json: exit code, reason, wall time
+    members/NAME/       run directory of a member; finished when summary.json exists and its status is not "failed"
+    failed/NAME/        files of a failed member, with failure.json: exit code, reason, wall time
 
-summary.json is written last and renamed into place by the run, so a killed run leaves none.
+A run writes summary.json last and atomically, so a killed run has none.
 """
 
 from __future__ import annotations
@@ -22,37 +22,40 @@ from rfablate.errors import CaseError, Fault
 
 State = Literal["completed", "failed", "open"]
 PATIENCE_S = 5.0
-"""How long a new study waits for the last members of a killed one to end [s]."""
+"""Time for which a new study waits for the members of a killed study to end [s]."""
 QUEUED_PATIENCE_S = 120.0
-"""How long a job, or who submits one, waits for the other jobs of a study: one that collects, or tasks that end [s]."""
+"""Time for which a job, or its submission, waits for other jobs of the same study to release the lock [s]."""
 
 
 class StudyDirectory:
-    """Where a study's members lie."""
+    """The directory of a study and its members."""
 
     def __init__(self, path: Path) -> None:
-        """Make the directory where it is missing."""
+        """Create the directory where it does not exist; raises CaseError where this fails."""
         self.path = path
         self.members, self.failed = path / "members", path / "failed"
         try:
             self.members.mkdir(parents=True, exist_ok=True)
             self.failed.mkdir(exist_ok=True)
         except OSError as error:
-            fault = Fault(str(path), error.strerror or str(error), "a place to write to", "choose another -o")
+            fault = Fault(str(path), error.strerror or str(error), "a writable directory", "choose another -o")
             raise CaseError([fault], "output") from None
 
     @contextmanager
     def alone(self, *, shared: bool = False, queued: bool = False) -> Iterator[int]:
-        """Hold the study for this process; yields the lock, which members inherit so that none is left unseen.
+        """Lock the study for this process and yield the file descriptor of the lock.
 
-        shared: hold it beside other shares of the study, but against those who want it alone.
-        queued: wait as long as jobs of one study may be in each other's way.
+        The members inherit the lock, so that it is held as long as any of them runs.
+
+        Args:
+            shared: allow other processes with a shared lock, but none with an exclusive lock.
+            queued: wait longer, as other jobs of the same study may hold the lock.
 
         Raises:
-            CaseError: another process works on it.
+            CaseError: another process works on the study.
         """
         with (self.path / ".lock").open("a+") as file:
-            begin, told = time.monotonic(), not queued
+            begin, waiting_shown = time.monotonic(), not queued
             end = begin + (QUEUED_PATIENCE_S if queued else PATIENCE_S)
             while True:
                 try:
@@ -60,16 +63,16 @@ class StudyDirectory:
                     break
                 except OSError:
                     if time.monotonic() > end:
-                        fault = Fault(str(self.path), "another rfablate works on this study", "one at a time")
+                        fault = Fault(str(self.path), "another rfablate process uses this study", "one at a time")
                         raise CaseError([fault], "study") from None
-                    if not told and time.monotonic() > begin + 1.0:
-                        print(f"waiting for another rfablate to be done with {self.path}", flush=True)
-                        told = True
+                    if not waiting_shown and time.monotonic() > begin + 1.0:
+                        print(f"waiting for another rfablate process that uses {self.path}", flush=True)
+                        waiting_shown = True
                     time.sleep(0.1)
             yield file.fileno()
 
     def claim(self, name: str) -> int | None:
-        """Hold one member for this process; return the lock, None where another has it."""
+        """Lock one member for this process; return the file descriptor, or None where another process has the lock."""
         (self.members / name).mkdir(exist_ok=True)
         lock = os.open(self.members / name / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -80,7 +83,7 @@ class StudyDirectory:
         return lock
 
     def summary(self, name: str) -> dict[str, Any] | None:
-        """Return the summary a member left, wherever it lies now; None where there is none that can be read."""
+        """Return the summary of a finished or failed member; None where there is no readable one."""
         for place in (self.members, self.failed):
             found = _read_json(place / name / "summary.json")
             if found is not None:
@@ -88,11 +91,11 @@ class StudyDirectory:
         return None
 
     def failure(self, name: str) -> dict[str, Any] | None:
-        """Return why a member failed; None where it did not."""
+        """Return the content of failure.json of a failed member; None for any other member."""
         return _read_json(self.failed / name / "failure.json")
 
     def state(self, name: str) -> State:
-        """Return how far a member is; one whose summary tells of a failure is put apart."""
+        """Return the state of a member; moves a member whose summary has the status "failed" to failed/."""
         summary = _read_json(self.members / name / "summary.json")
         if summary is not None and summary.get("status") != "failed":
             return "completed"
@@ -101,7 +104,7 @@ class StudyDirectory:
         return "failed" if self.failure(name) is not None else "open"
 
     def put_apart(self, name: str, failure: Mapping[str, Any]) -> None:
-        """Move what a failed member left to failed/, with its reason."""
+        """Move the files of a failed member to failed/ and write failure.json."""
         source, target = self.members / name, self.failed / name
         shutil.rmtree(target, ignore_errors=True)
         source.mkdir(exist_ok=True)
@@ -109,14 +112,14 @@ class StudyDirectory:
         source.rename(target)
 
     def forget_failure(self, name: str) -> None:
-        """Remove what a failed member left, so that it is tried again."""
+        """Delete the files of a failed member, so that it can be run again."""
         shutil.rmtree(self.failed / name, ignore_errors=True)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # missing, or cut short by a power failure
+    except (OSError, ValueError):  # missing, or truncated by a power failure
         return None
     return found if isinstance(found, dict) else None
 

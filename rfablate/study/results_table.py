@@ -1,7 +1,7 @@
-"""The table of a study: a row for every point of the design, and for every time that is read from a longer run.
+"""The table of a study: one row for each point of the design, and for each time that is read from a longer run.
 
-Columns: member, status, reason, the axes by their keys, then every number of the summary under its own path
-(lesion.isotherm_50C.width_mm), its numerical error bar beside it with `.bar`, and timings.
+Columns: member, status, reason, the axes by key, then each number of the summary by path
+(lesion.isotherm_50C.width_mm), with its numerical error bar as `<path>.bar`, and timings.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ FloatArray = npt.NDArray[np.float64]
 
 HEAD = ("member", "status", "reason")
 SAME_TIME = 1e-6
-"""Part of a run within which two times are one."""
+"""Relative difference below which two times count as equal."""
 
 
 class StudyTable:
-    """Columns of equal length, by name; a missing number is None."""
+    """Columns of equal length by name; a missing value is None."""
 
     def __init__(self, axes: Sequence[str], along: Sequence[str] = ()) -> None:
-        """Start a table without rows, whose first columns are HEAD and the axes' keys.
+        """Create a table without rows, with the columns HEAD and one for each axis key.
 
-        along: those of the keys that only move along with another one.
+        along: the axis keys that change together with another key.
         """
         self.axes, self.along = tuple(axes), tuple(along)
         self.columns: dict[str, list[Any]] = {name: [] for name in (*HEAD, *axes)}
         self.length = 0
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add a row; what it does not name is None there, what the table does not know is None above."""
+        """Add a row. A column that the row lacks gets None; a new column has None in all earlier rows."""
         for name, value in row.items():
             column = self.columns.get(name)
             if column is None:
@@ -60,11 +60,11 @@ class StudyTable:
                 column.append(None)
 
     def numbers(self, name: str) -> FloatArray:
-        """Return a column as numbers, NaN where there is none; raises KeyError where there is no such column."""
+        """Return a column as numbers, NaN where a value is not a number; raises KeyError for an unknown column."""
         return np.array([_number(value) for value in self.columns[name]], dtype=float)
 
     def responses(self) -> list[str]:
-        """Return the columns of numbers that are answers of the runs: neither axes, error bars nor timings."""
+        """Return the columns with results of the runs: numbers that are not axes, error bars, energies or timings."""
         left_out = ("numerics.", "timing_s.", "energy.")
         return [
             name
@@ -76,7 +76,7 @@ class StudyTable:
         ]
 
     def write(self, folder: Path) -> list[str]:
-        """Write table.csv, and table.parquet where pyarrow is there, each whole or not at all; return their names."""
+        """Write table.csv, and table.parquet where pyarrow is installed, atomically; return their names."""
         part = folder / "table.csv.part"
         with part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -97,7 +97,7 @@ class StudyTable:
 
 
 def collect(plan: Plan, directory: StudyDirectory) -> StudyTable:
-    """Return the table of everything a study's members have left so far, in the order of the design."""
+    """Return the table of all results of a study so far, in the order of the design."""
     keys = [key for axis in plan.run_axes for key in (axis.key, *axis.also)]
     along = [key for axis in plan.run_axes for key in axis.also]
     table = StudyTable([*keys, *([plan.history.key] if plan.history else [])], along)
@@ -120,7 +120,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dict[str, Any]]:
-    """Yield a member's rows, without its axes: one, or one a time that is read from it."""
+    """Yield the rows of a member without its axes: one row, or one for each time that is read from it."""
     times, key = plan.history_values(), plan.history.key if plan.history else ""
     failure = directory.failure(member.name)
     summary = directory.summary(member.name) if failure is None else None
@@ -141,26 +141,28 @@ def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dic
 
 
 def _hold_begins(place: Path, key: str) -> float:
-    """Return when the time that `key` names begins to count in a run [s]: after the ramp, where there is one."""
+    """Return the simulated time at which the duration `key` starts [s]: for the hold time, the end of the ramp."""
     generator = tomllib.loads((place / "case.toml").read_text(encoding="utf-8"))["generator"]
     return float(generator.get("ramp_s", 0.0)) if key == "generator.hold_s" else 0.0
 
 
 def at_time(summary: Mapping[str, Any], time_s: float) -> dict[str, Any]:
-    """Return a row of what a run had come to at `time_s`, which its case asked for by `output.observe_at_s`.
+    """Return the row of a run at `time_s` [s], one of the times in `output.observe_at_s` of its case.
 
-    Everything but what is one for the whole run: error bars, numerics and timings.
+    Error bars, numerics and timings are not included, as they exist only for the complete run.
     """
     end = summary.get("simulated_s", 0.0)
     for seen in summary.get("observed") or ():
         if abs(seen["time_s"] - time_s) <= SAME_TIME * end:
-            said = f"seen at {time_s:g} s of a run to {end:g} s: error bars, numerics and timings are in that one's row"
-            return {"reason": said, **flatten(seen)}
-    return {"status": "not seen", "reason": f"the run to {end:g} s kept no numbers at {time_s:g} s"}
+            reason = (
+                f"at {time_s:g} s of a run of {end:g} s: error bars, numerics and timings are in the row of {end:g} s"
+            )
+            return {"reason": reason, **flatten(seen)}
+    return {"status": "not seen", "reason": f"the run of {end:g} s has no numbers at {time_s:g} s"}
 
 
 def column_of(table: StudyTable, name: str, what: str) -> FloatArray:
-    """Return the numbers of a column that a user named.
+    """Return the numbers of a column that the user named.
 
     Raises:
         CaseError: there is no such column.
@@ -182,7 +184,7 @@ def _shown(value: Any) -> Any:
 
 
 def _plain(column: Sequence[Any]) -> list[Any]:
-    """Return a column of one type, as Parquet needs it: text where it holds more than numbers."""
+    """Return a column with values of one type, as Parquet requires; mixed types become text."""
     kinds = {type(value) for value in column if value is not None}
     if kinds <= {int} or kinds <= {bool} or kinds <= {str}:
         return list(column)

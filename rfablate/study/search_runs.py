@@ -1,4 +1,4 @@
-"""One question about a case and the runs that are made for it: each a member of a study, judged by its numbers."""
+"""The runs of a search. Each run is a member of a study; its numbers give the objective and the violations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_tables import Axis, Collect, StudyFile
 
 CLOSE = 0.002
-"""An answer is known to this part of the range of its key."""
+"""Tolerance of the result, relative to the range of its key."""
 
 X = tuple[float, ...]
 Run = Callable[[Sequence[Any]], None]
@@ -26,10 +26,10 @@ Run = Callable[[Sequence[Any]], None]
 
 
 class Search:
-    """One question, its runs and the numbers they gave."""
+    """A question, its runs and their numbers."""
 
     def __init__(self, case_file: Path, overrides: Sequence[str], question: Question) -> None:
-        """Get ready; nothing runs yet. Raises CaseError where the case or a varied key has a fault."""
+        """Prepare the search without running anything. Raises CaseError where the case or a varied key has a fault."""
         case = load_case(case_file, overrides)
         self.question = question
         self.final = case.mesh.accuracy
@@ -45,22 +45,22 @@ class Search:
         middle = (rounded(0.5 * (v.low + v.high)) for v in question.varied)
         self.plan = Plan(study, Path(), points=[(*middle, "draft")])
         self.shift: dict[str, float] = {}
-        """What the drafts are short of, by column; as the last run of the case's own accuracy told."""
+        """Correction of the drafts by column, from the last run at the case's own accuracy."""
         self.bars: dict[str, float] = {}
-        """Error bars of that run, by column."""
+        """Error bars of that run by column."""
         self.confirmed = self.final == "draft"
-        """Whether there was such a run, or none but drafts are asked for."""
+        """Whether there was such a run, or the case's own accuracy is draft."""
         self._members: dict[tuple[Any, ...], Member] = dict(zip(self.plan.points, self.plan.members, strict=True))
 
     def member(self, x: X, level: str) -> Member:
-        """Return the member at `x`, taken up in the plan when it is first asked for."""
+        """Return the member at `x`; it is added to the plan at first use."""
         point = (*x, level)
         if point not in self._members:
             self._members[point] = self.plan.add(point)
         return self._members[point]
 
     def numbers(self, x: X, level: str, directory: StudyDirectory, run: Run) -> dict[str, Any]:
-        """Return the numbers at `x`, run there if they are not known; without any where the run failed."""
+        """Return the numbers at `x`, after a run where there is none yet; only the member name where the run failed."""
         member = self.member(x, level)
         if directory.state(member.name) == "open":
             run([member])
@@ -72,39 +72,39 @@ class Search:
         return {**flatten(summary), **own, "member": member.name}
 
     def told(self, name: str, directory: StudyDirectory) -> str:
-        """Return what a run that ended has come to, called by its values and not by its directory's name."""
+        """Return a line with the values of the varied keys and the numbers of a run that has ended."""
         point = next(point for point, member in self._members.items() if member.name == name)
-        what = f"{point[-1]} at {shown(self.question, point[:-1])}"
+        label = f"{point[-1]} at {shown(self.question, point[:-1])}"
         if directory.state(name) != "completed":
-            return f"{what}: failed, see {directory.failed / name}"
+            return f"{label}: failed, see {directory.failed / name}"
         numbers = flatten(directory.summary(name) or {})
-        asked = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
-        return f"{what}: " + ", ".join(
-            f"{c} = {numbers[c]:.5g}" for c in asked if isinstance(numbers.get(c), int | float)
+        columns = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
+        return f"{label}: " + ", ".join(
+            f"{c} = {numbers[c]:.5g}" for c in columns if isinstance(numbers.get(c), int | float)
         )
 
     def _check_columns(self, known: Mapping[str, Any]) -> None:
-        """Refuse a goal about a column that no run of this case gives, as soon as there is a run to tell by."""
-        asked = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
+        """Raise CaseError where the question names a column that the runs of this case do not have."""
+        columns = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
         faults = [
             Fault("find", f"no column {c}", "a column of table.csv", did_you_mean(c, known))
-            for c in asked
+            for c in columns
             if c not in known
         ]
         if faults:
             raise CaseError(faults, "find")
 
     def learn(self, true: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
-        """Take over what a run of the case's own accuracy tells of the drafts; varied keys are exact."""
+        """Set the correction of the drafts from a run at the case's own accuracy; varied keys need no correction."""
         columns = {self.question.column, *(goal.column for goal in self.question.goals)}
-        asked = columns - {v.key for v in self.question.varied}
-        both = [c for c in asked if isinstance(true.get(c), int | float) and isinstance(draft.get(c), int | float)]
+        results = columns - {v.key for v in self.question.varied}
+        both = [c for c in results if isinstance(true.get(c), int | float) and isinstance(draft.get(c), int | float)]
         self.shift = {c: float(true[c]) - float(draft[c]) for c in both}
-        self.bars = {c: abs(float(true[f"{c}.bar"])) for c in asked if true.get(f"{c}.bar") is not None}
+        self.bars = {c: abs(float(true[f"{c}.bar"])) for c in results if true.get(f"{c}.bar") is not None}
         self.confirmed = True
 
     def judge(self, numbers: dict[str, Any]) -> tuple[float, float]:
-        """Return the objective, to be small, and the largest violation of the goals, of shifted numbers."""
+        """Return the objective to minimise and the largest violation of the goals, from the corrected numbers."""
         q = self.question
         found = numbers.get(q.column)
         value = q.sign * (found + self.shift.get(q.column, 0.0)) if isinstance(found, int | float) else np.inf
@@ -113,16 +113,16 @@ class Search:
 
 
 def rounded(x: float) -> float:
-    """Return a value of a key as its runs have it: five digits."""
+    """Return a value of a key rounded to the five significant digits that the runs use."""
     return float(f"{x:.5g}")
 
 
 def at_edge(question: Question, x: X) -> list[str]:
-    """Return the varied keys whose answer lies at an end of the range given."""
+    """Return the varied keys whose value lies at an end of the range."""
     pairs = zip(x, question.varied, strict=True)
     return [v.key for a, v in pairs if min(a - v.low, v.high - a) <= CLOSE * (v.high - v.low)]
 
 
 def shown(question: Question, x: X) -> str:
-    """Return a point in words."""
+    """Return a point as text: `KEY = VALUE, ...`."""
     return ", ".join(f"{v.key} = {value:g}" for v, value in zip(question.varied, x, strict=True))

@@ -1,7 +1,8 @@
-"""Which axis moves an answer how much: Morris and Sobol indices by SALib.
+"""Sensitivity of a response to each axis: Morris and Sobol indices, computed by SALib.
 
-A study whose design is `morris` or `saltelli` is analysed as it stands. Any other gets Sobol indices of its surrogate,
-axes independent and even over the ranges met, with the surrogate's cross-validation error beside them.
+A study with the design `morris` or `saltelli` is analysed directly. Any other study gives the Sobol indices of its
+surrogate, for independent axes with uniform distributions over the ranges of the rows; the cross-validation error of
+the surrogate is reported with them.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from rfablate.study.surrogate import FAR, fit
 BASE = 1024
 """Base samples of the Sobol indices of a surrogate."""
 POOR = 0.9
-"""A surrogate that explains less of the variance than this is called poor."""
+"""Q2 below which a surrogate is called poor: the fraction of the variance that it explains."""
 SEED = 1
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The indices of one response: two numbers an axis, the half width of their 95 % interval, and how they were got.
+    """The indices of one response: two for each axis, the half width of the 95 % interval of the main one, the method.
 
-    Sobol: first order and total, parts of the variance. Morris: mean absolute and deviation of the elementary effect,
-    in the response's unit over an axis' whole range.
+    Sobol: first-order and total index, fractions of the variance. Morris: mean absolute value and standard deviation of
+    the elementary effect, in the unit of the response over the full range of an axis.
     """
 
     column: str
@@ -54,12 +55,12 @@ def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
     """Return the indices of a column.
 
     Raises:
-        CaseError: no such column, SALib or scikit-learn missing, or rows without a number in a sampled design.
+        CaseError: no such column, SALib or scikit-learn is missing, or a sampled design has rows without a number.
     """
     try:
         from SALib.analyze import morris, sobol
     except ModuleNotFoundError:
-        fault = Fault("sensitivity", "SALib is not installed", "it", 'pip install "rfablate[study]"')
+        fault = Fault("sensitivity", "SALib is not installed", "SALib", 'pip install "rfablate[study]"')
         raise CaseError([fault], "study") from None
     design = plan.study.design
     if design.kind not in ("morris", "saltelli"):
@@ -68,13 +69,14 @@ def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
     y, problem = column_of(data, column, "sensitivity"), salib_problem(len(keys))
     missing = int((~np.isfinite(y)).sum())
     if missing:
-        expected = f"all {len(y)}: a {design.kind} design has no use for gaps (--retry-failed)"
-        raise CaseError([Fault(column, f"{missing} rows have no number", expected)], "sensitivity")
+        expected = f"a number in all {len(y)} rows of a {design.kind} design"
+        hint = "repeat failed members with --retry-failed"
+        raise CaseError([Fault(column, f"{missing} rows have no number", expected, hint)], "sensitivity")
     if design.kind == "morris":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # SALib's, about pandas
             found = morris.analyze(problem, unit_cube(design, len(keys)), y, num_levels=4, seed=SEED)
-        names = ("mean absolute effect", "deviation")
+        names = ("mean absolute effect", "standard deviation")
         how = f"Morris, {design.samples} trajectories"
         effect, deviation, interval = (np.asarray(found[n], dtype=float) for n in ("mu_star", "sigma", "mu_star_conf"))
         return Sensitivity(column, keys, names, effect, deviation, interval, how)
@@ -90,10 +92,10 @@ def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
     answers, deviations = model.evaluate(model.low + cube * (model.high - model.low))
     far = float((deviations > FAR * model.scale).mean())
     error = f"cross-validation error {model.rmse:.3g}, Q2 {model.q2:.4f}"
-    how = f"Sobol of a Gaussian process through {model.rows} rows; {error}"
+    how = f"Sobol indices of a Gaussian process fitted to {model.rows} rows; {error}"
     warning = f"the surrogate is poor (Q2 below {POOR:g}): these indices may be wrong" if model.q2 < POOR else ""
     if not warning and far > 0.01:
-        warning = f"{100 * far:.0f} % of the ranges' box is far from every row: these indices may be wrong"
+        warning = f"{100 * far:.0f} % of the parameter space is far from every row: these indices may be wrong"
     return _sobol(sobol, problem, answers, column, model.keys, how, warning)
 
 
@@ -108,7 +110,7 @@ def _sobol(
 
 
 def write_csv(found: Sequence[Sensitivity], file: Path) -> None:
-    """Write the indices, a row an axis and response."""
+    """Write the indices to a CSV file, one row for each response and axis."""
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(("column", "axis", "measure_1", "value_1", "measure_2", "value_2", "interval_95", "how"))
@@ -119,7 +121,7 @@ def write_csv(found: Sequence[Sensitivity], file: Path) -> None:
 
 
 def as_text(found: Sensitivity) -> str:
-    """Return the indices as lines for a terminal."""
+    """Return the indices as text lines."""
     lines = [f"{found.column}: {found.how}"] + ([f"  warning: {found.warning}"] if found.warning else [])
     order = np.argsort(-np.maximum(found.first, found.second))
     wide = max(len(key) for key in found.keys)
@@ -132,7 +134,7 @@ def as_text(found: Sensitivity) -> str:
 
 
 def as_section(found: Sequence[Sensitivity]) -> str:
-    """Return the indices as a section of the page: bars, and a table."""
+    """Return the indices as a section of the page, with a bar chart and tables."""
     parts = [f"<figure>{_bars(found)}</figure>"] if found else []
     for each in found:
         rows = [

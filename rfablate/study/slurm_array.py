@@ -1,8 +1,8 @@
-"""A study on a Slurm cluster: an array job whose tasks share the members, and a job behind it that collects.
+"""A study on a Slurm cluster: an array job that divides the members among its tasks, and a dependent collecting job.
 
-Every task runs `rfablate study ... --share K/N` in its allocation: its members one after the other, each on the study's
-ranks. A task that meets its time limit stops its member with a checkpoint and is requeued; one that is killed loses
-what its member did since the last checkpoint. Submitted again, what is missing is run, and what is done stays.
+Each task runs `rfablate study ... --share K/N` in its allocation: its members one after the other, each on the ranks
+of the study. A task that reaches its time limit stops its member with a checkpoint and is requeued. A killed task
+loses the work of its member since the last checkpoint. A repeated submission runs only the missing members.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def submit_study(
     """Write the two scripts into `output`/slurm, submit them and return their job numbers.
 
     Raises:
-        CaseError: sbatch is missing or refuses them; says why.
+        CaseError: sbatch is missing or rejects a script; the fault has its error message.
     """
     folder = output / "slurm"
     folder.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def submit_study(
 
 
 def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder: Path) -> str:
-    """Return the array job: task K runs share K of `tasks`."""
+    """Return the script of the array job: task K runs the share K of `tasks` shares."""
     limit = f"%{site.at_once}" if site.at_once is not None else ""
     head = [f"--array=0-{tasks - 1}{limit}", f"--ntasks={ranks}", f"--output={folder}/share-%a.log", *guard(site)]
     share = [*verb, *(("--launcher", site.launcher) if ranks > 1 else ())]
@@ -46,7 +46,7 @@ def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder
 
 
 def collect_script(verb: Sequence[str], site: Site, folder: Path) -> str:
-    """Return the job that writes the table and the page."""
+    """Return the script of the job that writes the table and the page."""
     return script(
         "rfablate-collect", site, ["--ntasks=1", f"--output={folder}/collect.log"], f"exec {shlex.join(verb)} --collect"
     )

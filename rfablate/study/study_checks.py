@@ -1,6 +1,6 @@
-"""What is wrong with a study beyond its single keys: its tables against each other, and what it makes of its case.
+"""Checks of a study beyond single keys: consistency of its tables, and faults that it causes in its case.
 
-Each looks at the tables that are sound by themselves, so that all faults of a file are told at once.
+The checks use the tables that are valid by themselves, so that all faults of a file are reported at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from rfablate.study.study_tables import HISTORY_KEYS, SAMPLED, Axis, Design
 
 
 def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> list[Fault]:
-    """Return what is wrong with a design and its sound `axes`, by their number among all that are `written`."""
+    """Return the faults of a design.
+
+    Args:
+        design: the design.
+        axes: the valid axes, by their index in the file.
+        written: number of axes in the file, valid or not.
+    """
     faults = []
     sampled, table = design.kind in SAMPLED, design.kind == "csv"
     if sampled and design.samples is None:
@@ -32,26 +38,26 @@ def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> lis
     if design.kind in ("sobol", "saltelli") and design.samples is not None and not powers:
         faults.append(Fault("design.samples", f"found {design.samples}", "a power of 2: a Sobol sequence needs it"))
     if table != (design.file is not None):
-        expected = "the CSV file whose header names keys of the case" if table else 'design.kind = "csv" beside it'
+        expected = "a CSV file with keys of the case in its header" if table else 'design.kind = "csv" as well'
         faults.append(Fault("design.file", "missing key" if table else f"found {design.file!r}", expected))
     if table and written:
-        faults.append(Fault("axes", "found axes beside a CSV design", "none: the header of the file names them"))
+        faults.append(Fault("axes", "found axes with a CSV design", "no axes: the header of the file defines them"))
     if not table and not written:
-        faults.append(Fault("axes", "missing table", "one or more axes, each headed [[axes]]"))
+        faults.append(Fault("axes", "missing table", "one or more [[axes]] tables"))
     names = [axis.key for axis in axes.values()] + [key for axis in axes.values() for key in axis.also]
     twice = sorted({key for key in names if names.count(key) > 1})
     faults += [Fault("axes", f"{key} is varied twice", "each key once") for key in twice]
     if design.kind == "zip" and len({len(axis.values or ()) for axis in axes.values()}) > 1:
         counts = ", ".join(f"{axis.key} {len(axis.values or ())}" for axis in axes.values())
-        faults.append(Fault("axes", f"found {counts} values", "as many values on every axis of a zip"))
+        faults.append(Fault("axes", f"found {counts} values", "the same number of values on every axis of a zip"))
     if sum(axis.from_history for axis in axes.values()) > 1:
         late = [number for number, axis in axes.items() if axis.from_history][1]
-        faults.append(Fault(f"axes[{late}].from_history", "found it on two axes", "one such axis"))
+        faults.append(Fault(f"axes[{late}].from_history", "found on two axes", "at most one such axis"))
     return faults
 
 
 def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:
-    """Return what is wrong with an axis; without a `design` what can be told of it alone."""
+    """Return the faults of an axis; without a `design`, only those of the axis itself."""
     where, faults = f"axes[{number}]", []
     ranged = axis.low is not None or axis.high is not None or axis.count is not None
     if (axis.values is None) != ranged:
@@ -61,46 +67,50 @@ def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:
     elif ranged and axis.scale == "log" and axis.low is not None and axis.low <= 0:
         faults.append(Fault(f"{where}.low", f"found {axis.low}", "more than 0 on a log scale"))
     if ranged and design is not None and (design.kind in SAMPLED) == (axis.count is not None):
-        expected = "none: design.samples says how many" if axis.count is not None else f"count, for a {design.kind}"
+        expected = (
+            "no count: design.samples sets it" if axis.count is not None else f"a count for a {design.kind} design"
+        )
         found = "missing key" if axis.count is None else f"found {axis.count}"
         faults.append(Fault(f"{where}.count", found, expected))
     lists = {"labels": axis.labels, **{f"also.{key}": values for key, values in axis.also.items()}}
     for name, values in lists.items():
         if values is not None and len(values) != len(axis.values or ()):
-            faults.append(Fault(f"{where}.{name}", f"found {len(values)}", f"{len(axis.values or ())}, one a value"))
+            expected = f"{len(axis.values or ())}, one for each value"
+            faults.append(Fault(f"{where}.{name}", f"found {len(values)}", expected))
     return [*faults, *(_history_faults(axis, where, design) if axis.from_history else ())]
 
 
 def _history_faults(axis: Axis, where: str, design: Design | None) -> list[Fault]:
-    """Return why an axis' times cannot be read from one run's history."""
+    """Return the reasons why the times of an axis cannot be read from the history of one run."""
     faults = []
     if axis.key not in HISTORY_KEYS:
-        expected = f"only for {' or '.join(HISTORY_KEYS)}: a run passes through its shorter times"
+        expected = f"only with {' or '.join(HISTORY_KEYS)}: a long run includes the shorter durations"
         near = did_you_mean(axis.key, HISTORY_KEYS)
-        faults.append(Fault(f"{where}.from_history", f"found it on {axis.key}", expected, near))
+        faults.append(Fault(f"{where}.from_history", f"found with {axis.key}", expected, near))
     if (design is not None and design.kind != "grid") or axis.values is None or axis.also:
-        faults.append(Fault(f"{where}.from_history", "found it here", "an axis with values only, in a grid"))
+        expected = "an axis with values and without `also`, in a grid design"
+        faults.append(Fault(f"{where}.from_history", "found on another kind of axis or design", expected))
     elif not all(isinstance(value, int | float) and value > 0 for value in axis.values):
-        faults.append(Fault(f"{where}.values", "found a value that is no time", "times above 0 [s]"))
+        faults.append(Fault(f"{where}.values", "found a value that is not a time", "times above 0 [s]"))
     return faults
 
 
-# --- what is made of the case ---------------------------------------------------------------------
+# --- faults in the case ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that changes a case, where it was asked for, and the values it takes: each some `key.path=value`."""
+    """A change of the case: where the user set it, and its options, each a tuple of `key.path=value` texts."""
 
     where: str
     options: tuple[tuple[str, ...], ...]
 
 
 def change_faults(data: Mapping[str, Any], folder: Path, changes: Sequence[Change], itself: str = "") -> list[Fault]:
-    """Return every fault of a case with changes, each told where it comes from.
+    """Return all faults of a case with changes, each with its origin.
 
-    A fault is a change's own where the case has it with that change and not without it, all others at their first
-    value; what is left is the fault of the case, which messages call `itself`.
+    A fault belongs to a change where the case has it with that change but not without it, with all other changes at
+    their first option. All other faults belong to the case, which messages call `itself`.
     """
 
     def faults(chosen: Iterable[Sequence[str]]) -> list[Fault]:
@@ -114,18 +124,20 @@ def change_faults(data: Mapping[str, Any], folder: Path, changes: Sequence[Chang
 
     first = [change.options[0] for change in changes]
     all_first = faults(first)
-    told: list[Fault] = []
-    blamed: list[Fault] = []
+    found_faults: list[Fault] = []
+    attributed: list[Fault] = []
     for n, change in enumerate(changes):
         without = faults(first[:n] + first[n + 1 :])
         own = [fault for fault in all_first if fault not in without]
-        blamed += own
+        attributed += own
         for option in change.options[1:]:
             own += [fault for fault in faults([*first[:n], option, *first[n + 1 :]]) if fault not in all_first]
-        told += [_at(change.where, fault) for fault in own]
-    told = [*(_at(itself, fault) for fault in all_first if fault not in blamed), *told]
-    once = {(each.where, each.found if each.found.startswith("found") else ""): each for each in reversed(told)}
-    return list(reversed(once.values()))  # an unknown key is one fault, whatever its values
+        found_faults += [_at(change.where, fault) for fault in own]
+    found_faults = [*(_at(itself, fault) for fault in all_first if fault not in attributed), *found_faults]
+    unique = {
+        (each.where, each.found if each.found.startswith("found") else ""): each for each in reversed(found_faults)
+    }
+    return list(reversed(unique.values()))  # an unknown key is reported once, not once for each value
 
 
 def _at(where: str, fault: Fault) -> Fault:
@@ -136,9 +148,14 @@ def _at(where: str, fault: Fault) -> Fault:
 
 
 def column_faults(case: Case, columns: Mapping[str, str], also: Iterable[str] = ()) -> list[Fault]:
-    """Return which `columns` (by where they are asked for) no run of the case can give; `also`: those it has beside.
+    """Return a fault for each column that no run of the case can have.
 
-    The section and the name of the rule or structure are looked at; what is told of each only the runs know.
+    Only the section and the name of the rule or structure are checked; the quantity is known only after a run.
+
+    Args:
+        case: the case.
+        columns: column names, by the place where the user gave them.
+        also: additional valid columns.
     """
     regions = case.domain.regions if case.domain.kind == "mesh" else ()
     structures = tuple(each.name for each in (*case.structures, *regions))
@@ -152,7 +169,7 @@ def column_faults(case: Case, columns: Mapping[str, str], also: Iterable[str] = 
         known = names.get(section, ())
         meant = closest(name, known)
         near = f'did you mean "{section}.{meant}.{leaf}"?' if meant else did_you_mean(section, SECTIONS)
-        expected = f"one of table.csv: {', '.join(f'{each}...' for each in SECTIONS)}"
+        expected = f"a column of table.csv: {', '.join(f'{each}...' for each in SECTIONS)}"
         if section in names:
             expected = f"{section}.NAME... with one of {', '.join(known) or '(none)'}"
         faults.append(Fault(where, f"no column {column}", expected, near))

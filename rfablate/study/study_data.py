@@ -1,4 +1,4 @@
-"""A study's table as figures need it: axes as numbers with names for their values, responses, means over the rest."""
+"""Data of a study for its figures: axes as numbers with labels, responses, and means over the other axes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rfablate.study.study_plan import Plan, axis_name, label_of
 from rfablate.study.study_tables import Axis
 
 MANY = 12
-"""An axis with more values than this is drawn as a range, with points, not as levels."""
+"""Largest number of values of an axis that is drawn as levels; with more values it is drawn as a range with points."""
 
 
 @dataclass(frozen=True)
 class Varied:
-    """An axis as it is drawn: its value in every row as a number, its levels, and what these are called.
+    """An axis for drawing: its value in each row as a number, its levels and their labels.
 
-    Levels that are no numbers, or have labels, stand evenly spaced: then `x` counts them from 0.
+    Levels that are not numbers, or that have labels, are evenly spaced; `x` is then the index of the level from 0.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Varied:
 
     @property
     def title(self) -> str:
-        """The axis' name with its unit."""
+        """Name of the axis with its unit."""
         return f"{self.name} ({self.unit})" if self.unit and not self.named else self.name
 
     @property
     def ranged(self) -> bool:
-        """Whether it has too many values to show each."""
+        """Whether the axis has too many values to show each as a level."""
         return len(self.levels) > MANY
 
 
 def varied_axes(plan: Plan, table: StudyTable) -> list[Varied]:
-    """Return the axes that take more than one value, in the study's order."""
+    """Return the axes with more than one value, in the order of the study."""
     found = [_varied(axis, table.columns[axis.key]) for axis in plan.axes]
     return [each for each in found if len(each.levels) > 1]
 
@@ -66,32 +66,37 @@ def _varied(axis: Axis, column: Sequence[Any]) -> Varied:
 
 
 def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
-    """Return the columns that figures show: those the study names, or the first rule's sizes and the verdicts' numbers.
+    """Return the columns that the figures show.
+
+    These are the columns in `collect.responses`; by default the lesion sizes of the first rule and up to three numbers
+    of structures that vary.
 
     Raises:
-        CaseError: the study names a column that is not there.
+        CaseError: `collect.responses` names a column that does not exist.
     """
-    every = table.responses()
+    available = table.responses()
     if plan.study.collect.responses:
-        if every:
+        if available:
             for name in plan.study.collect.responses:
                 column_of(table, name, "collect.responses")
         return [name for name in plan.study.collect.responses if name in table.columns]
-    rules = [name for name in every if name.startswith("lesion.")]
+    rules = [name for name in available if name.startswith("lesion.")]
     first = rules[0].rsplit(".", 1)[0] if rules else ""
-    sizes = [f"{first}.{size}" for size in ("width_mm", "length_mm", "volume_mm3") if f"{first}.{size}" in every]
-    judged = [name for name in every if name.startswith("structures.") and name.endswith((".max_degC", "_fraction"))]
-    moving = [name for name in judged if np.ptp(finite(table.numbers(name)) or [0.0]) > 1e-9]
-    return [*sizes, *moving[:3]] or every[:3]
+    sizes = [f"{first}.{size}" for size in ("width_mm", "length_mm", "volume_mm3") if f"{first}.{size}" in available]
+    judged = [
+        name for name in available if name.startswith("structures.") and name.endswith((".max_degC", "_fraction"))
+    ]
+    varying = [name for name in judged if np.ptp(finite(table.numbers(name)) or [0.0]) > 1e-9]
+    return [*sizes, *varying[:3]] or available[:3]
 
 
 def finite(values: FloatArray) -> list[float]:
-    """Return the numbers that are there."""
+    """Return the finite values of an array."""
     return [float(value) for value in values[np.isfinite(values)]]
 
 
 def level_means(axis: Varied, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean, lowest and highest of `y` at each level of an axis; NaN where no row has a number."""
+    """Return mean, minimum and maximum of `y` at each level of an axis; NaN where no row has a number."""
     found = [y[(axis.x == level) & np.isfinite(y)] for level in axis.levels]
     means = np.array([part.mean() if len(part) else np.nan for part in found])
     lows = np.array([part.min() if len(part) else np.nan for part in found])
@@ -99,7 +104,7 @@ def level_means(axis: Varied, y: FloatArray) -> tuple[FloatArray, FloatArray, Fl
 
 
 def running_mean(axis: Varied, y: FloatArray, bins: int = 8) -> tuple[FloatArray, FloatArray]:
-    """Return centres and means of `y` over equally filled parts of a ranged axis."""
+    """Return the means of the axis and of `y` in bins with equal numbers of rows."""
     kept = np.isfinite(y)
     order = np.argsort(axis.x[kept], kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
@@ -108,14 +113,14 @@ def running_mean(axis: Varied, y: FloatArray, bins: int = 8) -> tuple[FloatArray
 
 
 def effect(axis: Varied, y: FloatArray) -> float:
-    """Return how far an axis moves the mean of `y`: largest minus smallest mean."""
+    """Return the effect of an axis on `y`: largest minus smallest mean over its levels or bins."""
     means = running_mean(axis, y)[1] if axis.ranged else level_means(axis, y)[0]
-    there = finite(np.asarray(means))
-    return max(there) - min(there) if there else 0.0
+    values = finite(np.asarray(means))
+    return max(values) - min(values) if values else 0.0
 
 
 def pareto_front(x: FloatArray, y: FloatArray) -> list[int]:
-    """Return the rows no other row beats in both of two numbers that are wanted small, by rising `x`."""
+    """Return the rows of the Pareto front of two numbers to minimise, in ascending order of `x`."""
     order = [n for n in np.lexsort((y, x)) if np.isfinite(x[n]) and np.isfinite(y[n])]
     front: list[int] = []
     for n in order:
@@ -125,7 +130,7 @@ def pareto_front(x: FloatArray, y: FloatArray) -> list[int]:
 
 
 def response_title(name: str) -> str:
-    """Return a column's name in words with its unit: `50 °C width (mm)`."""
+    """Return the title of a column with its unit, such as `50 °C width (mm)`."""
     parts = name.split(".")
     stem, unit = split_unit(parts[-1])
     for ending in ("_mm3", "_ohm", "_MiB"):

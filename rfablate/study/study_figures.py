@@ -1,4 +1,4 @@
-"""The figures of a study, as SVG in the report's style: effects, interactions, contours, parallel lines, Pareto."""
+"""Figures of a study as SVG: main effects, interactions, contours, parallel coordinates, Pareto front."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rfablate.study.study_data import Varied, effect, finite, level_means, paret
 
 BLUE, HOT = style.DAMAGE_MAP[7], style.TEMPERATURE_MAP[7]
 MOST_AXES = 6
-"""More axes than this are drawn for the strongest only."""
+"""Largest number of axes in a figure; with more axes only those with the largest effect are drawn."""
 CONTOURS_A_ROW = 3
 TITLE_LETTERS = 16
-"""Longest line of a title of parallel coordinates, where its words allow it."""
+"""Largest number of characters in a line of an axis title in parallel coordinates; longer words are not broken."""
 
 
 def main_effects(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]) -> str:
-    """Draw the mean of each response over each axis, with the range of all rows behind it."""
+    """Return the SVG of the mean of each response over each axis, with the range of all rows as a band."""
     axes = strongest(axes, responses[0][1], MOST_AXES)
     fig, grid = _panels(len(responses), len(axes), tall=1.5)
     for row, (name, y) in zip(grid, responses, strict=True):
@@ -48,7 +48,10 @@ def main_effects(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArr
 
 
 def interactions(axes: Sequence[Varied], name: str, y: FloatArray) -> str:
-    """Draw the mean of a response over one axis, a line for each level of another, for every pair of axes."""
+    """Return the SVG of the mean of a response over one axis for each level of another, for all pairs of axes.
+
+    Returns '' where fewer than two axes have levels.
+    """
     few = [axis for axis in strongest(axes, y, 5) if not axis.ranged]
     if len(few) < 2:
         return ""
@@ -76,7 +79,10 @@ def interactions(axes: Sequence[Varied], name: str, y: FloatArray) -> str:
 
 
 def contours(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]) -> str:
-    """Draw each response over the two numeric axes that move the first one most, averaged over the rest, in rows."""
+    """Return the SVG of contours of each response over the two numeric axes with the largest effect on the first one.
+
+    Values are means over the other axes. Returns '' where fewer than two axes are numeric.
+    """
     numeric = strongest([axis for axis in axes if not axis.named or len(axis.levels) > 2], responses[0][1], 2)
     if len(numeric) < 2:
         return ""
@@ -123,7 +129,7 @@ def _contour(ax: Any, across: Varied, up: Varied, y: FloatArray) -> Any:
 
 
 def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]) -> str:
-    """Draw every row as a line over all axes and responses, coloured by the first response."""
+    """Return the SVG of parallel coordinates: each row is a line over all axes, coloured by the first response."""
     name, first = responses[0]
     scales = [(axis.title, axis.x, axis) for axis in axes] + [(response_title(n), y, None) for n, y in responses]
     fig = style.figure(style.WIDTH_IN, 3.0)
@@ -170,22 +176,25 @@ def _marks(axis: Varied | None, x: FloatArray) -> list[tuple[float, str]]:
 
 
 def pareto(goals: Sequence[tuple[str, str, FloatArray]], names: Sequence[str]) -> tuple[str, list[int]]:
-    """Draw all rows over two goals (`min` or `max`, name, numbers) and the front; return it with the front's rows."""
+    """Return the SVG of all rows over two goals with their Pareto front, and the rows of the front.
+
+    goals: two tuples of sense (`min` or `max`), column name and numbers.
+    """
     (sense_x, name_x, x), (sense_y, name_y, y) = goals
     front = pareto_front(x if sense_x == "min" else -x, y if sense_y == "min" else -y)
     fig = style.figure(0.62 * style.WIDTH_IN, 3.1)
     ax = fig.add_axes((0.1, 0.14, 0.87, 0.8))
     ax.plot(x, y, "o", color=BLUE, alpha=0.35, markersize=3.5, markeredgewidth=0)
     ax.plot(x[front], y[front], "o-", color=HOT, markersize=5, linewidth=1.2, drawstyle="steps-post")
-    words = {"min": "less is better", "max": "more is better"}
-    ax.set_xlabel(f"{response_title(name_x)}, {words[sense_x]}")
-    ax.set_ylabel(f"{response_title(name_y)}, {words[sense_y]}")
+    notes = {"min": "minimised", "max": "maximised"}
+    ax.set_xlabel(f"{response_title(name_x)}, {notes[sense_x]}")
+    ax.set_ylabel(f"{response_title(name_y)}, {notes[sense_y]}")
     _plain(ax)
     return style.svg(fig, "Pareto front"), front
 
 
 def strongest(axes: Sequence[Varied], y: FloatArray, count: int) -> list[Varied]:
-    """Return the axes that move `y` most, strongest first, where there are more than `count`; else as they stand."""
+    """Return the `count` axes with the largest effect on `y`, in descending order; all axes where there are no more."""
     if len(axes) <= count:
         return list(axes)
     return sorted(axes, key=lambda axis: -effect(axis, y))[:count]
@@ -195,7 +204,7 @@ def strongest(axes: Sequence[Varied], y: FloatArray, count: int) -> list[Varied]
 
 
 def _panels(rows: int, columns: int, tall: float, gap: float = 0.3, right: float = 0.1) -> tuple[Any, list[list[Any]]]:
-    """Return a full-width figure and its panels, `tall` inches each."""
+    """Return a full-width figure and its grid of panels, each `tall` inches high."""
     left, head, foot = 0.5, 0.32, 0.2
     height = rows * (tall + head + foot) + 0.2
     fig = style.figure(style.WIDTH_IN, height)
@@ -234,8 +243,8 @@ def _scale(ax: Any, axis: Varied, *, vertical: bool = False) -> None:
 
 
 def _limits(y: FloatArray, room: float = 0.05) -> tuple[float, float]:
-    there = finite(y) or [0.0, 1.0]
-    low, high = min(there), max(there)
+    values = finite(y) or [0.0, 1.0]
+    low, high = min(values), max(values)
     if high <= low:
         low, high = low - 0.5, high + 0.5
     return low - room * (high - low), high + room * (high - low)

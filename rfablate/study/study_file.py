@@ -1,4 +1,4 @@
-"""Read a study file, and say with everything else what is wrong with the case it is a study of."""
+"""Reader of study files, which also reports the faults that a study causes in its base case."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from rfablate.study.study_checks import Change, axis_faults, change_faults, colu
 from rfablate.study.study_tables import Axis, Collect, Design, StudyFile
 
 MOST_VALUES = 50
-"""Values of an axis that are tried when a study is refused."""
+"""Largest number of values of an axis that are checked to find the faults of a study."""
 
 
 def load_study(path: Path) -> StudyFile:
     """Return the study in the TOML file at `path`.
 
     Raises:
-        CaseError: it cannot be read or has faults; carries all of them.
+        CaseError: the file cannot be read or has faults; the error holds all of them.
     """
     return parse_study(read_case_file(path, "study"), str(path))
 
 
 def parse_study(data: dict[str, Any], source: str = "study") -> StudyFile:
-    """Return the study in `data`, as read from TOML; raises CaseError with all its own faults."""
+    """Return the study in the TOML tables `data`; raises CaseError with all faults of the study itself."""
     data = copy.deepcopy(data)
     study, faults = None, mend_names(data, StudyFile)
     try:
@@ -47,16 +47,16 @@ def parse_study(data: dict[str, Any], source: str = "study") -> StudyFile:
 
 
 def _cross_faults(data: Mapping[str, Any]) -> list[Fault]:
-    """Return what the tables that are sound make wrong together."""
-    design = _sound(Design, data.get("design", {}))
+    """Return the faults in the combination of the valid tables."""
+    design = _valid_or_none(Design, data.get("design", {}))
     tables = data.get("axes", [])
     tables = tables if isinstance(tables, list) else [tables]
-    axes = {n: axis for n, table in enumerate(tables) if (axis := _sound(Axis, table)) is not None}
+    axes = {n: axis for n, table in enumerate(tables) if (axis := _valid_or_none(Axis, table)) is not None}
     faults = [] if design is None else design_faults(design, axes, len(tables))
     return [*faults, *(fault for n, axis in axes.items() for fault in axis_faults(n, axis, design))]
 
 
-def _sound(kind: Any, value: Any) -> Any:
+def _valid_or_none(kind: Any, value: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError:
@@ -67,12 +67,12 @@ def _sound(kind: Any, value: Any) -> Any:
 
 
 def study_faults(data: dict[str, Any], folder: Path, overrides: Sequence[str] = ()) -> list[Fault]:
-    """Return every fault of a study: its own, its base case's, and those its changes and axes bring into that.
+    """Return all faults of a study: its own, those of its base case, and those that its changes and axes cause.
 
     Args:
         data: the tables of the study file.
-        folder: where its paths start.
-        overrides: changes of the command line.
+        folder: folder to which relative paths in the file refer.
+        overrides: changes from the command line.
     """
     try:
         parse_study(data)
@@ -94,7 +94,7 @@ def study_faults(data: dict[str, Any], folder: Path, overrides: Sequence[str] = 
 def _case_and_changes(
     data: Mapping[str, Any], folder: Path, overrides: Sequence[str]
 ) -> tuple[dict[str, Any], Path, list[Change]]:
-    """Return the base case's tables, its folder, and what the study changes in it."""
+    """Return the tables of the base case, its folder, and the changes that the study makes to it."""
     file = folder / data["base"]
     file = file / "case.toml" if file.is_dir() else file
     try:
@@ -105,7 +105,7 @@ def _case_and_changes(
 
 
 def _changes(data: Mapping[str, Any], folder: Path) -> Iterator[Change]:
-    """Yield what the study changes in its case, as far as it can be told of one with faults."""
+    """Yield the changes that the study makes to its case; invalid tables of the study are skipped."""
     texts, axes = data.get("set"), data.get("axes")
     for n, text in enumerate(texts if isinstance(texts, list) else ()):
         if isinstance(text, str):
@@ -114,13 +114,13 @@ def _changes(data: Mapping[str, Any], folder: Path) -> Iterator[Change]:
         options = _options(table) if isinstance(table, dict) else ()
         if options:
             yield Change(f"axes[{n}]", options)
-    if not axes and _sound(StudyFile, data) is not None:
+    if not axes and _valid_or_none(StudyFile, data) is not None:
         for axis in axes_of(StudyFile.model_validate(data), folder):
             yield Change(f"design.file, {axis.key}", _options({"key": axis.key, "values": list(axis.values or ())}))
 
 
 def _options(axis: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """Return the changes for each value of an axis as it is written, with the keys that move along."""
+    """Return the changes for each value of an axis table, including the keys in `also`."""
     key, values, also = axis.get("key"), axis.get("values"), axis.get("also")
     if not isinstance(values, list):
         values = [axis[end] for end in ("low", "high") if isinstance(axis.get(end), int | float)]
@@ -135,23 +135,23 @@ def _options(axis: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
 
 
 def unknown_columns(data: Mapping[str, Any], folder: Path, overrides: Sequence[str] = ()) -> list[Fault]:
-    """Return the columns the study asks for that no run of its case has; none where no case is sound."""
-    collect = _sound(Collect, data.get("collect", {}))
+    """Return a fault for each requested column that no run of the case can have; empty where no case is valid."""
+    collect = _valid_or_none(Collect, data.get("collect", {}))
     tables, place, changes = _case_and_changes(data, folder, overrides)
     first = tuple(text for change in changes for text in change.options[0])
     keys = [text.partition("=")[0] for text in first]
-    if collect is None or any(key.startswith("lesion.") for key in keys):  # the rules may be others in each member
+    if collect is None or any(key.startswith("lesion.") for key in keys):  # the rules may differ between members
         return []
-    case = _sound_case(tables, place, first) or _sound_case(tables, place, ())
+    case = _valid_case(tables, place, first) or _valid_case(tables, place, ())
     if case is None:
         return []
-    asked = {f"collect.responses[{n}]": name for n, name in enumerate(collect.responses)}
-    asked |= {f"collect.pareto[{n}]": goal.partition(" ")[2].strip() for n, goal in enumerate(collect.pareto or ())}
-    return column_faults(case, asked, keys)
+    columns = {f"collect.responses[{n}]": name for n, name in enumerate(collect.responses)}
+    columns |= {f"collect.pareto[{n}]": goal.partition(" ")[2].strip() for n, goal in enumerate(collect.pareto or ())}
+    return column_faults(case, columns, keys)
 
 
-def _sound_case(tables: Mapping[str, Any], folder: Path, changes: Sequence[str]) -> Case | None:
-    """Return the case with some changes, None where it cannot be had."""
+def _valid_case(tables: Mapping[str, Any], folder: Path, changes: Sequence[str]) -> Case | None:
+    """Return the case with some changes; None where it is not valid."""
     data = copy.deepcopy(dict(tables))
     if apply_overrides(data, tuple(changes)):
         return None

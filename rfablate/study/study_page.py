@@ -1,4 +1,4 @@
-"""study.html: the table and figures of a study on one page that opens without a network. Pure but for its files."""
+"""study.html: a self-contained page with the table and the figures of a study."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ FAULTS_SHOWN = 50
 Numbers = list[tuple[str, FloatArray]]
 
 CAPTIONS = {
-    "Main effects": "Line: mean over all rows with that value; band: smallest and largest. Dots: an axis is a range.",
-    "Interactions": "Means of the first response; lines that are not parallel tell of an interaction.",
-    "Contours": "Over the two axes that move the first response most; mean over the others.",
-    "Parallel coordinates": "One line a row, coloured by the first response.",
+    "Main effects": "Line: mean over all rows with that value; band: minimum to maximum. Dots: rows of a ranged axis.",
+    "Interactions": "Means of the first response; non-parallel lines indicate an interaction.",
+    "Contours": "Over the two axes with the largest effect on the first response; means over the other axes.",
+    "Parallel coordinates": "One line for each row, coloured by the first response.",
 }
 
 
 def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> Path:
-    """Write study.html into a study's folder, whole or not at all, and return its path. `extra`: more sections."""
+    """Write study.html into the folder of a study atomically and return its path.
+
+    extra: HTML of additional sections.
+    """
     title = plan.study.title or folder.name
     body = [
         _header(plan, data, title),
@@ -60,7 +63,7 @@ def _header(plan: Plan, data: StudyTable, title: str) -> str:
     facts = [f"{len(plan.members)} members", f"{data.length} rows", f"{good} with a result"]
     facts += [f"{failed} failed"] * bool(failed) + [f"{waiting} not run yet"] * bool(waiting)
     kind = "good" if good == data.length else "part"
-    state = "complete" if kind == "good" else "with gaps"
+    state = "complete" if kind == "good" else "incomplete"
     return (
         f'<header><p class="kicker">rfablate · study</p><h1>{escape(title)}</h1>'
         f'<p class="facts"><span class="status {kind}">{icon(kind)}{state}</span>'
@@ -70,7 +73,7 @@ def _header(plan: Plan, data: StudyTable, title: str) -> str:
 
 
 def _sections(plan: Plan, data: StudyTable) -> list[str]:
-    """Return the figures' sections; without a result there are none."""
+    """Return the sections with figures; a note where no member has a result."""
     axes = varied_axes(plan, data)
     responses: Numbers = [(name, data.numbers(name)) for name in shown_responses(plan, data)]
     if not responses or not axes:
@@ -88,10 +91,10 @@ def _sections(plan: Plan, data: StudyTable) -> list[str]:
 
 
 def _figure(draw: Callable[[], str], caption: str) -> str:
-    """Return a figure with its caption; a fault in it is said in its place and does not take the page with it."""
+    """Return a figure with its caption, or a note with the error where it cannot be drawn."""
     try:
         drawn = draw()
-    except Exception as error:  # whatever a plotting library may raise
+    except Exception as error:  # plotting libraries raise many types; the page must still be written
         return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
     return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>" if drawn else ""
 
@@ -100,7 +103,7 @@ def read_goal(text: str, data: StudyTable, where: str) -> tuple[str, str, FloatA
     """Return the sense, the column and the numbers of a goal `min COLUMN` or `max COLUMN`.
 
     Raises:
-        CaseError: it is none.
+        CaseError: the text is not a goal, or there is no such column.
     """
     sense, _, name = text.partition(" ")
     if sense not in ("min", "max"):
@@ -116,7 +119,7 @@ def _pareto(plan: Plan, data: StudyTable, axes: list[Varied]) -> str:
     for n in front:
         chosen = [escape(axis.labels[int(axis.x[n])]) if axis.named else short(axis.x[n], 5) for axis in axes]
         rows.append([*chosen, *(short(y[n], 4) for _, _, y in goals), _link(data, n)])
-    caption = "Every row; the line joins those that no other beats in both goals."
+    caption = "Dots: all rows. Line: Pareto front, the rows for which no other row is better in both goals."
     return f'<figure style="max-width:700px">{drawn}<figcaption>{caption}</figcaption></figure>' + table(head, rows)
 
 

@@ -1,7 +1,8 @@
-"""The plan of a study: which runs it needs. Pure but for reading the study's own files.
+"""The plan of a study: the runs that it needs. Reads the files of the study, and is otherwise pure.
 
-Every point of the design is a member: a readable name and a hash of its resolved case, so that a member is known again
-whatever changed around it. Only names are kept, cases are made when needed: 10,000 members take seconds.
+Each point of the design is a member, named by its values and a hash of its resolved case, so that its result is found
+again after other parts of the study have changed. Only names are stored and cases are built when needed, so that a plan
+of 10,000 members takes seconds.
 """
 
 from __future__ import annotations
@@ -26,24 +27,24 @@ from rfablate.study.study_file import parse_study, study_faults, unknown_columns
 from rfablate.study.study_tables import Axis, StudyFile
 
 SLUG_LENGTH = 100
-TRIED = 20
-"""Members that are checked in full before anything runs; the others are when their turn comes."""
+CHECKED_FIRST = 20
+"""Number of members that are fully checked before the first run; the others are checked before their own run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A run that a study needs: the directory's name and the design's points it answers, by their number."""
+    """A run of a study: the name of its directory and its point of the design."""
 
     name: str
     point: Point
 
 
 class Plan:
-    """A study file made ready: axes, and members in the order of the design.
+    """The axes and members of a study, in the order of the design.
 
-    axes: all of them, in the file's order. run_axes: those that change the run.
-    history: the one whose shorter times are read from the longest's run.
-    members: each different run once. rows: for every point of the design its place in `members`.
+    axes: all axes, in the order of the file. run_axes: the axes that change the run.
+    history: the axis whose shorter durations are read from the longest run; None where there is none.
+    members: each distinct run once. points: the points of the design. rows: index in `members` of each point.
     """
 
     def __init__(
@@ -53,10 +54,16 @@ class Plan:
         overrides: Sequence[str] = (),
         points: Iterable[Point] | None = None,
     ) -> None:
-        """Plan a study whose paths start from `folder`; `points` stand in for the design where they are given.
+        """Plan a study.
+
+        Args:
+            study: the study file.
+            folder: folder to which relative paths in the file refer.
+            overrides: changes from the command line.
+            points: points to use instead of the design.
 
         Raises:
-            CaseError: the base case cannot be read, an axis names no key of it, or no member is a sound case.
+            CaseError: the base case cannot be read, an axis names an unknown key, or no checked member is valid.
         """
         self.study = study
         base = folder / study.base
@@ -75,10 +82,10 @@ class Plan:
         self._number: dict[str, int] = {}
         for point in points_of(study.design, self.run_axes) if points is None else points:
             self.add(point)
-        self._try_some()
+        self._check_sample()
 
     def add(self, point: Point) -> Member:
-        """Take a point up, as a new member or one that is there, and return the member."""
+        """Add a point and return its member, which is an existing one where the resolved cases are equal."""
         case = self._resolve(point)
         digest = case_hash(case)
         number = self._number.setdefault(digest, len(self.members))
@@ -89,7 +96,7 @@ class Plan:
         return self.members[number]
 
     def case_of(self, member: Member) -> Case:
-        """Return the member's case, checked, titled with what is special about it.
+        """Return the checked case of a member, with the values of its axes in the title.
 
         Raises:
             CaseError: the case has faults.
@@ -98,18 +105,18 @@ class Plan:
         faults = check_parts(Parts.of(case))
         if faults:
             raise CaseError(faults, member.name)
-        special = ", ".join(f"{axis_name(axis)} {label_of(axis, v)}" for axis, v in self._valued(member.point))
-        return case.model_copy(update={"title": f"{case.title}: {special}"})
+        values = ", ".join(f"{axis_name(axis)} {label_of(axis, v)}" for axis, v in self._valued(member.point))
+        return case.model_copy(update={"title": f"{case.title}: {values}"})
 
     def history_values(self) -> tuple[float, ...]:
-        """Return the times read from one run's history, ascending; none where no axis asks for it."""
+        """Return the durations that are read from one run [s], ascending; empty without a `from_history` axis."""
         return tuple(sorted(float(v) for v in self.history.values or ())) if self.history else ()
 
     def _valued(self, point: Point) -> Iterator[tuple[Axis, Any]]:
         yield from zip(self.run_axes, point, strict=True)
 
     def _resolve(self, point: Point) -> Case:
-        """Return the case of a point, its tables sound by themselves but not yet checked against each other."""
+        """Return the case of a point; its tables are valid by themselves but their combination is not yet checked."""
         data = copy.deepcopy(self._data)
         changes = []
         for axis, value in self._valued(point):
@@ -123,12 +130,13 @@ class Plan:
             raise CaseError(faults, str(self._file))
         case = parse_case(data, self._file.parent, str(self._file), check=False)
         if self.history is not None and getattr(case.generator, "cooldown", 0.0) > 0.0:
-            found = f"found generator.cooldown_s = {case.generator.cooldown:g} beside from_history"
-            raise CaseError([Fault("axes", found, "no cooling down: a shorter run would cool sooner")], str(self._file))
+            found = f"found generator.cooldown_s = {case.generator.cooldown:g} with from_history"
+            expected = "cooldown_s = 0: a shorter run would start to cool earlier"
+            raise CaseError([Fault("axes", found, expected)], str(self._file))
         return case if self.history is None else self._observing(case)
 
     def _observing(self, case: Case) -> Case:
-        """Return the case with all numbers kept at the times that are read from its run."""
+        """Return the case with the observation times that are read from its run."""
         assert self.history is not None
         begin = float(getattr(case.generator, "ramp", 0.0)) if self.history.key == "generator.hold_s" else 0.0
         times = {*case.output.observe_at, *(begin + value for value in self.history_values()[:-1])}
@@ -138,9 +146,9 @@ class Plan:
         parts = [f"{axis_name(axis)}={label_of(axis, value)}" for axis, value in self._valued(point)]
         return re.sub(r"[^A-Za-z0-9.+=_-]+", "-", "_".join(parts))[:SLUG_LENGTH] or "base"
 
-    def _try_some(self) -> None:
-        """Refuse the study where each of some members, spread over all, is a faulty case."""
-        step = max(1, len(self.members) // TRIED)
+    def _check_sample(self) -> None:
+        """Raise CaseError where none of a sample of members, spread over the design, has a valid case."""
+        step = max(1, len(self.members) // CHECKED_FIRST)
         fault: CaseError | None = None
         for member in self.members[::step]:
             try:
@@ -153,10 +161,10 @@ class Plan:
 
 
 def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
-    """Return the plan of the study file, or of the study.toml in a folder.
+    """Return the plan of a study file, or of the study.toml in a folder.
 
     Raises:
-        CaseError: the study or its base case has faults; carries all of them, each where it comes from.
+        CaseError: the study or its base case has faults; the error holds all of them with their origins.
     """
     file = file / "study.toml" if file.is_dir() else file
     data = read_case_file(file, "study")
@@ -171,18 +179,18 @@ def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
 
 
 def case_hash(case: Case) -> str:
-    """Return a hash of everything in a case but its title and whether a report is drawn."""
+    """Return a SHA-256 hash of a case without its title and its `output.report`."""
     plain = case.model_copy(update={"title": "", "output": case.output.model_copy(update={"report": False})})
     return hashlib.sha256(plain.model_dump_json(by_alias=True).encode()).hexdigest()
 
 
 def axis_name(axis: Axis) -> str:
-    """Return an axis' short name: its own, or the key's last part without its unit."""
+    """Return the short name of an axis: its `name`, or the last part of its key without the unit."""
     return axis.name or split_unit(axis.key.rsplit(".", 1)[-1])[0]
 
 
 def label_of(axis: Axis, value: Any) -> str:
-    """Return what a value of an axis is called: its label, or the value itself."""
+    """Return the label of a value of an axis, or the value as text where it has none."""
     if axis.labels is not None:
         return axis.labels[_index(axis, value)]
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""How far a study is: a bar on a terminal, elsewhere a line every few seconds."""
+"""Progress display of a study: a bar on a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CELLS = 24
 
 
 class StudyProgress:
-    """Counts members and says how long the rest will take."""
+    """Counts the members that have ended and estimates the remaining wall time."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -26,34 +26,40 @@ class StudyProgress:
         what: str = "members",
         told: Callable[[str], str] | None = None,
     ) -> None:
-        """Start with `done` and `failed` of `total` members known from before.
+        """Start the display.
 
-        what: the members' name. told: gives the line to say of each one that ends; without it of failed ones only.
+        Args:
+            total: number of members.
+            done: members that completed before.
+            failed: members that failed before.
+            out: text stream; by default standard output.
+            what: word for the members, such as "runs".
+            told: gives the line to print for each member that ends; None: a line for each failed member only.
         """
         self._total, self._done, self._failed = total, done, failed
-        self._known = done + failed
-        self._what, self._told = what, told
+        self._ended_before = done + failed
+        self._what, self._describe = what, told
         self._out = out or sys.stdout
         self._bar = self._out.isatty()
         self._start = self._shown = time.monotonic()
 
     def completed(self, name: str) -> None:
-        """Count a member that ended well."""
+        """Count a completed member."""
         self._done += 1
-        if self._told is not None:
-            self._say(self._told(name))
+        if self._describe is not None:
+            self._print(self._describe(name))
 
     def failed(self, name: str) -> None:
-        """Count a member that failed, and say so."""
+        """Count a failed member and print a line."""
         self._failed += 1
-        self._say(f"failed: {name}" if self._told is None else self._told(name))
+        self._print(f"failed: {name}" if self._describe is None else self._describe(name))
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self.clear()
         print(line, file=self._out, flush=True)
 
     def show(self, running: int, *, last: bool = False) -> None:
-        """Say where the study is, if it is time to."""
+        """Update the display if its interval has passed; always where `last`."""
         now = time.monotonic()
         if not last and now - self._shown < (DRAW_EVERY_S if self._bar else LINE_EVERY_S):
             return
@@ -71,16 +77,16 @@ class StudyProgress:
             print(text, file=self._out, flush=True)
 
     def clear(self) -> None:
-        """Take the bar away, where there is one."""
+        """Clear the progress bar, where there is one."""
         if self._bar:
             print("\r\033[K", end="", file=self._out, flush=True)
 
     def left(self, now: float) -> str:
-        """Return the wall time left as text, judged by this session's members; '' before the first has ended."""
+        """Return the estimated remaining wall time as text, from the members of this session; '' before the first."""
         ended = self._done + self._failed
-        if ended <= self._known:
+        if ended <= self._ended_before:
             return ""
-        seconds = math.ceil((now - self._start) * (self._total - ended) / (ended - self._known))
+        seconds = math.ceil((now - self._start) * (self._total - ended) / (ended - self._ended_before))
         hours, minutes = divmod(seconds // 60, 60)
         if hours:
             return f"{hours} h {minutes:02d} min"

@@ -1,4 +1,4 @@
-"""Running a study's open members and writing its table and page."""
+"""Running the remaining members of a study, and writing its table and page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ def run(
     share: tuple[int, int] = (0, 1),
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Run the members that are still open, of a `share` (number, of so many) only those; return whether interrupted."""
+    """Run the members that have no result yet; return whether the study was interrupted.
+
+    Args:
+        plan: the plan of the study.
+        directory: the directory of the study.
+        start: starts the run of a member.
+        lock: file descriptor of the study lock; None where several processes share the study.
+        jobs: number of concurrent members; None: available cores / ranks.
+        retry_failed: repeat members that failed before.
+        share: (K, N): only every N-th member from the K-th.
+        say: prints a line.
+    """
     from rfablate.study.study_progress import StudyProgress
     from rfablate.study.worker_pool import run_members, slots_for
 
@@ -39,14 +50,14 @@ def run(
     todo = [member for member, state in zip(members, states, strict=True) if state == "open"]
     done, failed = states.count("completed"), states.count("failed")
     if done or failed:
-        say(f"from before: {done} completed, {failed} failed; {len(todo)} to run")
+        say(f"from earlier runs: {done} completed, {failed} failed; {len(todo)} to run")
     progress = StudyProgress(len(states), done, failed)
     slots, interrupted = slots_for(plan.study.ranks, jobs), False
     try:
         run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
     except KeyboardInterrupt:
         interrupted = True
-        say("\ninterrupted: the finished members are kept; the same command continues")
+        say("\ninterrupted: finished members are kept; repeat the command to continue")
     progress.show(0, last=True)
     return interrupted
 
@@ -59,7 +70,7 @@ def finish(
     predict: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Write the table and the page, say where; return whether every member is completed."""
+    """Write the table and the page, print their paths, and return whether all members have completed."""
     from rfablate.study.results_table import collect
     from rfablate.study.study_page import write_page
 
@@ -81,7 +92,7 @@ def finish(
 
 
 def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory, say: Callable[[str], None]) -> str:
-    """Say and write the indices of the shown responses; return them as a section of the page."""
+    """Print and write the sensitivity indices of the shown responses; return them as a section of the page."""
     from rfablate.study.sensitivity import analyse, as_section, as_text, write_csv
     from rfablate.study.study_data import shown_responses
 
@@ -93,19 +104,19 @@ def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory, say: 
 
 
 def _predict(plan: Plan, table: StudyTable, texts: Sequence[str], say: Callable[[str], None]) -> None:
-    """Say what surrogates of the shown responses expect at a point."""
+    """Print the predictions of the surrogates of the shown responses at a point."""
     from rfablate.study.study_data import shown_responses
     from rfablate.study.surrogate import fit, parse_point
 
     for name in shown_responses(plan, table):
         model = fit(table, name)
         values, deviations = model.predict(parse_point(texts, model.keys))
-        error = f"cross-validation error {model.rmse:.2g}, at worst {model.worst:.2g}, Q2 {model.q2:.4f}"
-        say(f"{name} = {values[0]:.5g} ±{1.96 * deviations[0]:.2g} (95 % of the surrogate; {error})")
+        error = f"cross-validation error {model.rmse:.2g}, maximum {model.worst:.2g}, Q2 {model.q2:.4f}"
+        say(f"{name} = {values[0]:.5g} ±{1.96 * deviations[0]:.2g} (95 % interval of the surrogate; {error})")
 
 
 def keep_study_file(study_file: Path, directory: StudyDirectory) -> None:
-    """Copy the study file into the study's directory."""
+    """Copy the study file into the directory of the study."""
     source = study_file / "study.toml" if study_file.is_dir() else study_file
     target = directory.path / "study.toml"
     if source.resolve() != target.resolve():
@@ -113,7 +124,7 @@ def keep_study_file(study_file: Path, directory: StudyDirectory) -> None:
 
 
 def study_name(study_file: Path, usual: str = "study.toml") -> str:
-    """Return what a study's directory is called: the folder's name for a file with the usual name, else the file's."""
+    """Return the name of a study's directory: the name of its folder for a file named `usual`, else of the file."""
     file = study_file.resolve()
     if file.is_dir():
         return file.name

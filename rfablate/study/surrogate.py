@@ -1,7 +1,8 @@
-"""A Gaussian process through a study's rows: quick answers between them, with a cross-validation error, never outside.
+"""Gaussian process surrogate of a study: interpolates between the rows with a cross-validation error; no extrapolation.
 
-Inputs are scaled to the unit cube of the rows' own ranges, answers to mean 0 and deviation 1; the covariance is Matern
-5/2 with a length for each axis, and a noise that stands for what the mesh adds. Fitted by scikit-learn.
+Inputs are scaled to the unit cube of the ranges of the rows, responses to mean 0 and standard deviation 1. The
+covariance is Matern 5/2 with one length scale for each axis, plus white noise for the discretisation error. Fitted by
+scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from rfablate.errors import CaseError, Fault
 from rfablate.study.results_table import FloatArray, StudyTable, column_of
 
 MOST_ROWS = 600
-"""Rows beyond this many are left out, evenly: the fit's time grows with their cube."""
+"""Maximum number of rows of a fit, whose time grows with the cube of the rows; larger tables are sampled evenly."""
 FOLDS = 10
 FEWEST_PER_AXIS = 4
 SEED = 1
 FAR = 0.5
-"""A point is far from the rows where the process deviates by this part of the answers' own deviation."""
+"""Standard deviation of the process, relative to that of the response, above which a point is far from all rows."""
 EDGE = 1e-9
-"""Rounding of a range's ends that is not outside."""
+"""Relative tolerance at the ends of a range."""
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A fitted response. `rmse`: cross-validation error in the response's unit; `q2`: 1 - its share of the variance."""
+    """A fitted response. rmse: cross-validation error in the response's unit; q2: 1 - rmse**2 / variance."""
 
     column: str
     keys: tuple[str, ...]
@@ -45,10 +46,10 @@ class Surrogate:
     scale: float
 
     def predict(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return answers and their standard deviations at points (n, axes) in the axes' own units.
+        """Return predictions and their standard deviations at points in the units of the axes, shape (n, axes).
 
         Raises:
-            CaseError: a point lies outside the rows' ranges, or inside but far from every row.
+            CaseError: a point lies outside the ranges of the rows, or far from every row.
         """
         faults = [
             Fault(key, f"found {value:g}", f"{low:g} to {high:g}: the surrogate does not extrapolate")
@@ -58,14 +59,14 @@ class Surrogate:
         ]
         answers, deviations = self.evaluate(points)
         if not faults and (deviations > FAR * self.scale).any():
-            expected = "one nearer to the rows: the surrogate does not extrapolate"
-            faults.append(Fault(self.column, "the point is far from every row, or the surrogate poor", expected))
+            expected = "a point closer to the rows: the surrogate does not extrapolate"
+            faults.append(Fault(self.column, "the point is far from every row, or the surrogate is poor", expected))
         if faults:
             raise CaseError(faults, "predict")
         return answers, deviations
 
     def evaluate(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return answers and standard deviations wherever the points lie: the caller looks to that."""
+        """Return predictions and standard deviations without a check of the ranges."""
         answers, deviations = self.process.predict((points - self.low) / (self.high - self.low), return_std=True)
         return answers * self.scale + self.mean, np.asarray(deviations) * self.scale
 
@@ -74,13 +75,13 @@ def fit(table: StudyTable, column: str) -> Surrogate:
     """Return the surrogate of a column of a study's table.
 
     Raises:
-        CaseError: no such column, an axis without numbers, too few rows, or scikit-learn is not installed.
+        CaseError: no such column, an axis is not numeric, too few rows, or scikit-learn is not installed.
     """
     try:
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
     except ModuleNotFoundError:
-        fault = Fault("surrogate", "scikit-learn is not installed", "it", 'pip install "rfablate[study]"')
+        fault = Fault("surrogate", "scikit-learn is not installed", "scikit-learn", 'pip install "rfablate[study]"')
         raise CaseError([fault], "study") from None
     keys, x, y, members = _rows(table, column)
     low, high = x.min(axis=0), x.max(axis=0)
@@ -88,7 +89,7 @@ def fit(table: StudyTable, column: str) -> Surrogate:
     kernel = ConstantKernel(1.0, (1e-2, 1e4)) * Matern(np.full(len(keys), 1.0), (5e-2, 1e2), nu=2.5)
     kernel += WhiteKernel(1e-4, (1e-8, 1e-1))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a length at the end of its range: that axis does not matter
+        warnings.simplefilter("ignore")  # a length scale at its bound only means that the axis has no effect
         process = GaussianProcessRegressor(kernel, random_state=SEED).fit(u, (y - mean) / scale)
         errors = _cross_validated(process, u, (y - mean) / scale, members) * scale
     q2 = 1.0 - float((errors**2).mean()) / scale**2
@@ -97,9 +98,9 @@ def fit(table: StudyTable, column: str) -> Surrogate:
 
 
 def _cross_validated(process: Any, u: FloatArray, y: FloatArray, members: Sequence[str]) -> FloatArray:
-    """Return the error at every row, told from a fit without its tenth; the covariance is that of all rows.
+    """Return the cross-validation error at each row, from fits to the other folds with the covariance of all rows.
 
-    The rows of one member, read from it, are left out together: they know each other too well.
+    All rows of one member are in the same fold, because they come from one run and are strongly correlated.
     """
     from sklearn.gaussian_process import GaussianProcessRegressor
 
@@ -115,7 +116,7 @@ def _cross_validated(process: Any, u: FloatArray, y: FloatArray, members: Sequen
 
 
 def _rows(table: StudyTable, column: str) -> tuple[tuple[str, ...], FloatArray, FloatArray, list[str]]:
-    """Return the axes that vary, their numbers, the column's and the members, in the rows that have it."""
+    """Return keys and values of the varying axes, the values of the column and the members, for rows with a value."""
     y = column_of(table, column, "surrogate")
     axes: list[tuple[str, FloatArray]] = []
     for key in table.axes:
@@ -123,7 +124,7 @@ def _rows(table: StudyTable, column: str) -> tuple[tuple[str, ...], FloatArray, 
             continue
         x = table.numbers(key)
         if not np.isfinite(x).all():
-            fault = Fault(key, "found values that are no numbers", "numbers on every axis of a surrogate")
+            fault = Fault(key, "found values that are not numbers", "numbers on every axis of a surrogate")
             raise CaseError([fault], "study")
         axes.append((key, x))
     kept = np.flatnonzero(np.isfinite(y))
@@ -131,7 +132,7 @@ def _rows(table: StudyTable, column: str) -> tuple[tuple[str, ...], FloatArray, 
         kept = kept[np.linspace(0, len(kept) - 1, MOST_ROWS).astype(int)]
     if len(kept) < FEWEST_PER_AXIS * max(1, len(axes)) or not axes:
         fault = Fault(
-            column, f"found {len(kept)} rows with a number", f"{FEWEST_PER_AXIS} for each of {len(axes)} axes"
+            column, f"found {len(kept)} rows with a number", f"at least {FEWEST_PER_AXIS} for each of {len(axes)} axes"
         )
         raise CaseError([fault], "surrogate")
     members = [str(table.columns["member"][n]) for n in kept]
@@ -139,7 +140,7 @@ def _rows(table: StudyTable, column: str) -> tuple[tuple[str, ...], FloatArray, 
 
 
 def parse_point(texts: Sequence[str], keys: Sequence[str]) -> FloatArray:
-    """Return the point that `KEY=NUMBER` texts name, in the order of `keys`, shape (1, axes).
+    """Return the point given by `KEY=NUMBER` texts, in the order of `keys`, shape (1, axes).
 
     Raises:
         CaseError: a key is unknown or missing, or has no number.
@@ -152,7 +153,11 @@ def parse_point(texts: Sequence[str], keys: Sequence[str]) -> FloatArray:
         except ValueError:
             faults.append(Fault("--predict", f"found {text!r}", "KEY=NUMBER"))
     known = ", ".join(keys)
-    faults += [Fault(f"--predict {k}", "no axis", known, did_you_mean(k, keys)) for k in given if k not in keys]
+    faults += [
+        Fault(f"--predict {k}", "unknown axis", f"one of {known}", did_you_mean(k, keys))
+        for k in given
+        if k not in keys
+    ]
     faults += [
         Fault("--predict", f"{key} is missing", f"a number for each of {known}") for key in keys if key not in given
     ]

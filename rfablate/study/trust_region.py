@@ -1,4 +1,4 @@
-"""The search of several keys: COBYQA (Ragonneau 2022), trust regions without derivatives under constraints."""
+"""Search over several keys by COBYQA (Ragonneau 2022), a derivative-free trust-region method with constraints."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rfablate.study.members import StudyDirectory
 from rfablate.study.search_runs import CLOSE, Run, Search, X, rounded
 
 BUDGET = 40
-"""Most draft runs of one search."""
+"""Maximum number of objective evaluations of one search."""
 
 
 def search_many(search: Search, directory: StudyDirectory, run: Run) -> tuple[X, bool, str]:
-    """Return the best point among drafts, whether it meets the goals, and '': it ends where its region is small."""
+    """Return the best point among drafts, whether it meets the goals, and ''; ends at a small trust region."""
     q = search.question
     low, high = np.array([v.low for v in q.varied]), np.array([v.high for v in q.varied])
     seen: dict[X, dict[str, Any]] = {}
@@ -35,12 +35,12 @@ def search_many(search: Search, directory: StudyDirectory, run: Run) -> tuple[X,
         value = search.judge(at(u))[0] / scale
         return value if np.isfinite(value) else WORST
 
-    def room(u: Any) -> Any:
+    def slack(u: Any) -> Any:
         return np.array([-goal.violation(at(u), search.shift.get(goal.column, 0.0)) for goal in q.goals])
 
     if not _has_cobyqa():
-        raise CaseError([Fault("find", "SciPy before 1.14", "1.14 or newer to vary several keys at once")], "find")
-    goals = [optimize.NonlinearConstraint(room, 0.0, np.inf)] if q.goals else []
+        raise CaseError([Fault("find", "found SciPy before 1.14", "SciPy 1.14 or newer to vary several keys")], "find")
+    goals = [optimize.NonlinearConstraint(slack, 0.0, np.inf)] if q.goals else []
     options = {"maxfev": BUDGET, "initial_tr_radius": 0.25, "final_tr_radius": 2 * CLOSE}
     bounds = optimize.Bounds(np.zeros(len(low)), np.ones(len(low)))
     start = np.full(len(low), 0.5)

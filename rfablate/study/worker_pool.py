@@ -1,7 +1,7 @@
-"""Running members: as many at once as there is room for, each a process of its own that dies with the study.
+"""Concurrent runs of the members of a study, each in its own process, which is killed if the study process dies.
 
-A process a member costs 1.3 s of imports beside 2 to 4 s of an axisymmetric run, and buys that no member can take
-another's memory, MPI or life.
+A separate process costs 1.3 s of imports, compared with 2 to 4 s for an axisymmetric run. In return no member can
+affect the memory or the MPI state of another, or crash it.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ from rfablate.study.study_progress import StudyProgress
 
 POLL_S = 0.02
 GRACE_S = 10.0
-"""Time a member has to end when the study is interrupted, before it is killed [s]."""
+"""Time that a member has to end after an interruption of the study before it is killed [s]."""
 STOPPED = (6, -signal.SIGTERM, -signal.SIGUSR2, 128 + signal.SIGTERM, 128 + signal.SIGUSR2)
-"""Exit codes of a run that was told to end, as when a batch system ends all processes of a job."""
+"""Exit codes of a run that was stopped by a signal, for example by a batch system at the end of a job."""
 EXCEEDED = 5
-"""Exit code of a run that ended well with a protected structure over its limit."""
+"""Exit code of a completed run with a protected structure over its limit."""
 CONSOLE = "console.txt"
 CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Job(Protocol):
-    """A member at work; what subprocess.Popen offers of it."""
+    """A running member; the part of the interface of subprocess.Popen that is used here."""
 
     def poll(self) -> int | None:
         """Return the exit code, None while it runs."""
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal; SIGUSR2 asks it to end."""
+        """Send a signal to the process; SIGUSR2 requests a checkpoint and a stop."""
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return the exit code."""
+        """Wait for the process to end and return the exit code."""
 
 
 Start = Callable[[Path, int], Job]
-"""Starts the run of the case.toml in a directory; the number is the study's lock, to be inherited."""
+"""Starts the run of the case.toml in a directory; the second argument is the lock that the process inherits."""
 
 
 def start_run(
@@ -61,8 +61,8 @@ def start_run(
     command: Sequence[str] = (sys.executable, "-m", "rfablate"),
     launcher: str = "mpirun -n {ranks} --oversubscribe",
 ) -> Start:
-    """Return what starts `rfablate run` on so many ranks, or `rfablate resume` where there is a checkpoint."""
-    whole = launched(launcher, ranks, command)
+    """Return a function that starts `rfablate run` on `ranks` ranks, or `rfablate resume` where a checkpoint exists."""
+    program = launched(launcher, ranks, command)
 
     def start(directory: Path, lock: int) -> Job:
         if any((directory / name).is_file() for name in CHECKPOINTS):
@@ -71,13 +71,13 @@ def start_run(
             arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
         with (directory / CONSOLE).open("wb") as console:
             return subprocess.Popen(
-                (*whole, *arguments),
+                (*program, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 pass_fds=(lock,),
-                start_new_session=True,  # ctrl-C is for the study, which then ends its members
+                start_new_session=True,  # Ctrl-C reaches only the study, which then stops its members
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
@@ -106,11 +106,20 @@ def run_members(
     lock: int | None,
     progress: StudyProgress,
 ) -> None:
-    """Run `members`, `slots` at once; a failing one is put apart and the rest go on.
+    """Run `members` with `slots` concurrent processes. A failed member is moved to failed/ and the others continue.
 
-    lock: that of the whole study; None: others run members of it too, and each member is claimed before it is run.
+    After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
+    continued.
 
-    KeyboardInterrupt ends the running members, which go on from their checkpoints when the study is started again.
+    Args:
+        plan: the plan of the study.
+        members: the members to run.
+        directory: the directory of the study.
+        start: starts the run of a member.
+        slots: number of concurrent processes.
+        lock: file descriptor of the study lock; None where other processes run members of the same study, in which
+            case each member is locked before its run.
+        progress: the progress display.
     """
     waiting, running = iter(members), list[_Running]()
     try:
@@ -118,12 +127,12 @@ def run_members(
             while len(running) < slots and (member := next(waiting, None)) is not None:
                 claim = directory.claim(member.name) if lock is None else None
                 if lock is None and (claim is None or directory.state(member.name) != "open"):
-                    _let_go(claim)  # another has it, or had it since
+                    _release(claim)  # another process runs this member, or has run it meanwhile
                     continue
                 job = _launch(plan, member, directory, start, claim if lock is None else lock)
                 if job is None:
                     progress.failed(member.name)
-                    _let_go(claim)
+                    _release(claim)
                 else:
                     running.append(_Running(member, job, time.monotonic(), claim))
             if not running:
@@ -132,21 +141,21 @@ def run_members(
             running = [each for each in running if each not in ended]
             for each in ended:
                 _judge(each, directory, progress)
-                _let_go(each.claim)
+                _release(each.claim)
             progress.show(len(running))
             if not ended:
                 time.sleep(POLL_S)
     finally:
-        _end(running)
+        _stop_all(running)
 
 
-def _let_go(claim: int | None) -> None:
+def _release(claim: int | None) -> None:
     if claim is not None:
         os.close(claim)
 
 
 def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start, lock: int | None) -> Job | None:
-    """Write the member's case and start it; None where the case is refused."""
+    """Write the case of a member and start its run; return None where the case has faults."""
     assert lock is not None
     try:
         case = plan.case_of(member)
@@ -155,29 +164,29 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
         return None
     place = directory.members / member.name
     place.mkdir(exist_ok=True)
-    for left in ("summary.json", "failure.json"):  # one that could not be read, one of a move that was cut short
-        (place / left).unlink(missing_ok=True)
+    for stale in ("summary.json", "failure.json"):  # an unreadable summary; a failure whose move was interrupted
+        (place / stale).unlink(missing_ok=True)
     (place / "case.toml").write_text(dump_case(case), encoding="utf-8")
     return start(place, lock)
 
 
 def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
-    if code in STOPPED:  # it stays open
+    if code in STOPPED:  # the member stays open
         return
     summary = directory.summary(name)
     if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
         progress.completed(name)
         return
     reason = str(summary["reason"]) if summary is not None and summary.get("status") == "failed" else ""
-    reason = reason or _last_words(directory.members / name / CONSOLE, code)
+    reason = reason or _failure_reason(directory.members / name / CONSOLE, code)
     wall = round(time.monotonic() - ended.begun, 3)
     directory.put_apart(name, {"exit_code": code, "reason": reason, "wall_s": wall})
     progress.failed(name)
 
 
-def _last_words(console: Path, code: int | None) -> str:
-    """Return what a failed run said last: its error, or its end by a signal."""
+def _failure_reason(console: Path, code: int | None) -> str:
+    """Return the reason of a failed run: the signal that ended it, or the error at the end of its console output."""
     if code is not None and code < 0:
         return f"ended by {signal.Signals(-code).name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
     try:
@@ -185,12 +194,12 @@ def _last_words(console: Path, code: int | None) -> str:
     except OSError:
         text = ""
     error = text.rfind("error: ")
-    return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code}, and nothing said"
+    return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code} without any output"
 
 
-def _end(running: Sequence[_Running]) -> None:
+def _stop_all(running: Sequence[_Running]) -> None:
     for each in running:
-        each.job.send_signal(signal.SIGUSR2)  # which mpirun hands on, and waits
+        each.job.send_signal(signal.SIGUSR2)  # mpirun forwards it to the ranks and waits
     end = time.monotonic() + GRACE_S
     for each in running:
         try:
@@ -201,6 +210,6 @@ def _end(running: Sequence[_Running]) -> None:
 
 
 def slots_for(ranks: int, jobs: int | None) -> int:
-    """Return how many members run at once: as asked, or as many as this process' cores allow."""
+    """Return the number of concurrent members: `jobs`, or by default the available cores divided by `ranks`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return jobs if jobs is not None else max(1, cores // ranks)

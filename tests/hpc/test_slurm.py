@@ -70,7 +70,7 @@ def test_a_study_survives_a_bad_member_a_requeue_and_a_cancel(work: Path, long_r
     with (out / "table.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["completed", "failed", "completed", "completed"]
     said = rfablate("study", work / "study.toml", "-o", out, "--slurm", quick)
-    assert "nothing to run" in said
+    assert "no member left to run" in said
 
 
 @pytest.mark.timeout(400)
@@ -81,11 +81,11 @@ def test_a_run_that_may_not_be_requeued_is_submitted_again(work: Path, long_run:
     slurm("scancel", "--batch", "--signal=USR1", job)
     wait(lambda: ended(job), "the job ends")
     assert (about(job, "JobState"), about(job, "ExitCode")) == ("FAILED", "6:0")
-    assert "submit it again" in (folder / "slurm.log").read_text()
+    assert "submit the job again" in (folder / "slurm.log").read_text()
     said = rfablate("resume", folder, "--slurm", site_file(work, "free"), "--ranks", "2", "--follow")
     assert "completed, the end of the treatment" in said
     assert "resumed at t" in (folder / "run.log").read_text()
-    assert "nothing left to do" in rfablate("resume", folder, "--slurm", slow)
+    assert "has already ended" in rfablate("resume", folder, "--slurm", slow)
 
 
 def test_what_slurm_refuses_is_told(work: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_run_that_meets_its_time_limit_ends_like_an_unbroken_one(work: Path, l
     wait(lambda: about(job, "JobState") == "COMPLETED", "the run is completed", 400, log=folder / "slurm.log")
     restarts = int(about(job, "Restarts"))
     assert restarts >= 1
-    assert (folder / "slurm.log").read_text().count("goes back into the queue") == restarts
+    assert (folder / "slurm.log").read_text().count("is requeued") == restarts
     assert "resumed at t" in (folder / "run.log").read_text()
     worst = apart(work / "unbroken", folder)
     assert max(worst.values()) <= 1e-10, worst

@@ -73,7 +73,7 @@ def test_bytes_exchanged_are_those_of_the_ghosts(counted: dict[str, Any]) -> Non
 
 
 @pytest.mark.slow
-def test_one_rank_foretells_what_two_hold(mesh: Path, counted: dict[str, Any]) -> None:
+def test_the_partition_predicted_on_one_rank_is_that_of_two_ranks(mesh: Path, counted: dict[str, Any]) -> None:
     command = [sys.executable, "-m", "hpc.scaling.parts", str(mesh), "2"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
     share = json.loads(done.stdout)["shares"][0]

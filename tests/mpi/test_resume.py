@@ -127,7 +127,7 @@ def test_a_finished_run_has_nothing_left_to_do(unbroken: Unbroken) -> None:
     folder = unbroken("axisymmetric", 2)
     before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
     done = rfablate(2, "resume", folder)
-    assert done.code == 0 and "nothing left to do: completed" in done.text
+    assert done.code == 0 and "has already ended: completed" in done.text
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
 

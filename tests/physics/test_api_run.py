@@ -52,7 +52,7 @@ def test_fields_are_grids_with_names(result: rfa.RunResult) -> None:
     grid = result.fields.at(result.fields.times_s[-1])
     assert grid.point_data["temperature_degC"].max() > 60.0
     assert set(grid.cell_data["region_name"]) == set(result.fields.regions.values())
-    with pytest.raises(rfa.CaseError, match="the nearest is"):
+    with pytest.raises(rfa.CaseError, match="the nearest output time is"):
         result.fields.at(1.23456)
 
 

@@ -181,8 +181,8 @@ def test_pi_controllers_settle_each_on_its_own(comm: MPI.Comm) -> None:
     seen, state = run_of(problem_of(comm, -4, 4, channels=channels, generator=generator))
     left, right = seen[-1].outputs
     assert left.sensor == pytest.approx(70.0, abs=0.3) and right.sensor == pytest.approx(60.0, abs=0.3)
-    for target, out, memory in zip((70.0, 60.0), seen[-1].outputs, state.memories, strict=True):
-        assert out.power == pytest.approx(0.5 * (target - out.sensor) + memory.integral_power, rel=1e-6)
+    for target, out, memory in zip((70.0, 60.0), seen[-1].outputs, state.channel_states, strict=True):
+        assert out.power == pytest.approx(0.5 * (target - out.sensor) + memory.controller.integral_power, rel=1e-6)
 
 
 def test_two_far_channels_each_do_what_they_do_alone(comm: MPI.Comm) -> None:
@@ -264,7 +264,7 @@ def test_switching_hands_over_where_the_impedance_has_risen(comm: MPI.Comm) -> N
         sharing={"mode": "switching", "dwell_s": 5}, tissues={"muscle": {"sigma_slope_per_K": -0.01}},
     )  # fmt: skip
     seen, state = run_of(problem)
-    events = sorted((t, n) for n, memory in enumerate(state.memories) for t, _ in memory.events)
+    events = sorted((t, n) for n, memory in enumerate(state.channel_states) for t, _ in memory.events)
     assert len(events) >= 2
     for t, number in events:
         at, after = next(f for f in seen if f.t == t), next(f for f in seen if f.t > t)

@@ -79,8 +79,8 @@ def test_the_integral_keeps_its_memory_between_steps_of_a_run(ball: Domain, time
         now = frame.setpoint - frame.sensor
         integral += 0.01 * frame.dt * 0.5 * (error + now)
         error = now
-        assert state.memories[0].integral_power == pytest.approx(integral, rel=1e-9, abs=1e-9)
-        assert state.memories[0].error == pytest.approx(error, abs=1e-9)
+        assert state.channel_states[0].controller.integral_power == pytest.approx(integral, rel=1e-9, abs=1e-9)
+        assert state.channel_states[0].controller.error == pytest.approx(error, abs=1e-9)
         assert frame.power == pytest.approx(0.02 * error + integral, rel=1e-6, abs=1e-9)
     assert integral > 0.05, "a run in which the integral has work to do"
 
@@ -95,7 +95,7 @@ def test_a_rejected_step_leaves_the_controllers_memory_alone(ball: Domain) -> No
             now = float(frame.setpoint or 0.0) - frame.sensor
             integral, error = integral + 0.005 * frame.dt * (error + now), now
     assert state.step_memory.rejected > 0
-    assert state.memories[0].integral_power == pytest.approx(integral, rel=1e-9)
+    assert state.channel_states[0].controller.integral_power == pytest.approx(integral, rel=1e-9)
 
 
 def test_pi_control_brings_the_sensor_to_its_set_point(ball: Domain) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,9 +101,35 @@ def test_a_checkpoint_of_other_objects_is_refused(case: rfa.Case, tmp_path: Path
     own = rfa.Extensions(generator=PowerRamp(power=1.0, rise=1.0, end=2.0))
     rfa.run(case, tmp_path / "run", quiet=True, extensions=own)
     (tmp_path / "run" / "summary.json").unlink()
-    with pytest.raises(rfa.CaseError, match="its case is not the one"):
+    with pytest.raises(rfa.CaseError, match="its case differs"):
         rfa.resume(tmp_path / "run", quiet=True)
     assert rfa.resume(tmp_path / "run", quiet=True, extensions=own).completed
+
+
+def test_the_state_of_an_own_generator_survives_an_interruption(
+    case: rfa.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dose counts from the start of the treatment, not from the resumption."""
+    from rfablate.simulation.checkpointing import Checkpointer
+
+    case = case.with_changes({"time.stepping": "fixed", "time.step_s": 0.25, "time.order": 1})
+    own = rfa.Extensions(generator=PowerRamp(power=2.0, rise=1.0, end=12.0, dose=10.0))
+    whole = rfa.run(case, tmp_path / "whole", quiet=True, extensions=own)
+    assert whole.energy.joule_J == pytest.approx(10.0, abs=2.0 * 0.25)
+    real = Checkpointer.after_step
+
+    def stops(self: Checkpointer, state: Any, request: Any) -> bool:
+        if state.t >= 4.0:
+            self.write(state)
+            return True
+        return real(self, state, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpointer, "after_step", stops)
+        with pytest.raises(rfa.Interrupted):
+            rfa.run(case, tmp_path / "broken", quiet=True, extensions=own)
+    again = rfa.resume(tmp_path / "broken", quiet=True, extensions=own)
+    assert again.energy.joule_J == pytest.approx(whole.energy.joule_J, rel=1e-9)
 
 
 @pytest.mark.slow

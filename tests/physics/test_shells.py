@@ -71,7 +71,7 @@ def test_every_closed_shape_has_a_shell(keys: dict[str, Any], size: str, inner: 
 @pytest.mark.parametrize(
     ("keys", "word"),
     [
-        ({"shell_mm": 9.0}, "less than 8 \\[mm\\]: a core is left inside"),
+        ({"shell_mm": 9.0}, "less than 8 \\[mm\\]: the core must have a size above 0"),
         ({"shell_mm": "1 mm"}, "a number above 0"),
         ({"shell_mm": 1.0, "shell_tissue": "cortical_bon"}, 'did you mean "cortical_bone"'),
         ({"shel_mm": 1.0}, "did you mean shell_mm"),

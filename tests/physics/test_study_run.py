@@ -54,7 +54,7 @@ def test_a_studys_rows_are_those_of_single_runs(tmp_path: Path) -> None:
                 assert float(row[f"lesion.{rule}.{name}"]) == pytest.approx(value, rel=close, abs=3.0 * close), name
         assert float(row["energy.joule_J"]) == pytest.approx(summary["energy"]["joule_J"], rel=close)
     again = rfablate("study", tmp_path / "tips.toml", "-o", tmp_path / "out")
-    assert "from before: 1 completed, 1 failed; 0 to run" in again.stdout
+    assert "from earlier runs: 1 completed, 1 failed; 0 to run" in again.stdout
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_no_structure_may_be_wholly_outside_the_domain(kind: str, role: str) -> 
     structure = {**OUTSIDE[kind], "role": role, "limit_degC": 45}
     (fault,) = faults_of(with_structures(BASE, structure))
     assert fault.where.startswith('structures[0] "it".')
-    assert "wholly outside the domain" in fault.found
+    assert "entirely outside the domain" in fault.found
     assert "x -40 to 40" in fault.expected
 
 
@@ -124,28 +124,34 @@ def test_a_cut_target_is_a_warning_and_cut_anatomy_is_nothing() -> None:
     [
         ({"tip_mm": [60, 0, 0]}, "20 mm outside"),
         ({"tip_mm": [0, 0, 38]}, "outside"),
-        ({"tip_mm": [39, 0, 0]}, "within 1 mm"),
-        ({"tip_mm": [0, 0, -39.5]}, "within 0.5 mm"),
+        ({"tip_mm": [39, 0, 0]}, "is 1 mm from its surface"),
+        ({"tip_mm": [0, 0, -39.5]}, "is 0.5 mm from its surface"),
         ({"tip_mm": [0, 0, -36], "direction": [0, 0, -1]}, "outside"),
     ],
 )
 def test_the_active_tip_stays_two_diameters_inside_the_domain(keys: dict[str, Any], words: str) -> None:
     data = copy.deepcopy(NO_STRUCTURES)
     data["applicators"][0].update(keys)
-    told_once(data, "applicators[0].tip_mm", "cannula leaves the domain", words, "at least 2 diameters, 1.44 mm")
+    told_once(
+        data,
+        "applicators[0].tip_mm",
+        "cannula is not far enough inside the domain",
+        words,
+        "at least 2 diameters, 1.44 mm",
+    )
 
 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"tissue": "stainless_steel"}, "stainless_steel, which carries no current"),
-        ({"tissue": "insulation"}, "insulation, which carries no current"),
+        ({"tissue": "stainless_steel"}, "stainless_steel, which conducts no current"),
+        ({"tissue": "insulation"}, "insulation, which conducts no current"),
         ({"tissue": "csf", "held_degC": 37}, "held at a temperature"),
     ],
 )
 def test_nothing_may_keep_all_tissue_off_the_active_tip(keys: dict[str, Any], words: str) -> None:
     swallow = {**shape("sphere", centre_mm=[0, 0, 2], radius_mm=6), **keys}
-    told_once(with_structures(BASE, swallow), 'structures[0] "it"', "swallows the active tip", words)
+    told_once(with_structures(BASE, swallow), 'structures[0] "it"', "encloses the active tip", words)
     half = {**swallow, "centre_mm": [0, 0, 8]}
     assert faults_of(with_structures(BASE, half)) == []
     inside = shape("sphere", name="gap", centre_mm=[0, 0, 2], radius_mm=4)
@@ -154,7 +160,7 @@ def test_nothing_may_keep_all_tissue_off_the_active_tip(keys: dict[str, Any], wo
 
 def test_a_domain_that_carries_no_current_swallows_the_tip() -> None:
     data = with_keys(NO_STRUCTURES, domain__tissue="insulation")
-    told_once(data, "domain.tissue", "swallows the active tip")
+    told_once(data, "domain.tissue", "encloses the active tip")
 
 
 def test_the_target_may_contain_the_tip() -> None:
@@ -171,13 +177,13 @@ def test_the_target_may_contain_the_tip() -> None:
     ],
 )
 def test_a_structure_inside_the_metal_would_be_empty(structure: dict[str, Any]) -> None:
-    told_once(with_structures(BASE, structure), 'structures[0] "it"', "inside the cannula's metal")
+    told_once(with_structures(BASE, structure), 'structures[0] "it"', "inside the cannula metal")
 
 
 def test_a_structure_wholly_under_later_ones_is_told_with_their_names() -> None:
     small = shape("sphere", "small", centre_mm=[8, 0, 0], radius_mm=1)
     large = shape("box", "large", centre_mm=[8, 0, 0], size_mm=[4, 4, 4])
-    told_once(with_structures(BASE, small, large), 'structures[0] "small"', "wholly covered", '"large"')
+    told_once(with_structures(BASE, small, large), 'structures[0] "small"', "entirely covered", '"large"')
     assert faults_of(with_structures(BASE, large, small)) == []
     up = shape("half_space", "up", point_mm=[0, 0, 0], normal=[0, 0, 1])
     down = shape("half_space", "down", point_mm=[0, 0, 0], normal=[0, 0, -1])
@@ -193,8 +199,8 @@ def test_a_thin_shell_that_shows_is_not_covered() -> None:
 @pytest.mark.parametrize(
     ("structure", "where", "words"),
     [
-        (shape("slab", point_mm=[0, 0, 9], normal=[0, 0, 0], thickness_mm=1), "normal", "without length"),
-        (shape("half_space", point_mm=[0, 0, 9], normal=[0, 0, 0]), "normal", "without length"),
+        (shape("slab", point_mm=[0, 0, 9], normal=[0, 0, 0], thickness_mm=1), "normal", "zero length"),
+        (shape("half_space", point_mm=[0, 0, 9], normal=[0, 0, 0]), "normal", "zero length"),
         (
             shape("tube", path_mm=[[9, 0, 0], [9, 0, 0], [9, 1, 0]], diameter_mm=1),
             "path_mm",
@@ -213,7 +219,7 @@ def test_directions_and_paths_have_a_length(structure: dict[str, Any], where: st
 
 def test_a_cannula_points_somewhere() -> None:
     data = with_keys(BASE, applicators__0__direction=[0, 0, 0])
-    told_once(data, "applicators[0].direction", "without length")
+    told_once(data, "applicators[0].direction", "zero length")
 
 
 # --- cannula --------------------------------------------------------------------------------------
@@ -228,8 +234,8 @@ def test_a_cannula_points_somewhere() -> None:
             ["outside the metal", "at most 10"],
         ),
         ({"tip_shape": "bevel", "sensor_offset_mm": 0.2}, "sensor_offset_mm", ["at least 0.622", "= 0.9"]),
-        ({"sensor_radius_mm": 0.5}, "sensor_radius_mm", ["at most the cannula's radius, 0.359"]),
-        ({"shaft_length_mm": 4}, "shaft_length_mm", ["at least the active tip, 5"]),
+        ({"sensor_radius_mm": 0.5}, "sensor_radius_mm", ["at most the cannula radius, 0.359"]),
+        ({"shaft_length_mm": 4}, "shaft_length_mm", ["at least the active tip length, 5"]),
         (
             {"tip_shape": "bevel", "bevel_angle_deg": 10, "active_tip_mm": 4},
             "bevel_angle_deg",
@@ -269,21 +275,23 @@ def test_several_applicators_need_names_room_and_an_active_one() -> None:
     insulated = with_keys(NO_STRUCTURES, boundary__electric="insulated")
     assert faults_of(with_second(NO_STRUCTURES)) == []
     assert faults_of(with_second(insulated, electrode="return")) == []
-    told_once(with_second(insulated), "boundary.electric", "a current needs a way out", "second applicator")
+    told_once(with_second(insulated), "boundary.electric", "the current needs a return path", "second applicator")
     first = NO_STRUCTURES["applicators"][0].get("name", "cannula")
     told_once(with_second(NO_STRUCTURES, name=first), f'applicators[1] "{first}".name', "already the name of")
     ring = {"gap_mm": 4, "length_mm": 5}
     assert faults_of(with_keys(insulated, applicators__0__ring=ring)) == [], "the current returns by the ring"
     short = with_keys(insulated, applicators__0__ring=ring, applicators__0__shaft_length_mm=12)
-    told_once(short, "applicators[0].shaft_length_mm", "at least the bare parts, 14 [mm]")
+    told_once(short, "applicators[0].shaft_length_mm", "at least the length of tip, gap and ring, 14 [mm]")
     held = {"kind": "surface_temperature", "target_degC": 80, "hold_s": 60}
-    told_once(with_second(NO_STRUCTURES, electrode="return") | {"generator": held}, "generator.kind", "returning")
+    told_once(
+        with_second(NO_STRUCTURES, electrode="return") | {"generator": held}, "generator.kind", "return electrode"
+    )
     returns = with_keys(NO_STRUCTURES, applicators__0__electrode="return")
     told_once(returns, "applicators[0].electrode", '"active"')
     place = 'applicators[1] "second"'
-    told_once(with_second(NO_STRUCTURES, tip_mm=[0.7, 0, 0]), f"{place}.tip_mm", "comes within 0.7 mm")
+    told_once(with_second(NO_STRUCTURES, tip_mm=[0.7, 0, 0]), f"{place}.tip_mm", "is 0.7 mm from that of")
     crossing = with_second(NO_STRUCTURES, tip_mm=[10, 0, 0], direction=[-1, 0, 1])
-    told_once(crossing, f"{place}.tip_mm", "comes within")
+    told_once(crossing, f"{place}.tip_mm", "mm from that of")
     cooled = with_second(NO_STRUCTURES, wall_mm=0.1, coolant={"temperature_degC": 10})
     assert f"{place}.coolant" in [fault.where for fault in faults_of(cooled)]
     told_once(with_second(ROUND, tip_mm=[0, 0, 20], tip_shape="blunt"), "applicators", "one applicator on the axis")
@@ -294,7 +302,7 @@ def test_several_applicators_need_names_room_and_an_active_one() -> None:
     [
         ({"domain__radius_mm": 400}, "domain.radius_mm", "at most 500 mm across"),
         ({"domain__height_mm": 900}, "domain.height_mm", "um for mm?"),
-        ({"domain__radius_mm": 9.5}, "domain.radius_mm", "at least 4 active tips across, 20 mm"),
+        ({"domain__radius_mm": 9.5}, "domain.radius_mm", "at least 4 active tip lengths across, 20 mm"),
         (
             {"tissues__muscle__perfusion_per_s": 0.2},
             "tissues.muscle.perfusion_per_s",
@@ -337,7 +345,7 @@ def test_names_stand_for_one_thing() -> None:
             "generator.voltage_V",
             ["at most max_voltage_V = 100"],
         ),
-        ({"boundary__electric": "insulated"}, "boundary.electric", ["a current needs a way out"]),
+        ({"boundary__electric": "insulated"}, "boundary.electric", ["the current needs a return path"]),
         (
             {"structures__1__limit_degC": 36},
             'structures[1] "root".limit_degC',
@@ -349,7 +357,7 @@ def test_names_stand_for_one_thing() -> None:
         (
             {"time__stepping": "fixed", "time__step_s": 100.0},
             "time.step_s",
-            ["at most the time the generator is on"],
+            ["at most the generator on-time"],
         ),
         ({"mesh__size_tip_mm": 9, "mesh__size_far_mm": 1}, "mesh.size_tip_mm", ["at most size_far_mm = 1"]),
         ({"lesion__rules": []}, "lesion.rules", ["at least one of isotherm_<T>C"]),
@@ -361,7 +369,7 @@ def test_names_stand_for_one_thing() -> None:
             "lesion.verdict_rule",
             ["one of lesion.rules: isotherm_50C"],
         ),
-        ({"damage__A_per_s": 1e40}, "damage.Ea_J_per_mol", ["missing key beside A_per_s"]),
+        ({"damage__A_per_s": 1e40}, "damage.Ea_J_per_mol", ["missing key, although A_per_s is given"]),
     ],
 )
 def test_a_protocol_can_be_followed(keys: dict[str, Any], where: str, words: list[str]) -> None:
@@ -384,9 +392,9 @@ def test_odd_but_possible_things_are_warnings() -> None:
     data["structures"].append(shape("sphere", "screw", centre_mm=[0, 20, 0], radius_mm=2, tissue="nitinol"))
     warnings = "\n".join(case_warnings(parse_case(data)))
     for words in (
-        "105 degC tissue dries out",
+        "105 degC tissue desiccates",
         'the role is "target"',
-        "tissues.gel: nothing",
+        "tissues.gel: not used",
         "screw",
         "insulated",
     ):
@@ -514,7 +522,7 @@ def test_a_current_has_a_way_out_of_a_mesh(tmp_path: Path, roles: list[str], mis
     data = meshed(tmp_path / "my.msh")
     data["domain"]["surfaces"][1]["roles"] = roles
     told = [fault.found for fault in faults_of(data)]
-    assert told == ([f'no surface has the role "{missing}"'] if missing else [])
+    assert told == ([f'found no surface with the role "{missing}"'] if missing else [])
 
 
 def test_a_surface_temperature_needs_a_tip_and_no_return(tmp_path: Path) -> None:
@@ -523,7 +531,7 @@ def test_a_surface_temperature_needs_a_tip_and_no_return(tmp_path: Path) -> None
     data["domain"]["surfaces"][1]["roles"] = ["body_temperature"]
     assert faults_of(data) == []
     data["domain"]["surfaces"] = data["domain"]["surfaces"][1:]
-    told_once(data, "domain.surfaces", 'no surface has the role "active"')
+    told_once(data, "domain.surfaces", 'found no surface with the role "active"')
 
 
 @pytest.mark.parametrize("roles", [[], ["return", "return"], ["return", "insulated"]])
@@ -535,8 +543,12 @@ def test_roles_of_a_surface_go_together(tmp_path: Path, roles: list[str]) -> Non
 
 def test_a_mesh_has_no_structures_and_no_boundary_of_the_case(tmp_path: Path) -> None:
     data = {**meshed(tmp_path / "my.msh"), "structures": [shape("sphere", centre_mm=[9, 0, 0], radius_mm=1)]}
-    told_once(data, "structures", "its regions are the structures")
-    told_once({**meshed(tmp_path / "my.msh"), "boundary": {"electric": "insulated"}}, "boundary", "states its own")
+    told_once(data, "structures", "the regions are the structures")
+    told_once(
+        {**meshed(tmp_path / "my.msh"), "boundary": {"electric": "insulated"}},
+        "boundary",
+        "define the boundary conditions",
+    )
 
 
 def test_roles_of_regions_are_checked_like_structures(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def put(*path: Any, **keys: Any) -> Change:
         (put("lesion", rules="arrhenius"), "lesion.rules", "found", "a list", 'rules = ["arrhenius"]'),
         (put(generator=[{}]), "generator", "found a list", "kind", "[generator], with one bracket"),
         (put(structures={}), "structures", "found one table", "[[structures]]", "with two brackets"),
-        (put(generator="temperature"), "generator", 'found "temperature"', "a table", "headed [generator]"),
-        (put(title=3), "title", "found 3", "text in quotes", ""),
+        (put(generator="temperature"), "generator", 'found "temperature"', "a table", "with the header [generator]"),
+        (put(title=3), "title", "found 3", "string in quotes", ""),
         (
             put("structures", 2, name="motor root"),
             'structures[2] "motor root".name',
@@ -167,7 +167,7 @@ def put(*path: Any, **keys: Any) -> Change:
             put(solver={"max_iterations": 1.5}),
             "solver.max_iterations",
             "found 1.5",
-            "a whole number above 0",
+            "an integer above 0",
             "",
         ),
         # values out of range, NaN and infinity
@@ -210,7 +210,7 @@ def put(*path: Any, **keys: Any) -> Change:
             "library",
             '"stainless_steel"?',
         ),
-        (put("applicators", 0, metal="nerve"), "applicators[0].metal", "no metal", "stainless_steel", ""),
+        (put("applicators", 0, metal="nerve"), "applicators[0].metal", "not a metal", "stainless_steel", ""),
         (put(tissues={"nerv": {"k_W_per_mK": 1}}), "tissues.nerv", "missing density", "a base", '"nerve"?'),
         (put(tissues={"nerve": {"base": "nerv"}}), "tissues.nerve.base", '"nerv"', "library", '"nerve"?'),
         (put(damage={"set": "livr"}), "damage.set", '"livr"', "liver, skin", '"liver"?'),
@@ -339,5 +339,5 @@ def test_a_path_unlike_any_gets_no_suggestion(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "latin.toml"
     file.write_bytes(b"title = 'a'\ntissue = 'L\xe9ber'\n")
-    with pytest.raises(CaseError, match="line 2: text that is not UTF-8"):
+    with pytest.raises(CaseError, match="line 2: found text that is not UTF-8"):
         load_case(file)

@@ -70,7 +70,7 @@ def test_stages_read_as_they_are_meant() -> None:
     assert guard.switch_times == (40.0, 60.0, 120.0, 125.0) and guard.turning_times == (10.0,)
     told = describe_case(case)
     assert "ramp 10 s to 60 degC, hold 30 s, pause 20 s, hold 60 s at 80 degC, 2 W for 5 s, ideal control" in told
-    assert "roll-off 20 ohm above the lowest impedance: pause for 15 s and start again" in told
+    assert "roll-off 20 ohm above the lowest impedance: pause for 15 s, then resume" in told
     assert "from 5 to 10000 ohm" in told
     assert parse_case(tomllib.loads(dump_case(case))) == case
 
@@ -97,7 +97,7 @@ def test_stages_read_as_they_are_meant() -> None:
         (
             {"kind": "current", "current_A": 1, "duration_s": 5, "min_impedance_ohm": 200, "max_impedance_ohm": 90},
             "generator.min_impedance_ohm",
-            ["below max_impedance_ohm = 90", "swapped?"],
+            ["less than max_impedance_ohm = 90", "swapped?"],
         ),
         (
             {"kind": "power", "power_W": 1, "duration_s": 5, "roll_off": {"wait_s": 3}},
@@ -112,7 +112,7 @@ def test_stages_read_as_they_are_meant() -> None:
         (
             {"kind": "power", "power_W": 1, "duration_s": 5, "roll_off": {"above_ohm": 2e4}},
             "generator.roll_off.above_ohm",
-            ["inside the window, from 5 to 10000"],
+            ["between the impedance limits 5 and 10000"],
         ),
         (
             {"kind": "power", "power_W": 1, "duration_s": 5, "roll_off": {"rise_ohm": 3, "action": "stepdown"}},
@@ -147,8 +147,8 @@ def test_pulses_read_as_they_are_meant() -> None:
 @pytest.mark.parametrize(
     ("keys", "where", "words"),
     [
-        ({"pulse_ms": 500}, "generator.pulse_ms", ["less than a cycle, 500 [ms]"]),
-        ({"cap_degC": 37}, "generator.cap_degC", ["above body temperature", "pulsed treatment 42 degC"]),
+        ({"pulse_ms": 500}, "generator.pulse_ms", ["less than one period, 500 [ms]"]),
+        ({"cap_degC": 37}, "generator.cap_degC", ["above body temperature", "42 degC for pulsed treatment"]),
         ({"voltage_V": 450}, "generator.voltage_V", ["at most max_voltage_V = 100"]),
         ({"rate_Hz": 0}, "generator.rate_Hz", ["above 0 [Hz]"]),
         ({"pulse_s": 0.02}, "generator.pulse_s", ["pulse_ms"]),

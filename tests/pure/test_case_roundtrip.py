@@ -157,7 +157,7 @@ def test_later_changes_win() -> None:
         ("generator..x=3", "no key.path=value"),
         ("structures.motor_roof.diameter_mm=3", 'did you mean "motor_root"?'),
         ("structures.3.diameter_mm=3", "a number from 0 to 2"),
-        ("title.x=3", "title is no table"),
+        ("title.x=3", "title is not a table"),
         ("applicators.0.tip_mm=[0, 0", "a TOML value after ="),
         ("generatr.hold_s=3", "did you mean generator"),
         ("generator.hold_s=60 s", "try: hold_s = 60"),

@@ -12,6 +12,7 @@ from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import axis_at, bounding_box, contains, sample_points, signed_distance
 from rfablate.case.tables.geometry_tables import Applicator, CylinderDomain, Structure
+from rfablate.case.tables.structure_kinds import KINDS
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Structure)
 BENT = [[0, 0, 0], [10, 0, 0], [10, 10, 0]]
@@ -45,6 +46,10 @@ def cannula(**keys: Any) -> Applicator:
 
 def cloud(count: int = 60000) -> np.ndarray:
     return np.random.default_rng(1).uniform(WINDOW[0], WINDOW[1], (count, 3))
+
+
+def test_every_kind_is_tested_here() -> None:
+    assert set(SHAPES) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", SHAPES)

@@ -25,7 +25,6 @@ from rfablate.physics.generator import (
     Guard,
     IdealControl,
     Limits,
-    Memory,
     Offer,
     Ramp,
     RollOff,
@@ -70,7 +69,7 @@ def drive(channels: Channels, impedance: Callable[[int, float, float], float]) -
     impedance: of a channel [ohm], from its number, the time, and the time since its turn began [s].
     """
     t, turn, stepping, cut = 0.0, channels.start(), CONTROL.start(), None
-    memories: Sequence[Memory] = tuple(Memory() for _ in channels.generators)
+    memories: Sequence[Any] = tuple(each.start() for each in channels.generators)
     turns: list[Turned] = []
     landings = [*channels.switch_times, channels.end]
     while t < channels.end:
@@ -145,10 +144,10 @@ def test_a_delayed_generator_does_later_what_it_would_do() -> None:
     inner = IdealControl(LIMITS, 20.0, 5.0, Ramp(37.0, 77.0, 10.0))
     later = Delayed(inner, 30.0)
     assert (later.end, later.switch_times, later.turning_times) == (55.0, (30.0, 50.0), (40.0,))
-    assert not later.needs(29.0, 30.0, Memory()).conductance and later.needs(30.0, 31.0, Memory()).sensor
+    assert not later.needs(29.0, 30.0, later.start()).conductance and later.needs(30.0, 31.0, later.start()).sensor
     offer = Offer(35.0, 1.0, 0.01, 37.0, 0.3, 35.0, 37.0)
-    assert later.decide(offer, Memory())[0].setpoint == pytest.approx(57.0)
-    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), Memory())[0] == Command(0.0)
+    assert later.decide(offer, later.start())[0].setpoint == pytest.approx(57.0)
+    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), later.start())[0] == Command(0.0)
 
 
 # --- voltages that settle -------------------------------------------------------------------------
@@ -159,9 +158,9 @@ def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
     b, a = np.array([[0.3, 0.1, 0.05], [0.1, 0.25, 0.1], [0.02, 0.1, 0.4]]), np.array([37.0, 38.0, 40.0])
     targets = np.array([70.0, 60.0, 80.0])
 
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         others = a[n] + b[n] @ heating - b[n, n] * heating[n]
-        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), Memory()
+        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), None
 
     found = settle(range(3), [0.0] * 3, decide)
     assert found is not None
@@ -170,17 +169,17 @@ def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
 
 
 def test_a_channel_that_others_heat_enough_is_off() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         wanted = 100.0 if n == 0 else 10.0 - 0.5 * heating[0]
-        return Command(max(0.0, wanted) ** 0.5), Memory()
+        return Command(max(0.0, wanted) ** 0.5), None
 
     found = settle([0, 1], [0.0, 50.0], decide)
     assert found is not None and found[1][0].voltage == 0.0 and found[0][0].voltage == pytest.approx(10.0)
 
 
 def test_sensors_that_feel_the_others_more_than_their_own_do_not_settle() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
-        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), Memory()
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
+        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), None
 
     assert settle([0, 1], [0.0, 0.0], decide) is None
 
@@ -259,34 +258,39 @@ def test_each_protocol_follows_the_one_before() -> None:
 
 def test_the_description_tells_channels_and_turns() -> None:
     text = describe_case(case_of(A, B, {**C, "return": ["a"]}, sharing={"mode": "switching", "dwell_s": 30}))
-    assert "3, in turns of 30 s" in text and "on_a: a against the outer surface; reads a" in text
+    assert "3, switched every 30 s" in text and "on_a: a against the outer surface; reads a" in text
     assert "on_c: c against a, the outer surface; reads the hottest of c, a" in text
 
 
 INSULATED = {"boundary": {"electric": "insulated"}}
 WRONG: dict[str, tuple[list[Table], Table, str, str]] = {
     "no active one": ([A, B, {**C, "active": []}], {}, 'channels[2] "on_c".active', "at least one of the electrodes"),
-    "in no channel": ([A, B], {}, "channels", "electrode c is in no channel"),
+    "in no channel": ([A, B], {}, "channels", "found electrode c in no channel"),
     "unknown": ([A, B, {**C, "active": ["cc"]}], {}, 'channels[2] "on_c".active[0]', "one of the electrodes"),
-    "active and return": ([A, B, {**C, "return": ["c"]}], {}, 'channels[2] "on_c".return[0]', "which is active, too"),
+    "active and return": ([A, B, {**C, "return": ["c"]}], {}, 'channels[2] "on_c".return[0]', "which is also active"),
     "no way back": ([A, B, {**C, "return": ["a"]}], INSULATED, 'channels[0] "on_a".return', "insulated"),
-    "sensor": ([A, B, {**C, "sensors": ["a"]}], {}, 'channels[2] "on_c".sensors[0]', "of an electrode it drives: c"),
+    "sensor": (
+        [A, B, {**C, "sensors": ["a"]}],
+        {},
+        'channels[2] "on_c".sensors[0]',
+        "of an electrode in this channel: c",
+    ),
     "no sensor": ([A, B, {**C, "sensors": []}], {}, 'channels[2] "on_c".sensors', "at least one applicator"),
-    "twice": ([A, B, C, A], {}, 'channels[3] "on_a".name', "every name once"),
+    "twice": ([A, B, C, A], {}, 'channels[3] "on_a".name', "a unique name"),
     "one sensor of two": (
         [{**A, "return": ["b"]}, {**C, "return": ["b"]}],
         {},
         'channels[1] "on_c".sensors',
-        "it follows b, as channel on_a does at the same time",
+        "found b, which channel on_a controls at the same time",
     ),
     "mixed": (
         [A, {**B, "generator": {"control": "pi"}}, C],
         {},
         'channels[1] "on_b".generator.control',
-        "share one kind of control",
+        "use the same control",
     ),
     "no dwell": ([A, B, C], {"sharing": {"mode": "switching"}}, "sharing.dwell_s", "dwell_s = 30"),
-    "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "drop dwell_s"),
+    "dwell": ([A, B, C], {"sharing": {"dwell_s": 3}}, "sharing.dwell_s", "remove dwell_s"),
     "nothing shared": ([], {"sharing": {"mode": "sequential"}}, "sharing", "[[channels]]"),
     "own target": (
         [A, B, {**C, "generator": {"target_degC": 20}}],
@@ -340,14 +344,14 @@ def test_a_channels_own_target_is_looked_at_as_the_cases_is() -> None:
 def test_a_layer_on_one_of_several_tips_is_refused() -> None:
     wrong = tables({**A, "return": ["a_ring"]}, {"name": "ring", "active": ["a_ring"]})
     wrong["applicators"] = [{**wrong["applicators"][0], "ring": {"gap_mm": 4, "length_mm": 4}, "contact_ohm_mm2": 50}]
-    with pytest.raises(CaseError, match="a layer on the only active tip"):
+    with pytest.raises(CaseError, match="a contact layer with a single active tip only"):
         parse_case(wrong)
 
 
 def test_an_electrodes_own_role_and_channels_contradict() -> None:
     wrong = tables(A, B, C)
     wrong["applicators"][2]["electrode"] = "return"
-    with pytest.raises(CaseError, match=r"which say what is active and what returns"):
+    with pytest.raises(CaseError, match=r"which define the active and return electrodes"):
         parse_case(wrong)
 
 
@@ -361,7 +365,7 @@ def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
     channels = {"tip": {**DID, "energy_J": 18.0, "on_s": 6.0}, "ring": {**IDLE, "energy_J": 0.0, "on_s": 0.0}}
     electric = {**IDLE, "power_W": 3.0, "peak_power_W": 4.0, "sharing": "switching", "dwell_s": 3.0}
     lines = [_generator_line({"electric": electric, "channels": channels}), *_channel_lines({"channels": channels})]
-    assert "2 channels, switching in turns of 3 s: 3.00 W at the end of heating; at most 4.00 W" in lines[0]
+    assert "2 channels, switching, 3 s each: 3.00 W at the end of heating; maximum 4.00 W" in lines[0]
     assert "tip: 3.00 W, 17.3 V, 173 mA, 100 ohm, sensor 60.8 degC; 18.0 J in 6.0 s" in lines[1]
     assert "ring: no voltage was applied" in lines[2]
     html = channel_table(RunData(tmp_path, {"channels": channels}, {}, {}, "", ()))

@@ -133,7 +133,7 @@ def test_one_of_another_format_is_told_from_a_damaged_one(tmp_path: Path, monkey
     monkeypatch.setattr(module, "FORMAT", "rfablate-checkpoint-9")
     _write(tmp_path, 1.0)
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="of the format rfablate-checkpoint-9, expected rfablate-checkpoint-2"):
+    with pytest.raises(ValueError, match="its format is rfablate-checkpoint-9, expected rfablate-checkpoint-2"):
         read_checkpoint(tmp_path / "checkpoint.h5")
 
 

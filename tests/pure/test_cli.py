@@ -39,7 +39,7 @@ def test_check_says_what_would_be_done() -> None:
         "motor_root",
         "at most 45 degC",
         "212 = 0.00368",
-        "IT'IS, recalled",
+        "IT'IS, from memory",
         "no faults",
     ):
         assert words in done.stdout
@@ -91,7 +91,7 @@ def test_a_new_case_passes_check_and_overwrites_nothing(
     assert "mine\n" in capsys.readouterr().out
     (tmp_path / "mine.toml").write_text("kept")
     assert main(["new", "mine.toml"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert (tmp_path / "mine.toml").read_text() == "kept"
 
 
@@ -110,7 +110,7 @@ def test_the_library_draws_its_applicators(tmp_path: Path, capsys: pytest.Captur
         (["library", "tissues"], ["0.148 (0.148 to 0.333)", "860 = 0.0155", "checked", "assumed from nerve"]),
         (
             ["library", "tissues", "kidney"],
-            ["0.06742 1/s = 3795 mL/min/kg", "1263.7 to 11385 *", "recalled"],
+            ["0.06742 1/s = 3795 mL/min/kg", "1263.7 to 11385 *", "from memory"],
         ),
         (["library", "applicators"], ["cannula-22g-5mm-blunt", "0.718", "assumed"]),
         (["library", "applicators", "cannula-20g-10mm"], ["outer_diameter_mm = 0.908", "source:"]),
@@ -191,8 +191,8 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Wall time as the progress sees it; set clock[0]. No launcher is about."""
-    for name in log_module._LAUNCHED:
+    """Wall time as the progress sees it; set clock[0]. No MPI launcher variable is set."""
+    for name in log_module._LAUNCHER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     now = [0.0]
     monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])

@@ -1,4 +1,4 @@
-"""Two runs held against each other: lesions that are balls overlap, and lie apart, as geometry says."""
+"""Comparison of two runs: overlap and surface distance of spherical lesions agree with geometry."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_run_is_no_different_from_itself(tmp_path: Path, capsys: pytest.Captur
     a = ball_run(tmp_path / "a", half_plane(20), 4.0)
     assert main(["compare", str(a), str(a)]) == 0
     said = capsys.readouterr().out
-    assert "the cases have no difference" in said
+    assert "the cases are identical" in said
     assert "1.0000" in said and "0.00" not in said.partition("lesions at")[2].replace("1.0000", "")
     pair = compared(a, a).rules["arrhenius"]
     assert pair.shared.dice == pytest.approx(1.0, abs=1e-12)
@@ -213,24 +213,24 @@ def test_runs_of_unequal_length_are_compared_at_their_ends_and_at_the_last_time_
     assert common.rules["arrhenius"].shared.dice == pytest.approx(2 * 2.5**3 / (3**3 + 2.5**3), rel=0.02)
     assert main(["compare", str(a), str(b)]) == 0
     said = capsys.readouterr().out
-    assert "lesions at the ends, 20 s of A and 10 s of B, laid over each other" in said
-    assert "lesions at 10 s, the last output time of both, laid over each other" in said
+    assert "overlap of the lesions at the end of each run (A 20 s, B 10 s): volumes" in said
+    assert "overlap of the lesions at 10 s, the last common output time: volumes" in said
     c = ball_run(tmp_path / "c", half_plane(20), 3.0, times=(0.0, 15.0))
     assert len(compare_runs(load_run(a), load_run(c)).lesions) == 1
 
 
-def test_lesions_that_cannot_be_laid_over_each_other_are_said(
+def test_the_reason_is_given_when_lesions_cannot_be_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a, b = (ball_run(tmp_path / name, half_plane(10), 4.0) for name in "ab")
     case = (b / "case.toml").read_text()
     (b / "case.toml").write_text(case.replace("centre_mm = [0.0,", "centre_mm = [3.0,"))
     assert main(["compare", str(a), str(b)]) == 0
-    assert "not laid over each other: both runs are axisymmetric, about different axes" in capsys.readouterr().out
+    assert "not compared: both runs are axisymmetric, but about different axes" in capsys.readouterr().out
     (b / "fields.vtkhdf").unlink()
     assert main(["compare", str(a), str(b)]) == 0
     said = capsys.readouterr().out
-    assert f"there is no fields.vtkhdf in {b}" in said and "width_mm" in said
+    assert f"no fields.vtkhdf in {b}" in said and "width_mm" in said
 
 
 def test_no_lesion_has_no_dice_and_no_distance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,7 +313,7 @@ def test_a_directory_without_a_finished_run_is_refused(tmp_path: Path, capsys: p
     assert main(["compare", str(stopped), str(tmp_path / "at_8")]) == 2
     out, said = capsys.readouterr()
     assert out == "" and "2 faults in compare" in said
-    assert f"{stopped}: no summary.json in it; expected a finished run's directory" in said
+    assert f"{stopped}: no summary.json in the directory; expected a finished run's directory" in said
     assert f"rfablate resume {stopped}" in said
     assert "no such directory" in said and f"did you mean {good}?" in said
     (stopped / "summary.json").write_text("{")

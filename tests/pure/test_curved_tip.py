@@ -108,8 +108,8 @@ def test_a_sound_bend_is_described_and_comes_back_from_the_file() -> None:
         ({"bend": {"angle_deg": 0.0}}, "bend.angle_deg", "above 0"),
         ({"bend": {"angle_deg": 120.0}}, "bend.angle_deg", "at most 90"),
         ({"bend": {"angle_deg": 60.0, "length_mm": 1.0}}, "bend.angle_deg", "kink"),
-        ({"bend": {"angle_deg": 20.0, "length_mm": 15.0}, "shaft_length_mm": 12.0}, "bend.length_mm", "metal's length"),
-        ({"bend": {"angle_deg": 20.0}, "tip_shape": "conical"}, "bend", "a bevel or a blunt end"),
+        ({"bend": {"angle_deg": 20.0, "length_mm": 15.0}, "shaft_length_mm": 12.0}, "bend.length_mm", "metal length"),
+        ({"bend": {"angle_deg": 20.0}, "tip_shape": "conical"}, "bend", "a bevelled or blunt end"),
         ({"bend": {"angel_deg": 20.0}}, "bend.angel_deg", "angle_deg"),
     ],
 )
@@ -128,14 +128,14 @@ def test_the_half_plane_has_no_curved_tip() -> None:
     flat = {**CYLINDER, "kind": "axisymmetric"}
     (fault,) = faults_of(flat, bend={"angle_deg": 15.0})
     assert fault.where == "applicators[0].bend"
-    assert "no body of revolution" in str(fault) and 'domain.kind="cylinder"' in str(fault)
+    assert "not rotationally symmetric" in str(fault) and 'domain.kind="cylinder"' in str(fault)
 
 
 def test_a_shaft_that_leaves_the_domain_by_its_bend_is_refused() -> None:
     """Straight, 10 mm from the wall are room enough; bent by 90 degrees over 18 mm the shaft stands outside."""
     place = {"tip_mm": [-30.0, 0.0, 0.0], "active_tip_mm": 18.0}
     assert faults_of(**place) == []
-    assert any("leaves the domain" in str(each) for each in faults_of(**place, bend={"angle_deg": 90.0}))
+    assert any("not far enough inside the domain" in str(each) for each in faults_of(**place, bend={"angle_deg": 90.0}))
 
 
 def test_the_library_s_curved_cannulae_are_its_straight_ones_bent() -> None:

@@ -106,7 +106,7 @@ def test_a_rule_says_itself_by_its_name(name: str, rule: Rule) -> None:
     "name", ["isotherm_50", "isotherm_C", "arrhenius_", "cem43", "cem43_0", "arrhenius_0", "x", ""]
 )
 def test_no_other_name_is_a_rule(name: str) -> None:
-    with pytest.raises(ValueError, match="no lesion rule"):
+    with pytest.raises(ValueError, match="found lesion rule"):
         parse_rule(name)
 
 

@@ -12,7 +12,7 @@ from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.device_log import read_log
 from rfablate.errors import CaseError
-from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Memory, Offer, Replay
+from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Offer, Replay
 from rfablate.problem.generator_setup import case_generator
 from rfablate.report.replay_section import misfit
 from rfablate.results.run_reader import RunData
@@ -71,7 +71,11 @@ def test_what_is_no_log_is_a_fault_of_the_case(tmp_path: Path, text: str, told: 
 def test_a_missing_log_and_a_missing_driver_are_told(log: Path) -> None:
     for keys, where, words in (
         ({"file": str(log.with_name("lgo.csv"))}, "generator.file", 'did you mean "log.csv"?'),
-        ({"file": str(log), "drive": "power"}, "generator.drive", "what the log has: voltage, temperature"),
+        (
+            {"file": str(log), "drive": "power"},
+            "generator.drive",
+            "one of the columns in the log: voltage, temperature",
+        ),
     ):
         with pytest.raises(CaseError) as caught:
             parse_case({**copy.deepcopy(BASE), "generator": {"kind": "replay", **keys}})
@@ -84,7 +88,7 @@ def test_a_relative_log_starts_from_the_case_file_and_its_first_driver_drives(lo
     guard = case_generator(case)
     assert isinstance(guard, Guard) and isinstance(guard.generator, Replay)
     assert guard.generator.quantity == "voltage" and guard.end == 5.0 and guard.turning_times == (1.0, 3.0)
-    assert "4 rows over 5 s, its voltage drives" in describe_case(case)
+    assert "4 rows over 5 s, driven by its voltage" in describe_case(case)
     warm = parse_case(
         {**copy.deepcopy(BASE), "generator": {"kind": "replay", "file": "log.csv", "drive": "temperature"}}, log.parent
     )
@@ -104,10 +108,10 @@ def test_a_replay_delivers_what_was_measured_within_the_limits(quantity: Any, va
     """5 V at 100 ohm: 0.05 A, 0.25 W."""
     replay = Replay(NONE, 10.0, 0.0, quantity, Curve((0.0, 10.0), (0.0, 2.0 * value)))
     offer = Offer(5.0, 0.5, 0.01, 37.0, 0.3, 5.0)
-    assert replay.decide(offer, Memory())[0].voltage == pytest.approx(5.0)
+    assert replay.decide(offer, replay.start())[0].voltage == pytest.approx(5.0)
     weak = Replay(Limits(1e9, 3.0, 1e9), 10.0, 0.0, quantity, replay.curve)
-    assert weak.decide(offer, Memory())[0].limited_by == "voltage"
-    assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), Memory())[0].voltage == 0.0
+    assert weak.decide(offer, weak.start())[0].limited_by == "voltage"
+    assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), replay.start())[0].voltage == 0.0
 
 
 def test_the_report_tells_the_misfit_in_units() -> None:
@@ -120,6 +124,6 @@ def test_the_report_tells_the_misfit_in_units() -> None:
         },
     }
     page = misfit(RunData(Path(), {"replay": replay}, {}, {}, "", ()))
-    for told in ("power_W drove", "1.23 K", "−3.5 K at 12 s", "45 Ω"):
+    for told in ("driven by the logged power_W", "1.23 K", "−3.5 K at 12 s", "45 Ω"):
         assert told in page
     assert misfit(RunData(Path(), {}, {}, {}, "", ())) == ""

@@ -24,15 +24,15 @@ def case_of(**keys: Any) -> dict[str, Any]:
 
 def test_a_nerve_conducts_along_and_across() -> None:
     case = parse_case(case_of(sigma_along_S_per_m=0.57))
-    assert "sigma 0.57 S/m along, 0.111 across" in describe_case(case)
+    assert "sigma 0.57 S/m along the axis, 0.111 across" in describe_case(case)
 
 
 @pytest.mark.parametrize(
     ("keys", "where", "said"),
     [
-        ({"sigma_along_S_per_m": 57}, "sigma_along_S_per_m", "at most 50 times"),
+        ({"sigma_along_S_per_m": 57}, "sigma_along_S_per_m", "within a factor of 50"),
         ({"sigma_along_S_per_m": 0}, "sigma_along_S_per_m", "found 0"),
-        ({"sigma_along_S_per_m": 0.5, "tissue": "nitinol"}, "sigma_along_S_per_m", "carries no current"),
+        ({"sigma_along_S_per_m": 0.5, "tissue": "nitinol"}, "sigma_along_S_per_m", "conducts no current"),
         ({"sigma_along": 0.5}, "sigma_along", "sigma_along_S_per_m"),
         (
             {"kind": "sphere", "centre_mm": [6, 0, 0], "radius_mm": 1, "sigma_along_S_per_m": 0.5},

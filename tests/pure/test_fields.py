@@ -126,9 +126,9 @@ def test_a_refused_frame_leaves_the_file_good(tmp_path: Path) -> None:
     with FieldsFile(path, POINTS_M, TETRAHEDRA, [3, 8], NAMES) as file:
         file.append(1.0, {"omega": nodal(0)}, {"joule_W_per_m3": [0, 0]})
         for time, points, cells, reason in (
-            (0.5, {"omega": nodal(1)}, {"joule_W_per_m3": [0, 0]}, "must not go back"),
+            (0.5, {"omega": nodal(1)}, {"joule_W_per_m3": [0, 0]}, "must not decrease"),
             (float("nan"), {"omega": nodal(1)}, {"joule_W_per_m3": [0, 0]}, "must be finite"),
-            (2.0, {"omega": nodal(1)}, {}, "the first had"),
+            (2.0, {"omega": nodal(1)}, {}, "the first frame"),
             (2.0, {"omega": nodal(1)[:4]}, {"joule_W_per_m3": [0, 0]}, r"expected \(5,\)"),
         ):
             with pytest.raises(ValueError, match=reason):
@@ -151,8 +151,8 @@ def test_a_file_without_frames_is_a_mesh(tmp_path: Path) -> None:
     ("points", "cells", "region", "reason"),
     [
         (POINTS_M, TETRAHEDRA[:, :2], [3, 8], "tetrahedra or"),
-        (POINTS_M, TETRAHEDRA + 1, [3, 8], "name nodes 1 to 5, there are 5"),
-        (POINTS_M, TETRAHEDRA, [3], "one tag a cell"),
+        (POINTS_M, TETRAHEDRA + 1, [3, 8], "node numbers 1 to 5, expected 0 to 4"),
+        (POINTS_M, TETRAHEDRA, [3], "one tag for each cell"),
         (POINTS_M, TETRAHEDRA, [3, 99], r"tags \[99\] have no name"),
         (POINTS_M[:, :1], TETRAHEDRA, [3, 8], "points have shape"),
     ],

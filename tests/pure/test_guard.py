@@ -22,10 +22,11 @@ from rfablate.physics.generator import (
     ConstantPower,
     Generator,
     Guard,
+    GuardState,
     Limits,
-    Memory,
     Offer,
     PIControl,
+    PIState,
     Ramp,
     RollOff,
     Window,
@@ -51,7 +52,7 @@ class Step(NamedTuple):
 
 def drive(guard: Generator, impedance: Impedance, *, largest: float = 3.0, control: StepControl = ADAPTIVE) -> tuple:
     """Run the loop of `rfablate.solve.loop.steps` on a scripted impedance, with steps that grow to `largest` [s]."""
-    t, memory, stepping, taken, cut, on = 0.0, Memory(), control.start(), [], None, 0.0
+    t, memory, stepping, taken, cut, on = 0.0, guard.start(), control.start(), [], None, 0.0
     landings = [*guard.turning_times, *guard.switch_times, guard.end]
     while t < guard.end:
         stops = [*landings, *far_from(landings, guard.planned(memory), ROUNDING * guard.end)]
@@ -76,7 +77,7 @@ def _guarded(roll_off: RollOff | None, *, window: Window = WIDE, on: float = 100
     return Guard(ConstantPower(NONE, on, 0.0, 10.0), window, roll_off, resolution=RESOLUTION)
 
 
-def _switches(memory: Memory) -> list[float]:
+def _switches(memory: GuardState) -> list[float]:
     return [t for t, _ in memory.events]
 
 
@@ -180,20 +181,20 @@ def test_an_electrode_without_contact_gets_one_shortest_step() -> None:
 def test_a_controller_starts_afresh_after_a_pause_and_does_not_wind_up_below_a_step_down() -> None:
     pi = PIControl(NONE, 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.1, 0.05)
     paused = Guard(pi, WIDE, PAUSE, RESOLUTION)
-    _, memory = paused.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), replace(Memory(3.0, 1.0), wait=40.0))
-    assert memory.integral_power == 0.0 and memory.wait == 40.0
+    _, memory = paused.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), GuardState(PIState(3.0, 1.0), wait=40.0))
+    assert memory.controller == PIState() and memory.wait == 40.0
     lowered = Guard(pi, WIDE, replace(PAUSE, action="step_down"), RESOLUTION)
-    before = replace(Memory(3.0, 1.0), ceiling=2.0)
+    before = GuardState(PIState(3.0, 1.0), ceiling=2.0)
     command, after = lowered.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), before)
     assert command.limited_by == "step-down" and command.voltage**2 * 0.01 == pytest.approx(2.0)
-    assert after.integral_power == 3.0
+    assert after.controller.integral_power == 3.0
 
 
 def test_the_memory_is_plain_data_from_which_a_run_goes_on() -> None:
     """Written as JSON and read back half way, the rest is the same."""
     guard = _guarded(PAUSE)
     _, memory = drive(guard, _straight)
-    again = Memory(**json.loads(json.dumps(asdict(memory))))
+    again = GuardState(**json.loads(json.dumps(asdict(memory))))
     assert again.wait == memory.wait and [tuple(event) for event in again.events] == list(memory.events)
     offer = Offer(99.0, 0.5, 0.01, 37.0, 0.3, 99.0, 37.0)
     assert guard.decide(offer, again)[0] == guard.decide(offer, memory)[0]

@@ -104,10 +104,10 @@ def test_every_value_of_a_tissue_lies_in_its_range(name: str) -> None:
         assert span.low < span.high or value == 0.0
 
 
-def test_recalled_values_are_not_called_checked() -> None:
+def test_values_from_memory_are_not_called_checked() -> None:
     for name, row in _rows("tissues.toml").items():
         sources = " ".join(str(value) for key, value in row.items() if "source" in key)
-        assert not (row["checked"] and ("recalled" in sources or "assumed" in sources)), name
+        assert not (row["checked"] and ("from memory" in sources or "assumed" in sources)), name
 
 
 def test_sigma_of_liver_carries_the_range_of_the_literature() -> None:
@@ -166,7 +166,7 @@ def test_every_applicator_stands_with_its_own_source() -> None:
     assert "Tungjitkusolmun" in lines["four-arm-15mm"]
     assert lines["cooled-18g-4mm, cooled-17g-4mm"].startswith("gauge and tip: sizes sold for pain treatment")
     curved = [name for name in applicator_names() if "-curved" in name]
-    assert "makers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} like it"]
+    assert "manufacturers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} like it"]
     assert sum("publish the curve" in line for line in lines.values()) == 1
     for name in applicator_names():
         assert applicator_source(name)[0] in sources and applicator_source(name)[0] in applicators_text(name)

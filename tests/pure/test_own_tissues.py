@@ -105,11 +105,11 @@ def test_a_table_alone_makes_a_tissue_complete() -> None:
 @pytest.mark.parametrize(
     ("keys", "word"),
     [
-        ({"sigma_table_degC": [20, 60]}, "sigma_table_S_per_m: missing key beside sigma_table_degC"),
+        ({"sigma_table_degC": [20, 60]}, "sigma_table_S_per_m: missing key, although sigma_table_degC is given"),
         ({"sigma_table_degC": [20, 60], "sigma_table_S_per_m": [1, 2, 3]}, "found 3 values"),
-        ({"sigma_table_degC": [60, 20], "sigma_table_S_per_m": [1, 2]}, "temperatures that do not rise"),
+        ({"sigma_table_degC": [60, 20], "sigma_table_S_per_m": [1, 2]}, "temperatures that do not increase"),
         ({"sigma_table_degC": [20, 60], "sigma_table_S_per_m": [0, 2]}, "values above 0"),
-        ({"sigma_S_per_m": 1, "sigma_table_degC": [20, 60], "sigma_table_S_per_m": [1, 2]}, "the table alone"),
+        ({"sigma_S_per_m": 1, "sigma_table_degC": [20, 60], "sigma_table_S_per_m": [1, 2]}, "only the table"),
         ({"sigma_law": "exponental"}, 'did you mean "exponential"?'),
         ({"damage_set": "livr"}, 'did you mean "liver"?'),
     ],
@@ -158,8 +158,8 @@ def test_tissues_come_from_a_file_and_the_case_overrides_them(tmp_path: Path) ->
     case = load_case(_case_with_file(tmp_path, CASE))
     made = case_tissues(case)["muscle"]
     assert (made.sigma, made.k, made.density) == (0.6, 0.45, tissue("muscle").density)
-    assert made.source.startswith("case file: k, sigma; the rest: sigma: Gabriel") and not made.checked
-    assert "patient" not in case.tissues, "nothing is made of it"
+    assert made.source.startswith("case file: k, sigma; other values: sigma: Gabriel") and not made.checked
+    assert "patient" not in case.tissues, "not used in the case"
     assert parse_case(tomllib.loads(dump_case(case)), "/elsewhere") == case, "the run's own case needs no file"
 
 

@@ -385,7 +385,7 @@ def test_every_number_of_the_card_is_on_the_page(page_3d: str) -> None:
         "−0.40 mm",
     ):
         assert text in words
-    assert "not re-checked" in words
+    assert "not verified" in words
     assert "displacement current" in words
     assert "hold_s = 60.0" in words
 
@@ -427,7 +427,7 @@ def test_a_failed_run_has_its_reason_on_top(tmp_path: Path) -> None:
 
 def test_an_empty_directory_has_a_page(tmp_path: Path) -> None:
     text = write_report(tmp_path).read_text(encoding="utf-8")
-    assert "did not end" in text
+    assert "not ended" in text
 
 
 @pytest.mark.usefixtures("no_scene")
@@ -451,7 +451,7 @@ def test_an_exceeded_limit_and_an_open_balance_are_loud(tmp_path: Path) -> None:
     (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     text = write_report(run).read_text(encoding="utf-8")
     assert "motor_root reaches 48.3 °C, above its 45 °C limit" in text.replace("\u00a0", " ")
-    assert "misses more than 1 % of the heat" in text
+    assert "The residual of the energy balance is above 1 %" in text
     assert 'class="verdict bad"' in text
 
 
@@ -589,12 +589,13 @@ def _repeated(run: Path) -> None:
 @pytest.mark.usefixtures("no_scene")
 def test_a_repeat_says_what_it_adds(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", axisymmetric=True, n=9, frames=3)
-    assert "What this treatment adds" not in write_report(run).read_text(encoding="utf-8")
+    assert "Effect of this treatment" not in write_report(run).read_text(encoding="utf-8")
     _repeated(run)
     text = write_report(run).read_text(encoding="utf-8")
     words = " ".join(Page(without_pictures(text)).words).replace("\u00a0", " ")
-    assert "this treatment adds 65.0 mm³ to the 82.5 mm³ of before" in words
+    assert "this treatment adds 65.0 mm³ to the earlier 82.5 mm³" in words
     assert "82.5 65.0 147.5 +79 % 80.7" in words
+    assert "Effect of this treatment" in words
     assert "before this treatment" in words and "/somewhere" not in words
 
 

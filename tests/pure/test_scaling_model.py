@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpc.scaling.model import Law, Memory, Network, Numbers, Share, Work, foretell
+from hpc.scaling.model import Law, Memory, Network, Numbers, Share, Work, predict
 
 NUMBERS = Numbers(
     cycles=6, cycled_iterations=5, cycled_solves=1, diagonal_iterations=20, diagonal_solves=1, other_reductions=7,
@@ -42,14 +42,14 @@ def test_a_law_goes_through_its_points_and_keeps_what_a_call_costs_when_it_is_sm
 
 def test_work_that_is_divided_evenly_speeds_up_by_the_ranks() -> None:
     work = _work(fine=Law(0.0, (1.0,), (1e-8,)), assemble=Law(0.0, (1.0,), (2e-8,)))
-    one = foretell(work, NUMBERS, _share(1), INSTANT).total
+    one = predict(work, NUMBERS, _share(1), INSTANT).total
     assert one == pytest.approx(6 * 1e-2 + 0.12)
-    assert one / foretell(work, NUMBERS, _share(64), INSTANT).total == pytest.approx(64)
+    assert one / predict(work, NUMBERS, _share(64), INSTANT).total == pytest.approx(64)
 
 
 def test_replicated_work_does_not_speed_up_and_dealt_rows_do() -> None:
     work = _work(replicated=Law(0.0, (1.0,), (1e-7,)), dealt=Law(0.0, (1.0,), (4e-7,)))
-    one, many = (foretell(work, NUMBERS, _share(ranks), INSTANT) for ranks in (1, 100))
+    one, many = (predict(work, NUMBERS, _share(ranks), INSTANT) for ranks in (1, 100))
     assert one.replicated == many.replicated == pytest.approx(6 * 5e-3)
     assert one.divided == pytest.approx(100 * many.divided)
 
@@ -57,12 +57,12 @@ def test_replicated_work_does_not_speed_up_and_dealt_rows_do() -> None:
 def test_a_step_waits_once_a_round_for_each_exchange_reduction_and_gathering() -> None:
     slow = Network("slow", 1e-3, 0.0, 1e30)
     share = Share(8, 100, 600, ghosts=50, neighbours=3, level_1=20, looked_at=0)
-    found = foretell(_work(), NUMBERS, share, slow)
+    found = predict(_work(), NUMBERS, share, slow)
     assert found.exchange == pytest.approx(1e-3 * (4 * 6 + 5 + 1 + 20 + 2))
     # three rounds for eight ranks; a long and a short reduction each V-cycle
     assert found.reduce == pytest.approx(3e-3 * (6 + (6 + 2 * 5) + (20 + 1) + 7))
     assert found.gather == pytest.approx(3e-3 * 4 * 2 * 6)
-    assert foretell(_work(), NUMBERS, Share(1, 100, 600, 0, 0, 20, 0), slow).total == 0.0
+    assert predict(_work(), NUMBERS, Share(1, 100, 600, 0, 0, 20, 0), slow).total == 0.0
 
 
 def test_long_reductions_are_halved_and_gathered() -> None:

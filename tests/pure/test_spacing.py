@@ -36,7 +36,7 @@ def test_a_row_keeps_its_order_and_proportions() -> None:
 @pytest.mark.parametrize(
     ("case", "value", "said"),
     [
-        (SINGLE, "5", "found 1 applicator;.*two or more"),
+        (SINGLE, "5", "found 1 applicator;.*at least two"),
         (PAIR, "-5", "a distance above 0"),
         (PAIR, "wide", "a distance above 0"),
     ],
@@ -49,4 +49,4 @@ def test_a_spacing_that_cannot_be_is_refused(case: Path, value: str, said: str) 
 def test_tips_at_one_place_have_no_spacing() -> None:
     assert spacing_of([(1.0, 2.0, 3.0)]) == 0.0
     fault = set_spacing({"applicators": [{}, {}]}, 3.0)
-    assert fault is not None and "one place" in str(fault)
+    assert fault is not None and "same position" in str(fault)

@@ -43,14 +43,14 @@ def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
     folder = stand_in(tmp_path / "first")
     (folder / "summary.json").unlink()
     (found,) = faults(tmp_path, start_from="first")
-    assert "no run ended there" in found and "rfablate resume" in found
+    assert "no run has finished there" in found and "rfablate resume" in found
 
 
 def test_a_failed_run_and_one_without_a_checkpoint_are_refused(tmp_path: Path) -> None:
     folder = stand_in(tmp_path / "first", "failed")
     (folder / "checkpoint.h5").unlink()
     failed, without = faults(tmp_path, start_from="first")
-    assert "says failed" in failed and "no checkpoint.h5" in without
+    assert "has the status failed" in failed and "without a checkpoint.h5" in without
 
 
 def test_warmth_of_no_run_is_a_fault(tmp_path: Path) -> None:

@@ -119,14 +119,20 @@ def test_equal_points_are_run_once_and_have_a_row_each(tmp_path: Path, monkeypat
         ('[[axes]]\nkey = "generator.target_degC"\nvalue = [60]\n', "did you mean values?"),
         ('[[axes]]\nkey = "generator.target_degC"\nvalues = [10, 20]\n', "generator.target_degC: found 10"),
         (TARGETS + TARGETS, "generator.target_degC is varied twice"),
-        (TARGETS + '[[axes]]\nkey = "generator.hold_s"\nvalues = [1, 2]\n[design]\nkind = "zip"\n', "as many values"),
+        (
+            TARGETS + '[[axes]]\nkey = "generator.hold_s"\nvalues = [1, 2]\n[design]\nkind = "zip"\n',
+            "the same number of values",
+        ),
         (TARGETS + '[design]\nkind = "sobol"\nsamples = 12\n', "a power of 2"),
         (TARGETS + "from_history = true\n", "axes[0].from_history"),
         (TARGETS + HOLDS + 'from_history = true\n[design]\nkind = "zip"\n', "in a grid"),
-        ("", "one or more axes"),
+        ("", "one or more [[axes]] tables"),
         (TARGETS + 'labels = ["a"]\n', "axes[0].labels: found 1; expected 3"),
         ('[design]\nkind = "csv"\nfile = "none.csv"\n', "none.csv"),
-        (HOLDS + 'from_history = true\n[[axes]]\nkey = "generator.cooldown_s"\nvalues = [5]\n', "no cooling down"),
+        (
+            HOLDS + 'from_history = true\n[[axes]]\nkey = "generator.cooldown_s"\nvalues = [5]\n',
+            "cooldown_s = 0: a shorter run would start to cool earlier",
+        ),
     ],
 )
 def test_a_wrong_study_is_refused_with_its_reason(text: str, said: str, tmp_path: Path) -> None:
@@ -215,7 +221,7 @@ def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkey
     plan = planned(tmp_path, TARGETS.replace("70]", "70, 500]"))
     table = done(plan, tmp_path, monkeypatch)
     assert table.columns["status"] == ["completed", "failed", "completed", "failed"]
-    assert "refused at its lower limit" in table.columns["reason"][1]
+    assert "rejected at the minimum length" in table.columns["reason"][1]
     assert "generator.target_degC: found 500" in table.columns["reason"][3]
     assert len(starts(tmp_path)) == 3
     assert len(list((tmp_path / "out" / "failed").iterdir())) == 2
@@ -261,7 +267,7 @@ def test_a_time_that_a_run_kept_nothing_of_is_told(tmp_path: Path, monkeypatch: 
     assert table.columns["generator.hold_s"] == [30, 60, 120]
     assert table.columns["status"] == ["completed", "not seen", "completed"]
     widths = table.columns["lesion.isotherm_50C.width_mm"]
-    assert widths[0] is not None and widths[1] is None and "kept no numbers" in table.columns["reason"][1]
+    assert widths[0] is not None and widths[1] is None and "has no numbers" in table.columns["reason"][1]
 
 
 def test_the_table_holds_axes_numbers_bars_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +303,7 @@ def test_a_member_is_an_ordinary_case(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_two_studies_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rfablate.study.members.PATIENCE_S", 0.1)
-    with StudyDirectory(tmp_path).alone(), pytest.raises(CaseError, match="another rfablate works on this study"):
+    with StudyDirectory(tmp_path).alone(), pytest.raises(CaseError, match="another rfablate process uses this study"):
         with StudyDirectory(tmp_path).alone():
             pass
 

@@ -205,7 +205,7 @@ def test_the_spacing_ranges_from_half_to_twice_the_cases_own_and_other_goals_joi
         "lesion.isotherm_50C.bridge_level>=0",
         "structures.sacral_nerve.max_degC<=45",
     ]
-    with pytest.raises(CaseError, match="one applicator"):
+    with pytest.raises(CaseError, match="fewer than two applicators"):
         to_join(load_case(CASE), KEY, 0.0)
 
 
@@ -243,9 +243,9 @@ def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
     [
         ((["generator.hold_s=5"], [], "generator.hold_s", None), "KEY=LOW:HIGH with LOW below HIGH"),
         ((["generator.hold_s=5:6"], ["a<5"], "generator.hold_s", None), "COLUMN<=NUMBER"),
-        ((["generator.hold_s"], [], None, None), "--minimise COLUMN or --maximise COLUMN"),
-        (([], [], "electric.power_W", None), "nothing to vary"),
-        ((["generator.kind"], [], "electric.power_W", None), "has no number"),
+        ((["generator.hold_s"], [], None, None), "one of --minimise COLUMN and --maximise COLUMN"),
+        (([], [], "electric.power_W", None), "no key to vary"),
+        ((["generator.kind"], [], "electric.power_W", None), "has no nonzero number"),
         ((["applicators.canula.active_tip_mm"], [], "electric.power_W", None), "applicators has no item"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_failed_member_is_told_with_its_reason_escaped(tmp_path: Path) -> None
 def test_the_pareto_front_is_drawn_and_listed(tmp_path: Path) -> None:
     goals = f'[collect]\npareto = ["min {WIDTH}", "max lesion.isotherm_50C.volume_mm3"]\n'
     found = page(tmp_path, GRID + goals)
-    assert "<h2>Pareto front</h2>" in found and "less is better" in found
+    assert "<h2>Pareto front</h2>" in found and "minimised" in found
     with pytest.raises(CaseError, match='did you mean "lesion.isotherm_50C.width_mm"'):
         page(tmp_path, GRID + goals.replace(WIDTH, WIDTH + "s"))
 

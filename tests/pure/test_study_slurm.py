@@ -124,10 +124,10 @@ def test_a_job_that_ends_before_its_run_is_told_with_its_last_words(
     site = ["--slurm", str(tmp_path / "site.toml"), "--follow"]
     assert main(["run", str(DATA / "trigeminal.toml"), "-o", str(run), *site]) == 1
     said = capsys.readouterr().out
-    assert "job 7 ended before the run did" in said and said.rstrip().endswith("no space left")
+    assert "job 7 ended before the run;" in said and said.rstrip().endswith("no space left")
     (tmp_path / "bin" / "sbatch").write_text(f"#!/bin/sh\nrm {run}/slurm.log; echo 8\n")
     assert main(["resume", str(run), *site]) == 1
-    assert "the job never began" in capsys.readouterr().out
+    assert "the job did not start" in capsys.readouterr().out
 
 
 def test_shares_that_overlap_run_each_member_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a case must satisfy beyond its schema: faults that stop it, and warnings that do not."""
+"""All checks of a case beyond its schema: faults that prevent a run, and warnings that do not."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rfablate.errors import Fault
 
 
 def check_case(case: Case) -> list[Fault]:
-    """Return everything wrong with a case that its schema allows; empty for a case that can be run."""
+    """Return the faults of a case that its schema does not detect; empty for a case that can be run."""
     return check_parts(Parts.of(case))
 
 
 def check_parts(parts: Parts) -> list[Fault]:
-    """Return everything wrong with the sound parts of a case."""
+    """Return the faults of the valid parts of a case."""
     faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
     faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
@@ -43,21 +43,21 @@ def check_parts(parts: Parts) -> list[Fault]:
 
 
 def case_warnings(case: Case) -> list[str]:
-    """Return what looks odd in a valid case, one line each."""
+    """Return the warnings for a valid case, one line each."""
     parts = Parts.of(case)
     warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
     warnings += channel_warnings(parts)
     for name in unused_tissues(parts):
-        warnings.append(f"tissues.{name}: nothing in the case is made of it")
+        warnings.append(f"tissues.{name}: not used in the case")
     tissues = known_tissues(parts)
     for placed in parts.structures:
         if tissues[placed.shape.tissue].is_metal:
-            warnings.append(f"{placed.where}: metal conducts heat only; no current enters it, as if it were insulated")
+            warnings.append(f"{placed.where}: metal conducts heat only; it is electrically insulated in the model")
     if not isinstance(case.domain, MeshDomain):
         warnings += partly_outside(parts, case.domain)
         for where, applicator in parts.applicators:
             if applicator.sensor_offset > applicator.active_tip:
                 warnings.append(
-                    f"{where}.sensor_offset_mm: the sensor is in the insulated shaft, behind the active tip"
+                    f"{where}.sensor_offset_mm: the sensor is inside the insulated shaft, beyond the active tip"
                 )
     return warnings

@@ -1,4 +1,4 @@
-"""Checks of the applicator: its tip and tines in the domain, its sensor in the metal, tissue around what is bare."""
+"""Checks of an applicator: tip and tines inside the domain, sensor inside the metal, conducting tissue at the tip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DIAMETERS_TO_KINK = 1.5
 
 
 def applicator_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
-    """Yield what is wrong with an applicator's sizes and place."""
+    """Yield the faults of the dimensions and the position of an applicator."""
     yield from _tip_faults(where, applicator, domain)
     yield from _sensor_faults(where, applicator)
     yield from _tube_faults(where, applicator, domain)
@@ -36,7 +36,7 @@ def applicator_faults(where: str, applicator: Applicator, domain: GeneratedDomai
 
 
 def _bend_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
-    """Yield a bend that kinks the cannula or is longer than it, and ends that come on a straight one alone."""
+    """Yield a bend that is too tight or longer than the cannula, and features that require a straight cannula."""
     bend, arc = applicator.bend, applicator_frame(applicator).arc
     if bend is None or arc is None:
         return
@@ -44,38 +44,38 @@ def _bend_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
         found = f"found {bend.angle:g} over {arc.length * 1e3:g} mm: a radius of {arc.radius * 1e3:.3g} mm"
         least = _DIAMETERS_TO_KINK * applicator.outer_diameter
         most = np.degrees(arc.length / least)
-        expected = f"at most {most:.3g} [degrees], a radius of {_DIAMETERS_TO_KINK:g} diameters: less is a kink"
-        yield Fault(f"{where}.angle_deg", found, expected, "a smaller angle, or a longer length_mm")
+        expected = f"at most {most:.3g} [degrees]: a radius below {_DIAMETERS_TO_KINK:g} diameters kinks the cannula"
+        yield Fault(f"{where}.angle_deg", found, expected, "a smaller angle, or a larger length_mm")
     if applicator.shaft_length is not None and arc.length > applicator.shaft_length:
         found, most = f"found {arc.length * 1e3:g}", applicator.shaft_length * 1e3
-        yield Fault(f"{where}.length_mm", found, f"at most the metal's length, {most:g} [mm]")
+        yield Fault(f"{where}.length_mm", found, f"at most the metal length, {most:g} [mm]")
     if applicator.tip_shape == "conical":
-        yield Fault(where, 'found with tip_shape "conical"', "a bevel or a blunt end on a curved tip")
+        yield Fault(where, 'found with tip_shape "conical"', "a bevelled or blunt end on a curved tip")
     if applicator.tines is not None:
-        yield Fault(where, "found with tines", "one of both: tines come out of a straight cannula")
+        yield Fault(where, "found with tines", "either a bend or tines: tines require a straight cannula")
 
 
 def _tube_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
-    """Yield walls that leave no lumen, a lumen that opens or is missing, a sensor in the coolant."""
+    """Yield walls that leave no lumen, a lumen that is open or missing, and a sensor inside the coolant."""
     if applicator.insulation is not None and not isinstance(domain, AxisymmetricDomain):
-        expected = "no such key in 3-D: so thin a coat needs an axisymmetric domain"
+        expected = "omit this key in 3-D: the thin coating requires an axisymmetric domain"
         yield Fault(f"{where}.insulation_mm", f"found {applicator.insulation * 1e3:g}", expected)
     if applicator.wall is None:
         for key, given in (("coolant", applicator.coolant), ("lumen_start_mm", applicator.lumen_start)):
             if given is not None:
-                yield Fault(f"{where}.wall_mm", "missing key", f"the wall's thickness: {key} asks for a tube [mm]")
+                yield Fault(f"{where}.wall_mm", "missing key", f"the wall thickness: {key} requires a tube [mm]")
         return
     if applicator.tines is not None:
-        yield Fault(f"{where}.wall_mm", "found with tines", "one of both: tines come with a solid cannula")
+        yield Fault(f"{where}.wall_mm", "found with tines", "either a wall or tines: tines require a solid cannula")
     radius, start = lumen(applicator)
     if radius <= 0.0:
         found, most = f"found {applicator.wall * 1e3:g}: no lumen is left", 500 * applicator.outer_diameter
-        yield Fault(f"{where}.wall_mm", found, f"below the radius, {most:g} [mm]")
+        yield Fault(f"{where}.wall_mm", found, f"less than the cannula radius, {most:g} [mm]")
         return
     least = point_length(applicator)
     if start <= least or (applicator.shaft_length is not None and start >= applicator.shaft_length):
-        expected = f"above {least * 1e3:.3g} and below the metal's length [mm]"
-        yield Fault(f"{where}.lumen_start_mm", f"found {start * 1e3:.3g}: no closed tip", expected)
+        expected = f"above {least * 1e3:.3g} and below the metal length [mm]"
+        yield Fault(f"{where}.lumen_start_mm", f"found {start * 1e3:.3g}: the tip is not closed", expected)
     if applicator.coolant is not None and applicator.sensor_offset > start:
         found = f"found {applicator.sensor_offset * 1e3:g}: the sensor is in the coolant"
         expected = f"at most {start * 1e3:.3g}, in the metal ahead of the lumen [mm]"
@@ -83,29 +83,30 @@ def _tube_faults(where: str, applicator: Applicator, domain: GeneratedDomain) ->
 
 
 def _tine_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> Iterator[Fault]:
-    """Yield tines that do not grow out of the cannula, meet each other, close to a ring or leave the domain."""
+    """Yield tines that start outside the cannula, touch each other, form a closed ring or leave the domain."""
     tines, placed = applicator.tines, tines_of(applicator)
     if tines is None:
         return
     radius, room = 0.5 * tines.diameter, 0.5 * applicator.outer_diameter
     if tines.offset + radius > room:
-        found = f"found {tines.offset * 1e3:g}: the tine starts beside the cannula"
+        found = f"found {tines.offset * 1e3:g}: the tine starts outside the cannula"
         most = room - radius
         expected = f"at most {most * 1e3:.4g} [mm]" if most >= 0 else "tines thinner than the cannula"
         yield Fault(f"{where}.offset_mm", found, expected, "radius for a diameter?" if most < 0 else "")
     blunt = applicator.tip_shape == "blunt" and tines.exit_angle == 0.0
     if tines.exit == 0.0 and not blunt:
-        expected = "above 0: only straight ahead from a blunt tip can a tine start at its face"
+        expected = "above 0: a tine can start at the end face only if the tip is blunt and exit_angle_deg is 0"
         yield Fault(f"{where}.exit_mm", "found 0", expected, f"exit_mm = {applicator.outer_diameter * 1e3:g}")
     if tines.exit > applicator.active_tip:
-        found = f"found {tines.exit * 1e3:g}: out of the insulated shaft"
-        yield Fault(f"{where}.exit_mm", found, f"at most the active tip, {applicator.active_tip * 1e3:g} [mm]")
+        found = f"found {tines.exit * 1e3:g}: the tine starts in the insulated shaft"
+        yield Fault(f"{where}.exit_mm", found, f"at most the active tip length, {applicator.active_tip * 1e3:g} [mm]")
     stations = np.linspace(0.0, placed[0].length, 101)
     if tines.bend_radius is not None:
         if tines.bend_radius <= radius:
-            yield Fault(f"{where}.bend_radius_mm", f"found {tines.bend_radius * 1e3:g}", "above the tine's radius")
+            yield Fault(f"{where}.bend_radius_mm", f"found {tines.bend_radius * 1e3:g}", "above the tine radius")
         if placed[0].length > 1.9 * np.pi * tines.bend_radius:
-            found = f"the bend closes: {tines.deployment * tines.length * 1e3:g} mm around {tines.bend_radius * 1e3:g}"
+            length, bend = tines.deployment * tines.length * 1e3, tines.bend_radius * 1e3
+            found = f"the tine forms a ring: length {length:g} mm at a bend radius of {bend:g} mm"
             expected = f"at most {1.9 * np.pi * tines.bend_radius * 1e3:.4g} [mm]"
             yield Fault(f"{where}.length_mm", found, expected, "a larger bend_radius_mm, or a smaller deployment")
     lines = [each.at(stations) for each in placed]
@@ -118,7 +119,7 @@ def _tine_faults(where: str, applicator: Applicator, domain: GeneratedDomain) ->
     depth = -float(signed_distance(domain, np.concatenate(lines)).max())
     least = _DIAMETERS_TO_BOUNDARY * tines.diameter
     if depth < least:
-        found = f"a tine comes within {depth * 1e3:.3g} mm of the domain's surface"
+        found = f"a tine is {depth * 1e3:.3g} mm from the domain surface"
         yield Fault(f"{where}.length_mm", found, f"at least {least * 1e3:.3g} mm inside", "enlarge the domain")
 
 
@@ -128,21 +129,22 @@ def _tip_faults(where: str, applicator: Applicator, domain: GeneratedDomain) -> 
     depth = -float(signed_distance(domain, axis_points).max())
     least = _DIAMETERS_TO_BOUNDARY * applicator.outer_diameter
     if depth < least:
-        by = f"is {-depth * 1e3:.3g} mm outside" if depth < 0 else f"comes within {depth * 1e3:.3g} mm of it"
-        found = f"the cannula leaves the domain: its active tip {by}"
+        by = f"is {-depth * 1e3:.3g} mm outside" if depth < 0 else f"is {depth * 1e3:.3g} mm from its surface"
+        found = f"the cannula is not far enough inside the domain: its active tip {by}"
         expected = f"at least {_DIAMETERS_TO_BOUNDARY:g} diameters, {least * 1e3:.3g} mm, inside"
-        hint = "move tip_mm, turn direction (from the tip along the shaft), or enlarge the domain"
+        hint = "change tip_mm or direction (from the tip along the shaft), or enlarge the domain"
         yield Fault(f"{where}.tip_mm", found, expected, hint)
     if applicator.shaft_length is not None and applicator.shaft_length < bare_length(applicator):
         found, least = f"found {applicator.shaft_length * 1e3:g}", bare_length(applicator)
-        what = "the active tip" if applicator.ring is None else "the bare parts"
+        what = "the active tip length" if applicator.ring is None else "the length of tip, gap and ring"
         yield Fault(f"{where}.shaft_length_mm", found, f"at least {what}, {least * 1e3:g} [mm]")
     if applicator.ring is not None and applicator.insulation is not None:
-        yield Fault(f"{where}.insulation_mm", "found beside a ring", "one of both: a ring comes without a coat")
+        expected = "either a ring or a coating: a ring requires a shaft without a coating"
+        yield Fault(f"{where}.insulation_mm", "found with a ring", expected)
     length = point_length(applicator)
     if length > applicator.active_tip:
         found = f"the {applicator.tip_shape} end is {length * 1e3:.3g} mm long"
-        expected = f"at most the active tip, {applicator.active_tip * 1e3:g} mm"
+        expected = f"at most the active tip length, {applicator.active_tip * 1e3:g} mm"
         yield Fault(
             f"{where}.bevel_angle_deg",
             found,
@@ -163,13 +165,13 @@ def _sensor_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
         yield Fault(f"{where}.sensor_offset_mm", found, expected, hint)
     if applicator.sensor_radius > radius:
         found = f"found {applicator.sensor_radius * 1e3:g}"
-        yield Fault(f"{where}.sensor_radius_mm", found, f"at most the cannula's radius, {radius * 1e3:g} [mm]")
+        yield Fault(f"{where}.sensor_radius_mm", found, f"at most the cannula radius, {radius * 1e3:g} [mm]")
 
 
 def active_faults(
     applicator: Applicator, domain: GeneratedDomain, placed: Sequence[Placed], parts: Parts
 ) -> Iterator[Fault]:
-    """Yield the fault of an active tip that no conducting tissue touches."""
+    """Yield a fault if no conducting tissue is in contact with the active tip."""
     tissues = known_tissues(parts)
     points = active_surface_points(applicator)
     points = points[contains(domain, points)]
@@ -184,13 +186,13 @@ def active_faults(
         held = number >= 0 and held_at(placed[number].shape) is not None
         if not (held or (tissue is not None and (tissue.is_metal or tissue.sigma == 0.0))):
             return
-        why = "held at a temperature" if held else f"{body.tissue}, which carries no current"
+        why = "held at a temperature" if held else f"{body.tissue}, which conducts no current"
         reasons.append((("domain.tissue" if number < 0 else placed[number].where), why))
     for where, why in reasons:
-        found = f"swallows the active tip: it is {why}"
+        found = f"encloses the active tip; it is {why}"
         yield Fault(
             where,
             found,
             "conducting tissue around at least part of the tip",
-            "move it away, or write it earlier",
+            "move it away, or place it earlier in the list",
         )

@@ -1,4 +1,4 @@
-"""Checks of a generator's channels: what each drives and reads, a way back for its current, how they take turns."""
+"""Checks of the generator channels: electrodes, sensors, current return and time sharing."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ from rfablate.errors import Fault
 
 
 def channel_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield what is wrong with the channels of a case."""
+    """Yield the faults of the channels of a case."""
     channels = [channel for _, channel in parts.channels]
     yield from _sharing_faults(parts.sharing, parts.channel_count)
     if not channels:
         return
     if isinstance(parts.domain, MeshDomain):
-        yield Fault("channels", "found a table", "none: in your own mesh the surfaces have the roles")
+        yield Fault("channels", "found a table", "no channels: in a user mesh the surfaces have the electrode roles")
         return
     electrodes = list(electrode_roles([applicator for _, applicator in parts.applicators]))
     if len(electrodes) < 2:
-        expected = "several electrodes to choose from: applicators, or a tip and its ring"
-        yield Fault("channels", f"found {len(channels)} with a single electrode", expected, "drop [[channels]]")
+        expected = "at least two electrodes: several applicators, or a tip and its ring"
+        yield Fault("channels", f"found {len(channels)} with a single electrode", expected, "remove [[channels]]")
         return
     for where, applicator in parts.applicators:
         if applicator.contact > 0.0:
-            found = f"found {applicator.contact * 1e6:g} beside [[channels]]"
-            yield Fault(f"{where}.contact_ohm_mm2", found, "a layer on the only active tip", "drop contact_ohm_mm2")
+            found = f"found {applicator.contact * 1e6:g} with [[channels]]"
+            expected = "a contact layer with a single active tip only"
+            yield Fault(f"{where}.contact_ohm_mm2", found, expected, "remove contact_ohm_mm2")
         if applicator.electrode == "return":
-            expected = "no such key beside [[channels]], which say what is active and what returns"
+            expected = "omit this key with [[channels]], which define the active and return electrodes"
             yield Fault(
                 f"{where}.electrode", 'found "return"', expected, f'return = ["{applicator.name}"] in a channel'
             )
@@ -50,7 +51,7 @@ def channel_faults(parts: Parts) -> Iterator[Fault]:
     names = [channel.name for channel in channels]
     for number, (where, channel) in enumerate(parts.channels):
         if channel.name in names[:number]:
-            yield Fault(f"{where}.name", f'found "{channel.name}" a second time', "every name once")
+            yield Fault(f"{where}.name", f'found "{channel.name}" a second time', "a unique name")
         yield from _electrode_faults(where, channel, electrodes, parts)
         yield from _protocol_faults(where, channel, parts)
     if parts.sharing is not None and parts.sharing.mode == "simultaneous":
@@ -60,25 +61,25 @@ def channel_faults(parts: Parts) -> Iterator[Fault]:
         used = {name for channel in channels for name in (*channel.active, *channel.returns)}
         for name in electrodes:
             if name not in used:
-                found = f"electrode {name} is in no channel"
-                hint = "put it into a channel's active or return list, or take the applicator out"
-                yield Fault("channels", found, "every electrode in one channel at least", hint)
+                found = f"found electrode {name} in no channel"
+                hint = "add it to the active or return list of a channel, or remove the applicator"
+                yield Fault("channels", found, "each electrode in at least one channel", hint)
 
 
 def _sharing_faults(sharing: Sharing | None, count: int) -> Iterator[Fault]:
     if sharing is None:
         return
     if sharing.mode == "switching" and sharing.dwell is None:
-        yield Fault("sharing.dwell_s", "missing key", "how long a channel has the output [s]", "dwell_s = 30")
+        yield Fault("sharing.dwell_s", "missing key", "the time for which a channel is driven [s]", "dwell_s = 30")
     if sharing.mode != "switching" and sharing.dwell is not None:
         found = f'found {sharing.dwell:g} with mode = "{sharing.mode}"'
-        yield Fault("sharing.dwell_s", found, 'no such key: it is for mode = "switching"', "drop dwell_s")
+        yield Fault("sharing.dwell_s", found, 'omit this key: it applies to mode = "switching"', "remove dwell_s")
     if sharing != Sharing() and count == 0:
-        yield Fault("sharing", "found a table", "[[channels]] that share the device", "drop [sharing]")
+        yield Fault("sharing", "found a table", "[[channels]] that share the generator", "remove [sharing]")
 
 
 def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield channels that follow one sensor at once: which of them heats it would be their order's choice."""
+    """Yield simultaneous channels that control one sensor: which one heats it would depend on their order."""
     followed: dict[tuple[str, ...], str] = {}
     for where, channel in parts.channels:
         generator = channel.generator or parts.generator
@@ -88,14 +89,14 @@ def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
         numbers = [(name,) for name in sensors] if generator.reads == "hottest" else [tuple(sorted(sensors))]
         for number in [sensors[:1]] if generator.reads == "first" else numbers:
             if number in followed:
-                found = f"it follows {' and '.join(number)}, as channel {followed[number]} does at the same time"
-                expected = "a sensor of its own, so that each can hold its set point"
+                found = f"found {' and '.join(number)}, which channel {followed[number]} controls at the same time"
+                expected = "a separate sensor, so that each channel can hold its set point"
                 yield Fault(f"{where}.sensors", found, expected, f'sensors = ["{channel.active[0]}"]')
             followed.setdefault(number, channel.name)
 
 
 def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield channels at once whose controllers look ahead differently: a step's sensors are foreseen at one time."""
+    """Yield simultaneous channels with different control modes: one step predicts all sensors at one time."""
     controls: dict[str, str] = {}
     for where, channel in parts.channels:
         generator = channel.generator or parts.generator
@@ -103,7 +104,7 @@ def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
             controls.setdefault(generator.control, channel.name)
             if len(controls) > 1:
                 first, other = next(iter(controls.items()))
-                expected = f'"{first}", as in channel {other}: channels at once share one kind of control'
+                expected = f'"{first}", as in channel {other}: simultaneous channels use the same control'
                 yield Fault(f"{where}.generator.control", f'found "{generator.control}"', expected)
                 return
 
@@ -119,21 +120,22 @@ def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], p
                 hint = did_you_mean(name, electrodes)
                 yield Fault(f"{where}.{key}[{number}]", f'found "{name}"', f"one of the electrodes: {listed}", hint)
             if name in found[:number] or (key == "return" and name in channel.active):
-                twice = "a second time" if name in found[:number] else "which is active, too"
-                yield Fault(f"{where}.{key}[{number}]", f'found "{name}" {twice}', "every electrode once in a channel")
+                twice = "a second time" if name in found[:number] else "which is also active"
+                yield Fault(f"{where}.{key}[{number}]", f'found "{name}" {twice}', "each electrode once in a channel")
     if not channel.returns and parts.boundary is not None and parts.boundary.electric == "insulated":
-        expected = 'an electrode that returns the current, as boundary.electric is "insulated"'
+        expected = 'a return electrode, because boundary.electric is "insulated"'
         yield Fault(f"{where}.return", "found none", expected, 'return = ["..."], or boundary.electric = "return"')
     own = [name.removesuffix("_ring") for name in (*channel.active, *channel.returns)]
     if channel.sensors is not None and not channel.sensors:
-        yield Fault(f"{where}.sensors", "found []", "at least one applicator", "drop sensors to read all it drives")
+        hint = "remove sensors to read all driven applicators"
+        yield Fault(f"{where}.sensors", "found []", "at least one applicator", hint)
     for number, name in enumerate(channel.sensors or ()):
         place = f"{where}.sensors[{number}]"
         if name not in own:
-            expected = f"the sensor of an electrode it drives: {', '.join(dict.fromkeys(own))}"
+            expected = f"the sensor of an electrode in this channel: {', '.join(dict.fromkeys(own))}"
             yield Fault(place, f'found "{name}"', expected, did_you_mean(name, own))
         elif name in sensors_of(channel)[:number]:
-            yield Fault(place, f'found "{name}" a second time', "every sensor once")
+            yield Fault(place, f'found "{name}" a second time', "each sensor once")
 
 
 def _protocol_faults(where: str, channel: Channel, parts: Parts) -> Iterator[Fault]:
@@ -146,12 +148,12 @@ def _protocol_faults(where: str, channel: Channel, parts: Parts) -> Iterator[Fau
 
 def _kind_faults(where: str, generator: Generator | None) -> Iterator[Fault]:
     if isinstance(generator, SurfaceTemperature | Pulsed | Replay):
-        expected = "temperature, power, voltage, current or staged, as there are [[channels]]"
+        expected = "temperature, power, voltage, current or staged with [[channels]]"
         yield Fault(f"{where}.kind", f'found "{generator.kind}"', expected)
 
 
 def channel_warnings(parts: Parts) -> Iterator[str]:
-    """Yield what looks odd in the channels' own protocols."""
+    """Yield the warnings about the protocols of single channels."""
     for where, channel in parts.channels:
         if channel.generator is not None:
             for warning in hot_warnings(replace(parts, generator=channel.generator)):

@@ -1,4 +1,4 @@
-"""Checks of several applicators: a way for the current, room between them, what only one may have."""
+"""Checks of a set of applicators: a current path, the distance between them, and features limited to one of them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from rfablate.errors import Fault
 FloatArray = npt.NDArray[np.float64]
 
 _ROOM = 1.2
-"""Least distance of two cannulae's axes over the sum of their radii."""
+"""Smallest allowed distance between two cannula axes, as a multiple of the sum of the cannula radii."""
 
 
 def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
-    """Yield what is wrong with the applicators of a case as a set."""
+    """Yield the faults of the applicators of a case as a set."""
     if not parts.applicators:
         return
     where = parts.applicators[0][0]
     roles = electrode_roles([applicator for _, applicator in parts.applicators]).values()
     if "active" not in roles:
-        yield Fault(f"{where}.electrode", 'found "return"', 'one at least that is "active"', 'electrode = "active"')
+        yield Fault(f"{where}.electrode", 'found "return"', 'at least one "active" electrode', 'electrode = "active"')
     if isinstance(parts.generator, SurfaceTemperature) and "return" in roles:
-        expected = "active tips alone: a prescribed surface temperature drives no current"
-        yield Fault("generator.kind", 'found "surface_temperature" with a returning electrode', expected)
+        expected = "only active electrodes: a prescribed surface temperature drives no current"
+        yield Fault("generator.kind", 'found "surface_temperature" with a return electrode', expected)
     if len(parts.applicators) == 1:
         return
     if isinstance(domain, AxisymmetricDomain):
@@ -41,19 +41,20 @@ def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
         return
     for where, applicator in parts.applicators:
         if applicator.coolant is not None:
-            yield Fault(f"{where}.coolant", "found a table", "none: only a single applicator can be cooled yet")
+            expected = "no coolant: cooling is supported for a single applicator only"
+            yield Fault(f"{where}.coolant", "found a table", expected)
     for (_, one), (where, other) in combinations(parts.applicators, 2):
         if not (np.any(one.direction) and np.any(other.direction)):
             continue
         apart, least = _distance(one, other, domain), 0.5 * _ROOM * (one.outer_diameter + other.outer_diameter)
         if apart < least:
-            found = f"its axis comes within {apart * 1e3:.3g} mm of that of {one.name}"
-            hint = "move it, turn it, or give a shaft_length_mm"
+            found = f"its axis is {apart * 1e3:.3g} mm from that of {one.name}"
+            hint = "move it, change its direction, or set shaft_length_mm"
             yield Fault(f"{where}.tip_mm", found, f"at least {least * 1e3:.3g} [mm]", hint)
 
 
 def _distance(one: Applicator, other: Applicator, domain: GeneratedDomain) -> float:
-    """Return the least distance between the centre lines of two applicators in the domain [m]."""
+    """Return the smallest distance between the centre lines of two applicators inside the domain [m]."""
     lines = [_centre_lines(each, domain) for each in (one, other)]
     return float(np.linalg.norm(lines[0][:, None] - lines[1][None], axis=2).min(initial=np.inf))
 

@@ -32,12 +32,12 @@ from rfablate.case.tables.generator_tables import (
 from rfablate.errors import Fault
 
 BOILING = 100.0
-"""Set point [degC] from which tissue dries out, which the tissue laws follow only as far as their cap."""
+"""Set point [degC] above which tissue desiccates; the tissue laws are clamped there."""
 KELVIN = 200.0
 
 
 def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
-    """Yield the faults of the generator's table."""
+    """Yield the faults of the generator table."""
     yield from _set_point_faults(generator, parts)
     if isinstance(generator, Device):
         yield from _output_faults(generator)
@@ -46,27 +46,28 @@ def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
         yield from _pulse_faults(generator, parts)
     fixed = parts.time is None or parts.time.stepping == "fixed"
     if isinstance(generator, TemperatureControl) and generator.control == "sampled" and not fixed:
-        expected = 'time.stepping = "fixed": the controller samples the sensor once a step'
+        expected = 'time.stepping = "fixed": the controller samples the sensor once per step'
         yield Fault("generator.control", 'found "sampled" with adaptive steps', expected, "--set time.stepping=fixed")
     if isinstance(generator, Replay):
         yield from _replay_faults(generator)
     elif on_time(generator) == 0.0:
         controlled = isinstance(generator, (TemperatureControl, SurfaceTemperature))
         found = "ramp_s + hold_s = 0" if controlled else "duration_s = 0"
-        yield Fault("generator", found, "a time above 0 [s] for the generator to be on")
+        yield Fault("generator", found, "an on-time above 0 [s]")
 
 
 def hot_warnings(parts: Parts) -> Iterator[str]:
-    """Yield a warning of a set point at which water boils."""
+    """Yield a warning for each set point at or above the boiling point of water."""
     if parts.generator is None:
         return
     for key, target in _targets(parts.generator):
         if target >= BOILING:
-            yield (f"{key}: at {target:g} degC tissue dries out and chars; the tissue laws hold up to {BOILING:g} degC")
+            consequence = "tissue desiccates and chars; the tissue laws are valid up to"
+            yield f"{key}: at {target:g} degC {consequence} {BOILING:g} degC"
 
 
 def _targets(generator: Generator) -> Iterator[tuple[str, float]]:
-    """Yield every set point [degC] and its key."""
+    """Yield each set point [degC] with its key."""
     if isinstance(generator, (TemperatureControl, SurfaceTemperature)):
         yield "generator.target_degC", generator.target
     if isinstance(generator, Pulsed) and generator.cap is not None:
@@ -83,7 +84,7 @@ def _set_point_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
             yield kelvin_fault(where, target)
         if parts.body is not None and target <= parts.body.temperature:
             expected = f"a set point above body temperature, {parts.body.temperature:g} [degC]"
-            hint = "a heated lesion takes 60 to 90 degC, pulsed treatment 42 degC"
+            hint = "usual: 60 to 90 degC for a thermal lesion, 42 degC for pulsed treatment"
             yield Fault(where, f"found {target:g}", expected, hint)
     if isinstance(generator, Staged):
         yield from _stage_faults(generator)
@@ -99,18 +100,18 @@ def _stage_faults(generator: Staged) -> Iterator[Fault]:
     known = False
     for number, stage in enumerate(generator.stages):
         if isinstance(stage, HoldStage) and stage.target is None and not known:
-            expected = "the first hold to say at which temperature, or a ramp before it"
+            expected = "a set point for the first hold, or a ramp before it"
             yield Fault(f"generator.stages[{number}].target_degC", "missing key", expected, "target_degC = 80")
         known = known or isinstance(stage, RampStage | HoldStage)
 
 
 def _pulse_faults(generator: Pulsed, parts: Parts) -> Iterator[Fault]:
     if generator.width * generator.rate >= 1.0:
-        expected = f"less than a cycle, {1e3 / generator.rate:g} [ms]"
+        expected = f"less than one period, {1e3 / generator.rate:g} [ms]"
         yield Fault("generator.pulse_ms", f"found {generator.width * 1e3:g}", expected, "a duty cycle of 4 % is usual")
     fixed = parts.time is not None and parts.time.stepping == "fixed"
     if generator.resolved and fixed:
-        expected = "adaptive steps, which start afresh at every edge"
+        expected = "adaptive steps, which restart at each pulse edge"
         yield Fault("generator.resolved", "found true with fixed steps", expected, "--set time.stepping=adaptive")
 
 
@@ -127,16 +128,17 @@ def _replay_faults(replay: Replay) -> Iterator[Fault]:
         yield Fault(where, f'found "{file.name}": {reason}', expected)
     else:
         if replay.drive is not None and replay.drive not in log.drivers:
-            yield Fault("generator.drive", f'found "{replay.drive}"', f"what the log has: {', '.join(log.drivers)}")
+            expected = f"one of the columns in the log: {', '.join(log.drivers)}"
+            yield Fault("generator.drive", f'found "{replay.drive}"', expected)
 
 
 def _output_faults(generator: Generator) -> Iterator[Fault]:
-    """Yield outputs that the device's own limits do not allow."""
-    asked: list[tuple[str, object]] = [("generator", generator)]
+    """Yield outputs that exceed the limits of the generator."""
+    outputs: list[tuple[str, object]] = [("generator", generator)]
     if isinstance(generator, Staged):
-        asked = [(f"generator.stages[{number}]", stage) for number, stage in enumerate(generator.stages)]
+        outputs = [(f"generator.stages[{number}]", stage) for number, stage in enumerate(generator.stages)]
     assert isinstance(generator, Device)
-    for where, each in asked:
+    for where, each in outputs:
         match each:
             case ConstantPower() | PowerStage():
                 key, value, most = "power_W", each.power, generator.max_power
@@ -154,8 +156,8 @@ def _output_faults(generator: Generator) -> Iterator[Fault]:
 def _impedance_faults(generator: Device) -> Iterator[Fault]:
     least, most = generator.min_impedance, generator.max_impedance
     if least >= most:
-        expected = f"below max_impedance_ohm = {most:g}"
-        yield Fault("generator.min_impedance_ohm", f"found {least:g}", expected, "are the two swapped?")
+        expected = f"less than max_impedance_ohm = {most:g}"
+        yield Fault("generator.min_impedance_ohm", f"found {least:g}", expected, "are the two values swapped?")
     if generator.roll_off is not None:
         yield from _roll_off_faults(generator.roll_off, least, most)
 
@@ -164,8 +166,9 @@ def _roll_off_faults(roll_off: RollOff, least: float, most: float) -> Iterator[F
     where = "generator.roll_off"
     if (roll_off.above is None) == (roll_off.rise is None):
         found = "neither above_ohm nor rise_ohm" if roll_off.above is None else "both above_ohm and rise_ohm"
-        hint = "rise_ohm = 20" if roll_off.above is None else "drop one of the two"
-        yield Fault(where, found, "one threshold: above_ohm, or rise_ohm over the lowest impedance so far", hint)
+        hint = "rise_ohm = 20" if roll_off.above is None else "remove one of the two"
+        expected = "one threshold: above_ohm, or rise_ohm over the lowest impedance so far"
+        yield Fault(where, f"found {found}", expected, hint)
     if roll_off.above is not None and not least < roll_off.above < most:
-        expected = f"inside the window, from {least:g} to {most:g} [ohm]: outside it the device switches off for good"
+        expected = f"between the impedance limits {least:g} and {most:g} [ohm]: beyond them the generator switches off"
         yield Fault(f"{where}.above_ohm", f"found {roll_off.above:g}", expected)

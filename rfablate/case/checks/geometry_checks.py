@@ -1,4 +1,4 @@
-"""Checks of where things are: in the domain, in each other, in the cannula; by points of each shape."""
+"""Checks of positions and sizes: shapes inside the domain and not hidden by others, tested on sample points."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ from rfablate.case.resolve.sound_parts import Parts, Placed
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
-    Cylinder,
-    HalfSpace,
     MeshDomain,
-    Slab,
     Structure,
-    Tube,
 )
 from rfablate.errors import Fault
 
@@ -31,50 +27,34 @@ _TIPS_IN_DOMAIN = 4.0
 
 
 def degenerate_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield directions without length, tubes and cylinders of no length."""
+    """Yield directions of zero length, and tubes and cylinders of zero length."""
     for placed in parts.structures:
-        shape, where = placed.shape, placed.where
-        if isinstance(shape, (HalfSpace, Slab)) and not np.any(shape.normal):
-            yield Fault(f"{where}.normal", "found a direction without length", "three numbers, not all 0", "[0, 0, 1]")
-        if isinstance(shape, Tube):
-            repeated = [i + 1 for i in range(len(shape.path) - 1) if shape.path[i] == shape.path[i + 1]]
-            if repeated:
-                found = f"point {repeated[0]} repeats the one before it"
-                yield Fault(f"{where}.path_mm", found, "points that differ from their neighbours")
-        if isinstance(shape, Cylinder) and shape.start == shape.end:
-            yield Fault(f"{where}.end_mm", "found the same point as start_mm", "a cylinder with a height")
+        yield from placed.shape.degenerate_faults(placed.where)
     for where, applicator in parts.applicators:
         if not np.any(applicator.direction):
             yield Fault(
                 f"{where}.direction",
-                "found a direction without length",
+                "found a direction of zero length",
                 "three numbers, not all 0",
                 "[0, 0, 1]",
             )
 
 
 def _is_sound(shape: Structure | Applicator) -> bool:
-    match shape:
-        case HalfSpace() | Slab():
-            return bool(np.any(shape.normal))
-        case Tube():
-            return all(a != b for a, b in zip(shape.path[:-1], shape.path[1:], strict=True))
-        case Cylinder():
-            return shape.start != shape.end
-        case Applicator():
-            return bool(np.any(shape.direction))
-    return True
+    if isinstance(shape, Applicator):
+        return bool(np.any(shape.direction))
+    return not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield sizes that look like a wrong unit, or a radius for a diameter."""
+    """Yield sizes that indicate a wrong unit, or a radius given as a diameter."""
     for where, applicator in parts.applicators:
         if not _THINNEST <= applicator.outer_diameter <= _THICKEST:
             yield Fault(
                 f"{where}.outer_diameter_mm",
                 f"found {applicator.outer_diameter * 1e3:g}",
                 f"from {_THINNEST * 1e3:g} to {_THICKEST * 1e3:g} [mm]",
-                "radius for a diameter? m or um for mm? A 22 G cannula has 0.718 mm",
+                "radius for a diameter? m or um for mm? the diameter of a 22 G cannula is 0.718 mm",
             )
     domain = parts.domain
     if domain is None or isinstance(domain, MeshDomain):
@@ -90,12 +70,12 @@ def size_faults(parts: Parts) -> Iterator[Fault]:
             expected = f"at most {_LARGEST_DOMAIN * 1e3:g} mm across"
             yield Fault(f"domain.{key}", found, expected, "um for mm? 80 mm across is usual")
         if extent < least:
-            expected = f"at least {_TIPS_IN_DOMAIN:g} active tips across, {least * 1e3:g} mm"
+            expected = f"at least {_TIPS_IN_DOMAIN:g} active tip lengths across, {least * 1e3:g} mm"
             yield Fault(f"domain.{key}", found, expected, "cm or m for mm? 80 mm across is usual")
 
 
 def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
-    """Yield what is outside the domain, hidden, swallowed or empty."""
+    """Yield structures and applicators that are outside the domain, covered by others or empty."""
     placed = [each for each in parts.structures if _is_sound(each.shape)]
     applicators = [(where, each) for where, each in parts.applicators if _is_sound(each)]
     points = {each.where: _points_in(each.shape, domain) for each in placed}
@@ -112,9 +92,9 @@ def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
 
 
 def partly_outside(parts: Parts, domain: GeneratedDomain) -> Iterator[str]:
-    """Yield a warning for each target that the domain cuts; planes always are cut and meant to be."""
+    """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
-        if placed.shape.role == "target" and not isinstance(placed.shape, (HalfSpace, Slab)):
+        if placed.shape.role == "target" and placed.shape.bounded:
             outside = ~contains(domain, sample_points(placed.shape, bounding_box(domain)))
             if outside.any():
                 share = 100.0 * outside.mean()
@@ -122,41 +102,34 @@ def partly_outside(parts: Parts, domain: GeneratedDomain) -> Iterator[str]:
 
 
 def _points_in(shape: Structure, domain: GeneratedDomain) -> FloatArray:
-    """Return points of the shape inside the domain, sampled from both: either may be far smaller."""
+    """Return points of the shape inside the domain, sampled from both because either can be much smaller."""
     window = bounding_box(domain)
     own, around = sample_points(shape, window), sample_points(domain, window)
     return np.vstack([own[contains(domain, own)], around[contains(shape, around)]])
 
 
 def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
-    key = {
-        "ellipsoid": "centre_mm",
-        "sphere": "centre_mm",
-        "box": "centre_mm",
-        "tube": "path_mm",
-        "cylinder": "start_mm",
-    }
-    where = f"{placed.where}.{key.get(placed.shape.kind, 'point_mm')}"
+    where = f"{placed.where}.{placed.shape.place_key}"
     lower, upper = bounding_box(placed.shape) * 1e3
     spans = [
         f"{axis} {a:g} to {b:g}" for axis, a, b in zip("xyz", lower, upper, strict=True) if np.isfinite([a, b]).all()
     ]
-    found = "wholly outside the domain" + (f" ({', '.join(spans)} mm)" if spans else "")
+    found = "entirely outside the domain" + (f" ({', '.join(spans)} mm)" if spans else "")
     lower, upper = bounding_box(domain) * 1e3
     inside = ", ".join(f"{axis} {a:g} to {b:g}" for axis, a, b in zip("xyz", lower, upper, strict=True))
     return Fault(where, found, f"at least partly inside it ({inside} mm)", "move it, or enlarge the domain")
 
 
 def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], points: FloatArray) -> Iterator[Fault]:
-    """Yield the fault of a structure of which nothing is left: in the cannula, or under later structures."""
+    """Yield a fault if no part of a structure remains outside the cannula and the later structures."""
     for applicator in metal:
         points = points[~in_metal(applicator, points)]
     if len(points) == 0:
-        found = "wholly inside the cannula's metal: nothing of it would be left"
+        found = "entirely inside the cannula metal"
         yield Fault(
             each.where,
             found,
-            "a structure that reaches beyond the cannula",
+            "a structure that extends beyond the cannula",
             "radius for a diameter? wrong unit?",
         )
         return
@@ -167,5 +140,5 @@ def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], 
             covering.append(other.where)
         points = points[~inside]
     if len(points) == 0:
-        found = f"wholly covered by {' and '.join(covering)}, which comes later and wins"
-        yield Fault(each.where, found, "some part of its own", "write the smaller structure after the larger one")
+        found = f"entirely covered by {' and '.join(covering)}; later structures replace earlier ones"
+        yield Fault(each.where, found, "a part that is not covered", "place the smaller structure after the larger one")

@@ -1,4 +1,4 @@
-"""Checks of the injected fluid: it must fit into its spread, lie on the axis of a half plane, and meet lumped heat."""
+"""Checks of the injected fluid: volume against spread, position on the axis, and the lumped mass matrix."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def injectate_faults(parts: Parts) -> Iterator[Fault]:
             yield Fault(
                 f"{where}.spread_mm",
                 f"found {each.spread * 1e3:g} for {each.volume * 1e6:g} mL",
-                f"at least {least * 1e3:.3g} [mm]: in less the fluid would fill more than all the room",
+                f"at least {least * 1e3:.3g} [mm]: with a smaller spread the fluid fraction exceeds 1",
                 "a larger spread or a smaller volume",
             )
         if flat and each.centre is not None and (each.centre[0] or each.centre[1]):
-            expected = "a point on the axis: x and y are 0 where the case is solved as a body of revolution"
+            expected = "a point on the axis: x = y = 0 in an axisymmetric case"
             yield Fault(f"{where}.centre_mm", f"found {[1e3 * x for x in each.centre]}", expected)
         if parts.solver is not None and parts.solver.mass == "consistent":
-            yield Fault(where, 'found with solver.mass = "consistent"', 'solver.mass = "lumped"', "drop solver.mass")
+            yield Fault(where, 'found with solver.mass = "consistent"', 'solver.mass = "lumped"', "remove solver.mass")

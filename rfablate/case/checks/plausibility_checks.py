@@ -1,7 +1,7 @@
-"""Values that are numbers of the right kind and yet cannot be meant: a slip of unit, a diameter for a radius.
+"""Checks for implausible values: a wrong unit, or a radius given as a diameter.
 
-A tissue value is held against the range of its library tissue, or, without one, against all tissues. What is outside
-is told; where the value is beyond every tissue and a usual slip of unit explains it, it is refused.
+A tissue value is compared with the range of its library tissue or, without one, with the range of all tissues. A value
+outside gives a warning. A value outside the range of all tissues that a common unit error explains is a fault.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from rfablate.case.resolve.sound_parts import Parts, Placed
+from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.resolve.tissues import all_tissues, library_base, perfusion_key
-from rfablate.case.tables.geometry_tables import Box, Cylinder, Ellipsoid, Slab, Sphere, Tube
 from rfablate.errors import Fault
 from rfablate.physics.library import applicator_model, applicator_names, tissue_entry, tissue_names
 from rfablate.physics.tissue import Tissue
@@ -30,23 +29,23 @@ _SLIPS: dict[str, tuple[tuple[str, float], ...]] = {
     "sigma": (("S/cm for S/m", 1e2), ("mS/cm for S/m", 0.1), ("mS/m for S/m", 1e-3), ("S/mm for S/m", 1e3)),
     "perfusion": (("per minute for per second", 1.0 / 60.0), ("per second for per minute", 60.0)),
 }
-"""What a value may have been meant in, and the factor that makes it the key's unit."""
+"""By field: the unit error in words, and the factor that converts the value to the unit of the key."""
 _SHORTEST, _SHORTEST_TIP = 0.005e-3, 0.1e-3
-"""Below it [m] a length of a structure, of an active tip, was probably meant in m."""
+"""Lengths [m] of a structure and of an active tip below which the value was probably given in m."""
 _NEAR = 1.2
-"""How far beyond its range, as a factor, a value may come out once its slip is undone."""
+"""Factor by which a corrected value may lie outside its range."""
 _SAME_GAUGE = 0.08
 _HALF_GAUGE = 0.02
-"""Relative distance within which a diameter is a gauge's, or half or twice one."""
+"""Relative tolerance within which a diameter equals that of a gauge, or half or twice that of a gauge."""
 
 
 def plausible_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield the values that no tissue has and a slip of unit explains, and lengths that are m for mm."""
+    """Yield values that no tissue has and a unit error explains, and lengths given in m instead of mm."""
     for where, field, value, made in _own_values(parts):
         if _inside(value, *_envelope()[field]) or not (hint := _slip(field, value, made, parts)):
             continue
         low, high = _envelope()[field]
-        expected = f"from {low:.3g} to {high:.3g}, as tissues have [{_FIELDS[field][1]}]"
+        expected = f"from {low:.3g} to {high:.3g}, the range of all tissues [{_FIELDS[field][1]}]"
         yield Fault(where, f"found {value:.4g}", expected, hint)
     for where, length, least in _lengths(parts):
         if length < least:
@@ -55,22 +54,22 @@ def plausible_faults(parts: Parts) -> Iterator[Fault]:
 
 
 def plausible_warnings(parts: Parts) -> Iterator[str]:
-    """Yield tissue values outside their range, and diameters that are half or twice a gauge's."""
+    """Yield tissue values outside their range, and diameters that are half or twice that of a gauge."""
     for where, field, value, made in _own_values(parts):
         low, high = _range(field, made, parts)
         if not _inside(value, low, high):
             base = library_base(made.name, parts)
             of = f"of {base}" if base is not None else "of all tissues"
             hint = _slip(field, value, made, parts)
-            told = f"{where}: {value:.4g} is outside the range {of}, {low:.3g} to {high:.3g}"
-            yield f"{told}; {hint}" if hint else told
+            text = f"{where}: {value:.4g} is outside the range {of}, {low:.3g} to {high:.3g}"
+            yield f"{text}; {hint}" if hint else text
     for where, applicator in parts.applicators:
         if hint := _gauge(applicator.outer_diameter * 1e3):
             yield f"{where}.outer_diameter_mm: {applicator.outer_diameter * 1e3:g}: {hint}"
 
 
 def _own_values(parts: Parts) -> Iterator[tuple[str, str, float, Tissue]]:
-    """Yield each value the case gives a tissue: its place, field, value in SI and the tissue."""
+    """Yield each tissue value given in the case: its place, field, value in SI units and the tissue."""
     for name, made in all_tissues(parts).items():
         own = parts.tissues[name]
         for field, (key, _) in _FIELDS.items():
@@ -92,7 +91,7 @@ def _range(field: str, made: Tissue, parts: Parts) -> tuple[float, float]:
 
 @functools.cache
 def _envelope() -> dict[str, tuple[float, float]]:
-    """Return the lowest and highest value of any tissue, by field."""
+    """Return the lowest and the highest value of all tissues, by field."""
     rows = [tissue_entry(name).ranges for name in tissue_names() if tissue_entry(name).kind == "tissue"]
     return {
         field: (min(row[field].low for row in rows if row[field].low > 0.0), max(row[field].high for row in rows))
@@ -101,7 +100,7 @@ def _envelope() -> dict[str, tuple[float, float]]:
 
 
 def _slip(field: str, value: float, made: Tissue, parts: Parts) -> str:
-    """Return what was probably meant: the first slip that puts the value into its range; '' where none does."""
+    """Return the probable unit error: the first that brings the value into its range; '' if none does."""
     low, high = _range(field, made, parts)
     low, high = low / _NEAR, high * _NEAR
     for words, factor in _SLIPS[field]:
@@ -113,30 +112,16 @@ def _slip(field: str, value: float, made: Tissue, parts: Parts) -> str:
 
 
 def _lengths(parts: Parts) -> Iterator[tuple[str, float, float]]:
-    """Yield the place of each length, the length and the least it can be [m]."""
+    """Yield the place of each length, the length [m] and the smallest plausible value [m]."""
     for placed in parts.structures:
-        for where, length in _sizes(placed):
-            yield where, length, _SHORTEST
+        for key, length in placed.shape.lengths():
+            yield f"{placed.where}.{key}", length, _SHORTEST
     for where, applicator in parts.applicators:
         yield f"{where}.active_tip_mm", applicator.active_tip, _SHORTEST_TIP
 
 
-def _sizes(placed: Placed) -> Iterator[tuple[str, float]]:
-    match placed.shape:
-        case Sphere(radius=length):
-            yield f"{placed.where}.radius_mm", length
-        case Tube(diameter=length) | Cylinder(diameter=length):
-            yield f"{placed.where}.diameter_mm", length
-        case Slab(thickness=length):
-            yield f"{placed.where}.thickness_mm", length
-        case Ellipsoid(semi_axes=lengths):
-            yield f"{placed.where}.semi_axes_mm", max(lengths)
-        case Box(size=lengths):
-            yield f"{placed.where}.size_mm", max(lengths)
-
-
 def _gauge(diameter: float) -> str:
-    """Return what a diameter [mm] that is no gauge's was probably meant as; '' where it may be meant."""
+    """Return the probable error in a diameter [mm] that matches no gauge; '' if there is none."""
     cannulae = [name for name in applicator_names() if name.startswith("cannula-")]
     gauges = {applicator_model(name)["outer_diameter_mm"]: name.split("-")[1] for name in cannulae}
     if any(abs(diameter / gauge - 1.0) < _SAME_GAUGE for gauge in gauges):

@@ -1,4 +1,4 @@
-"""Checks of the run that a case starts from, as far as its folder tells: is it there, and has it come to its end?"""
+"""Checks of the run that a case starts from: its folder exists, is complete, and the run has finished."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NEEDED = ("case.toml", "checkpoint.h5", "fields.vtkhdf")
 
 
 def start_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield what keeps a case from starting where an earlier run ended."""
+    """Yield the faults that prevent a case from starting at the end of an earlier run."""
     if parts.start_from is None:
         if not parts.cooled:
-            hint = 'start_from = "RUN" names the run whose warmth is meant'
-            yield Fault("cooled", "found false", "no such key: nothing was treated before", hint)
+            hint = 'start_from = "RUN" names the run whose final temperature is the initial state'
+            yield Fault("cooled", "found false", "omit this key: the case has no start_from", hint)
         return
     folder = Path(parts.start_from)
     expected = "the directory of a finished run"
@@ -28,20 +28,22 @@ def start_faults(parts: Parts) -> Iterator[Fault]:
         yield Fault("start_from", f'found "{folder}", no such directory', expected, near)
         return
     if not (folder / "summary.json").is_file():
-        hint = f"rfablate resume {folder}" if (folder / "case.toml").is_file() else "is the path right?"
-        yield Fault("start_from", f'found "{folder}", with no summary.json: no run ended there', expected, hint)
+        hint = f"rfablate resume {folder}" if (folder / "case.toml").is_file() else "check the path"
+        found = f'found "{folder}", without a summary.json: no run has finished there'
+        yield Fault("start_from", found, expected, hint)
         return
     status = _status(folder / "summary.json")
     if status != "completed":
-        yield Fault("start_from", f'found "{folder}", whose summary.json says {status}', expected, "run it again")
+        found = f'found "{folder}", whose summary.json has the status {status}'
+        yield Fault("start_from", found, expected, "run it again")
     for name in _NEEDED:
         if not (folder / name).is_file():
-            yield Fault("start_from", f'found "{folder}", with no {name}', expected, "run it again")
+            yield Fault("start_from", f'found "{folder}", without a {name}', expected, "run it again")
 
 
 def _status(file: Path) -> str:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return "nothing readable"
-    return str(found.get("status", "nothing of its status")) if isinstance(found, dict) else "nothing readable"
+        return "unreadable"
+    return str(found.get("status", "missing")) if isinstance(found, dict) else "unreadable"

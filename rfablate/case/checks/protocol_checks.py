@@ -1,4 +1,4 @@
-"""Checks of the treatment: body, time stepping, damage and lesion rules; the generator's are in check_generator."""
+"""Checks of body, boundary, time steps, damage and lesion rules; `generator_checks` checks the generator."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names
 
 _LONGEST_CELL_DEATH = 1800.0
-"""Time [s] after which the three-state model has killed 1 % of cells at 37 degC."""
+"""Time [s] after which the three-state model gives 1 % cell death at 37 degC."""
 _USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240", "cell_death")
 
 
 def protocol_faults(parts: Parts) -> Iterator[Fault]:
-    """Yield the faults of everything but places and materials."""
+    """Yield the faults of all tables except geometry and tissues."""
     yield from _body_faults(parts)
     if parts.generator is not None:
         yield from generator_faults(parts.generator, parts)
@@ -33,21 +33,22 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         for where, applicator in parts.applicators:
             if applicator.contact > 0.0:
                 found = f"found {applicator.contact * 1e6:g} with several applicators"
-                yield Fault(f"{where}.contact_ohm_mm2", found, "a layer on a single applicator", "drop contact_ohm_mm2")
+                expected = "a contact layer with a single applicator only"
+                yield Fault(f"{where}.contact_ohm_mm2", found, expected, "remove contact_ohm_mm2")
     if isinstance(parts.generator, SurfaceTemperature):
         for where, applicator in parts.applicators:
             if applicator.contact > 0.0:
                 found = f"found {applicator.contact * 1e6:g} with a surface temperature"
-                yield Fault(f"{where}.contact_ohm_mm2", found, "no such key: no current flows")
+                yield Fault(f"{where}.contact_ohm_mm2", found, "omit this key: no current flows")
     if parts.time is not None:
         yield from _time_faults(parts.time, parts.generator)
     if parts.solver is not None and parts.solver.mass == "consistent" and _half_plane(parts):
-        yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped" there', "drop solver.mass")
+        yield Fault("solver.mass", 'found "consistent" in the (r, z) half plane', '"lumped"', "remove solver.mass")
     if parts.solver is not None and parts.solver.mass == "consistent":
         for name, own in parts.tissues.items():
             if own.water_fraction is not None:
                 found = 'found with solver.mass = "consistent"'
-                yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "drop solver.mass")
+                yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "remove solver.mass")
     if parts.output is not None and parts.generator is not None:
         yield from _observed_faults(parts.output, parts.generator)
     if parts.mesh is not None:
@@ -64,14 +65,14 @@ def _half_plane(parts: Parts) -> bool:
 
 
 def cell_death_warnings(parts: Parts) -> Iterator[str]:
-    """Yield a warning of a time over which the three-state model kills cells at body temperature."""
+    """Yield a warning if the treatment is long enough for the three-state model to kill cells at body temperature."""
     if parts.lesion is None or parts.generator is None or not any("cell_death" in rule for rule in parts.lesion.rules):
         return
     end = _length(parts, parts.generator)
     if end > _LONGEST_CELL_DEATH:
         yield (
-            f"lesion.rules: over {end:g} s the cell_death model kills at 37 degC, too (65 % in an hour); "
-            f"it is for at most {_LONGEST_CELL_DEATH:g} s"
+            f"lesion.rules: over {end:g} s the cell_death model also kills cells at 37 degC (65 % in an hour); "
+            f"it is valid up to {_LONGEST_CELL_DEATH:g} s"
         )
 
 
@@ -91,7 +92,7 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
 
 
 def _length(parts: Parts, generator: Generator) -> float:
-    """Return how long the treatment takes [s]: of channels one after the other, all of them."""
+    """Return the duration of the treatment [s]; sequential channels add up."""
     each = [channel.generator or generator for _, channel in parts.channels] or [generator]
     times = [on_time(generator) for generator in each]
     follow = parts.sharing is not None and parts.sharing.mode == "sequential"
@@ -100,28 +101,28 @@ def _length(parts: Parts, generator: Generator) -> float:
 
 def _return_faults(boundary: Boundary, generator: Generator) -> Iterator[Fault]:
     if boundary.electric == "insulated" and not isinstance(generator, SurfaceTemperature):
-        expected = '"return": a current needs a way out'
-        hint = 'electric = "return", or electrode = "return" of a second applicator'
+        expected = '"return": the current needs a return path'
+        hint = 'electric = "return", or electrode = "return" for a second applicator'
         yield Fault("boundary.electric", 'found "insulated"', expected, hint)
 
 
 def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
     if time.min_step > time.max_step:
         expected = f"at most max_step_s = {time.max_step:g}"
-        yield Fault("time.min_step_s", f"found {time.min_step:g}", expected, "are the two swapped?")
+        yield Fault("time.min_step_s", f"found {time.min_step:g}", expected, "are the two values swapped?")
     elif not time.min_step <= time.first_step <= time.max_step:
         expected = f"from min_step_s = {time.min_step:g} to max_step_s = {time.max_step:g}"
         yield Fault("time.first_step_s", f"found {time.first_step:g}", expected)
     on = on_time(generator) if generator is not None and not isinstance(generator, Replay) else 0.0
     if time.stepping == "fixed" and 0.0 < on < time.step:
-        expected = f"at most the time the generator is on, {on:g} [s]"
+        expected = f"at most the generator on-time, {on:g} [s]"
         yield Fault("time.step_s", f"found {time.step:g}", expected)
 
 
 def _observed_faults(output: Output, generator: Generator) -> Iterator[Fault]:
     try:
         end = on_time(generator) + generator.cooldown
-    except (OSError, ValueError):  # a log that cannot be read is a fault of the generator's
+    except (OSError, ValueError):  # `generator_checks` reports an unreadable log
         return
     for number, time in enumerate(output.observe_at):
         if time > end:
@@ -133,13 +134,14 @@ def _observed_faults(output: Output, generator: Generator) -> Iterator[Fault]:
 def _size_faults(mesh: Mesh) -> Iterator[Fault]:
     if mesh.size_tip is not None and mesh.size_far is not None and mesh.size_tip > mesh.size_far:
         expected = f"at most size_far_mm = {mesh.size_far * 1e3:g}"
-        yield Fault("mesh.size_tip_mm", f"found {mesh.size_tip * 1e3:g}", expected, "are the two swapped?")
+        yield Fault("mesh.size_tip_mm", f"found {mesh.size_tip * 1e3:g}", expected, "are the two values swapped?")
 
 
 def _damage_faults(damage: Damage) -> Iterator[Fault]:
     if (damage.A is None) != (damage.Ea is None):
         given, missing = ("A_per_s", "Ea_J_per_mol") if damage.Ea is None else ("Ea_J_per_mol", "A_per_s")
-        yield Fault(f"damage.{missing}", f"missing key beside {given}", "both, or the library's set alone")
+        expected = "both keys, or neither to use the library set"
+        yield Fault(f"damage.{missing}", f"missing key, although {given} is given", expected)
     if damage.A is None and damage.set not in damage_set_names():
         expected = "one of " + ", ".join(damage_set_names()) + ", or A_per_s and Ea_J_per_mol"
         hint = did_you_mean(damage.set, damage_set_names())
@@ -157,7 +159,7 @@ def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
             hint = did_you_mean(rule, _USUAL_RULES)
             yield Fault(f"lesion.rules[{number}]", f'found "{rule}"', expected, hint)
         if rule in lesion.rules[:number]:
-            yield Fault(f"lesion.rules[{number}]", f'found "{rule}" a second time', "every rule once")
+            yield Fault(f"lesion.rules[{number}]", f'found "{rule}" a second time', "each rule once")
     if lesion.verdict_rule is not None and lesion.verdict_rule not in lesion.rules:
         hint = did_you_mean(lesion.verdict_rule, lesion.rules)
         expected = "one of lesion.rules: " + ", ".join(lesion.rules)

@@ -1,4 +1,4 @@
-"""Checks of the structures' names, roles and limits, in generated domains and in a user's mesh."""
+"""Checks of the names, roles and limits of structures, in generated domains and in user meshes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rfablate.errors import Fault
 from rfablate.physics.tissue import Tissue
 
 DOMAIN_NAME = "domain"
-"""Name the mesh gives to the tissue around the structures."""
+"""Region name of the tissue around the structures."""
 _HIGHEST_TEMPERATURE = 200.0
-"""Above it [degC] a temperature was probably meant in kelvin."""
+"""Temperature [degC] above which a value is probably in kelvin."""
 _NERVE_LIMIT = 45.0
-"""Quoted as cytotoxic for nerve and cord [degC] (Dupuy 2000)."""
+"""Temperature quoted as cytotoxic for nerve and spinal cord [degC] (Dupuy 2000)."""
 
 _MOST_DIRECTED = 50.0
-"""Conductivity along over that across, beyond which one of them was probably meant in another unit: nerve has 7."""
+"""Largest plausible ratio of conductivity along to across the fibres; beyond it, a wrong unit. Nerve: 7."""
 
 
 def structure_faults(parts: Parts) -> Iterator[Fault]:
@@ -31,7 +31,7 @@ def structure_faults(parts: Parts) -> Iterator[Fault]:
     body = parts.body.temperature if parts.body is not None else None
     for where, each in bodies:
         if each.role == "protect" and each.limit is None:
-            hint = f"limit_degC = {_NERVE_LIMIT:g}, quoted as harmful to nerve and cord"
+            hint = f"limit_degC = {_NERVE_LIMIT:g}, quoted as harmful to nerve and spinal cord"
             yield Fault(
                 f"{where}.limit_degC",
                 "missing key",
@@ -49,49 +49,49 @@ def structure_faults(parts: Parts) -> Iterator[Fault]:
 
 
 def _direction_fault(where: str, each: Structure | MeshRegion, tissue: Tissue | None) -> Fault | None:
-    """Return the fault of a conductivity along the axis that no tissue's fibres explain."""
+    """Return the fault of an axial conductivity that is implausible for the tissue, or None."""
     along = each.sigma_along if isinstance(each, (Tube, Cylinder)) else None
     if along is None or tissue is None:
         return None
     where = f"{where}.sigma_along_S_per_m"
     if tissue.is_metal or tissue.sigma == 0.0:
-        return Fault(where, f"found {along:g} in {tissue.name}", "no such key in what carries no current")
+        return Fault(where, f"found {along:g} in {tissue.name}", "omit this key in a material that conducts no current")
     if not 1.0 / _MOST_DIRECTED <= along / tissue.sigma <= _MOST_DIRECTED:
-        found = f"found {along:g}, {along / tissue.sigma:.3g} times that across, {tissue.sigma:g}"
-        return Fault(where, found, f"at most {_MOST_DIRECTED:g} times more or less [S/m]")
+        found = f"found {along:g}, {along / tissue.sigma:.3g} times the conductivity across, {tissue.sigma:g}"
+        return Fault(where, found, f"within a factor of {_MOST_DIRECTED:g} of the conductivity across [S/m]")
     return None
 
 
 def name_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:
-    """Yield names that stand for two things."""
+    """Yield duplicate names."""
     first: dict[str, str] = {}
     if not isinstance(parts.domain, MeshDomain):
         first[DOMAIN_NAME] = "the tissue around all structures"
         for where, applicator in parts.applicators:
             if applicator.name in first:
                 found = f'found "{applicator.name}", already the name of {first[applicator.name]}'
-                yield Fault(f"{where}.name", found, "a name of its own", f'name = "{applicator.name}_2"')
+                yield Fault(f"{where}.name", found, "a unique name", f'name = "{applicator.name}_2"')
             first.setdefault(applicator.name, where)
     for where, each in bodies:
         if each.name in first:
             found = f'found "{each.name}", already the name of {first[each.name]}'
-            yield Fault(f"{where}.name", found, "a name of its own", f'name = "{each.name}_2"')
+            yield Fault(f"{where}.name", found, "a unique name", f'name = "{each.name}_2"')
         first.setdefault(each.name, where)
 
 
 def kelvin_fault(where: str, value: float) -> Fault:
-    """Return the fault of a temperature [degC] that is likely to be in kelvin."""
+    """Return the fault of a temperature [degC] that is probably in kelvin."""
     expected = f"at most {_HIGHEST_TEMPERATURE:g} [degC]"
     return Fault(where, f"found {value:g}", expected, f"kelvin for degC? {value - 273.15:g} degC")
 
 
 def limit_warnings(parts: Parts) -> Iterator[str]:
-    """Yield limits and fractions that nobody will look at."""
+    """Yield a warning for each limit or fraction that is not evaluated."""
     for where, each in _bodies(parts):
         if each.limit is not None and each.role != "protect":
-            yield f'{where}.limit_degC: not judged, the role is "{each.role}" and not "protect"'
+            yield f'{where}.limit_degC: not evaluated, because the role is "{each.role}" and not "protect"'
         if each.required_fraction != 1.0 and each.role != "target":
-            yield f'{where}.required_fraction: not judged, the role is "{each.role}" and not "target"'
+            yield f'{where}.required_fraction: not evaluated, because the role is "{each.role}" and not "target"'
 
 
 def _bodies(parts: Parts) -> Iterator[tuple[str, Structure | MeshRegion]]:

@@ -1,4 +1,4 @@
-"""Checks of a user's own mesh as far as the case file tells: file, tags, names and roles."""
+"""Checks of a user mesh that need only the case file: file, tags, names and roles."""
 
 from __future__ import annotations
 
@@ -14,47 +14,50 @@ from rfablate.errors import Fault
 
 
 def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
-    """Yield the faults of a domain that is the user's own mesh."""
+    """Yield the faults of a domain given as a user mesh."""
     file = Path(domain.file)
     if not file.is_file():
         near = did_you_mean(file.name, [each.name for each in file.parent.glob("*")])
         yield Fault("domain.file", f'found "{domain.file}", no such file', "a mesh file", near)
     if not domain.regions:
         yield Fault("domain.regions", "found []", "at least one [[domain.regions]] table")
-    yield from _doubled("regions", domain.regions)
-    yield from _doubled("surfaces", domain.surfaces)
+    yield from _duplicates("regions", domain.regions)
+    yield from _duplicates("surfaces", domain.surfaces)
     yield from _role_faults(parts, domain.surfaces)
     if parts.structures:
         names = ", ".join(placed.shape.name for placed in parts.structures)
-        hint = "give each its own tag in the mesh and a [[domain.regions]] table"
-        yield Fault("structures", f"found {names}", "none: with your own mesh its regions are the structures", hint)
+        hint = "give each structure its own tag in the mesh and a [[domain.regions]] table"
+        expected = "no structures: in a user mesh the regions are the structures"
+        yield Fault("structures", f"found {names}", expected, hint)
     if parts.boundary is not None and parts.boundary != Boundary():
-        expected = "no such table: a user's mesh states its own surfaces"
+        expected = "omit this table: the surfaces of a user mesh define the boundary conditions"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'
         yield Fault("boundary", "found a table", expected, hint)
     for where, applicator in parts.applicators:
         if applicator.coolant is not None:
-            yield Fault(f"{where}.coolant", "found a table", "none: with your own mesh no wall is known to be cooled")
+            yield Fault(f"{where}.coolant", "found a table", "no coolant: cooling is not supported in a user mesh")
         if applicator.ring is not None:
-            yield Fault(f"{where}.ring", "found a table", "none: your own mesh's surfaces have the roles")
+            expected = "no ring: in a user mesh the surfaces have the electrode roles"
+            yield Fault(f"{where}.ring", "found a table", expected)
         if applicator.electrode == "return":
             hint = 'roles = ["return"] on its tip'
-            yield Fault(f"{where}.electrode", 'found "return"', "none: your own mesh's surfaces have the roles", hint)
+            expected = "omit this key: in a user mesh the surfaces have the electrode roles"
+            yield Fault(f"{where}.electrode", 'found "return"', expected, hint)
     if parts.applicator_count > 1:
-        expected = "one applicator: in your own mesh the surfaces are the electrodes"
+        expected = "one applicator: in a user mesh the surfaces are the electrodes"
         hint = 'roles = ["active"] and roles = ["return"] on the two tips of a bipolar pair'
         yield Fault("applicators", f"found {parts.applicator_count}", expected, hint)
 
 
-def _doubled(key: str, items: Sequence[MeshRegion | MeshSurface]) -> Iterator[Fault]:
-    """Yield tags and names of surfaces that stand twice (regions' names are told with the structures')."""
+def _duplicates(key: str, items: Sequence[MeshRegion | MeshSurface]) -> Iterator[Fault]:
+    """Yield duplicate tags and duplicate surface names; `structure_checks` reports duplicate region names."""
     for attribute in ("tag", "name") if key == "surfaces" else ("tag",):
         first: dict[int | str, str] = {}
         for number, item in enumerate(items):
             value = getattr(item, attribute)
             where = f'domain.{key}[{number}] "{item.name}"'
             if value in first:
-                expected = f"every {attribute} once"
+                expected = f"a unique {attribute}"
                 yield Fault(f"{where}.{attribute}", f"found {value!r}, already in {first[value]}", expected)
             first.setdefault(value, where)
 
@@ -66,20 +69,20 @@ def _role_faults(parts: Parts, surfaces: Sequence[MeshSurface]) -> Iterator[Faul
         if not surface.roles:
             yield Fault(where, "found []", "at least one role", 'roles = ["insulated"]')
         if len(set(surface.roles)) < len(surface.roles):
-            yield Fault(where, f"found {roles}", "every role once")
+            yield Fault(where, f"found {roles}", "each role once")
         alone = {"active", "insulated"} & set(surface.roles)
         if alone and len(set(surface.roles)) > 1:
-            yield Fault(where, f"found {roles}", f"{' and '.join(sorted(alone))} by itself on a surface")
+            yield Fault(where, f"found {roles}", f"{' and '.join(sorted(alone))} as the only role of a surface")
     present = {role for surface in surfaces for role in surface.roles}
     needed = ["active"]
     if parts.generator is not None and not isinstance(parts.generator, SurfaceTemperature):
         needed.append("return")
     for role in needed:
         if role not in present:
-            what = "the bare tip of the applicator" if role == "active" else "where the current leaves"
+            what = "the bare tip of the applicator" if role == "active" else "the return electrode"
             yield Fault(
                 "domain.surfaces",
-                f'no surface has the role "{role}"',
-                f"one that is {what}",
+                f'found no surface with the role "{role}"',
+                f"one surface that is {what}",
                 f'roles = ["{role}"]',
             )

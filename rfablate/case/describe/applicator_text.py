@@ -1,22 +1,17 @@
-"""What an applicator is, in words."""
+"""Description of an applicator as text."""
 
 from __future__ import annotations
 
 from rfablate.case.geometry.applicator_axes import Arc, applicator_frame
 from rfablate.case.tables.applicator_fittings import Tines
 from rfablate.case.tables.geometry_tables import Applicator
-
-
-def in_mm(*lengths: float) -> str:
-    """Return lengths or the coordinates of a point [m] in mm."""
-    numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
-    return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"
+from rfablate.case.tables.units import in_mm
 
 
 def describe_applicator(each: Applicator) -> list[str]:
     """Return the lines that describe an applicator."""
     arc = applicator_frame(each).arc
-    angle = "" if each.tip_shape == "blunt" else f" at {each.bevel_angle:g} degrees"
+    angle = "" if each.tip_shape not in ("bevel", "conical") else f" at {each.bevel_angle:g} degrees"
     model = f"{each.model}: " if each.model else ""
     end = "to the domain's surface" if each.shaft_length is None else f"{in_mm(each.shaft_length)} long"
     shaft = f", shaft of {each.shaft_material}" if each.shaft_material else ""
@@ -38,7 +33,7 @@ def _tube(each: Applicator) -> str:
     wall = f"tube with a wall of {in_mm(each.wall)}, "
     if each.coolant is None:
         return wall + f"{each.lumen_material} in its lumen"
-    how = "on the wall" if each.coolant.h is None else f"behind a film of {each.coolant.h:g} W/(m2 K)"
+    how = "at the wall" if each.coolant.h is None else f"with h = {each.coolant.h:g} W/(m2 K) at the wall"
     return wall + f"coolant at {each.coolant.temperature:g} degC {how}"
 
 
@@ -54,5 +49,5 @@ def _tines(tines: Tines) -> str:
     metal = f", {tines.metal}" if tines.metal else ""
     return (
         f"{tines.count} tines of {in_mm(tines.diameter)}, {in_mm(tines.deployment * tines.length)} out, {bent}, "
-        f"{tines.exit_angle:g} degrees off the axis where they start{metal}"
+        f"{tines.exit_angle:g} degrees to the axis at the exit{metal}"
     )

@@ -1,10 +1,10 @@
-"""What a case says, in words and tables: what `rfablate check` prints and nobody has to run to know."""
+"""Description of a case as text and tables, printed by `rfablate check` without a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rfablate.case.describe.applicator_text import describe_applicator, in_mm
+from rfablate.case.describe.applicator_text import describe_applicator
 from rfablate.case.describe.channel_text import describe_channels, describe_electrodes
 from rfablate.case.describe.generator_text import describe_generator
 from rfablate.case.resolve.structure_flow import held_at, liquid_temperature, tube_flow
@@ -21,6 +21,7 @@ from rfablate.case.tables.geometry_tables import (
 )
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.schema import Body, Case
+from rfablate.case.tables.units import in_mm
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Drying, Rising
 from rfablate.physics.library import damage_set, tissue_entry, tissue_names
@@ -29,7 +30,7 @@ from rfablate.physics.tissue import Tissue
 
 
 def describe_case(case: Case) -> str:
-    """Return a page that says what would be simulated, in clinic units."""
+    """Return a page that describes what a run of the case would simulate, in clinical units."""
     pairs = [
         ("domain", _domain(case)),
         *(("start", line) for line in _start(case)),
@@ -54,7 +55,7 @@ def describe_case(case: Case) -> str:
         rows = _structure_rows(bodies, case_tissues(case), case.body)
         lines += [
             "",
-            *_indent(format_table(rows, "structure kind tissue role asks".split())),
+            *_indent(format_table(rows, "structure kind tissue role requirements".split())),
         ]
     tissues = list(case_tissues(case).values())
     lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
@@ -65,12 +66,12 @@ def describe_case(case: Case) -> str:
 def _start(case: Case) -> list[str]:
     if case.start_from is None:
         return []
-    how = "cooled to body temperature since" if case.cooled else "as warm as it was left"
+    how = "cooled to body temperature" if case.cooled else "at its final temperature"
     return [f"from the tissue of {case.start_from}, {how}"]
 
 
 def format_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
-    """Return the lines of a table with columns as wide as they need; the first row is the head."""
+    """Return the lines of a table whose columns are as wide as their longest cell, with `head` as the first row."""
     table = [head, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
@@ -78,7 +79,7 @@ def format_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str
 
 
 def tissue_table(tissues: Sequence[Tissue]) -> list[str]:
-    """Return the lines of a table of constants at 37 degC, perfusion in both of its units."""
+    """Return the lines of a table of tissue constants at 37 degC, with perfusion in two units."""
     head = ["tissue", "sigma S/m", "k W/mK", "rho kg/m3", "c J/kgK", "perfusion mL/min/kg = 1/s", "checked"]
     rows = [
         [
@@ -96,27 +97,32 @@ def tissue_table(tissues: Sequence[Tissue]) -> list[str]:
 
 
 def tissue_laws(tissues: Sequence[Tissue], blood_density: float) -> list[str]:
-    """Return what changes with temperature, and perfusion in all its units for blood of `blood_density` [kg/m3]."""
+    """Return the temperature laws of each tissue, and its perfusion in all units.
+
+    Args:
+        tissues: the tissues of the case.
+        blood_density: density of blood, for the conversion of perfusion [kg/m3].
+    """
     lines = []
     for each in tissues:
-        said = [] if each.is_metal else [f"sigma {each.sigma_law}", f"k {each.k_law}"]
+        laws = [] if each.is_metal else [f"sigma {each.sigma_law}", f"k {each.k_law}"]
         if each.perfusion:
-            said.append(f"perfusion {in_all_units(each.perfusion, each.density, blood_density)}")
+            laws.append(f"perfusion {in_all_units(each.perfusion, each.density, blood_density)}")
         if each.perfusion_rise > 1.0:
-            said.append(f"perfusion {Rising(each.perfusion_rise)}")
+            laws.append(f"perfusion {Rising(each.perfusion_rise)}")
         if each.metabolic_heat:
-            said.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
+            laws.append(f"metabolic heat {each.metabolic_heat:g} W/m3")
         if each.water_fraction:
-            dries = "; sigma falls as it boils" if isinstance(each.sigma_law, Drying) else ""
-            said.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC{dries}")
+            dries = "; sigma decreases as water evaporates" if isinstance(each.sigma_law, Drying) else ""
+            laws.append(f"water {100 * each.water_fraction:g} %, boils at 100 degC{dries}")
         if each.damage_set is not None:
-            said.append(f"damage set {each.damage_set}")
-        lines += [f"{each.name:<18} {said[0]}", *(f"{'':<18} {line}" for line in said[1:])] if said else []
+            laws.append(f"damage set {each.damage_set}")
+        lines += [f"{each.name:<18} {laws[0]}", *(f"{'':<18} {line}" for line in laws[1:])] if laws else []
     return lines
 
 
 def tissue_sources(tissues: Sequence[Tissue]) -> list[str]:
-    """Return one line a tissue that says where its constants come from."""
+    """Return one line per tissue with the source of its constants."""
     width = max((len(each.name) for each in tissues), default=0)
     return [f"{each.name:<{width}}  {each.source}" for each in tissues]
 
@@ -176,14 +182,14 @@ def _lesion(case: Case) -> str:
     damage = case.damage
     own = damage.A is not None and damage.Ea is not None
     A, Ea = (damage.A, damage.Ea) if own else damage_set(damage.set)[:2]
-    name = "the case's own set" if own else f"set {damage.set}"
-    stops = "perfusion stays"
+    name = "parameters of the case" if own else f"set {damage.set}"
+    stops = "perfusion remains"
     if damage.perfusion_stops:
         at = f"at Omega = {damage.perfusion_stop_omega:g}"
         stops = "perfusion stops " + (at if damage.perfusion_law == "fade" else "with the degree of stasis")
     rules = ", ".join(case.lesion.rules)
     decides = case.lesion.verdict_rule or case.lesion.rules[0]
-    return f"{rules} ({decides} decides); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"
+    return f"{rules} (verdict by {decides}); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"
 
 
 def _numerics(case: Case) -> str:
@@ -191,7 +197,7 @@ def _numerics(case: Case) -> str:
     steps = (
         f"steps of {time.step:g} s"
         if time.stepping == "fixed"
-        else f"adaptive steps, error {time.tolerance:g} K a step"
+        else f"adaptive steps, error {time.tolerance:g} K per step"
     )
     return f"mesh {case.mesh.accuracy}; {steps}"
 
@@ -201,39 +207,21 @@ def _structure_rows(
 ) -> list[list[str]]:
     rows = []
     for each in bodies:
-        asks = []
+        required = []
         if each.role == "target":
-            asks.append(f"{100 * each.required_fraction:g} % covered")
+            required.append(f"{100 * each.required_fraction:g} % covered")
         if each.role == "protect" and each.limit is not None:
-            asks.append(f"at most {each.limit:g} degC")
+            required.append(f"at most {each.limit:g} degC")
         if held_at(each) is not None:
-            asks.append(f"held at {held_at(each):g} degC")
+            required.append(f"held at {held_at(each):g} degC")
         flow = tube_flow(each, tissues[each.tissue])
         if flow is not None:
-            asks.append(
+            required.append(
                 f"flows at {flow.velocity:g} m/s and {liquid_temperature(each, body):g} degC: Re {flow.reynolds:.3g}, "
                 f"Nu {flow.nusselt:.3g}, h {flow.h:.3g} W/(m2 K)"
             )
         if isinstance(each, (Tube, Cylinder)) and each.sigma_along is not None:
-            asks.append(f"sigma {each.sigma_along:g} S/m along, {tissues[each.tissue].sigma:g} across")
-        kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else _shape(each)
-        rows.append([each.name, kind, each.tissue, each.role, ", ".join(asks)])
+            required.append(f"sigma {each.sigma_along:g} S/m along the axis, {tissues[each.tissue].sigma:g} across")
+        kind = f"tag {each.tag}" if isinstance(each, MeshRegion) else each.text()
+        rows.append([each.name, kind, each.tissue, each.role, ", ".join(required)])
     return rows
-
-
-def _shape(each: Structure) -> str:
-    match each.kind:
-        case "sphere":
-            return f"sphere, radius {in_mm(each.radius)}, at {in_mm(*each.centre)}"
-        case "ellipsoid":
-            return f"ellipsoid, semi-axes {in_mm(*each.semi_axes)}, at {in_mm(*each.centre)}"
-        case "box":
-            return f"box {in_mm(*each.size)} at {in_mm(*each.centre)}"
-        case "tube":
-            return f"tube, diameter {in_mm(each.diameter)}, {in_mm(*each.path[0])} to {in_mm(*each.path[-1])}"
-        case "cylinder":
-            return f"cylinder, diameter {in_mm(each.diameter)}, {in_mm(*each.start)} to {in_mm(*each.end)}"
-        case "slab":
-            return f"slab, {in_mm(each.thickness)} thick, through {in_mm(*each.point)}"
-        case "half_space":
-            return f"half space from {in_mm(*each.point)}"

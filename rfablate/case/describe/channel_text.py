@@ -1,4 +1,4 @@
-"""What several electrodes are to each other and which channel drives them, in words."""
+"""Description of electrodes and channels as text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _READS = {"hottest": "the hottest", "mean": "the mean", "first": "the first"}
 
 
 def describe_electrodes(case: Case) -> list[str]:
-    """Return what several electrodes without channels are to each other; nothing for a single one."""
+    """Return a line for each electrode of a case with several electrodes and without channels; otherwise none."""
     roles = electrode_roles(case.applicators)
     if len(roles) == 1 or case.channels:
         return []
-    potential = {"active": "the generator's voltage", "return": "0 V, the current returns here"}
+    potential = {"active": "the generator's voltage", "return": "0 V, current return"}
     lines = [f"{name} at {potential[role]}" for name, role in roles.items()]
     if isinstance(case.generator, Device) and len(case.applicators) > 1:
         lines.append(f"the generator reads {_READS[case.generator.reads]} of {len(case.applicators)} sensors")
@@ -24,13 +24,13 @@ def describe_electrodes(case: Case) -> list[str]:
 
 
 def describe_channels(case: Case) -> list[str]:
-    """Return how the channels share the device, and a line or more on each; nothing without."""
+    """Return how the channels share the generator, and at least one line per channel; empty without channels."""
     if not case.channels:
         return []
     how = {
-        "simultaneous": "at once, in slices of time; every limit on voltage and current holds within a slice",
-        "sequential": "one whole protocol after the other",
-        "switching": f"in turns of {case.sharing.dwell or 0.0:g} s, or until one pauses; what is not driven floats",
+        "simultaneous": "simultaneous by time slices; each voltage and current limit applies within a slice",
+        "sequential": "one complete protocol after the other",
+        "switching": f"switched every {case.sharing.dwell or 0.0:g} s or when a channel pauses; idle electrodes float",
     }
     lines = [f"{len(case.channels)}, {how[case.sharing.mode]}"]
     for each in case.channels:

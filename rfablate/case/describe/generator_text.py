@@ -1,4 +1,4 @@
-"""What a case asks of its generator, in words."""
+"""Description of a generator protocol as text."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from rfablate.case.tables.generator_tables import (
 
 
 def describe_generator(generator: Generator) -> list[str]:
-    """Return a line on the protocol and its limits, and one on the roll-off if there is one."""
+    """Return one line for the protocol and its limits, and one for the roll-off rule if there is one."""
     after = f", then {generator.cooldown:g} s off" if generator.cooldown else ""
     if isinstance(generator, SurfaceTemperature):
-        rise = f"active tip's surface to {generator.target:g} degC in {generator.ramp:g} s"
+        rise = f"active tip surface to {generator.target:g} degC in {generator.ramp:g} s"
         return [f"{rise}, hold {generator.hold:g} s{after}"]
     limits = (
         f"{generator.max_power:g} W, {generator.max_voltage:g} V, {generator.max_current:g} A, "
@@ -60,7 +60,7 @@ def _protocol(generator: Generator) -> str:
         case Replay():
             log = replay_log(generator)
             rows = f"{len(log.times)} rows over {log.times[-1]:g} s"
-            return f"replay of {generator.file}, {rows}, its {replay_driver(generator)} drives"
+            return f"replay of {generator.file}, {rows}, driven by its {replay_driver(generator)}"
         case Staged():
             how = "ideal control" if generator.control == "ideal" else "PI control"
             return f"{', '.join(_stage(each) for each in generator.stages)}, {how}"
@@ -89,8 +89,8 @@ def _roll_off(roll_off: RollOff) -> str:
     if roll_off.above is not None:
         where = f"above {roll_off.above:g} ohm"
     does = {
-        "pause": f"pause for {roll_off.wait:g} s and start again",
-        "step_down": f"{100 * roll_off.factor:g} % of the power from then on, again after {roll_off.wait:g} s",
-        "stop": "end",
+        "pause": f"pause for {roll_off.wait:g} s, then resume",
+        "step_down": f"{100 * roll_off.factor:g} % of the power, applied again after {roll_off.wait:g} s",
+        "stop": "stop",
     }
     return f"roll-off {where}: {does[roll_off.action]}"

@@ -1,14 +1,14 @@
-"""The axes of an applicator, straight or with a curved tip: from lengths along it to points, and back. Pure.
+"""The axes of an applicator, straight or with a curved tip: conversion between axial coordinates and points. Pure.
 
-A curved tip is an arc of a circle tangent to the straight shaft. With s the length from the tip P along the centre
-line, the bend's length L and angle theta, R = L / theta, d along the shaft and b across it to the side it is bent to:
+A curved tip is a circular arc tangent to the straight shaft. With the arc length s from the tip P along the centre
+line, the bend's length L and angle theta, R = L / theta, unit vectors d along the shaft and b towards the bend:
 
     joint J = P + R sin(theta) d - R (1 - cos(theta)) b,  centre of the bend C = J + R b
     s >= L:  J + (s - L) d
     s <  L:  C - R (cos(t) b + sin(t) d),  t = (L - s) / R
 
-A point's coordinates are x and y across the centre line at s and z = s, as if the needle were straight: along the bend
-they turn with it, and its tests of what lies inside are those of a straight needle.
+The coordinates of a point are x and y across the centre line at s, and z = s, as for a straight needle. The axes x and
+y rotate with the bend, so the point-in-part tests of a straight needle also apply to a curved one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Arc:
     """A curved tip."""
 
     length: float
-    """Along the centre line [m]."""
+    """Length along the centre line [m]."""
     angle: float
-    """Between the shaft and the centre line's end [rad]."""
+    """Angle between the shaft and the end of the centre line [rad]."""
     towards: FloatArray
-    """Unit vector across the shaft, to the side the tip is bent to."""
+    """Unit vector across the shaft, in the direction of the bend."""
 
     @property
     def radius(self) -> float:
@@ -44,7 +44,7 @@ class Arc:
 
 @dataclass(frozen=True)
 class Frame:
-    """Axes of an applicator: `tip` most distal, `axis` along the shaft away from the tip, `u` and `v` across it."""
+    """Axes of an applicator: `tip` is the distal end, `axis` points from it along the shaft, `u` and `v` across it."""
 
     tip: FloatArray
     axis: FloatArray
@@ -54,22 +54,22 @@ class Frame:
 
     @property
     def joint(self) -> FloatArray:
-        """Point of the centre line where the bend begins [m]."""
+        """Point of the centre line at which the bend begins [m]."""
         arc = self.arc
         assert arc is not None
         along, aside = np.sin(arc.angle), 1.0 - np.cos(arc.angle)
         return np.asarray(self.tip + arc.radius * (along * self.axis - aside * arc.towards))
 
     def turn(self, s: float) -> float:
-        """Return the angle between the shaft and the centre line at length s [m] from the tip [rad]."""
+        """Return the angle between the shaft and the centre line at arc length s [m] from the tip [rad]."""
         return 0.0 if self.arc is None else float(np.clip((self.arc.length - s) / self.arc.radius, 0.0, self.arc.angle))
 
     def direction(self, s: float) -> FloatArray:
-        """Return the unit vector along the centre line, away from the tip, at length s [m]."""
+        """Return the unit vector along the centre line, pointing away from the tip, at arc length s [m]."""
         return _turned(self.axis, self.axis, self.arc, self.turn(s))
 
     def at(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return the points [m] x and y across the centre line at the length z from the tip, shape (n, 3)."""
+        """Return the points [m] at x and y across the centre line and arc length z from the tip, shape (n, 3)."""
         arc = self.arc
         if arc is None:
             return np.asarray(self.tip + np.outer(x, self.u) + np.outer(y, self.v) + np.outer(z, self.axis))
@@ -78,17 +78,17 @@ class Frame:
             t = self.turn(s)
             u, v, along = (_turned(each, self.axis, arc, t) for each in (self.u, self.v, self.axis))
             centre = self.joint + arc.radius * ((1.0 - np.cos(t)) * arc.towards - np.sin(t) * self.axis)
-            beyond = s - (arc.length - arc.radius * t)  # straight on ahead of the tip, and behind the bend
+            beyond = s - (arc.length - arc.radius * t)  # straight extension distal to the tip and proximal to the bend
             points.append(centre + beyond * along + across * u + aside * v)
         return np.array(points).reshape(-1, 3)
 
     def centre_line(self, s: FloatArray) -> FloatArray:
-        """Return the points of the centre line at the lengths s [m] from the tip, shape (n, 3)."""
+        """Return the points of the centre line at arc lengths s [m] from the tip, shape (n, 3)."""
         zero = np.zeros(len(s))
         return self.at(zero, zero, np.asarray(s))
 
     def coordinates(self, points: FloatArray) -> FloatArray:
-        """Return the points' x and y across the centre line and length z from the tip [m], shape (n, 3)."""
+        """Return x and y of points across the centre line, and arc length z from the tip [m], shape (n, 3)."""
         arc = self.arc
         if arc is None:
             return np.asarray((points - self.tip) @ np.stack([self.u, self.v, self.axis], axis=1))
@@ -105,12 +105,12 @@ class Frame:
         return np.asarray(np.stack(found, axis=1) @ np.array([self._of(arc.towards), self._of(aside), [0, 0, 1]]))
 
     def at_tip(self) -> Frame:
-        """Return the straight axes that a curved tip has at its end."""
+        """Return the straight axes tangent to the distal end of a curved tip."""
         u, v = (_turned(each, self.axis, self.arc, self.turn(0.0)) for each in (self.u, self.v))
         return Frame(self.tip, self.direction(0.0), u, v)
 
     def upright(self) -> Frame:
-        """Return the same needle with its tip at the origin and its shaft along z, x along u."""
+        """Return the axes of the same needle with its tip at the origin, its shaft along z and x along u."""
         x, y, z = np.eye(3)
         arc = None if self.arc is None else replace(self.arc, towards=self._of(self.arc.towards))
         return Frame(np.zeros(3), z, x, y, arc)
@@ -120,7 +120,7 @@ class Frame:
 
 
 def _turned(vector: FloatArray, axis: FloatArray, arc: Arc | None, t: float) -> FloatArray:
-    """Return a vector turned with the centre line by the angle t: the axis leans away from the bend's side."""
+    """Return a vector rotated with the centre line by the angle t; the axis rotates away from the bend."""
     if arc is None or t == 0.0:
         return vector
     along, towards = float(vector @ axis), float(vector @ arc.towards)
@@ -133,7 +133,7 @@ def _turned(vector: FloatArray, axis: FloatArray, arc: Arc | None, t: float) -> 
 
 
 def applicator_frame(applicator: Applicator) -> Frame:
-    """Return the applicator's axes; u is x made perpendicular to the axis, y where the axis is along x."""
+    """Return the axes of an applicator; u is x (y for an axis along x) made perpendicular to the axis."""
     axis = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
     start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
     u = start - (start @ axis) * axis

@@ -1,7 +1,7 @@
-"""What an applicator consists of: its parts with their materials, and where its tines run. Pure.
+"""The parts of an applicator with their materials, and the geometry of its tines. Pure.
 
-A tine in its own plane: `start` S, unit vectors `ahead` t (its first direction) and `outward` n (where it bends to).
-Along a bend of radius R, at the angle s / R, its centre line is
+A tine is described in its own plane: `start` S, unit vectors `ahead` t (initial direction) and `outward` n (towards
+the centre of the bend). The centre line at arc length s, with bend radius R, is
 
     S + R n + R (sin(s / R) t - cos(s / R) n),        straight:  S + s t
 """
@@ -24,19 +24,19 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class DevicePart:
-    """A part of an applicator as the mesh knows it."""
+    """A part of an applicator that has its own volume in the mesh."""
 
     kind: str
     """`tines`, `tip`, `gap`, `ring`, `shaft`, `insulation` or `lumen`."""
     region: str
-    """Name of its region; parts of one material share it."""
+    """Name of its mesh region; parts of the same material share one."""
     material: str
     electrode: str = ""
-    """Name of the electrode its surface is part of; none: it is insulated."""
+    """Name of the electrode to which its surface belongs; empty for an insulated part."""
 
 
 def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
-    """Return the parts of an applicator; where two overlap the later one has the room."""
+    """Return the parts of an applicator; where two overlap, the later one takes precedence."""
     name, metal, tines = applicator.name, applicator.metal, applicator.tines
     found = []
     if tines is not None:
@@ -56,13 +56,13 @@ def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
 
 
 def device_materials(applicator: Applicator) -> dict[str, str]:
-    """Return the material of each of an applicator's regions; a lumen with coolant is none, it is left out."""
+    """Return the material of each region of an applicator, except a lumen with coolant, which is not meshed."""
     parts = [part for part in device_parts(applicator) if not (part.kind == "lumen" and applicator.coolant)]
     return {part.region: part.material for part in parts}
 
 
 def electrode_roles(applicators: Sequence[Applicator]) -> dict[str, Literal["active", "return"]]:
-    """Return the role of each electrode: the tips, and the rings, which have the other one than their tip."""
+    """Return the role of each electrode: tips, and rings, whose role is opposite to that of their tip."""
     roles: dict[str, Literal["active", "return"]] = {}
     for each in applicators:
         roles[each.name] = each.electrode
@@ -72,13 +72,13 @@ def electrode_roles(applicators: Sequence[Applicator]) -> dict[str, Literal["act
 
 
 def bare_length(applicator: Applicator) -> float:
-    """Return where the insulated shaft begins: how far from the tip the active tip ends, or the ring [m]."""
+    """Return the distance from the tip to the insulated shaft, i.e. the length of active tip, gap and ring [m]."""
     ring = applicator.ring
     return applicator.active_tip + (ring.gap + ring.length if ring is not None else 0.0)
 
 
 def lengths_of(applicator: Applicator, length: float) -> dict[str, tuple[float, float]]:
-    """Return from where to where [m from the tip] the parts behind the active tip of a needle of `length` [m] go."""
+    """Return start and end [m from the tip] of the parts proximal to the active tip of a needle of `length` [m]."""
     active, bare, ring = applicator.active_tip, bare_length(applicator), applicator.ring
     if ring is None:
         return {"shaft": (active, length)}
@@ -86,7 +86,7 @@ def lengths_of(applicator: Applicator, length: float) -> dict[str, tuple[float, 
 
 
 def electrode_surface(name: str) -> str:
-    """Return what the bare surface of the electrode `name` is called in the mesh, where there are several."""
+    """Return the mesh name of the bare surface of the electrode `name`, used if there are several electrodes."""
     return f"electrode {name}"
 
 
@@ -97,7 +97,7 @@ def point_length(applicator: Applicator) -> float:
 
 
 def lumen(applicator: Applicator) -> tuple[float, float]:
-    """Return the lumen's radius and the distance of its closed end from the tip [m]; the applicator has a wall."""
+    """Return the radius of the lumen and the distance of its closed end from the tip [m]; requires a wall."""
     assert applicator.wall is not None
     start = applicator.lumen_start
     radius = 0.5 * applicator.outer_diameter - applicator.wall
@@ -105,9 +105,9 @@ def lumen(applicator: Applicator) -> tuple[float, float]:
 
 
 def active_line(applicator: Applicator) -> tuple[FloatArray, FloatArray, float]:
-    """Return tip, unit vector away from it and length [m] of the line that a lesion is measured along.
+    """Return origin, unit vector and length [m] of the line along which lesion dimensions are measured.
 
-    It runs along the bare parts; through a curved tip it is the chord.
+    The line runs from the tip along the bare parts. For a curved tip it is the chord.
     """
     frame, bare = applicator_frame(applicator), bare_length(applicator)
     if frame.arc is None:
@@ -119,7 +119,7 @@ def active_line(applicator: Applicator) -> tuple[FloatArray, FloatArray, float]:
 
 @dataclass(frozen=True)
 class Tine:
-    """One tine in place [m]; see the head of this module."""
+    """One deployed tine [m]; see the module docstring for its centre line."""
 
     start: FloatArray
     ahead: FloatArray
@@ -135,7 +135,7 @@ class Tine:
         return np.asarray(self.start + self.bend_radius * self.outward)
 
     def at(self, s: FloatArray) -> FloatArray:
-        """Return points of the centre line at lengths s [m] from the start, shape (n, 3)."""
+        """Return the points of the centre line at arc lengths s [m] from the start, shape (n, 3)."""
         R = self.bend_radius
         if R is None:
             return np.asarray(self.start + np.outer(s, self.ahead))
@@ -143,21 +143,21 @@ class Tine:
         return np.asarray(self.centre + R * (np.outer(np.sin(turn), self.ahead) - np.outer(np.cos(turn), self.outward)))
 
     def direction(self, s: float) -> FloatArray:
-        """Return the unit vector along the tine at length s [m]."""
+        """Return the unit vector along the tine at arc length s [m]."""
         if self.bend_radius is None:
             return self.ahead
         turn = s / self.bend_radius
         return np.asarray(np.cos(turn) * self.ahead + np.sin(turn) * self.outward)
 
     def end_circle(self, count: int) -> FloatArray:
-        """Return `count` points on the rim of the tine's end, shape (count, 3)."""
+        """Return `count` points on the rim of the distal end, shape (count, 3)."""
         beyond, aside = self.direction(self.length), np.cross(self.ahead, self.outward)
         angles = 2 * np.pi * np.arange(count) / count
         across = np.outer(np.cos(angles), aside) + np.outer(np.sin(angles), np.cross(beyond, aside))
         return np.asarray(self.at(np.array([self.length])) + self.radius * across)
 
     def contains(self, points: FloatArray, slack: float = 1e-9) -> BoolArray:
-        """Return which points, shape (n, 3), lie in the tine's metal; its ends are flat."""
+        """Return which points, shape (n, 3), lie inside the tine, whose ends are flat."""
         R = self.bend_radius
         if R is None:
             along = (points - self.start) @ self.ahead
@@ -172,7 +172,7 @@ class Tine:
 
 
 def tines_of(applicator: Applicator) -> tuple[Tine, ...]:
-    """Return an applicator's tines in place; none for a plain cannula."""
+    """Return the deployed tines of an applicator; empty for a plain cannula."""
     tines = applicator.tines
     if tines is None:
         return ()
@@ -196,7 +196,7 @@ def tines_of(applicator: Applicator) -> tuple[Tine, ...]:
 
 
 def in_metal(applicator: Applicator, points: FloatArray) -> BoolArray:
-    """Return which points lie in the cannula or a tine."""
+    """Return which points lie inside the cannula or a tine."""
     inside = in_cannula(applicator, points)
     for tine in tines_of(applicator):
         inside |= tine.contains(np.asarray(points).reshape(-1, 3))
@@ -204,17 +204,17 @@ def in_metal(applicator: Applicator, points: FloatArray) -> BoolArray:
 
 
 def in_cannula(applicator: Applicator, points: FloatArray) -> BoolArray:
-    """Return which points lie in the cannula.
+    """Return which points lie inside the cannula.
 
-    A bevel's plane, at `bevel_angle` to the axis, leaves the most distal point on the rim opposite to
-    `bevel_azimuth`; a cone has its apex at the tip.
+    The bevel plane is inclined at `bevel_angle` to the axis; the most distal point is on the rim opposite to
+    `bevel_azimuth`. The apex of a cone is at the tip.
     """
     radius, slope = 0.5 * applicator.outer_diameter, np.tan(np.radians(applicator.bevel_angle))
     points = np.asarray(points).reshape(-1, 3)
     x, y, z = applicator_frame(applicator).coordinates(points).T
     across, slack = np.hypot(x, y), 1e-9
     inside = (across <= radius + slack) & (z >= -slack) & (z <= (applicator.shaft_length or np.inf) + slack)
-    x, y, z = applicator_frame(applicator).at_tip().coordinates(points).T  # the point's own faces are flat
+    x, y, z = applicator_frame(applicator).at_tip().coordinates(points).T  # the faces of the bevel or cone are straight
     if applicator.tip_shape == "conical":
         inside &= np.hypot(x, y) <= z * slope + slack
     elif applicator.tip_shape == "bevel":
@@ -224,7 +224,7 @@ def in_cannula(applicator: Applicator, points: FloatArray) -> BoolArray:
 
 
 def active_surface_points(applicator: Applicator) -> FloatArray:
-    """Return points just outside the active tip, around it and ahead of it, shape (n, 3) [m]."""
+    """Return points just outside the active tip, around it and distal to it, shape (n, 3) [m]."""
     radius = 0.5 * applicator.outer_diameter
     heights = np.repeat(np.linspace(0.0, applicator.active_tip, 41), 16)
     angles = np.tile(np.linspace(0.0, 2 * np.pi, 16, endpoint=False), 41)

@@ -1,8 +1,7 @@
-"""One key for how far apart the applicators stand: `applicators.spacing_mm` moves all their tips. Pure.
+"""The override `applicators.spacing_mm`, which moves the tips of all applicators. Pure.
 
-The tips move away from their common middle in proportion, each along its own line: a pair keeps its middle, a row its
-order. Directions and structures stay where they are. It is a change to a case, as with `--set`, not a key of its file:
-the resolved case holds the tips.
+The tips are scaled about their centroid: a pair keeps its midpoint, a row its order. Directions and structures do not
+move. The key exists only as an override, as with `--set`; the resolved case contains the tip positions.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from rfablate.errors import Fault
 
 SPACING = "applicators.spacing_mm"
 FINEST = 9
-"""Decimals of a moved tip [mm]."""
+"""Decimals of a moved tip position [mm]."""
 
 
 def spacing_of(tips: Sequence[Sequence[float]]) -> float:
-    """Return the distance between the two tips that are nearest to each other, in their unit; 0 for a single one."""
+    """Return the smallest distance between two tips, in their unit; 0 for a single tip."""
     x = np.asarray(tips, dtype=float).reshape(-1, 3)
     apart = np.linalg.norm(x[:, None] - x[None, :], axis=2)
     return float(apart[~np.eye(len(x), dtype=bool)].min(initial=math.inf)) if len(x) > 1 else 0.0
 
 
 def set_spacing(data: dict[str, Any], spacing: Any) -> Fault | None:
-    """Move the tips in the tables of a case file so that the nearest two stand `spacing` [mm] apart.
+    """Move the tips in the tables of a case file so that the smallest distance between two is `spacing` [mm].
 
-    Returns why it cannot be done, None where it is done.
+    Returns the fault that prevents it, or None.
     """
     change = f"--set {SPACING}={spacing}"
     if isinstance(spacing, bool) or not isinstance(spacing, int | float) or not 0 < spacing < math.inf:
@@ -39,15 +38,19 @@ def set_spacing(data: dict[str, Any], spacing: Any) -> Fault | None:
     tables = data.get("applicators")
     tables = [each for each in tables if isinstance(each, dict)] if isinstance(tables, list) else []
     if len(tables) < 2:
-        return Fault(change, f"found {len(tables)} applicator{'' if len(tables) == 1 else 's'}", "two or more to move")
+        return Fault(
+            change, f"found {len(tables)} applicator{'' if len(tables) == 1 else 's'}", "at least two applicators"
+        )
     default = Applicator.model_fields["tip"].default
     try:
         tips = np.array([each.get("tip_mm", default) for each in tables], dtype=float).reshape(-1, 3)
     except (TypeError, ValueError):
-        return Fault(change, "found a tip_mm that is no point", "three numbers [mm] in each")
+        return Fault(change, "found a tip_mm that is not a point", "three numbers [mm] per tip")
     now = spacing_of(tips)  # type: ignore[arg-type]
     if not 0.0 < now < math.inf:
-        return Fault(change, "found two tips at one place", "a direction to move them in: give each its own tip_mm")
+        return Fault(
+            change, "found two tips at the same position", "different tip positions: set tip_mm of each applicator"
+        )
     middle = tips.mean(axis=0)
     for table, tip in zip(tables, middle + (tips - middle) * (spacing / now), strict=True):
         table["tip_mm"] = [round(float(x), FINEST) for x in tip]

@@ -1,6 +1,6 @@
-"""The one map between space and the (r, z) half plane of an axisymmetric case. Pure.
+"""The mapping between space and the (r, z) half plane of an axisymmetric case. Pure.
 
-The axis of revolution is the line x = x0, y = y0. A point of the half plane is (r, z, 0), lengths in any one unit.
+The axis of revolution is the line x = x0, y = y0. A point of the half plane is (r, z, 0), lengths in any unit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_axisymmetric(case: Case) -> bool:
 
 
 def half_plane_of(case: Case) -> HalfPlane | None:
-    """Return the half plane [m] in which the case is solved; None in 3-D. A user's mesh has its axis at the origin."""
+    """Return the half plane [m] of an axisymmetric case; None in 3-D. The axis of a user mesh is at the origin."""
     if not is_axisymmetric(case):
         return None
     return HalfPlane(*case.domain.centre[:2]) if isinstance(case.domain, AxisymmetricDomain) else HalfPlane()

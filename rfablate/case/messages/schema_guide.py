@@ -1,6 +1,6 @@
-"""What a file allows at each place, in words: read from its schema, so that messages follow it.
+"""What a file allows at each place, in words, derived from its schema.
 
-The file is a case where nothing else is said; any other table, as a study's, is asked about in the same way.
+The default file type is a case; the functions also accept other models, for example a study.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ Node = dict[str, Any]
 Location = tuple[str | int, ...]
 
 _UNITS = {
+    "_V2_per_K_s": "V2/(K s)",
+    "_V2_per_K": "V2/K",
+    "_V2": "V2",
     "_mL_per_min_per_100g": "mL/min/100 g",
     "_mL_per_min_per_kg": "mL/min/kg",
     "_kg_per_m3_s": "kg/m3/s",
@@ -53,7 +56,7 @@ _UNITS = {
 
 
 def split_unit(key: str) -> tuple[str, str]:
-    """Return a case key without its unit, and the unit in words ('' where the key names none)."""
+    """Return a case key without its unit suffix, and the unit in words ('' for a key without a unit)."""
     for suffix, unit in _UNITS.items():
         if key.endswith(suffix) and len(key) > len(suffix):
             return key[: -len(suffix)], unit
@@ -62,7 +65,7 @@ def split_unit(key: str) -> tuple[str, str]:
 
 @functools.cache
 def schema_of(file: type[BaseModel]) -> Node:
-    """Return what a file allows, every reference replaced by what it stands for."""
+    """Return the JSON schema of a file type with every reference replaced by its definition."""
     raw = file.model_json_schema(by_alias=True)
     known: dict[str, Any] = {}
 
@@ -82,26 +85,26 @@ def schema_of(file: type[BaseModel]) -> Node:
 
 
 def resolve(node: Node) -> Node:
-    """Return the schema node itself, dropping an optional's null."""
+    """Return the schema node without the null option of an optional value."""
     choices = [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
     return resolve(choices[0]) if len(choices) == 1 else node
 
 
 def variants(node: Node) -> dict[str, Node]:
-    """Return the tables a `kind` chooses between, by kind; empty where there is no choice."""
+    """Return the tables that `kind` selects from, by kind; empty if there is no choice."""
     mapping = node.get("discriminator", {}).get("mapping", {})
     return {kind: resolve(table) for kind, table in mapping.items()}
 
 
 def chosen(node: Node, value: Any) -> Node:
-    """Return the table that the value's `kind` chooses, the node itself where there is no choice."""
+    """Return the table that the value's `kind` selects; the node itself if there is no choice."""
     kind = value.get("kind") if isinstance(value, dict) else None
     return variants(node).get(kind, node) if isinstance(kind, str) else node
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the file: its keys as the user writes them, what the schema allows, what was found."""
+    """A place in a file: its keys as written by the user, the schema node, and the value found."""
 
     keys: Location
     node: Node
@@ -109,14 +112,14 @@ class Place:
 
     @property
     def key(self) -> str:
-        """The innermost key that has a name."""
+        """The innermost named key."""
         return next((key for key in reversed(self.keys) if isinstance(key, str)), "")
 
 
 def locate(location: Location, data: Any, file: type[BaseModel] = Case) -> Place:
-    """Return the place that `location` means in the file's `data`; the value is None where there is none.
+    """Return the place in the file's `data` that `location` refers to; its value is None if absent.
 
-    Pydantic names the chosen `kind` inside a location; the user's keys do not: there the data decides.
+    Pydantic inserts the selected `kind` into a location although it is not a key; such parts are skipped.
     """
     node, keys, value = schema_of(file), [], data
     for part in location:
@@ -151,7 +154,7 @@ def _item(value: Any, part: str | int) -> Any:
 
 
 def render(keys: Location, data: Any) -> str:
-    """Return the place as the user would point at it, e.g. structures[1] "motor_root".diameter_mm."""
+    """Return the place as text for the user, e.g. structures[1] "motor_root".diameter_mm."""
     text, value = "", data
     for part in keys:
         value = _item(value, part)
@@ -165,7 +168,7 @@ def render(keys: Location, data: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a value as TOML would write it, shortened."""
+    """Return a value in TOML notation, shortened."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -181,7 +184,7 @@ def show(value: Any) -> str:
 
 
 def allowed(node: Node, key: str = "") -> str:
-    """Return what may stand at `key`, in words and in the file's unit."""
+    """Return the values allowed at `key`, in words and in the unit of the key."""
     if "const" in node:
         return show(node["const"])
     if "enum" in node:
@@ -194,11 +197,11 @@ def allowed(node: Node, key: str = "") -> str:
         case "number":
             return _number("a number", node, key)
         case "integer":
-            return _number("a whole number", node, key)
+            return _number("an integer", node, key)
         case "boolean":
             return "true or false"
         case "string":
-            return "a name: a letter, then letters, digits or _" if "pattern" in node else "text in quotes"
+            return "a name: a letter, then letters, digits or _" if "pattern" in node else "a string in quotes"
         case "array":
             return _array(node, key)
         case "object":
@@ -226,7 +229,7 @@ def _bound(node: Node, exclusive: str, inclusive: str, otherwise: float) -> floa
 def _array(node: Node, key: str) -> str:
     items = node.get("prefixItems")
     if items and items[0].get("type") == "string":
-        return f"a list of {len(items)} texts in quotes"
+        return f"a list of {len(items)} strings in quotes"
     if items:
         return f"a list of {len(items)} numbers, each {_number('a number', items[0], key)}"
     inner = resolve(node.get("items", {}))
@@ -241,13 +244,13 @@ def _array(node: Node, key: str) -> str:
 
 
 def known_keys(node: Node) -> tuple[str, ...]:
-    """Return the keys a table may hold; with a choice of `kind`, those of all kinds."""
+    """Return the keys that a table allows; with a choice of `kind`, the keys of all kinds."""
     tables = [node, *variants(node).values()]
     return tuple(dict.fromkeys(key for table in tables for key in table.get("properties", {})))
 
 
 def homes(key: str, file: type[BaseModel] = Case) -> tuple[str, ...]:
-    """Return the tables, as a user writes their heads, that have a key called `key`."""
+    """Return the tables, as their heads are written in a file, that have a key named `key`."""
     return tuple(head for head, node in _tables(file) if head and key in known_keys(node))
 
 

@@ -1,4 +1,4 @@
-"""Did you mean: what to try instead of a key or a value the case file does not know."""
+"""Suggestions for unknown keys and invalid values."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _FACTORS: dict[tuple[str, str], tuple[float, float]] = {
     ("V", "kV"): (1e3, 0.0),
     ("A", "mA"): (1e-3, 0.0),
 }
-"""Value in the first unit = factor x value in the second + offset."""
+"""Value in the first unit = factor x value in the second unit + offset."""
 _TWINS = {"radius": ("diameter", 2.0, "twice the radius"), "diameter": ("radius", 0.5, "half the diameter")}
 SURE = 0.8
-"""Part of two words that is alike where the one is a misspelt other."""
+"""Smallest similarity ratio at which one word counts as a misspelling of another."""
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z°]*)\s*")
 
 
 def closest(word: str, words: Iterable[str]) -> str:
-    """Return the one of `words` most like `word`, '' where none is near."""
+    """Return the element of `words` most similar to `word`; '' if none is similar."""
     by_lower = {each.lower(): each for each in words}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     if not near and len(word) > 3:
@@ -52,19 +52,19 @@ def closest(word: str, words: Iterable[str]) -> str:
 
 
 def surely(word: str, meant: str) -> bool:
-    """Return whether nothing but `meant`, in the same unit, can be behind a misspelt `word`."""
+    """Return whether `word` is a misspelling of `meant` beyond doubt: very similar and in the same unit."""
     same_unit = split_unit(word)[1] == split_unit(meant)[1]
     return same_unit and difflib.SequenceMatcher(None, word.lower(), meant).ratio() >= SURE
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return 'did you mean "x"?' for the nearest of `words`, '' where none is near."""
+    """Return 'did you mean "x"?' for the most similar of `words`; '' if none is similar."""
     near = closest(word, words)
     return f'did you mean "{near}"?' if near else ""
 
 
 def near_path(path: Path, fits: Callable[[Path], bool]) -> str:
-    """Return 'did you mean x?' for the path most like one that is not there and that `fits`, '' where none is near."""
+    """Return 'did you mean x?' for the existing path most similar to `path` for which `fits` holds; '' if none."""
     found = Path(path.anchor)
     parts = path.relative_to(found).parts
     for number, part in enumerate(parts, start=1):
@@ -78,14 +78,14 @@ def near_path(path: Path, fits: Callable[[Path], bool]) -> str:
 
 
 def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[str] = ()) -> tuple[str, str]:
-    """Return the key meant by an unknown `key` ('' where none is near), and what to write.
+    """Return the key that an unknown `key` probably means ('' if there is none), and the suggestion.
 
-    In this order: the key with its unit, its twin (radius, diameter), a near name, the key in its own table.
+    In this order: the key with its unit, radius for diameter or the reverse, a similar name, the key's own table.
     """
     candidates = tuple(known)
     if key.startswith("perfusion") and "perfusion_per_s" in candidates:
         units = "perfusion_per_s, _mL_per_min_per_kg, _mL_per_min_per_100g or _kg_per_m3_s"
-        return "perfusion_per_s", f"one of the units: {units}"
+        return "perfusion_per_s", f"one of the keys: {units}"
     stem, unit = _stem(key)
     stems = {split_unit(candidate)[0]: candidate for candidate in candidates}
     if stem in stems:
@@ -95,7 +95,8 @@ def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[
         if word in stem and (meant := stems.get(stem.replace(word, twin), "")):
             number = _converted(value, split_unit(meant)[1], unit)
             return meant, f"{_instead(meant, None if number is None else number * factor)} ({relation})"
-    near = [each for each, candidate in stems.items() if not unit or each != candidate]  # with a unit, like the key
+    # For a key with a unit, consider only candidates with one.
+    near = [each for each, candidate in stems.items() if not unit or each != candidate]
     meant = closest(key, candidates) or stems.get(closest(stem, near), "")
     if meant:
         return meant, _instead(meant, None)
@@ -104,7 +105,7 @@ def for_unknown_key(key: str, value: Any, known: Iterable[str], homes: Iterable[
 
 
 def for_text_number(key: str, text: str) -> str:
-    """Return what to write where a number was given as text: the number in the key's unit, no unit."""
+    """Return the suggestion for a number given as text: the number in the key's unit; '' if it is not a number."""
     match = _QUANTITY.fullmatch(text)
     if not match:
         return ""
@@ -113,7 +114,7 @@ def for_text_number(key: str, text: str) -> str:
 
 
 def _stem(key: str) -> tuple[str, str]:
-    """Return the key without unit, and its unit as written: the file's own or one it does not use."""
+    """Return the key without its unit suffix, and that unit, which may be one that no case key uses."""
     stem, unit = split_unit(key)
     if unit:
         return stem, unit
@@ -122,7 +123,7 @@ def _stem(key: str) -> tuple[str, str]:
 
 
 def _converted(value: Any, to: str, unit: str) -> float | None:
-    """Return a number in unit `to` (where no unit was written: as it is); None where the unit is unknown."""
+    """Return a number converted to unit `to` (unchanged if no unit was written); None for an unknown unit."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if unit in ("", to):

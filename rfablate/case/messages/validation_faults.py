@@ -1,4 +1,4 @@
-"""Pydantic's validation errors in the words of the file, a case or a study: where, found, allowed, what to try."""
+"""Translation of pydantic's validation errors into faults with place, value, allowed values and suggestion."""
 
 from __future__ import annotations
 
@@ -32,18 +32,22 @@ def faults_of(
     written: dict[str, Any] | None = None,
     file: type[BaseModel] = Case,
 ) -> list[Fault]:
-    """Return every fault in `error`, one a place in the validated `data`, in the schema's order.
+    """Return every fault in `error`, one for each place in `data`, in the order of the schema.
 
-    A missing key that an unknown key was meant to be is told once, with the unknown key. `written` is what
-    the user wrote where `data` holds more than that: keys that are not in it may have been meant. `file`: what
-    was to be read.
+    A missing key whose probable misspelling is present is reported once, at the unknown key.
+
+    Args:
+        error: the validation error.
+        data: the validated tables.
+        written: the tables as the user wrote them, where `data` holds further keys from defaults or models.
+        file: the type of the file.
     """
     faults: dict[Location, Fault] = {}
     meant: set[Location] = set()
     for item in error.errors(include_url=False):
         place = locate(item["loc"], data, file)
         if item["type"] == "too_short" and len(place.value) >= item["ctx"]["min_length"]:
-            continue  # long enough, but for items that have faults of their own
+            continue  # the list is long enough, but some items are invalid
         if item["type"] == "missing" and place.keys and isinstance(place.keys[-1], int):
             place = locate(place.keys[:-1], data, file)
             faults.setdefault(place.keys, _wrong_value(place, data))
@@ -57,9 +61,9 @@ def faults_of(
 
 
 def mend_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:
-    """Return the misspelt names of tables and lists, and put each in `data` under the one that was surely meant.
+    """Rename misspelt tables and lists in `data` where the intended name is beyond doubt; return their faults.
 
-    So what stands in a misspelt table is looked at too, and not only once its name is right.
+    The contents of a misspelt table are then validated in the same pass.
     """
     return list(_mended((), data, file))
 
@@ -92,10 +96,10 @@ def _fault(kind: str, place: Place, data: dict[str, Any]) -> Fault:
         case "union_tag_invalid" | "union_tag_not_found":
             return _wrong_kind(where, place)
         case "tuple_type" if isinstance(place.value, dict) and place.node.get("type") == "array":
-            suggestion = f"write the head of each such table as [[{where}]], with two brackets"
+            suggestion = f"write the header of each such table as [[{where}]], with two brackets"
             return Fault(where, "found one table", allowed(place.node, place.key), suggestion)
         case "model_attributes_type" | "model_type" | "dict_type" if isinstance(place.value, list):
-            suggestion = f"write the head of the table as [{where}], with one bracket"
+            suggestion = f"write the header of the table as [{where}], with one bracket"
             return Fault(where, "found a list", allowed(place.node, place.key), suggestion)
     return _wrong_value(place, data)
 
@@ -108,18 +112,18 @@ def _wrong_value(place: Place, data: dict[str, Any]) -> Fault:
 def _missing(where: str, place: Place) -> Fault:
     node = place.node
     if variants(node) or node.get("type") == "object":
-        return Fault(where, "missing table", f"{allowed(node, place.key)}, headed [{where}]")
+        return Fault(where, "missing table", f"{allowed(node, place.key)} with the header [{where}]")
     if node.get("type") == "array" and where == "applicators":
         suggestion = '[[applicators]] with model = "cannula-22g-5mm"'
         return Fault(where, "missing table", allowed(node, place.key), suggestion)
     suggestion = ""
     if place.keys[0] == "applicators" and place.key in ("outer_diameter_mm", "active_tip_mm"):
-        suggestion = 'give it, or a model = "cannula-22g-5mm" of the library (rfablate library applicators)'
+        suggestion = 'set it, or give a model = "cannula-22g-5mm" of the library (rfablate library applicators)'
     return Fault(where, "missing key", allowed(node, place.key), suggestion)
 
 
 def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any], file: type[BaseModel]) -> tuple[Fault, str]:
-    """Return the fault of an unknown key, and the key of its table that was meant ('' where none is near)."""
+    """Return the fault of an unknown key, and the key of its table that it probably means ('' if there is none)."""
     table = locate(place.keys[:-1], written, file)
     present = table.value if isinstance(table.value, dict) else {}
     known = known_keys(chosen(table.node, table.value))
@@ -128,7 +132,7 @@ def _unknown(place: Place, data: dict[str, Any], written: dict[str, Any], file: 
     meant, suggestion = for_unknown_key(place.key, place.value, free, elsewhere)
     if not suggestion:
         meant, suggestion = for_unknown_key(place.key, place.value, known)
-    expected = f"one of {', '.join(free)}" if free else f"no key but {', '.join(known)}"
+    expected = f"one of {', '.join(free)}" if free else f"no keys other than {', '.join(known)}"
     return Fault(render(place.keys, data), f"unknown key (found {show(place.value)})", expected, suggestion), meant
 
 
@@ -139,14 +143,14 @@ def _wrong_kind(where: str, place: Place) -> Fault:
     if given is None:
         keys = set(place.value) if isinstance(place.value, dict) else set()
         fits = [kind for kind, node in kinds.items() if keys <= set(known_keys(node))]
-        suggestion = f'kind = "{fits[0]}", by the keys that are there' if len(fits) == 1 else ""
+        suggestion = f'kind = "{fits[0]}", from the keys present' if len(fits) == 1 else ""
         return Fault(f"{where}.kind", "missing key", expected, suggestion)
     suggestion = did_you_mean(given, kinds) if isinstance(given, str) else ""
     return Fault(f"{where}.kind", f"found {show(given)}", expected, suggestion)
 
 
 def _hint(place: Place) -> str:
-    """Return what to try for a value of the wrong type or out of its range."""
+    """Return a suggestion for a value of the wrong type or out of range."""
     value, node, key = place.value, place.node, place.key
     if isinstance(value, str):
         if node.get("type") in ("number", "integer"):
@@ -158,7 +162,7 @@ def _hint(place: Place) -> str:
         if node.get("type") == "array":
             return f"a list in brackets: {key} = [{show(value)}]"
         if node.get("type") == "object" or variants(node):
-            return f"a table, headed [{key}]"
+            return f"a table with the header [{key}]"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ""
     if node.get("type") == "array" and not resolve(node.get("items", {})):
@@ -171,6 +175,6 @@ def _hint(place: Place) -> str:
 
 
 def _as_name(text: str) -> str:
-    """Return `text` made into a name the schema accepts."""
+    """Return `text` converted to a name that the schema accepts."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
     return name if name[:1].isalpha() else f"s_{name}".rstrip("_")

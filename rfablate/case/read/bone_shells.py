@@ -1,7 +1,8 @@
-"""A bone and its shell in one table: `shell_mm` and `shell_tissue` make a structure a shell and its core.
+"""Expansion of `shell_mm` and `shell_tissue`: one structure table becomes a shell and its core.
 
-The structure as written is the outside. Its shell, named NAME_shell, takes that shape; the core keeps the name and the
-role, is smaller by the shell all round, and comes after it, so that it wins inside. A run's own case has both.
+The structure as written gives the outer surface. The shell, named NAME_shell, has this shape. The core keeps the name
+and the role, is smaller by the shell thickness on all sides, and follows in the list, so that it replaces the shell
+inside. The case file written to a run directory contains both.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from rfablate.case.messages.schema_guide import show
 from rfablate.errors import Fault
 
 _SIZES = {"sphere": ("radius_mm", 1.0), "tube": ("diameter_mm", 2.0), "cylinder": ("diameter_mm", 2.0)}
-"""What a shell takes off: once a radius, twice a diameter. The ends of tubes and cylinders stay open."""
+"""Size key, and the number of shell thicknesses to subtract from it. The ends of tubes and cylinders stay open."""
 _LISTS = {"ellipsoid": ("semi_axes_mm", 1.0), "box": ("size_mm", 2.0)}
 _OF_THE_CORE = ("role", "limit_degC", "required_fraction", "held_degC", "flow", "sigma_along_S_per_m")
 
 
 def expand_shells(data: dict[str, Any]) -> list[Fault]:
-    """Put a shell before each structure that asks for one, and make the structure its core; return the faults."""
+    """Replace each structure that has shell keys by its shell and its core in `data`; return the faults."""
     structures = data.get("structures")
     if not isinstance(structures, list):
         return []
@@ -41,9 +42,9 @@ def expand_shells(data: dict[str, Any]) -> list[Fault]:
 
 
 def _core(table: dict[str, Any], thickness: Any) -> dict[str, Any] | str:
-    """Return the core's size, or what was expected where there is none."""
+    """Return the size of the core, or the expectation text if there is no core."""
     if isinstance(thickness, bool) or not isinstance(thickness, (int, float)) or not thickness > 0.0:
-        return "a number above 0 [mm], the shell's thickness"
+        return "a number above 0 [mm], the shell thickness"
     kind = table.get("kind")
     if kind in _SIZES:
         key, times = _SIZES[kind]
@@ -52,10 +53,10 @@ def _core(table: dict[str, Any], thickness: Any) -> dict[str, Any] | str:
         key, times = _LISTS[kind]
         sizes = table[key] if isinstance(table.get(key), list) else [None]
     else:
-        return f"a shell of one of {', '.join((*_SIZES, *_LISTS))}; write a slab's or half space's as two structures"
+        return f"one of {', '.join((*_SIZES, *_LISTS))}; write a slab or half space with a shell as two structures"
     if not all(isinstance(size, (int, float)) and not isinstance(size, bool) for size in sizes):
         return {}
     inner = [size - times * thickness for size in sizes]
     if min(inner) <= 0.0:
-        return f"less than {min(sizes) / times:g} [mm]: a core is left inside"
+        return f"less than {min(sizes) / times:g} [mm]: the core must have a size above 0"
     return {key: inner if kind in _LISTS else inner[0]}

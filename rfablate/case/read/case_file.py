@@ -1,4 +1,4 @@
-"""Read a case file, with every fault at once, and write one back."""
+"""Reading of case files, which reports all faults at once, and writing of case files."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ else:
     import tomli as tomllib
 
 _NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
-"""A list of numbers as tomli_w writes it, one a line."""
+"""A list of numbers as tomli_w writes it, one number per line."""
 
 __all__ = ["Case", "case_tissues", "dump_case", "load_case", "parse_case", "read_case_file"]
 
 
 def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
-    """Return the case in the TOML file at `path`, or in case.toml of the folder at `path`.
+    """Return the case in the TOML file at `path`, or in case.toml in the folder `path`.
 
     Args:
-        path: where the case is.
-        overrides: changes `key.path=value`, made before anything is checked (see `apply_overrides`).
+        path: case file or folder.
+        overrides: changes `key.path=value`, applied before the checks (see `apply_overrides`).
 
     Raises:
-        CaseError: the file cannot be read or the case has faults; carries all of them.
+        CaseError: the file cannot be read or the case has faults; contains all of them.
     """
     file = Path(path)
     file = file / "case.toml" if file.is_dir() else file
     data = read_case_file(file)
     if "base" in data and "domain" not in data:
-        raise CaseError([Fault(str(file), "a study, of a base case", "a case", f"rfablate study {file}")], str(file))
+        hint = f"rfablate study {file}"
+        raise CaseError([Fault(str(file), "found a study with a base case", "a case", hint)], str(file))
     faults = apply_overrides(data, tuple(overrides))
     try:
         case = parse_case(data, file.parent, str(file))
@@ -62,21 +63,21 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
 
 
 def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
-    """Return the tables of a case file (or a study's) as they stand there; raises CaseError where it cannot be read."""
+    """Return the tables of a case or study file as written; raises CaseError if it cannot be read."""
     try:
         text = file.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        usual = f"{what}.toml"
-        given = file.parent if file.name == usual else file
-        near = near_path(given, lambda each: each.suffix == ".toml" or (each / usual).is_file())
-        expected = f"a {what} file (.toml), or a folder with a {usual}"
+        default = f"{what}.toml"
+        given = file.parent if file.name == default else file
+        near = near_path(given, lambda each: each.suffix == ".toml" or (each / default).is_file())
+        expected = f"a {what} file (.toml), or a folder with a {default}"
         raise CaseError([Fault(str(file), "no such file", expected, near)], str(file)) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise CaseError([Fault(str(file), reason, f"a readable {what} file (.toml)")], str(file)) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise CaseError([Fault(f"line {line}", "text that is not UTF-8", "UTF-8")], str(file)) from None
+        raise CaseError([Fault(f"line {line}", "found text that is not UTF-8", "UTF-8")], str(file)) from None
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -85,7 +86,7 @@ def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
 
 
 def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
-    """Return the fault with line, column and the line's text; the parser ends with the place in brackets."""
+    """Return the fault with line, column and text of the line; the parser appends the position in parentheses."""
     message, _, place = str(error).partition(" (at ")
     place = place.rstrip(")") or "end of document"
     lines = text.splitlines()
@@ -93,7 +94,7 @@ def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
     line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
     if place == "end of document":
         place = f"line {number} (end of file)"
-    hint = "text goes in quotes, lists in brackets, and every key has one = and one value"
+    hint = "write strings in quotes, lists in brackets, and each key with one = and one value"
     found, said = f"found {line}" if line else "found nothing", message[:1].lower() + message[1:]
     if said.startswith("expected "):
         return Fault(place, found, said.removeprefix("expected "), hint)
@@ -104,13 +105,13 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     """Return the case in `data`, as read from TOML.
 
     Args:
-        data: the tables of the case file; not changed.
-        base_dir: the folder that a relative path in the case starts from.
-        source: what to call the case in messages.
-        check: look whether the tables agree with each other; False where a study only wants to know the case.
+        data: the tables of the case file; not modified.
+        base_dir: the folder for relative paths in the case.
+        source: name of the case in messages.
+        check: run the consistency checks; False for a study that only reads the case.
 
     Raises:
-        CaseError: the case has faults; carries all of them, of every table.
+        CaseError: the case has faults; contains those of all tables.
     """
     data = copy.deepcopy(data)
     faults = mend_names(data)
@@ -135,7 +136,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
 
 
 def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
-    """Put the library's values under each applicator's own; return the faults and whose they are."""
+    """Fill each applicator table with the values of its library model; return the faults and the affected indices."""
     faults: list[Fault] = []
     unsound: set[int] = set()
     tables = data.get("applicators")
@@ -151,10 +152,10 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
             hint = did_you_mean(name, applicator_names()) if isinstance(name, str) else ""
             expected = "a model of the library (rfablate library applicators)"
             faults.append(Fault(f"applicators[{number}].model", f"found {show(name)}", expected, hint))
-        # An unknown model's keys are not asked for: any model stands in, and no more is checked.
+        # For an unknown model, any model supplies the required keys; no further check uses this applicator.
         model = applicator_model(name if known else applicator_names()[0])
         merged = {**model, **table, "model": name if isinstance(name, str) else ""}
-        for part in ("tines", "bend"):  # a coolant is given as a whole
+        for part in ("tines", "bend"):  # a coolant table replaces that of the model
             if isinstance(model.get(part), dict) and isinstance(table.get(part), dict):
                 merged[part] = {**model[part], **table[part]}
         tables[number] = merged
@@ -162,7 +163,7 @@ def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
 
 
 def _merge_protocols(data: dict[str, Any]) -> None:
-    """Put the case's [generator] under each channel's own, unless that is of another kind."""
+    """Fill each channel's generator table with the case's [generator] unless their kinds differ."""
     common, channels = data.get("generator"), data.get("channels")
     if not isinstance(common, dict) or not isinstance(channels, list):
         return
@@ -173,7 +174,7 @@ def _merge_protocols(data: dict[str, Any]) -> None:
 
 
 def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
-    """Let relative paths start from the case file's folder."""
+    """Resolve relative paths against the folder of the case file."""
     for name, kind in (("domain", "mesh"), ("generator", "replay")):
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
@@ -183,13 +184,13 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
 
 
 def dump_case(case: Case) -> str:
-    """Return the case as a TOML file in clinic units, defaults too; it reads back to an equal case."""
+    """Return the case as TOML text in clinical units with all defaults; reading it gives an equal case."""
     text = tomli_w.dumps(case.model_dump(mode="python", by_alias=True, exclude_none=True))
     return _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
 def change_case(case: Case, changes: Mapping[str, Any]) -> Case:
-    """Return a case with other values for some keys; see `Case.with_changes`."""
+    """Return a case with changed values for some keys; see `Case.with_changes`."""
     data = _plain(case.model_dump(mode="python", by_alias=True, exclude_unset=True))
     _put_kinds_in(data, _plain(case.model_dump(mode="python", by_alias=True)))
     _take_models_out(data)
@@ -200,7 +201,7 @@ def change_case(case: Case, changes: Mapping[str, Any]) -> Case:
 
 
 def _put_kinds_in(data: Any, whole: Any) -> None:
-    """Add the `kind` of every table, which a case made in Python does not name."""
+    """Add the `kind` of every table, which a case created in Python does not set explicitly."""
     if isinstance(data, dict):
         if "kind" in whole:
             data["kind"] = whole["kind"]
@@ -212,7 +213,7 @@ def _put_kinds_in(data: Any, whole: Any) -> None:
 
 
 def _take_models_out(data: dict[str, Any]) -> None:
-    """Leave out of each applicator what its library model says: another model then brings its own values."""
+    """Remove the values of each applicator that equal those of its library model, so that the model can be changed."""
     for table in data.get("applicators", ()):
         if table.get("model") in applicator_names():
             for key, value in applicator_model(table["model"]).items():
@@ -221,7 +222,7 @@ def _take_models_out(data: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with lists for tuples, so that tables of a file and of a model compare."""
+    """Return a value with tuples as lists, so that tables from a file and from a model compare equal."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""The name of a run, from where its case file lies. Pure."""
+"""The name of a run, derived from the path of its case file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def case_name(case: Path) -> str:
-    """Return what a run of this case file is called: its folder's name for a case.toml, else the file's."""
+    """Return the name for runs of this case file: the folder name for a case.toml, otherwise the file stem. Pure."""
     path = case.resolve()
     if path.is_dir():
         return path.name

@@ -18,16 +18,16 @@ else:
 
 
 class OverrideError(ValueError):
-    """A change that cannot be made; carries the fault."""
+    """An override that cannot be applied; carries the fault."""
 
     def __init__(self, fault: Fault) -> None:
-        """Take the fault."""
+        """Store the fault."""
         self.fault = fault
         super().__init__(str(fault))
 
 
 def setting(key: str, value: Any) -> str:
-    """Return the change `key.path=value` that gives a key of the case a value, as TOML."""
+    """Return the override `key.path=value` for a key and a value, in TOML notation."""
     if isinstance(value, list | tuple):
         items = [setting("", each)[1:] for each in value]
         return f"{key}=[{', '.join(items)}]"
@@ -35,10 +35,10 @@ def setting(key: str, value: Any) -> str:
 
 
 def apply_overrides(data: dict[str, Any], overrides: tuple[str, ...]) -> list[Fault]:
-    """Make each change `key.path=value` in `data`, in turn; return the faults of those that cannot be made.
+    """Apply each override `key.path=value` to `data`, in order; return the faults of those that cannot be applied.
 
-    The value is TOML; a bare word is text. An item of a list is named by its number from 0 or by its `name`:
-    structures.0.diameter_mm=3 or structures.motor_root.diameter_mm=3. Missing tables on the way are made.
+    The value is TOML; a bare word is a string. A list item is addressed by its index from 0 or by its `name`:
+    structures.0.diameter_mm=3 or structures.motor_root.diameter_mm=3. Missing tables on the path are created.
     `applicators.spacing_mm` moves all tips (see `rfablate.case.geometry.applicator_spacing`).
     """
     faults = []
@@ -54,7 +54,8 @@ def _apply(data: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not separator or not all(keys):
-        raise OverrideError(Fault(f"--set {override}", "no key.path=value", "e.g. --set generator.target_degC=80"))
+        expected = "key.path=value, e.g. --set generator.target_degC=80"
+        raise OverrideError(Fault(f"--set {override}", "no key.path=value", expected))
     if keys == SPACING.split("."):
         fault = set_spacing(data, _value(text.strip(), override))
         if fault is not None:
@@ -81,11 +82,11 @@ def _step(table: Any, key: str, override: str, parent: str) -> Any:
 
 
 def _not_a_table(override: str, parent: str) -> OverrideError:
-    return OverrideError(Fault(f"--set {override}", f"{parent} is no table", "a path through tables and lists"))
+    return OverrideError(Fault(f"--set {override}", f"{parent} is not a table", "a path through tables and lists"))
 
 
 def _index(items: list[Any], key: str, override: str, parent: str) -> int:
-    """Return the number of the item that `key` names by its number or its name."""
+    """Return the index of the item that `key` identifies by number or name."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if key in names:
         return names.index(key)
@@ -99,7 +100,7 @@ def _index(items: list[Any], key: str, override: str, parent: str) -> int:
 
 
 def _value(text: str, override: str) -> Any:
-    """Return the value of TOML `text`; what is no TOML value is text, unless it began like one."""
+    """Return the value of TOML `text`; text that is not TOML is a string unless it starts like a list or string."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:

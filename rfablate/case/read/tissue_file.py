@@ -1,4 +1,4 @@
-"""A user's own tissues in a file beside the case: `tissue_file = "my_tissues.toml"`, of [tissues.NAME] tables."""
+"""User tissues in a separate file: `tissue_file = "my_tissues.toml"` with [tissues.NAME] tables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ else:
 
 
 def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
-    """Put the file's tissues that the case names under its own [tissues]; drop the key; return the file's faults.
+    """Copy the file's tissues that the case uses into its [tissues] and remove the key; return the faults of the file.
 
-    The merged case is complete: what is written to a run directory needs the file no more.
+    Values in the case override those in the file. The merged case no longer needs the file.
     """
     name = data.pop("tissue_file", None)
     if name is None:
@@ -36,7 +36,7 @@ def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return [Fault("tissue_file", f'found "{name}": {error}', "a file of [tissues.NAME] tables")]
     theirs, own = tables.pop("tissues", {}), data.setdefault("tissues", {})
-    faults = [Fault("tissue_file", f'found "{key}" in {name}', "[tissues.NAME] tables alone") for key in tables]
+    faults = [Fault("tissue_file", f'found "{key}" in {name}', "only [tissues.NAME] tables") for key in tables]
     if not isinstance(theirs, dict) or not isinstance(own, dict):
         return faults
     for tissue in sorted(set(_named(data)) & set(theirs)):
@@ -52,7 +52,7 @@ def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
 
 
 def _named(data: Any) -> Iterator[str]:
-    """Yield every tissue the case names."""
+    """Yield every tissue name in the case."""
     if isinstance(data, dict):
         for key, value in data.items():
             if key == "tissue" and isinstance(value, str):

@@ -1,1 +1,1 @@
-"""What the tables of a case mean together: tissues, flow, channels."""
+"""Resolved properties of a case that depend on several tables: tissues, flow, channels."""

@@ -1,4 +1,4 @@
-"""Channels of a generator as a case has them: what each drives, follows and delivers, and how they share the device."""
+"""The channels of a case: the electrodes, sensors and generator of each."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rfablate.case.tables.geometry_tables import Applicator
 
 @dataclass(frozen=True)
 class Output:
-    """A channel with everything it goes without saying."""
+    """A channel with all defaults filled in."""
 
     name: str
-    """Empty for the plain device, which has no named channels."""
+    """Empty for a generator without named channels."""
     roles: tuple[Role, ...]
-    """Of every electrode, in the order of `electrode_roles`."""
+    """Role of each electrode, in the order of `electrode_roles`."""
     sensors: tuple[int, ...]
-    """Numbers of the applicators whose sensors it reads."""
+    """Indices of the applicators whose sensors the channel reads."""
     generator: Generator
 
 
 def outputs_of(applicators: Sequence[Applicator], channels: Sequence[Channel], generator: Generator) -> list[Output]:
-    """Return the channels of a case; without any the device is a single one, as the electrodes' own roles have it."""
+    """Return the channels of a case; without [[channels]], one channel with the roles that the applicators define."""
     if not channels:
         roles: tuple[Role, ...] = tuple(electrode_roles(applicators).values())
         return [Output("", roles, tuple(range(len(applicators))), generator)]
@@ -42,7 +42,7 @@ def outputs_of(applicators: Sequence[Applicator], channels: Sequence[Channel], g
 
 
 def role_in(channel: Channel, electrode: str) -> Role:
-    """Return an electrode's part in a channel."""
+    """Return the role of an electrode in a channel."""
     if electrode in channel.active:
         return "active"
     return "return" if electrode in channel.returns else "float"

@@ -1,4 +1,4 @@
-"""The parts of a case that can be checked: all of a valid one, or what is sound in one with faults."""
+"""The parts of a case that can be checked: all parts of a valid case, or the valid parts of a case with faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rfablate.case.tables.schema import Body, Boundary, Case, Damage, Lesion, Me
 
 @dataclass(frozen=True)
 class Placed:
-    """A structure and where it stands in the file."""
+    """A structure and its place in the case file."""
 
     where: str
     shape: Structure
@@ -25,7 +25,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Parts:
-    """What the checks look at; None (or left out of a list) where the table has a fault of its own."""
+    """The input of the checks; a part is None (or missing from its list) where its table is invalid."""
 
     domain: Domain | None
     boundary: Boundary | None
@@ -51,7 +51,7 @@ class Parts:
 
     @classmethod
     def of(cls, case: Case) -> Parts:
-        """Return the parts of a valid case: all of them."""
+        """Return the parts of a valid case."""
         return cls(
             domain=case.domain,
             boundary=case.boundary,
@@ -77,7 +77,7 @@ class Parts:
 
     @classmethod
     def salvage(cls, data: Mapping[str, Any], unsound_applicators: Collection[int] = ()) -> Parts:
-        """Return the parts of `data` (a case file with faults) that are sound by themselves."""
+        """Return the parts of `data` (a case file with faults) that are valid on their own."""
         structures = _items(data.get("structures"))
         applicators = _items(data.get("applicators"))
         own = data.get("tissues", {})

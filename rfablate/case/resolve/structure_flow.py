@@ -1,8 +1,8 @@
-"""Flow in structures: which flow, how much heat it takes from the wall, and what is wrong with it. Pure.
+"""Flow in structures: flow data, heat transfer at the wall, and faults. Pure.
 
-A structure with a flow is liquid that comes and goes: its wall gives heat to it through a film (`physics.vessel`), its
-inside stays at the liquid's temperature and is no part of the heat equation. With the velocity 0 nothing flows: the
-structure is a tissue like any other, and not held either.
+A structure with a flow contains a moving liquid. Convection at its wall takes up heat (`physics.tube_flow`); its
+interior stays at the temperature of the liquid and is excluded from the heat equation. With a velocity of 0 the
+structure is a tissue like any other, and its temperature is not fixed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from rfablate.physics.tube_flow import HIGHEST, TubeFlow
 
 
 def bodies_of(case: Case) -> tuple[Structure, ...] | tuple[MeshRegion, ...]:
-    """Return the structures, or what stands for them in a user's mesh."""
+    """Return the structures of a case, or the regions of a user mesh."""
     return case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
 
 
 def flowing(case: Case) -> dict[str, tuple[TubeFlow, float]]:
-    """Return by structure the flow and the temperature [degC] of what flows; nothing for those where nothing does."""
+    """Return, by structure, the flow and the temperature of the liquid [degC]; only structures with a flow."""
     tissues, found = case_tissues(case), {}
     for each in bodies_of(case):
         flow = tube_flow(each, tissues[each.tissue])
@@ -36,11 +36,11 @@ def flowing(case: Case) -> dict[str, tuple[TubeFlow, float]]:
 
 
 def tube_flow(each: Structure | MeshRegion, liquid: Tissue) -> TubeFlow | None:
-    """Return the flow in a structure made of `liquid`; None where nothing flows."""
+    """Return the flow in a structure made of `liquid`; None if there is no flow."""
     if each.flow is None or each.flow.velocity == 0.0:
         return None
     diameter, length = _sizes(each)
-    assert diameter is not None and length is not None  # checked
+    assert diameter is not None and length is not None  # `flow_faults` checks this
     return TubeFlow(
         velocity=each.flow.velocity,
         diameter=diameter,
@@ -53,22 +53,22 @@ def tube_flow(each: Structure | MeshRegion, liquid: Tissue) -> TubeFlow | None:
 
 
 def liquid_temperature(each: Structure | MeshRegion, body: Body) -> float:
-    """Return the temperature of what flows in a structure [degC]."""
+    """Return the temperature of the flowing liquid in a structure [degC]."""
     return body.blood_temperature if each.held is None else each.held
 
 
 def held_structures(case: Case) -> dict[str, float]:
-    """Return the temperature [degC] of each structure that is held throughout."""
+    """Return the fixed temperature [degC] of each structure that has one."""
     return {each.name: T for each in bodies_of(case) if (T := held_at(each)) is not None}
 
 
 def held_at(each: Structure | MeshRegion) -> float | None:
-    """Return the temperature [degC] at which a structure is held throughout; None: it is not."""
+    """Return the fixed temperature of a structure [degC]; None if it is not fixed."""
     return each.held if each.flow is None else None
 
 
 def _sizes(each: Structure | MeshRegion) -> tuple[float | None, float | None]:
-    """Return diameter and length [m] of the wall that a flow passes, None where neither shape nor flow tells."""
+    """Return the hydraulic diameter and the length of the wall [m]; None where neither shape nor flow defines it."""
     diameter = length = None
     if isinstance(each, Tube):
         diameter, length = each.diameter, float(np.linalg.norm(np.diff(each.path, axis=0), axis=1).sum())
@@ -87,8 +87,8 @@ def flow_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) 
         any_flow = any_flow or each.flow.velocity > 0.0
         missing = [key for key, size in zip(("diameter_mm", "length_mm"), _sizes(each), strict=True) if size is None]
         for key in missing:
-            expected = "needed where the shape is no tube or cylinder: four times cross section over wetted perimeter"
-            expected = expected if key == "diameter_mm" else "needed there too: the length of wall that the flow passes"
+            expected = "required unless the shape is a tube or cylinder: four times cross section over wetted perimeter"
+            expected = expected if key == "diameter_mm" else "required there: the length of the wall along the flow"
             yield Fault(f"{where}.flow.{key}", "missing key", expected)
         liquid = tissues.get(each.tissue)
         if liquid is not None and liquid.is_metal:
@@ -99,5 +99,5 @@ def flow_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) 
                 found = f"found {each.flow.velocity:g}, a Reynolds number of {flow.reynolds:.3g}"
                 yield Fault(f"{where}.flow.velocity_m_per_s", found, f"a Reynolds number of at most {HIGHEST:g}")
     if any_flow and parts.mesh is not None and parts.mesh.interfaces == "cells":
-        expected = '"auto" or "conforming": the film needs the wall\'s area, and a wall of cells has too much'
+        expected = '"auto" or "conforming": convection needs the wall area, and a wall of cell faces overestimates it'
         yield Fault("mesh.interfaces", 'found "cells" with a flow in a structure', expected)

@@ -1,4 +1,4 @@
-"""The tissues of a case: the library's, changed or added to by the case's own [tissues] tables."""
+"""The tissues of a case: library tissues, modified or extended by the [tissues] tables of the case."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Body, Case, TissueOverride
 from rfablate.errors import CaseError, Fault
-from rfablate.physics.laws import T_REFERENCE, Drying, Exponential, Linear, Table
+from rfablate.physics.laws import LAWS, T_REFERENCE, Drying, Linear, Table
 from rfablate.physics.library import damage_set_names, tissue, tissue_names
 from rfablate.physics.perfusion import rate_of_blood_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
 
 _SAME = ("density", "heat_capacity", "k", "sigma", "perfusion_rise", "metabolic_heat", "water_fraction", "damage_set")
-"""Fields that a tissue takes over as the case gives them."""
+"""Fields that the tissue takes unchanged from the case."""
 _NEEDED = ("density", "heat_capacity", "k", "sigma", "perfusion")
 _PERFUSION = ("perfusion", "perfusion_kg", "perfusion_100g", "perfusion_mass")
 _HIGHEST_PERFUSION = 0.1
-"""omega_b [1/s] no tissue reaches: kidney, the highest, has 0.067 1/s."""
+"""Perfusion rate omega_b [1/s] that no tissue exceeds; the highest is that of kidney, 0.067 1/s."""
 
 
 def case_tissues(case: Case) -> dict[str, Tissue]:
-    """Return every tissue and metal the case uses, by name.
+    """Return every tissue and metal that the case uses, by name.
 
     Raises:
-        CaseError: a name is not known, or a tissue of the case's own is incomplete.
+        CaseError: a name is unknown, or a tissue defined in the case is incomplete.
     """
     parts = Parts.of(case)
     faults = tissue_faults(parts)
@@ -40,29 +40,29 @@ def case_tissues(case: Case) -> dict[str, Tissue]:
 
 
 def known_tissues(parts: Parts) -> dict[str, Tissue]:
-    """Return the tissues in use that are known and complete."""
+    """Return the tissues used in the case that are known and complete."""
     found = {name: _made(name, parts) for _, name in _uses(parts)}
     return {name: made for name, made in found.items() if made is not None}
 
 
 def all_tissues(parts: Parts) -> dict[str, Tissue]:
-    """Return the case's own tissues that are complete, used or not."""
+    """Return the complete tissues defined in the case, used or not."""
     found = {name: _made(name, parts) for name in parts.tissues}
     return {name: made for name, made in found.items() if made is not None}
 
 
 def library_base(name: str, parts: Parts) -> str | None:
-    """Return the library tissue that the case's own `name` starts from, None where it starts from nothing."""
+    """Return the library tissue on which the case's tissue `name` is based; None if there is none."""
     return _base(name, parts.tissues[name])
 
 
 def perfusion_key(own: TissueOverride) -> str | None:
-    """Return the key by which the case gives a perfusion, None where it gives none."""
+    """Return the key with which the case gives the perfusion; None if it gives none."""
     return next((_alias(field) for field in _PERFUSION if getattr(own, field) is not None), None)
 
 
 def tissue_faults(parts: Parts) -> list[Fault]:
-    """Return the faults of tissue names and of the case's own tissues."""
+    """Return the faults of tissue names and of the tissues defined in the case."""
     names = (*tissue_names(), *parts.tissues)
     faults = [
         Fault(
@@ -79,20 +79,21 @@ def tissue_faults(parts: Parts) -> list[Fault]:
         faults += _own_faults(name, own, parts)
     for where, name in _uses(parts):
         if where.endswith(".metal") and (made := _made(name, parts)) and not made.is_metal:
-            faults.append(Fault(where, f'found "{name}", which is no metal', "stainless_steel, nitinol or platinum"))
+            faults.append(Fault(where, f'found "{name}", which is not a metal', "stainless_steel, nitinol or platinum"))
         if where.endswith("_material") and (made := _made(name, parts)) and made.sigma > 0.0:
-            faults.append(Fault(where, f'found "{name}", which conducts', "a metal or insulator, e.g. insulation"))
+            expected = "a metal or insulator, e.g. insulation"
+            faults.append(Fault(where, f'found "{name}", which conducts current', expected))
     return faults
 
 
 def unused_tissues(parts: Parts) -> tuple[str, ...]:
-    """Return the [tissues] tables nothing in the case is made of."""
+    """Return the names of [tissues] tables that the case does not use."""
     used = {name for _, name in _uses(parts)}
     return tuple(name for name in parts.tissues if name not in used)
 
 
 def _uses(parts: Parts) -> Iterator[tuple[str, str]]:
-    """Yield every place that names a tissue, and the name."""
+    """Yield every place that refers to a tissue, and the tissue name."""
     if isinstance(parts.domain, MeshDomain):
         for number, region in enumerate(parts.domain.regions):
             yield f'domain.regions[{number}] "{region.name}".tissue', region.tissue
@@ -117,7 +118,7 @@ def _base(name: str, own: TissueOverride) -> str | None:
 
 
 def _made(name: str, parts: Parts) -> Tissue | None:
-    """Return the tissue called `name`, None where it is not known or not complete."""
+    """Return the tissue named `name`; None if it is unknown or incomplete."""
     own = parts.tissues.get(name)
     if own is None:
         return tissue(name) if name in tissue_names() else None
@@ -131,12 +132,12 @@ def _made(name: str, parts: Parts) -> Tissue | None:
         return Tissue(name=name, source=own.source or "case file", **changes) if complete else None
     if not changes:
         return dataclasses.replace(start, name=name)
-    source = own.source or f"case file: {', '.join(changes)}; the rest: {start.source}"
+    source = own.source or f"case file: {', '.join(changes)}; other values: {start.source}"
     return dataclasses.replace(start, name=name, source=source, checked=False, **changes)
 
 
 def _changes(own: TissueOverride, start: Tissue | None, parts: Parts) -> dict[str, Any]:
-    """Return the fields of the tissue that the case sets, in SI."""
+    """Return the tissue fields that the case sets, in SI units."""
     changes: dict[str, Any] = {field: value for field in _SAME if (value := getattr(own, field)) is not None}
     for quantity in ("k", "sigma"):
         law = _law(own, quantity, getattr(start, f"{quantity}_law") if start is not None else Linear())
@@ -154,20 +155,19 @@ def _changes(own: TissueOverride, start: Tissue | None, parts: Parts) -> dict[st
 
 
 def _law(own: TissueOverride, quantity: str, before: Any) -> Any:
-    """Return the law the case gives, with its value at 37 degC first for a table; None where it gives none."""
+    """Return the law that the case gives, for a table with the value at 37 degC before it; None if it gives none."""
     T, values = getattr(own, f"{quantity}_table_T"), getattr(own, f"{quantity}_table")
     if T is not None and values is not None and len(T) == len(values):
         at_37 = float(np.interp(T_REFERENCE, T, values))
         return at_37, Table(T, tuple(value / at_37 for value in values) if at_37 > 0.0 else values)
-    slope, exponential = getattr(own, f"{quantity}_slope"), getattr(own, f"{quantity}_law") == "exponential"
-    if slope is None and not exponential:
+    slope, name = getattr(own, f"{quantity}_slope"), getattr(own, f"{quantity}_law")
+    if slope is None and name == "linear":
         return None
-    slope = before.slope if slope is None else slope
-    return Exponential(slope) if exponential else Linear(slope)
+    return LAWS[name](before.slope if slope is None else slope)
 
 
 def _perfusion(own: TissueOverride, density: float | None, body: Body) -> float | None:
-    """Return omega_b [1/s] from whichever unit the case uses; None where it gives none, or no density to go with it."""
+    """Return omega_b [1/s] from the unit in the case; None without a value, or without the density to convert it."""
     if own.perfusion is not None:
         return own.perfusion
     if own.perfusion_mass is not None:
@@ -185,7 +185,7 @@ def _own_faults(name: str, own: TissueOverride, parts: Parts) -> Iterator[Fault]
         changes = _changes(own, None, parts)
         missing = [_alias(field) for field in _NEEDED if field not in changes]
         if missing:
-            hint = did_you_mean(name, tissue_names()) or 'name a library tissue to start from: base = "muscle"'
+            hint = did_you_mean(name, tissue_names()) or 'base = "muscle" starts from a library tissue'
             yield Fault(where, f"missing {', '.join(missing)}", "a complete tissue, or a base", hint)
     if own.damage_set is not None and own.damage_set not in damage_set_names():
         hint = did_you_mean(own.damage_set, damage_set_names())
@@ -201,26 +201,26 @@ def _law_faults(where: str, own: TissueOverride) -> Iterator[Fault]:
         keys = _alias(f"{quantity}_table_T"), _alias(f"{quantity}_table")
         if (T is None) != (values is None):
             given, missing = keys if values is None else keys[::-1]
-            yield Fault(f"{where}.{missing}", f"missing key beside {given}", "both lists, of one length")
+            yield Fault(f"{where}.{missing}", f"missing key, although {given} is given", "both lists, of equal length")
         if T is None or values is None:
             continue
         if len(T) != len(values):
             yield Fault(f"{where}.{keys[1]}", f"found {len(values)} values", f"{len(T)}, as in {keys[0]}")
         if any(low >= high for low, high in zip(T[:-1], T[1:], strict=True)):
-            yield Fault(f"{where}.{keys[0]}", "found temperatures that do not rise", "each above the one before")
+            expected = "strictly increasing temperatures"
+            yield Fault(f"{where}.{keys[0]}", "found temperatures that do not increase", expected)
         if min(values) <= 0.0:
             yield Fault(f"{where}.{keys[1]}", f"found {min(values):g}", "values above 0")
         second = [f for f in (quantity, f"{quantity}_slope") if getattr(own, f) is not None]
         for field in second:
-            yield Fault(
-                f"{where}.{_alias(field)}", f"found beside {keys[1]}", "the table alone: it holds the value at 37 degC"
-            )
+            expected = "only the table, which contains the value at 37 degC"
+            yield Fault(f"{where}.{_alias(field)}", f"found with {keys[1]}", expected)
 
 
 def _perfusion_faults(where: str, own: TissueOverride, made: Tissue | None) -> Iterator[Fault]:
     given = [field for field in _PERFUSION if getattr(own, field) is not None]
     for field in given[1:]:
-        yield Fault(f"{where}.{_alias(field)}", f"found beside {_alias(given[0])}", "perfusion in one unit")
+        yield Fault(f"{where}.{_alias(field)}", f"found with {_alias(given[0])}", "perfusion in one unit only")
     if len(given) == 1 and made is not None and made.perfusion > _HIGHEST_PERFUSION:
         value, key = getattr(own, given[0]), _alias(given[0])
         shown = "" if given[0] == "perfusion" else f", which is {made.perfusion:.3g} 1/s"
@@ -231,7 +231,7 @@ def _perfusion_faults(where: str, own: TissueOverride, made: Tissue | None) -> I
         meant = value / 60.0 if slip.startswith("per minute") else value / 10.0
         expected = f"at most {_HIGHEST_PERFUSION:g} [1/s]"
         hint = f"{slip}? {meant:.3g} {unit}"
-        if made.perfusion * meant / value > _HIGHEST_PERFUSION:  # that slip does not explain it
+        if made.perfusion * meant / value > _HIGHEST_PERFUSION:  # this unit error does not explain the value
             by_mass = given[0] == "perfusion" and rate_of_mass(value, made.density) <= _HIGHEST_PERFUSION
             hint = f"mL/min/kg for 1/s? perfusion_mL_per_min_per_kg = {value:g}" if by_mass else ""
         yield Fault(f"{where}.{key}", f"found {value:g}{shown}", expected, hint)

@@ -22,23 +22,30 @@ class Channel(Table):
     applicator's name, or that with `_ring` for the ring of a bipolar needle.
     """
 
-    name: Name
-    active: tuple[str, ...]
-    returns: tuple[str, ...] = Field(default=(), alias="return")
-    sensors: tuple[str, ...] | None = None
-    """Applicators whose sensors the channel reads, as its generator's `reads` says; by default those it drives."""
+    name: Name = Field(examples=["left"])
+    """Name of the channel; unique, a letter followed by letters, digits or _."""
+    active: tuple[str, ...] = Field(examples=[["cannula"]])
+    """Electrodes at the channel's voltage, by name."""
+    returns: tuple[str, ...] = Field(default=(), alias="return", examples=[["cannula_2"]])
+    """Electrodes at zero potential, by name. By default none: the current leaves through the domain's outer return."""
+    sensors: tuple[str, ...] | None = Field(default=None, examples=[["cannula"]])
+    """Applicators whose sensors the channel reads, by name; `reads` of its generator combines them. By default those of
+    its own electrodes."""
     generator: Generator | None = None
-    """The channel's own protocol and limits: keys that differ from [generator], or a table of another `kind`."""
+    """The channel's own protocol and limits: the keys that differ from [generator], or a complete table of another
+    `kind`. By default [generator] as it is."""
 
 
 class Sharing(Table):
     """How [[channels]] share the device.
 
-    `mode`: "simultaneous" serves all in slices of time too short for tissue to notice, "sequential" one whole protocol
-    after the other, "switching" each for `dwell` in a cycle. Where its roll_off pauses a channel, its turn ends at once
-    and it is left out for its `wait`. Who hands over starts its controller afresh in its next turn.
-    Of channels at once, voltages and currents are RMS over all the time; the limits on them hold within their slices.
+    Where its roll_off pauses a channel, its turn ends at once and it is left out for its `wait`. A channel that ends
+    its turn starts its controller afresh in its next turn. Of channels at once, voltages and currents are RMS over all
+    the time; the limits on them hold within their slices.
     """
 
     mode: Literal["simultaneous", "sequential", "switching"] = "simultaneous"
-    dwell: Positive | None = Field(default=None, alias="dwell_s")
+    """How the channels share the device: "simultaneous" serves all in equal time slices too short to affect tissue,
+    "sequential" runs one whole protocol after the other, "switching" gives each the output for `dwell_s` in a cycle."""
+    dwell: Positive | None = Field(default=None, alias="dwell_s", examples=[30])
+    """For "switching": length of a channel's turn [s]. Needed there, not allowed otherwise."""

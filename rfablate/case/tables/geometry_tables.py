@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
+from rfablate.case.tables.structure_kinds import Box, Cylinder, Ellipsoid, HalfSpace, Slab, Sphere, Structure, Tube
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
@@ -22,6 +23,11 @@ from rfablate.case.tables.units import (
 )
 from rfablate.physics.library import applicator_model, applicator_names
 
+__all__ = [
+    "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube",
+]  # fmt: skip
+
 # --- domain ---------------------------------------------------------------------------------------
 
 
@@ -29,149 +35,100 @@ class CylinderDomain(Table):
     """A block of tissue: upright circular cylinder, axis z."""
 
     kind: Literal["cylinder"] = "cylinder"
-    radius: MmPositive = Field(alias="radius_mm")
-    height: MmPositive = Field(alias="height_mm")
+    """Selects a block of tissue in 3-D, an upright circular cylinder with its axis along z."""
+    radius: MmPositive = Field(alias="radius_mm", examples=[30])
+    """Radius of the cylinder [mm]."""
+    height: MmPositive = Field(alias="height_mm", examples=[60])
+    """Height of the cylinder along z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
-    tissue: str
+    """Centre of the cylinder, x, y, z [mm]."""
+    tissue: str = Field(examples=["muscle"])
+    """Tissue around all structures: a name of the library or of [tissues]."""
 
 
 class AxisymmetricDomain(Table):
     """The same cylinder solved in the (r, z) half plane; all of it must be a body of revolution about z."""
 
     kind: Literal["axisymmetric"] = "axisymmetric"
-    radius: MmPositive = Field(alias="radius_mm")
-    height: MmPositive = Field(alias="height_mm")
+    """Selects a cylinder of tissue solved in the (r, z) half plane; applicator and structures must be bodies of
+    revolution about its axis."""
+    radius: MmPositive = Field(alias="radius_mm", examples=[30])
+    """Radius of the cylinder [mm]."""
+    height: MmPositive = Field(alias="height_mm", examples=[60])
+    """Height of the cylinder along z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
-    tissue: str
+    """Centre of the cylinder, x, y, z [mm]; x and y are the axis of revolution."""
+    tissue: str = Field(examples=["muscle"])
+    """Tissue around all structures: a name of the library or of [tissues]."""
 
 
 class BoxDomain(Table):
     """A block of tissue: box with edges along x, y, z."""
 
     kind: Literal["box"] = "box"
-    size: SizesMm = Field(alias="size_mm")
+    """Selects a block of tissue in 3-D, a box with edges along x, y, z."""
+    size: SizesMm = Field(alias="size_mm", examples=[[60, 60, 80]])
+    """Lengths of the edges along x, y, z [mm]."""
     centre: PointMm = Field(default=(0.0, 0.0, 0.0), alias="centre_mm")
-    tissue: str
+    """Centre of the box, x, y, z [mm]."""
+    tissue: str = Field(examples=["muscle"])
+    """Tissue around all structures: a name of the library or of [tissues]."""
 
 
 class MeshRegion(Table):
     """A volume of the user's mesh: its tag or physical name, and the tissue it is made of."""
 
-    tag: int | str
-    name: str
-    tissue: str
+    tag: int | str = Field(examples=["tissue"])
+    """Tag of the region in the mesh file: its number or its physical name."""
+    name: str = Field(examples=["tissue"])
+    """Name of the region in all results; unique."""
+    tissue: str = Field(examples=["muscle"])
+    """Tissue or metal the region is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
+    for a region without a verdict."""
+    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
+    """Highest temperature a protected region may reach [degC]; above body temperature. Needed with role "protect"."""
     required_fraction: Fraction = 1.0
-    held: Celsius | None = Field(default=None, alias="held_degC")
+    """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
+    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
+    """Fixed temperature of the region, or of its liquid where it has a `flow` [degC]. By default it is not held."""
     flow: Flow | None = None
+    """Flow of liquid through the region, which cools its wall by convection. By default there is none."""
 
 
 class MeshSurface(Table):
-    """A surface of the user's mesh and what it does: energised, return, at body temperature, or nothing."""
+    """A surface of the user's mesh and its boundary conditions."""
 
-    tag: int | str
-    name: str
-    roles: tuple[Literal["active", "return", "body_temperature", "insulated"], ...]
+    tag: int | str = Field(examples=["active"])
+    """Tag of the surface in the mesh file: its number or its physical name."""
+    name: str = Field(examples=["active_tip"])
+    """Name of the surface in messages; unique."""
+    roles: tuple[Literal["active", "return", "body_temperature", "insulated"], ...] = Field(
+        examples=[["return", "body_temperature"]]
+    )
+    """Boundary conditions: "active" the bare tip at the generator's voltage, "return" zero potential,
+    "body_temperature" fixed at body temperature, "insulated" neither current nor heat."""
 
 
 class MeshDomain(Table):
     """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
 
     kind: Literal["mesh"] = "mesh"
-    file: str
-    length_unit: Literal["m", "cm", "mm", "um"]
+    """Selects the user's own mesh, whose regions take the place of structures."""
+    file: str = Field(examples=["needle.msh"])
+    """Mesh file: Gmsh, or VTU, XDMF, MED, Abaqus, Medit or VTK. A relative path starts from the case file's folder."""
+    length_unit: Literal["m", "cm", "mm", "um"] = Field(examples=["mm"])
+    """Unit of the coordinates in the mesh file."""
     axisymmetric: bool = False
+    """Whether a 2-D mesh is the (r, z) half plane of a body of revolution. The default is a 3-D mesh."""
     regions: tuple[MeshRegion, ...]
+    """Volumes of the mesh with their tissues, each a [[domain.regions]] table; at least one."""
     surfaces: tuple[MeshSurface, ...]
+    """Surfaces of the mesh with their roles, each a [[domain.surfaces]] table; one must be "active"."""
 
 
 Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
-
-# --- structures -----------------------------------------------------------------------------------
-
-
-class _Structure(Table):
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    tissue: str
-    role: Literal["target", "protect", "anatomy"] = "anatomy"
-    limit: Celsius | None = Field(default=None, alias="limit_degC")
-    required_fraction: Fraction = 1.0
-    held: Celsius | None = Field(default=None, alias="held_degC")
-    flow: Flow | None = None
-    shell: MmPositive | None = Field(default=None, alias="shell_mm")
-    """Thickness of a shell inside the shape, which reading the case makes a structure of its own (`case.shells`)."""
-    shell_tissue: str | None = None
-    """What the shell is made of, by default cortical_bone."""
-
-
-class Ellipsoid(_Structure):
-    """Ellipsoid with axes along x, y, z."""
-
-    kind: Literal["ellipsoid"] = "ellipsoid"
-    centre: PointMm = Field(alias="centre_mm")
-    semi_axes: SizesMm = Field(alias="semi_axes_mm")
-
-
-class Sphere(_Structure):
-    """Sphere."""
-
-    kind: Literal["sphere"] = "sphere"
-    centre: PointMm = Field(alias="centre_mm")
-    radius: MmPositive = Field(alias="radius_mm")
-
-
-class Tube(_Structure):
-    """Nerve or vessel: all points within half a diameter of a polyline, with flat ends."""
-
-    kind: Literal["tube"] = "tube"
-    path: tuple[PointMm, ...] = Field(alias="path_mm", min_length=2)
-    diameter: MmPositive = Field(alias="diameter_mm")
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
-    )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
-
-
-class HalfSpace(_Structure):
-    """All points on the side of a plane that `normal` points to."""
-
-    kind: Literal["half_space"] = "half_space"
-    point: PointMm = Field(alias="point_mm")
-    normal: Direction
-
-
-class Slab(_Structure):
-    """All points within half a `thickness` of the plane through `point` across `normal`."""
-
-    kind: Literal["slab"] = "slab"
-    point: PointMm = Field(alias="point_mm")
-    normal: Direction
-    thickness: MmPositive = Field(alias="thickness_mm")
-
-
-class Box(_Structure):
-    """Box with edges along x, y, z."""
-
-    kind: Literal["box"] = "box"
-    centre: PointMm = Field(alias="centre_mm")
-    size: SizesMm = Field(alias="size_mm")
-
-
-class Cylinder(_Structure):
-    """Circular cylinder between the centres of its two ends."""
-
-    kind: Literal["cylinder"] = "cylinder"
-    start: PointMm = Field(alias="start_mm")
-    end: PointMm = Field(alias="end_mm")
-    diameter: MmPositive = Field(alias="diameter_mm")
-    sigma_along: Annotated[float, Field(strict=True, gt=0, le=100)] | None = Field(
-        default=None, alias="sigma_along_S_per_m"
-    )
-    """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
-
-
-Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
 
 # --- applicators ----------------------------------------------------------------------------------
 
@@ -179,46 +136,67 @@ Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylin
 class Applicator(Table):
     """A cannula: metal cylinder or tube, straight or with a curved tip, bare (active) at its tip, insulated above.
 
-    `model` names a library entry whose values any key here overrides. `tip` is the most distal point;
-    `direction` points from there along the shaft, of a curved one along its straight part. The metal ends
-    `shaft_length` from the tip, by default at the domain's boundary.
+    `model` names a library entry whose values any key here overrides.
     """
 
     name: str = Field(default="cannula", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    model: str | None = None
-    outer_diameter: MmPositive = Field(alias="outer_diameter_mm")
-    active_tip: MmPositive = Field(alias="active_tip_mm")
+    """Name of the applicator; unique, a letter followed by letters, digits or _."""
+    model: str | None = Field(default=None, examples=["cannula-22g-5mm"])
+    """Model of the library (`rfablate library applicators`) whose values apply to all keys that are not given. By
+    default none: `outer_diameter_mm` and `active_tip_mm` are then needed."""
+    outer_diameter: MmPositive = Field(alias="outer_diameter_mm", examples=[0.718])
+    """Outer diameter of the cannula's metal [mm]. Needed without a `model`."""
+    active_tip: MmPositive = Field(alias="active_tip_mm", examples=[5])
+    """Length of the bare tip along the shaft, from the most distal point [mm]. Needed without a `model`."""
     tip_shape: Literal["blunt", "bevel", "conical"] = "blunt"
+    """Shape of the tip: "blunt" ends in a plane across the axis, "bevel" in an oblique plane, "conical" in a cone."""
     bevel_angle: Annotated[float, Field(strict=True, ge=10, lt=90)] = Field(default=30.0, alias="bevel_angle_deg")
-    """Angle between the bevel plane, or the cone's side, and the axis [degree]."""
+    """Angle between the bevel plane, or the cone's side, and the axis [degrees]. The default is assumed."""
     bevel_azimuth: Number = Field(default=0.0, alias="bevel_azimuth_deg")
+    """Direction of the bevel about the shaft [degrees]; 0 is the x axis made perpendicular to the shaft (y where
+    the shaft is along x)."""
     electrode: Literal["active", "return"] = "active"
-    """Potential of the bare tip: the generator's voltage, or 0 as on the return; a bipolar pair has one of each."""
+    """Potential of the bare tip: "active" has the generator's voltage, "return" is at zero potential. A bipolar pair
+    has one of each."""
     ring: Ring | None = None
+    """A second bare part behind an insulating gap, which makes a bipolar needle. By default there is none."""
     bend: Bend | None = None
+    """A curved tip (3-D only). By default the cannula is straight."""
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
+    """Most distal point of the applicator, x, y, z [mm]."""
     direction: Direction = (0.0, 0.0, 1.0)
-    shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")
+    """Vector from the tip along the (straight part of the) shaft; its length does not matter. The default is upwards,
+    along z."""
+    shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm", examples=[60])
+    """Distance from the tip to the end of the metal [mm]. By default the metal ends at the domain's boundary."""
     sensor_offset: MmNotNegative = Field(default=1e-3, alias="sensor_offset_mm")
-    """Distance of the temperature sensor from the tip, on the axis [m]."""
+    """Distance of the temperature sensor from the tip, on the axis [mm]; it must lie in the metal. The default is
+    assumed."""
     sensor_radius: MmNotNegative = Field(default=0.0, alias="sensor_radius_mm")
-    """Radius of the disc the sensor averages over, 0 for a point [m]."""
+    """Radius of the disc over which the sensor averages [mm]; at most that of the cannula. The default is a point."""
     metal: str = "stainless_steel"
-    shaft_material: str | None = None
-    """What the insulated shaft is made of, a metal or an insulator; None: the metal of the tip."""
+    """Metal of the cannula: a name of the library."""
+    shaft_material: str | None = Field(default=None, examples=["insulation"])
+    """Material of the insulated shaft, a metal or an insulator. By default the metal of the tip."""
     tines: Tines | None = None
-    wall: MmPositive | None = Field(default=None, alias="wall_mm")
-    """Thickness of the tube's wall [m]; None: solid metal."""
+    """Tines that come out of the cannula. By default there are none."""
+    wall: MmPositive | None = Field(default=None, alias="wall_mm", examples=[0.152])
+    """Thickness of the wall of a tubular cannula [mm]; below the radius. By default the cannula is solid metal."""
     lumen_material: str = "air"
-    """What fills the lumen of a tube without coolant."""
-    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm")
-    """Distance of the lumen's closed end from the tip [m]; None: a wall's thickness behind the bevel, cone or face."""
-    insulation: MmPositive | None = Field(default=None, alias="insulation_mm")
-    """Thickness of the insulating coat on the shaft, outside the outer diameter [m]; None: too thin to matter."""
+    """Material in the lumen of a tube without coolant: an insulator."""
+    lumen_start: MmPositive | None = Field(default=None, alias="lumen_start_mm", examples=[1])
+    """Distance of the lumen's closed end from the tip [mm]. By default one wall thickness behind the bevel, cone or
+    face."""
+    insulation: MmPositive | None = Field(default=None, alias="insulation_mm", examples=[0.05])
+    """Thickness of the insulating coat on the shaft, outside the outer diameter [mm]; axisymmetric domains only. By
+    default its thickness is neglected."""
     insulation_material: str = "ptfe"
+    """Material of the coat of thickness `insulation_mm`: an insulator."""
     coolant: Coolant | None = None
+    """A liquid that cools the lumen of a tube (`wall_mm`); a single applicator only. By default there is none."""
     contact: OhmMm2 = Field(default=0.0, alias="contact_ohm_mm2")
-    """Resistance of a thin layer between active tip and tissue, times its area [ohm m2]; 0: none."""
+    """Contact resistance between active tip and tissue, times its area [ohm mm2]; a single applicator only. The default
+    is none."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,22 +14,31 @@ from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.units import Celsius, Fraction, MmPositive, NotNegative, Number, Positive
+from rfablate.physics.laws import LawName
 
 
 class Boundary(Table):
     """The outer surface of a generated domain; a user's mesh states its own surfaces."""
 
     thermal: Literal["fixed_temperature", "insulated"] = "fixed_temperature"
+    """Thermal condition: "fixed_temperature" holds the outer surface at body temperature, "insulated" lets no heat
+    through."""
     electric: Literal["return", "insulated"] = "return"
+    """Electric condition: "return" puts the outer surface at zero potential, as a dispersive pad far away; "insulated"
+    lets no current through and needs a returning electrode."""
 
 
 class Body(Table):
     """Start temperature, and blood: what perfusion brings in."""
 
     temperature: Celsius = Field(default=37.0, alias="temperature_degC")
+    """Temperature of all tissue at the start and of surfaces at body temperature [degC]; at most 200."""
     blood_temperature: Celsius = Field(default=37.0, alias="blood_temperature_degC")
+    """Temperature of the blood that perfusion brings in [degC]; at most 200."""
     blood_density: Positive = Field(default=1050.0, alias="blood_density_kg_per_m3")
+    """Density of blood [kg/m3]."""
     blood_heat_capacity: Positive = Field(default=3617.0, alias="blood_heat_capacity_J_per_kgK")
+    """Specific heat capacity of blood [J/(kg K)]."""
 
 
 Samples = Annotated[tuple[Number, ...], Field(min_length=2)]
@@ -38,39 +47,62 @@ Samples = Annotated[tuple[Number, ...], Field(min_length=2)]
 class TissueOverride(Table):
     """A tissue of the user's own, or changes to a library tissue (`base`, or the table's name)."""
 
-    base: str | None = None
-    density: Positive | None = Field(default=None, alias="density_kg_per_m3")
-    heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK")
-    k: Positive | None = Field(default=None, alias="k_W_per_mK")
-    k_law: Literal["linear", "exponential"] = "linear"
-    k_slope: Number | None = Field(default=None, alias="k_slope_per_K")
-    k_table_T: Samples | None = Field(default=None, alias="k_table_degC")
-    k_table: Samples | None = Field(default=None, alias="k_table_W_per_mK")
-    """k at the temperatures `k_table_degC`, instead of value, law and slope."""
-    sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m")
-    sigma_law: Literal["linear", "exponential"] = "linear"
-    sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K")
-    sigma_table_T: Samples | None = Field(default=None, alias="sigma_table_degC")
-    sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m")
-    """sigma at the temperatures `sigma_table_degC`, instead of value, law and slope."""
+    base: str | None = Field(default=None, examples=["muscle"])
+    """Library tissue whose values apply to all keys that are not given. By default the one with the table's name; if
+    there is none, density, heat capacity, k, sigma and perfusion are needed."""
+    density: Positive | None = Field(default=None, alias="density_kg_per_m3", examples=[1090])
+    """Density [kg/m3]. By default that of the library tissue."""
+    heat_capacity: Positive | None = Field(default=None, alias="heat_capacity_J_per_kgK", examples=[3421])
+    """Specific heat capacity [J/(kg K)]. By default that of the library tissue."""
+    k: Positive | None = Field(default=None, alias="k_W_per_mK", examples=[0.49])
+    """Thermal conductivity at 37 degC [W/(m K)]. By default that of the library tissue."""
+    k_law: LawName = "linear"
+    """How k changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
+    k_slope: Number | None = Field(default=None, alias="k_slope_per_K", examples=[0.002])
+    """Relative change of k per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
+    k_table_T: Samples | None = Field(default=None, alias="k_table_degC", examples=[[37, 60, 100]])
+    """Temperatures, rising, at which `k_table_W_per_mK` gives k [degC]. By default there is no table."""
+    k_table: Samples | None = Field(default=None, alias="k_table_W_per_mK", examples=[[0.49, 0.51, 0.55]])
+    """Thermal conductivity at the temperatures `k_table_degC` [W/(m K)], above 0; linear between them, constant
+    outside. It replaces value, law and slope."""
+    sigma: NotNegative | None = Field(default=None, alias="sigma_S_per_m", examples=[0.45])
+    """Electric conductivity at 37 degC and the generator's frequency [S/m]. By default that of the library tissue."""
+    sigma_law: LawName = "linear"
+    """How sigma changes with temperature: 1 + slope (T - 37), or exp(slope (T - 37)); constant above 100 degC."""
+    sigma_slope: Number | None = Field(default=None, alias="sigma_slope_per_K", examples=[0.02])
+    """Relative change of sigma per kelvin at 37 degC [1/K]. By default that of the library tissue, else 0."""
+    sigma_table_T: Samples | None = Field(default=None, alias="sigma_table_degC", examples=[[37, 60, 100]])
+    """Temperatures, rising, at which `sigma_table_S_per_m` gives sigma [degC]. By default there is no table."""
+    sigma_table: Samples | None = Field(default=None, alias="sigma_table_S_per_m", examples=[[0.45, 0.66, 1.02]])
+    """Electric conductivity at the temperatures `sigma_table_degC` [S/m], above 0; linear between them, constant
+    outside. It replaces value, law and slope."""
     sigma_dry: Fraction = Field(default=1.0, alias="sigma_dry_fraction")
-    """Fraction of sigma that is left where water has gone: 1e-3 chars, 1 does not dry.
-
-    With a `water_fraction` ln sigma falls as that water boils, else with temperature from 100 to 105 degC.
-    """
-    perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s")
-    perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg")
-    perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g")
-    perfusion_mass: NotNegative | None = Field(default=None, alias="perfusion_kg_per_m3_s")
-    """Blood's mass: the body's blood density makes it omega_b."""
-    perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = None
-    """Perfusion at 45 degC and above over that at 37 degC, before damage stops it: muscle 8.9, fat 2 (Lang 1999)."""
-    metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3")
-    water_fraction: Fraction | None = None
-    """Water in the tissue by volume, which boils at 100 degC and takes 2.26e9 J/m3 to do so: 0.68 in liver."""
-    damage_set: str | None = None
-    """Arrhenius set of the library for this tissue; by default that of [damage]."""
-    source: str | None = None
+    """Fraction of sigma that is left in dry tissue, e.g. 0.001 for charring; sigma falls as the water boils
+    (`water_fraction`), else from 100 to 105 degC. The default 1 means no drying."""
+    perfusion: NotNegative | None = Field(default=None, alias="perfusion_per_s", examples=[6.7e-4])
+    """Blood perfusion omega_b, volume of blood per second and volume of tissue [1/s]; at most 0.1. Give it in one unit.
+    By default that of the library tissue."""
+    perfusion_kg: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_kg", examples=[37])
+    """Blood perfusion, volume of blood per minute and mass of tissue [mL/min/kg]. Give it in one unit. By default that
+    of the library tissue."""
+    perfusion_100g: NotNegative | None = Field(default=None, alias="perfusion_mL_per_min_per_100g", examples=[3.7])
+    """Blood perfusion, volume of blood per minute and 100 g of tissue [mL/min/100 g]. Give it in one unit. By default
+    that of the library tissue."""
+    perfusion_mass: NotNegative | None = Field(default=None, alias="perfusion_kg_per_m3_s", examples=[0.7])
+    """Blood perfusion, mass of blood per second and volume of tissue [kg/m3/s]; divided by the body's blood density it
+    is omega_b. Give it in one unit. By default that of the library tissue."""
+    perfusion_rise: Annotated[float, Field(strict=True, ge=1, le=20)] | None = Field(default=None, examples=[8.9])
+    """Perfusion at 45 degC and above divided by that at 37 degC, before damage stops it: muscle 8.9, fat 2 (Lang 1999).
+    By default perfusion does not rise, unless that of the library tissue does."""
+    metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3", examples=[1000])
+    """Metabolic heat production [W/m3]. By default that of the library tissue, else 0."""
+    water_fraction: Fraction | None = Field(default=None, examples=[0.76])
+    """Volume fraction of water, which boils at 100 degC and takes 2.26e9 J/m3 to do so; 0.68 in liver. By default
+    nothing boils."""
+    damage_set: str | None = Field(default=None, examples=["liver"])
+    """Arrhenius set of the library for this tissue (`rfablate library damage`). By default that of [damage]."""
+    source: str | None = Field(default=None, examples=["measured at 500 kHz, 2024"])
+    """Where the values come from, as free text; it is shown in the report."""
 
 
 # --- numerics and results -------------------------------------------------------------------------
@@ -83,108 +115,160 @@ class Mesh(Table):
     """
 
     accuracy: Literal["draft", "standard", "fine"] = "standard"
-    size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm")
-    size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm")
-    size_far: MmPositive | None = Field(default=None, alias="size_far_mm")
-    growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = None
+    """Resolution of the mesh: sets all sizes that are not given (4, 6 or 9 cells across the cannula)."""
+    size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm", examples=[0.1])
+    """Cell size on the active tip [mm]; at most `size_far_mm`. By default it follows from `accuracy` and the cannula's
+    diameter."""
+    size_structure: MmPositive | None = Field(default=None, alias="size_structure_mm", examples=[0.3])
+    """Cell size on structures near the tip [mm]. By default it follows from `accuracy` and each structure's smallest
+    extent; it is never below that on the tip."""
+    size_far: MmPositive | None = Field(default=None, alias="size_far_mm", examples=[5])
+    """Largest cell size [mm]. By default an eighth of the domain's smallest extent."""
+    growth: Annotated[float, Field(strict=True, gt=0.02, le=2)] | None = Field(default=None, examples=[0.14])
+    """Growth of the cell size per distance from the active tip, dimensionless. By default 0.25, 0.14 or 0.09 for draft,
+    standard or fine `accuracy`; beyond the lesion's likely reach it is three times as large."""
     scale: Annotated[float, Field(strict=True, ge=0.2, le=5)] = 1.0
-    """Multiplies every size and the growth: 0.7 and 1.4 show how far the answers still move with the mesh."""
+    """Factor for every cell size and the growth; runs with 0.7 and 1.4 show how much the results depend on the mesh."""
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
-    """`conforming`: structures' surfaces are mesh surfaces; `cells`: a cell takes what its centroid is in."""
+    """How structures are meshed: "conforming" makes their surfaces mesh surfaces, "cells" gives each cell the structure
+    its centroid lies in, "auto" falls back to "cells" if a conforming mesh fails."""
 
 
 class Time(Table):
     """Time stepping: adaptive with a local error of at most `tolerance` a step, or fixed steps; BDF of `order`."""
 
     stepping: Literal["adaptive", "fixed"] = "adaptive"
+    """Choice of time steps: "adaptive" controls the local error (`tolerance_K`), "fixed" makes steps of `step_s`."""
     tolerance: Positive = Field(default=0.1, alias="tolerance_K")
+    """For adaptive steps: largest local error of the temperature in a step, at any node [K]."""
     first_step: Positive = Field(default=0.02, alias="first_step_s")
+    """For adaptive steps: largest step at the start and after every switch [s]; from `min_step_s` to `max_step_s`."""
     min_step: Positive = Field(default=1e-4, alias="min_step_s")
+    """For adaptive steps: shortest step [s]; the run stops with an error where a shorter one would be needed."""
     max_step: Positive = Field(default=10.0, alias="max_step_s")
+    """For adaptive steps: longest step [s]."""
     step: Positive = Field(default=0.5, alias="step_s")
-    """Step of the fixed mode [s]."""
+    """For fixed steps: length of a step [s]; at most the time for which the generator is on."""
     order: Literal[1, 2, 3] = 3
+    """Highest order of the backward differentiation formula; 1 is backward Euler."""
 
 
 class Solver(Table):
-    """Relative tolerances of the two linear solves, in energy, their iteration limit, and how heat is stored.
-
-    `mass = "lumped"` puts heat capacity and perfusion at the nodes; "consistent" integrates them, and the Joule heat,
-    with linear elements in full, as other codes do (3-D only). The potential is solved anew when sigma has changed by
-    more than the part `potential_change` since it was last, and extrapolated in time until then; 0: every step.
-    """
+    """Relative tolerances of the two linear solves, in energy, their iteration limit, and how heat is stored."""
 
     heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
+    """Relative tolerance of the heat solve, in energy."""
     potential_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-10
+    """Relative tolerance of the potential solve, in energy."""
     potential_change: Annotated[float, Field(strict=True, ge=0, le=0.2)] = 0.0
+    """Relative change of sigma up to which the potential is extrapolated in time instead of solved again. The default 0
+    solves it in every step."""
     mass: Literal["lumped", "consistent"] = "lumped"
+    """Heat capacity and perfusion: "lumped" puts them at the nodes; "consistent" integrates them, and the Joule heat,
+    fully with linear elements, as other codes do (3-D only)."""
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
+    """Largest number of conjugate gradient iterations of a solve; the run stops with an error where it is exceeded."""
 
 
 class Damage(Table):
     """Arrhenius damage: a set of the library, or `A` and `Ea`; blood stops at `perfusion_stop_omega`."""
 
     set: str = "liver"
-    A: Positive | None = Field(default=None, alias="A_per_s")
-    Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol")
+    """Arrhenius parameters of the library (`rfablate library damage`). Not used where `A_per_s` and `Ea_J_per_mol` are
+    given."""
+    A: Positive | None = Field(default=None, alias="A_per_s", examples=[7.39e39])
+    """Frequency factor of the Arrhenius integral [1/s], together with `Ea_J_per_mol`. By default that of `set`."""
+    Ea: Positive | None = Field(default=None, alias="Ea_J_per_mol", examples=[2.577e5])
+    """Activation energy of the Arrhenius integral [J/mol], together with `A_per_s`. By default that of `set`."""
     perfusion_stops: bool = True
+    """Whether damage stops perfusion."""
     perfusion_stop_omega: Positive = 1.0
+    """Arrhenius integral Omega, dimensionless, at which perfusion has stopped (`perfusion_law = "fade"`)."""
     perfusion_fade: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
-    """Fraction of `perfusion_stop_omega` over which perfusion falls to none; 0 switches it off at once."""
+    """Fraction of `perfusion_stop_omega` over which perfusion falls linearly to zero; 0 stops it at once. The default
+    is assumed."""
     perfusion_law: Literal["fade", "stasis"] = "fade"
-    """`stasis`: perfusion rises to 1.6 times, then stops, with the degree of stasis 1 - exp(-Omega); no threshold."""
+    """How damage stops perfusion: "fade" linearly up to `perfusion_stop_omega`; "stasis" with the degree of stasis
+    1 - exp(-Omega): it first rises to 1.6 times, then falls to zero, without a threshold."""
 
 
 class Lesion(Table):
     """Rules that say where tissue is lesion; the first, or `verdict_rule`, decides about structures."""
 
     rules: tuple[str, ...] = ("isotherm_50C", "arrhenius", "cem43_240")
-    verdict_rule: str | None = None
+    """Lesion rules that are reported, at least one: isotherm_<T>C, arrhenius, arrhenius_<Omega>, cem43_<minutes>,
+    cell_death, cell_death_<fraction>."""
+    verdict_rule: str | None = Field(default=None, examples=["arrhenius"])
+    """The rule of `rules` that decides whether targets are reached. By default the first."""
 
 
 class Output(Table):
     """What is written and how often."""
 
-    fields_interval: Positive | None = Field(default=None, alias="fields_interval_s")
-    """Time between frames of fields.vtkhdf [s]; by default a tenth of the treatment."""
-    observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s")
-    """Times [s] at which all numbers of lesion, structures, electrodes and energy are kept in summary.json, too."""
+    fields_interval: Positive | None = Field(default=None, alias="fields_interval_s", examples=[10])
+    """Simulated time between frames of fields.vtkhdf [s]. By default a tenth of the treatment."""
+    observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s", examples=[[30, 60]])
+    """Simulated times, at most the end of the treatment, at which all numbers of lesion, structures, electrodes and
+    energy are kept in summary.json, too [s]. By default only those at the end are."""
     checkpoint_every: NotNegative = Field(default=0.0, alias="checkpoint_every_s")
-    """Simulated time between checkpoints [s]; 0: only by the clock. They are written after the step that reaches it."""
+    """Simulated time between checkpoints [s]; each is written after the step that reaches it. The default 0 writes
+    checkpoints by wall time only."""
     checkpoint_wall: NotNegative = Field(default=60.0, alias="checkpoint_wall_s")
-    """Wall time between checkpoints [s], longer where writing one takes more than a hundredth of it; 0: none."""
+    """Wall time between checkpoints [s]; longer where writing one takes more than a hundredth of it. 0 writes none by
+    wall time."""
     report: bool = True
+    """Whether report.html is written at the end of the run."""
     error_bar: bool = True
-    """Run once more on a coarser mesh with longer steps to see how far the answers move."""
+    """Whether the case is run a second time on a coarser mesh with longer steps, for the numerical error bars."""
 
 
 class Case(Table):
     """Everything that defines one run. Lengths in m, temperatures in degC, otherwise SI."""
 
     title: str = "untitled"
-    start_from: str | None = None
-    """Directory of a finished run that treated the same tissue before: its damage is carried over."""
+    """Title of the case, shown in log, card and report."""
+    start_from: str | None = Field(default=None, examples=["../runs/first"])
+    """Directory of a finished run that treated the same tissue before: its damage is carried over. A relative path
+    starts from the case file's folder. By default the tissue is untreated."""
     cooled: bool = True
-    """Whether tissue has cooled to body temperature since that run; False: it starts as warm as it was left."""
+    """Whether tissue has cooled to body temperature since the run `start_from`; false starts with its final
+    temperatures. Only with `start_from`."""
     domain: Domain
+    """The block of tissue in which everything lies: a generated shape, or the user's own mesh."""
     boundary: Boundary = Boundary()
+    """Conditions on the outer surface of a generated domain."""
     body: Body = Body()
-    tissue_file: str | None = None
-    """A file of [tissues.NAME] tables, which the case's own override; its place is relative to the case."""
+    """Start temperature of tissue, and properties of blood."""
+    tissue_file: str | None = Field(default=None, examples=["my_tissues.toml"])
+    """TOML file of [tissues.NAME] tables, which the case's own override; a relative path starts from the case file's
+    folder. By default there is none."""
     tissues: dict[str, TissueOverride] = {}
+    """Tissues of the user's own, or changes to library tissues, each a [tissues.NAME] table."""
     structures: tuple[Structure, ...] = ()
+    """Anatomy in the domain, each a [[structures]] table; where two overlap the later one takes the space."""
     injectates: tuple[Injectate, ...] = ()
+    """Saline injected before the treatment, each a [[injectates]] table."""
     applicators: tuple[Applicator, ...] = Field(min_length=1)
+    """Cannulae and electrodes, each a [[applicators]] table."""
     generator: Generator
+    """Treatment protocol and limits of the generator."""
     channels: tuple[Channel, ...] = ()
-    """Outputs of the generator; none: a single one, whose electrodes are as their applicators say."""
+    """Outputs of the generator, each a [[channels]] table. By default there is one, and each electrode has the role
+    that its applicator gives it."""
     sharing: Sharing = Sharing()
+    """How channels share the generator."""
     mesh: Mesh = Mesh()
+    """Element sizes of a generated mesh."""
     time: Time = Time()
+    """Time steps and their accuracy."""
     solver: Solver = Solver()
+    """Tolerances of the linear solvers."""
     damage: Damage = Damage()
+    """Arrhenius parameters, and how damage stops perfusion."""
     lesion: Lesion = Lesion()
+    """Criteria by which tissue counts as lesion."""
     output: Output = Output()
+    """What a run writes, and how often."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:
         """Return the case with other values for some keys; this one stays as it is.

@@ -55,3 +55,9 @@ MmNotNegative = Annotated[float, Field(strict=True, ge=0, le=1000), _MM, _BACK]
 PointMm = tuple[Mm, Mm, Mm]
 SizesMm = tuple[MmPositive, MmPositive, MmPositive]
 Direction = tuple[Number, Number, Number]
+
+
+def in_mm(*lengths: float) -> str:
+    """Return lengths or the coordinates of a point [m] in mm."""
+    numbers = ", ".join(f"{length * 1e3:.6g}" for length in lengths)
+    return f"({numbers}) mm" if len(lengths) > 1 else f"{numbers} mm"

@@ -1,25 +1,24 @@
-"""Generators: what voltage the device applies in the next step. Pure device logic, testable without a mesh.
+"""Generators: the voltage applied in the next step. Pure control logic, testable without a mesh.
 
-With the potential solved for 1 V the electrode is known to the generator by three numbers at the end of a step: its
-conductance G, the sensor's temperature without voltage, a, and the sensor's gain b for 1 V RMS:
+The potential is solved for 1 V, so three numbers at the end of a step describe the electrode to the generator: its
+conductance G, the sensor temperature a without voltage, and the sensor gain b for 1 V RMS:
 
     I = V G,   P = V^2 G,   T_sensor = a + b V^2
 
-so every control law is arithmetic in V^2. A generator is a frozen value; its memory is passed in and returned. A new
-mode is a file here that answers what `Generator` asks, a table in the case's schema, and a line in
-`rfablate.problem.generator_setup`.
-A device has one channel or several, each with its generator: `Channels`.
+Every control law is therefore arithmetic in V^2. A generator is immutable; its memory is passed in and returned. A new
+mode requires a file here that implements `Generator`, a table in the case schema, and a line in
+`rfablate.problem.generator_setup`. A device has one or more channels, each with its generator: `Channels`.
 """
 
-from rfablate.physics.generator.guard import Guard, RollOff, Window
-from rfablate.physics.generator.interface import Command, Generator, Limits, Memory, Needs, Offer
+from rfablate.physics.generator.guard import Guard, GuardState, RollOff, Window
+from rfablate.physics.generator.interface import Command, Generator, Limits, Needs, Offer
 from rfablate.physics.generator.multichannel import Channels, Delayed, Turn, settle
 from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
 from rfablate.physics.generator.pulsed import Pulsed
 from rfablate.physics.generator.replay import Curve, Replay
 from rfablate.physics.generator.setpoint import Ramp
-from rfablate.physics.generator.stages import Stage, Staged
-from rfablate.physics.generator.tracking import IdealControl, PIControl, SampledControl
+from rfablate.physics.generator.stages import Stage, Staged, StagedState
+from rfablate.physics.generator.tracking import IdealControl, PIControl, PIState, SampledControl, SampledState
 
 __all__ = [
     "Channels",
@@ -31,20 +30,23 @@ __all__ = [
     "Delayed",
     "Generator",
     "Guard",
+    "GuardState",
     "IdealControl",
     "Limits",
-    "Memory",
     "Needs",
     "Off",
     "Offer",
     "PIControl",
+    "PIState",
     "Pulsed",
     "Ramp",
     "Replay",
     "RollOff",
     "SampledControl",
+    "SampledState",
     "Stage",
     "Staged",
+    "StagedState",
     "Turn",
     "Window",
     "settle",

@@ -1,22 +1,22 @@
-"""What passes between the time loop and a generator: needs, offer, command, memory; and the limits of a device."""
+"""The interface between the time loop and a generator (needs, offer, command, state), and the device limits."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a generator wants to know before it decides on a step."""
+    """The inputs that a generator requires for its decision on a step."""
 
     conductance: bool = True
-    """Whether the voltage may be other than zero, so that G is needed."""
+    """Whether the voltage may be nonzero, so that G is required."""
     sensor: bool = False
-    """Whether the decision needs the sensor's part of the offer."""
+    """Whether the decision requires the sensor prediction of the offer."""
     horizon: float = 0.0
-    """Time ahead, at least, at which it wants to know the sensor [s]; 0: the step's end."""
+    """Shortest time from the start of the step to the sensor prediction [s]; 0 for the end of the step."""
 
 
 NOTHING = Needs(conductance=False)
@@ -24,78 +24,50 @@ NOTHING = Needs(conductance=False)
 
 @dataclass(frozen=True)
 class Offer:
-    """What the electrode would do in the step that ends at `t` [s] and lasts `dt` [s]."""
+    """The predicted response of the electrode in the step that ends at `t` [s] and has the length `dt` [s]."""
 
     t: float
     dt: float
     conductance: float
     """G [S]"""
     sensor_passive: float
-    """a, sensor temperature at `reach` with no voltage from the step's start on [degC]."""
+    """a, sensor temperature at `reach` without voltage from the start of the step [degC]."""
     sensor_gain: float
-    """b, rise of the sensor at `reach` for 1 V RMS from the step's start on [K/V2]."""
+    """b, sensor gain at `reach` for 1 V RMS from the start of the step [K/V2]."""
     reach: float
-    """Time the sensor's numbers hold at: the step's end, or the generator's horizon if that is later [s]."""
+    """Time of the sensor prediction: the end of the step, or the generator's horizon if later [s]."""
     sensor: float = math.nan
-    """What the sensor reads at the step's start [degC]."""
+    """Sensor temperature at the start of the step [degC]."""
     ceiling: float = math.inf
-    """Power that a roll-off has left the device [W]."""
+    """Power limit after step-downs by a roll-off [W]."""
 
     @property
     def middle(self) -> float:
-        """Time in the middle of the step [s]: tells on which side of a switch the step is, whatever the rounding."""
+        """Midpoint of the step [s]; it shows robustly against rounding on which side of a switch the step is."""
         return self.t - 0.5 * self.dt
 
 
 @dataclass(frozen=True)
-class Memory:
-    """All a generator remembers between steps."""
-
-    integral_power: float = 0.0
-    """Integral term of the PI law [W]."""
-    error: float = 0.0
-    """Set point less sensor at the end of the last step, or at its sample [K]."""
-    sampled: float | None = None
-    """V^2 the sampled law has set for the next step [V2]; None before the first."""
-    stage: int = -1
-    """Stage of the protocol the last step was in."""
-    origin: float = 0.0
-    """What the sensor read when that stage began [degC]."""
-    impedance: float | None = None
-    """Impedance at the end of the last step [ohm]; None without voltage."""
-    least: float = math.inf
-    """Lowest impedance so far [ohm]."""
-    wait: float = -math.inf
-    """Time up to which a roll-off keeps the output off, or is not looked for again [s]."""
-    ceiling: float = math.inf
-    """Power that step-downs have left [W]."""
-    off: bool = False
-    """Switched off for good."""
-    events: tuple[tuple[float, str], ...] = ()
-    """Times [s] at which the device switched by itself, and why."""
-
-
-@dataclass(frozen=True)
 class Command:
-    """The generator's decision for a step."""
+    """The decision of a generator for a step."""
 
     voltage: float
-    """The root of the step's mean V^2 [V RMS]."""
+    """Root of the mean V^2 over the step [V RMS]."""
     setpoint: float | None = None
-    """Temperature asked of the sensor at the end of the step [degC]."""
+    """Set point of the sensor temperature at the end of the step [degC]."""
     limited_by: str = ""
-    """Which limit held the voltage down: power, voltage, current, step-down, or nothing."""
+    """Limit that restricts the voltage: power, voltage, current or step-down; empty if none does."""
     pulse: float | None = None
-    """Voltage within a pulse [V RMS]; None where the output is not pulsed."""
+    """Voltage within a pulse [V RMS]; None if the output is not pulsed."""
     cut: float | None = None
-    """The device switches within the step: the step is to be made again and end at this time [s]."""
+    """Time of a switch within the step [s]; the step must be repeated and end there. None without a switch."""
     jumps: bool = False
-    """Whether the voltage may jump when the step ends; the next step starts afresh."""
+    """Whether the voltage may change discontinuously at the end of the step; the next step then restarts."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the device can deliver; always on."""
+    """The output limits of the device, which always apply."""
 
     power: float
     """[W]"""
@@ -105,9 +77,9 @@ class Limits:
     """[A RMS]"""
 
     def apply(self, voltage_squared: float, conductance: float, ceiling: float = math.inf) -> tuple[float, str]:
-        """Return the voltage allowed [V] for the wanted V^2 [V2], and the name of the limit that bound.
+        """Return the allowed voltage [V] for the required V^2 [V2], and the name of the active limit.
 
-        `ceiling`: power that step-downs have left [W].
+        `ceiling` is the power limit after step-downs [W].
         """
         if not voltage_squared > 0.0:
             return 0.0, ""
@@ -124,25 +96,35 @@ class Limits:
 
 
 class Generator(Protocol):
-    """What the time loop asks of a generator."""
+    """The interface of a generator for the time loop.
+
+    A generator is a frozen value. What it keeps between steps is its state, a frozen dataclass of a type of its own, or
+    None: it is passed in and returned, so that a rejected step leaves it unchanged and a checkpoint contains it.
+    """
 
     @property
     def end(self) -> float:
-        """Time the treatment ends, cool-down included [s]."""
+        """End of the treatment including cooldown [s]."""
 
     @property
     def switch_times(self) -> tuple[float, ...]:
-        """Times at which the voltage may jump [s]; steps land on them and start afresh."""
+        """Times at which the voltage may change discontinuously [s]; steps end at them and restart."""
 
     @property
     def turning_times(self) -> tuple[float, ...]:
-        """Times at which the set point turns [s]; steps land on them."""
+        """Times at which the slope of the set point changes [s]; steps end at them."""
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
-        """Return the times [s] the device itself has set for a switch; steps land on them."""
+    def start(self) -> Any:
+        """Return the state at t = 0."""
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
-        """Return what the decision on a step from `start` to `end` [s] takes."""
+    def rest(self, state: Any) -> Any:
+        """Return the state after a time without output, during which a controller is reset."""
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return the command for the step that `offer` describes, and the memory after it."""
+    def planned(self, state: Any) -> tuple[float, ...]:
+        """Return the times [s] at which the device will switch; steps end at them."""
+
+    def needs(self, start: float, end: float, state: Any) -> Needs:
+        """Return the inputs that the decision on a step from `start` to `end` [s] requires."""
+
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return the command for the step described by `offer`, and the state after it."""

@@ -1,48 +1,48 @@
-"""Several channels of one device: each has its own generator and electrodes; they share it in one of three ways.
+"""Several channels of one device, each with its own generator and electrodes. Three modes of sharing:
 
-simultaneous   One oscillator serves the channels in slices of time far shorter than any of tissue's own, so that tissue
-               sees the mean of V^2 of each, and their heat adds up:  T = T_a + sum_k V_k^2 T_b,k.
-sequential     Each channel's whole protocol follows the one before: `Delayed` generators.
-switching      One channel has the output for a dwell time, then the next, in a cycle. One that pauses because its
-               impedance rolled off, or is off for good, hands over at once and is left out while it rests.
+simultaneous   One oscillator drives the channels in time slices much shorter than the thermal response, so tissue
+               responds to the mean of V^2 of each channel, and the heat adds up:  T = T_a + sum_k V_k^2 T_b,k.
+sequential     The complete protocol of each channel follows that of the previous one: `Delayed` generators.
+switching      The channels are driven in a cycle, each for a dwell time. A channel that pauses after a roll-off or has
+               switched off passes its turn on at once and is skipped while it is off.
 
-A single channel is the plain device: it always has its turn.
+A device with a single channel always drives it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Generator, Memory, Needs, Offer
-from rfablate.physics.generator.tracking import forgotten
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, Needs, Offer
 
 SLACK = 1e-9
-"""Relative rounding allowed between a time and the end of a turn."""
+"""Relative rounding tolerance between a time and the end of a turn."""
 SETTLED = 1e-12
-"""Change of V^2 between two sweeps over the channels, as a fraction of the largest, at which they are agreed."""
+"""Change of V^2 between two iterations over the channels, relative to the largest V^2, at convergence."""
 SWEEPS = 1000
 
-Decide = Callable[[int, Sequence[float]], tuple[Command, Memory]]
+Decide = Callable[[int, Sequence[float]], tuple[Command, Any]]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Which channel has the output; all that the schedule remembers between steps."""
+    """The channel that is driven: the complete state of the channel schedule between steps."""
 
     channel: int | None = None
-    """None: all that want it."""
+    """Index of the channel; None if all channels are driven."""
     since: float = 0.0
     """[s]"""
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The generators of a device's channels and how they take turns."""
+    """The generators of the channels of a device and their schedule."""
 
     generators: tuple[Generator, ...]
     dwell: float | None = None
-    """Time a channel has the output before the next one gets it [s]; None: they take no turns."""
+    """Time for which a channel is driven before the next one [s]; None without switching."""
 
     @property
     def end(self) -> float:
@@ -60,59 +60,59 @@ class Channels:
         return tuple(sorted({t for each in self.generators for t in each.turning_times}))
 
     def start(self) -> Turn:
-        """Return the turn at t = 0."""
+        """Return the turn at t = 0 s."""
         return Turn(None if self.dwell is None else 0)
 
-    def planned(self, memories: Sequence[Memory], turn: Turn) -> tuple[float, ...]:
-        """Return the times [s] the device itself has set for a switch; steps land on them."""
-        pairs = zip(self.generators, memories, strict=True)
-        own = tuple(t for generator, memory in pairs for t in generator.planned(memory))
+    def planned(self, states: Sequence[Any], turn: Turn) -> tuple[float, ...]:
+        """Return the times [s] at which the device will switch; steps end at them."""
+        pairs = zip(self.generators, states, strict=True)
+        own = tuple(t for generator, state in pairs for t in generator.planned(state))
         return own if self.dwell is None else (*own, turn.since + self.dwell)
 
     def served(self, turn: Turn) -> tuple[int, ...]:
-        """Return the channels that are asked what they want."""
+        """Return the indices of the channels that are driven."""
         return tuple(range(len(self.generators))) if turn.channel is None else (turn.channel,)
 
-    def needs(self, start: float, end: float, memories: Sequence[Memory], turn: Turn) -> tuple[Needs, ...]:
-        """Return what each channel's decision on a step takes; see `Generator.needs`."""
-        asked = self.served(turn)
+    def needs(self, start: float, end: float, states: Sequence[Any], turn: Turn) -> tuple[Needs, ...]:
+        """Return the inputs that each channel's decision on a step requires; see `Generator.needs`."""
+        served = self.served(turn)
         return tuple(
-            each.needs(start, end, memory) if number in asked else NOTHING
-            for number, (each, memory) in enumerate(zip(self.generators, memories, strict=True))
+            each.needs(start, end, state) if number in served else NOTHING
+            for number, (each, state) in enumerate(zip(self.generators, states, strict=True))
         )
 
-    def pass_on(self, t: float, memories: Sequence[Memory], turn: Turn) -> tuple[Turn, tuple[Memory, ...]]:
-        """Return whose turn it is after a step that ended at t [s], and the memories then.
+    def pass_on(self, t: float, states: Sequence[Any], turn: Turn) -> tuple[Turn, tuple[Any, ...]]:
+        """Return the turn after a step that ended at t [s], and the states at that time.
 
-        Whoever hands over forgets what its controller has learnt, as in a pause.
+        A channel that passes its turn on resets its controller, as in a pause.
         """
         now = turn.channel
         if self.dwell is None or now is None:
-            return turn, tuple(memories)
+            return turn, tuple(states)
         late = SLACK * self.end
-        pairs = zip(self.generators, memories, strict=True)
-        ready = [each.needs(t + late, t + late, memory).conductance for each, memory in pairs]
+        pairs = zip(self.generators, states, strict=True)
+        ready = [each.needs(t + late, t + late, state).conductance for each, state in pairs]
         if ready[now] and t < turn.since + self.dwell - late:
-            return turn, tuple(memories)
-        count = len(memories)
+            return turn, tuple(states)
+        count = len(states)
         following = next((n % count for n in range(now + 1, now + count + 1) if ready[n % count]), None)
-        if following is None:  # all rest: no output until one is ready
-            return turn, tuple(memories)
+        if following is None:  # no channel is ready: no output until one is
+            return turn, tuple(states)
         if following == now:
-            return Turn(now, t), tuple(memories)
-        left = replace(forgotten(memories[now]), impedance=None)
-        return Turn(following, t), tuple(left if n == now else memory for n, memory in enumerate(memories))
+            return Turn(now, t), tuple(states)
+        left = self.generators[now].rest(states[now])
+        return Turn(following, t), tuple(left if n == now else state for n, state in enumerate(states))
 
 
-def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> dict[int, tuple[Command, Memory]] | None:
-    """Return the decisions of the channels `served` on which they agree, None if they never do.
+def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> dict[int, tuple[Command, Any]] | None:
+    """Return the consistent decisions of the channels `served`; None if the iteration does not converge.
 
-    Each decides on its V^2 given that of the others, in turn, until none changes (Gauss-Seidel).
+    Each channel decides on its V^2 for given V^2 of the others, in turn, until none changes (Gauss-Seidel).
 
     Args:
-        served: numbers of the channels.
-        heating: V^2 of every channel to begin with [V2].
-        decide: a channel's decision, from its number and the V^2 of every channel.
+        served: indices of the channels.
+        heating: initial V^2 of every channel [V2].
+        decide: decision of a channel, from its index and the V^2 of every channel.
     """
     now = list(heating)
     for _ in range(SWEEPS):
@@ -129,7 +129,7 @@ def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> d
 
 @dataclass(frozen=True)
 class Delayed:
-    """A generator whose time begins later."""
+    """A generator that starts after a delay."""
 
     generator: Generator
     delay: float
@@ -150,18 +150,26 @@ class Delayed:
         """See `Generator.turning_times`."""
         return tuple(self.delay + t for t in self.generator.turning_times)
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
-        """See `Generator.planned`."""
-        return tuple(self.delay + t for t in self.generator.planned(memory))
+    def start(self) -> Any:
+        """See `Generator.start`."""
+        return self.generator.start()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def rest(self, state: Any) -> Any:
+        """See `Generator.rest`."""
+        return self.generator.rest(state)
+
+    def planned(self, state: Any) -> tuple[float, ...]:
+        """See `Generator.planned`."""
+        return tuple(self.delay + t for t in self.generator.planned(state))
+
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         if 0.5 * (start + end) < self.delay:
             return NOTHING
-        return self.generator.needs(start - self.delay, end - self.delay, memory)
+        return self.generator.needs(start - self.delay, end - self.delay, state)
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return no voltage before its time; see `Generator.decide`."""
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return no voltage before the start; see `Generator.decide`."""
         if offer.middle < self.delay:
-            return Command(0.0), memory
-        return self.generator.decide(replace(offer, t=offer.t - self.delay, reach=offer.reach - self.delay), memory)
+            return Command(0.0), state
+        return self.generator.decide(replace(offer, t=offer.t - self.delay, reach=offer.reach - self.delay), state)

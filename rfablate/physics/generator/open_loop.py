@@ -1,21 +1,22 @@
-"""Generators that do not look at the sensor: nothing, constant voltage, current or power."""
+"""Generators without feedback from the sensor: off, constant voltage, current or power."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Limits, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Limits, Needs, Offer
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What generators have in common that are on for a time and off after it."""
+    """Base of generators that are on for a fixed time and off after it."""
 
     limits: Limits
     on: float
     """Time the generator is on [s]."""
     cooldown: float
-    """Time simulated after it is switched off [s]."""
+    """Time simulated after the generator is switched off [s]."""
 
     @property
     def end(self) -> float:
@@ -32,86 +33,102 @@ class Timed:
         """See `Generator.turning_times`."""
         return ()
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
+    def start(self) -> Any:
+        """Return no state; see `Generator.start`."""
+        return None
+
+    def rest(self, state: Any) -> Any:
+        """Return the state at the start; see `Generator.rest`."""
+        return self.start()
+
+    def planned(self, state: Any) -> tuple[float, ...]:
         """See `Generator.planned`."""
         return ()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         return Needs() if end <= self.on else NOTHING
 
 
 @dataclass(frozen=True)
 class Off:
-    """No voltage: the tip's surface temperature is prescribed instead, up to `on`."""
+    """No voltage: the surface temperature of the tip is prescribed until `on` instead."""
 
     ramp: float
     on: float
     cooldown: float
-    """Times the surface rises, is held until, and is free after that [s]."""
+    """Duration of the temperature ramp, end of the prescribed temperature, and free cooling after it [s]."""
 
     @property
     def end(self) -> float:
-        """Time the treatment ends [s]."""
+        """End of the treatment [s]."""
         return self.on + self.cooldown
 
     @property
     def switch_times(self) -> tuple[float, ...]:
-        """Time at which the surface temperature is let go [s]."""
+        """Time at which the surface temperature is no longer prescribed [s]."""
         return (self.on,)
 
     @property
     def turning_times(self) -> tuple[float, ...]:
-        """Time at which the surface temperature stops rising [s]."""
+        """Time at which the ramp of the surface temperature ends [s]."""
         return (self.ramp,) if self.ramp > 0.0 else ()
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
-        """Return none."""
+    def start(self) -> Any:
+        """Return no state; see `Generator.start`."""
+        return None
+
+    def rest(self, state: Any) -> Any:
+        """Return the state at the start; see `Generator.rest`."""
+        return self.start()
+
+    def planned(self, state: Any) -> tuple[float, ...]:
+        """Return no times."""
         return ()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
-        """Return nothing."""
+    def needs(self, start: float, end: float, state: Any) -> Needs:
+        """Return no needs."""
         return NOTHING
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return no voltage."""
-        return Command(0.0), memory
+        return Command(0.0), state
 
 
 @dataclass(frozen=True)
 class ConstantVoltage(Timed):
-    """The same RMS voltage as long as the limits allow it."""
+    """A constant RMS voltage within the limits."""
 
     voltage: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the constant voltage; see `Generator.decide`."""
         wanted = self.voltage**2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state
 
 
 @dataclass(frozen=True)
 class ConstantCurrent(Timed):
-    """The same RMS current as long as the limits allow it."""
+    """A constant RMS current within the limits."""
 
     current: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return the voltage that drives the current; see `Generator.decide`."""
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return the voltage for the constant current; see `Generator.decide`."""
         wanted = (self.current / offer.conductance) ** 2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state
 
 
 @dataclass(frozen=True)
 class ConstantPower(Timed):
-    """The same power as long as the limits allow it."""
+    """A constant power within the limits."""
 
     power: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return the voltage that gives the power; see `Generator.decide`."""
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return the voltage for the constant power; see `Generator.decide`."""
         wanted = self.power / offer.conductance if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state

@@ -1,7 +1,7 @@
-"""Replay of a measured treatment: the log of a device drives the model.
+"""Replay of a measured treatment from a device log.
 
-One column drives, as the device's output or the sensor's temperature did; between the log's rows it runs straight, and
-steps land on the rows. The device's limits hold here too: a log beyond them is cut off.
+One column of the log is prescribed: the output of the device, or the sensor temperature. It is interpolated linearly
+between the rows, and time steps end at the rows. The device limits also apply here: values beyond them are clipped.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from rfablate.physics.generator.interface import Command, Memory, Offer
+from rfablate.physics.generator.interface import Command, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 Quantity = Literal["voltage", "current", "power", "temperature"]
@@ -19,10 +19,10 @@ Quantity = Literal["voltage", "current", "power", "temperature"]
 
 @dataclass(frozen=True)
 class Curve:
-    """A measured quantity over time, straight between its points and constant beyond them."""
+    """A measured quantity over time, linear between its points and constant beyond them."""
 
     times: tuple[float, ...]
-    """Rising [s]."""
+    """Increasing times [s]."""
     values: tuple[float, ...]
 
     @property
@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Replay(Timed):
-    """The output that a device measured: voltage, current (both RMS) or power. A temperature is `IdealControl`'s."""
+    """A measured output: voltage or current (both RMS) or power. `IdealControl` replays a temperature."""
 
     quantity: Literal["voltage", "current", "power"]
     curve: Curve
@@ -53,11 +53,11 @@ class Replay(Timed):
         """See `Generator.turning_times`."""
         return self.curve.turns
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return the voltage that gives the measured quantity at the step's end; see `Generator.decide`."""
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return the voltage that gives the measured quantity at the end of the step; see `Generator.decide`."""
         if offer.t > self.on:
-            return Command(0.0), memory
+            return Command(0.0), state
         value, G = max(0.0, self.curve.at(offer.t)), offer.conductance
         wanted: Mapping[str, float] = {"voltage": value**2, "current": (value / G) ** 2, "power": value / G}
         voltage, limit = self.limits.apply(wanted[self.quantity], G, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state

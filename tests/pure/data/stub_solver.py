@@ -49,7 +49,7 @@ def main() -> int:
         log.write(f"{file.parent.name}\n")
     time.sleep(float(os.environ.get("STUB_SLEEP", "0.02")))
     if case["generator"]["target_degC"] == 66:
-        print("error: the step at t = 1 s was refused at its lower limit")
+        print("error: the step at t = 1 s was rejected at the minimum length")
         return 4
     write(file.parent, case)
     return 0

@@ -1,0 +1,43 @@
+"""Evidence for the numbers of a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfablate.api.run_case import load_case, world
+from rfablate.case.read.case_name import case_name
+from rfablate.case.tables.schema import Case
+from rfablate.evidence.converge_case import Convergence, converge_case
+from rfablate.log import setup_log
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+def converge(
+    case: Case | str | Path, directory: str | Path | None = None, *, comm: MPI.Comm | None = None, quiet: bool = False
+) -> Convergence:
+    """Study the convergence of a case in mesh, time step and domain size. Collective.
+
+    Args:
+        case: a case, or the path of a case file.
+        directory: where the runs and convergence.json go; by default `runs/<name>-converge`. Complete runs of the same
+            case in it are not repeated.
+        comm: the ranks to run on; by default all.
+        quiet: print warnings only.
+
+    Raises:
+        CaseError: the case has faults, or its mesh comes from a file.
+        MeshError, SolveError, StepError, Interrupted: as `run`.
+    """
+    name = "case"
+    if not isinstance(case, Case):
+        name, case = case_name(Path(case)), load_case(case)
+    place = Path(directory) if directory is not None else Path("runs") / f"{name}-converge"
+    comm = comm or world()
+    if comm.rank == 0:
+        place.mkdir(parents=True, exist_ok=True)
+    comm.barrier()
+    setup_log(comm.rank, place / "converge.log", quiet=quiet)
+    return converge_case(case, place, comm)
