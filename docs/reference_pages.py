@@ -1,4 +1,7 @@
-"""Makes docs/api.md and docs/summary_schema.md of the code (`python -m docs.reference_pages`); a test compares them."""
+"""Makes docs/api.md, docs/summary_schema.md and docs/key_reference.md of the code; a test compares them.
+
+python -m docs.reference_pages
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import rfablate
+from docs.key_pages import key_page
 from rfablate.results import summary_models
 from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE, Quantity
 
@@ -25,6 +29,8 @@ Their arguments are the keys of the [case file](case_file.md), which is the `ali
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare StudyResult",
+    "Convergence": "converge Convergence ConvergedNumber Estimate",
+    "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
     "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
@@ -140,3 +146,4 @@ def _type(annotation: Any) -> str:
 if __name__ == "__main__":
     (HERE / "api.md").write_text(api_page(), encoding="utf-8")
     (HERE / "summary_schema.md").write_text(schema_page(), encoding="utf-8")
+    (HERE / "key_reference.md").write_text(key_page(), encoding="utf-8")

@@ -274,8 +274,10 @@ def constants(file: Path) -> list[str]:
 
 def test_the_pages_of_the_code_are_what_the_code_says() -> None:
     """`make glossary` mends this."""
+    from docs.key_pages import key_page
     from docs.reference_pages import api_page, schema_page
 
+    assert (DOCS / "key_reference.md").read_text(encoding="utf-8") == key_page()
     assert (DOCS / "api.md").read_text(encoding="utf-8") == api_page()
     assert (DOCS / "summary_schema.md").read_text(encoding="utf-8") == schema_page()
 
