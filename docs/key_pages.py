@@ -13,8 +13,8 @@ from rfablate.study.study_tables import StudyFile
 
 HEAD = """# Key reference
 
-Every key of a case file and of a study file: meaning, unit, allowed values, default and an example. `rfablate explain KEY`
-prints the same. [The case file](case_file.md) shows how the tables go together. Made of the code by
+Every key of a case file and of a study file: meaning, unit, allowed values, default and an example. `rfablate explain
+KEY` prints the same. [The case file](case_file.md) shows how the tables go together. Made of the code by
 `python -m docs.reference_pages`.
 """
 
