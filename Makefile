@@ -21,7 +21,7 @@ MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeo
 
 STAGES = lint types suite hpc mpi2 mpi3
 
-.PHONY: help bench docs gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
+.PHONY: help bench docs faults gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## list of the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,13 +45,16 @@ types: install ## mypy, strict on the pure half
 	$(BIN)/mypy
 
 suite: install ## the test suite on one rank, one worker per core (ARGS="-k lesion" for a part)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc $(ARGS)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc -m "not faults" $(ARGS)
 
 quick: install ## the fast tests: no solver, no MPI
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/pure -m "not slow"
 
 hpc: install ## the tests on real Slurm daemons (skipped without Slurm)
 	$(BIN)/python -m pytest tests/hpc
+
+faults: install ## the long fault tests: killed runs, full disks, hostile files (the short ones are in make test)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m faults $(ARGS)
 
 mpi: mpi2 mpi3 ## the tests on 2 and on 3 ranks
 

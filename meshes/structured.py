@@ -1,9 +1,9 @@
-"""Regular meshes without a mesher: halving a cell is exact, so orders of convergence show clean. In m.
+"""Structured meshes without a mesh generator, with exact refinement for convergence orders. Lengths in m.
 
 Each function returns a `MeshData` with one region `tissue`. Surfaces:
 
-    shell_half_plane, shell_octant     inner, outer (spheres around the origin; without a hole there is no inner)
-    rectangle                          low_r, high_r, low_z, high_z (the axis is no surface)
+    shell_half_plane, shell_octant     inner, outer (spheres around the origin; no `inner` without a hole)
+    rectangle                          low_r, high_r, low_z, high_z (the axis is not a surface)
     box                                low_x ... high_z
 """
 
@@ -23,9 +23,9 @@ IntArray = npt.NDArray[np.int64]
 
 
 def geometric(start: float, end: float, n: int, last_over_first: float = 1.0) -> FloatArray:
-    """Return n + 1 numbers from start to end whose spacing grows geometrically, in all by `last_over_first`.
+    """Return n + 1 numbers from start to end with geometric spacing; the last spacing is `last_over_first` x the first.
 
-    Halving is consistent: every second number of 2 n is a number of n.
+    Refinement is nested: the numbers for n are every second number for 2 n.
     """
     q = last_over_first
     s = np.linspace(0.0, 1.0, n + 1)
@@ -49,7 +49,7 @@ def shell_half_plane(radii: FloatArray, n_theta: int, *, quarter: bool = False) 
 
 
 def shell_octant(radii: FloatArray, n_side: int) -> MeshData:
-    """Return an eighth (x, y, z >= 0) of a spherical shell, its triangle divided into n_side^2."""
+    """Return an octant (x, y, z >= 0) of a spherical shell, with its triangle divided into n_side^2."""
     barycentric = [(i, j, n_side - i - j) for i in range(n_side + 1) for j in range(n_side + 1 - i)]
     number = {each: k for k, each in enumerate(barycentric)}
     # tan of the angle along each edge of the octant: triangles of nearly equal size
@@ -69,13 +69,13 @@ def shell_octant(radii: FloatArray, n_side: int) -> MeshData:
         for level in range(len(radii) - 1):
             a, b, c = below + level * layer
             d, e, f = below + (level + 1) * layer
-            # a prism in three by the order of its nodes: neighbours cut their common side alike
+            # split a prism in three by node order, so that neighbours split their common side equally
             cells += [(a, b, c, f), (a, b, e, f), (a, d, e, f)]
     return _shell(points, np.array(cells, dtype=np.int64), radii, axisymmetric=False)
 
 
 def box(x: FloatArray, y: FloatArray, z: FloatArray) -> MeshData:
-    """Return six tetrahedra a brick (Kuhn) on the grid of x, y and z."""
+    """Return six tetrahedra per brick (Kuhn) on the grid of x, y and z."""
     grid = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
     shape = (len(x), len(y), len(z))
     index = np.arange(len(grid)).reshape(shape)
@@ -112,7 +112,7 @@ def _shell(points: FloatArray, cells: IntArray, radii: FloatArray, *, axisymmetr
 
 
 def _merge(points: FloatArray, cells: IntArray) -> tuple[FloatArray, IntArray]:
-    """Return the mesh with nodes in one place made one, and without the cells that this leaves flat."""
+    """Return the mesh with coincident nodes merged, without the degenerate cells that result."""
     scale = np.abs(points).max()
     _, first, number = np.unique(np.round(points / scale, 12), axis=0, return_index=True, return_inverse=True)
     cells = number.ravel()[cells]

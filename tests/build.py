@@ -1,4 +1,4 @@
-"""Meshes, cases and small drivers that several tests share. Collective functions say so."""
+"""Meshes, cases and drivers shared by several tests. Collective functions are marked."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def mesh_case(
 ) -> Case:
     """Return a case on a user's mesh of one region, `tissue`.
 
-    Without `file` the case is for a mesh made in memory, and its own file is never read.
+    Without `file` the case is for a mesh in memory; its mesh file is never read.
     """
     default = [
         {"tag": "electrode", "name": "electrode", "roles": ["active"]},
@@ -120,17 +120,17 @@ def with_roles(mesh: MeshData, **roles: Sequence[str] | str) -> MeshData:
 
 
 def on_mesh(comm: MPI.Comm, make: Callable[[], MeshData], **roles: Sequence[str] | str) -> Domain:
-    """Return the distributed domain of a mesh that rank 0 makes. Collective."""
+    """Return the distributed domain of a mesh built on rank 0. Collective."""
     return distribute(with_roles(make(), **roles) if comm.rank == 0 else None, comm)
 
 
 def problem_on(case: Case, domain: Domain, **changes: Any) -> Problem:
-    """Return the problem of the case on the domain, with parts of it exchanged. Collective."""
+    """Return the problem of the case on the domain, with some of its parts replaced. Collective."""
     return dataclasses.replace(build_problem(case, domain), **changes)
 
 
 def frames(problem: Problem, stops: Sequence[float] = ()) -> Iterator[Frame]:
-    """Yield the start and every accepted step. Collective."""
+    """Yield the initial frame and every accepted step. Collective."""
     return steps(problem, initial_state(problem), stops, Stopwatch())
 
 
@@ -176,7 +176,7 @@ def steady(
 
 
 def set_cells(domain: Domain, sigma: FloatArray, k: FloatArray) -> Coefficients:
-    """Return coefficients with one sigma and one k for each cell of the stencil, whatever the temperature."""
+    """Return coefficients with a fixed sigma and k for each cell of the stencil, independent of temperature."""
     one = RegionLaw(np.ones(max(domain.region_names) + 1), np.zeros(max(domain.region_names) + 1, dtype=np.int32))
     coefficients = Coefficients(domain, [], one, one)
     coefficients.values[:, 0], coefficients.values[:, 1] = sigma, k
@@ -184,7 +184,7 @@ def set_cells(domain: Domain, sigma: FloatArray, k: FloatArray) -> Coefficients:
 
 
 def norm_L2(domain: Domain, nodal: FloatArray) -> float:
-    """Return the root of the volume's mean of the square of a nodal field. Collective."""
+    """Return the root mean square of a nodal field over the volume. Collective."""
     nodes, elements = domain.nodes, domain.elements
     volume = nodes.accumulate(elements.to_nodes(np.ones(len(elements.cells)), nodes.local))
     square, total = nodes.sum(volume * nodal**2, volume)
@@ -197,7 +197,7 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
 
 
 def orders(sizes: Sequence[float], errors: Sequence[float]) -> list[float]:
-    """Return the observed order between each two neighbours, and print it (`pytest -rP` shows it)."""
+    """Return the observed order between consecutive refinements, and print it (`pytest -rP` shows it)."""
     found = [
         float(np.log(e0 / e1) / np.log(h0 / h1))
         for h0, h1, e0, e1 in zip(sizes[:-1], sizes[1:], errors[:-1], errors[1:], strict=True)
@@ -206,24 +206,24 @@ def orders(sizes: Sequence[float], errors: Sequence[float]) -> list[float]:
     return found
 
 
-# --- sources the package does not have ------------------------------------------------------------
+# --- heat sources for tests ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Clocked(ConstantVoltage):
-    """A constant voltage that writes down the end of each step it is asked about."""
+    """A constant voltage that records the end of each step for which it is called."""
 
     clock: list[float]
 
     def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
-        """Note the time; see `Generator.decide`."""
+        """Record the time; see `Generator.decide`."""
         self.clock[:] = [offer.t]
         return super().decide(offer, state)
 
 
 @dataclass(frozen=True)
 class WithSource:
-    """A heat problem with a further source at the nodes, source(t) [W]; the rest is the real one's."""
+    """A heat problem with an additional nodal source(t) [W]."""
 
     heat: HeatProblem
     source: Callable[[float], FloatArray]
@@ -238,7 +238,7 @@ class WithSource:
 
 
 def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:
-    """Return the problem with `source` [W] at the nodes beside the Joule heat of a constant voltage [V]."""
+    """Return the problem with the nodal `source` [W] in addition to the Joule heat of a constant voltage [V]."""
     clock = [0.0]
     generator = Channels((Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock),))
     return dataclasses.replace(

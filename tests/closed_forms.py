@@ -1,6 +1,6 @@
 """The closed forms of PHYSICS section 2 as plain functions: rise above body temperature [K] at r [m], t [s].
 
-`outer` is the radius of the tissue [m], at body temperature and grounded; without it tissue goes to infinity.
+`outer` is the outer radius of the tissue [m], at body temperature and 0 V; without it the tissue is unbounded.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ W_RATE = W / (RHO * C)
 
 
 def resistance(outer: float = np.inf) -> float:
-    """A0, sphere against infinity or against a concentric sphere [ohm]."""
+    """A0, resistance of a sphere to infinity or to a concentric sphere [ohm]."""
     return (1.0 / R0 - 1.0 / outer) / (4.0 * np.pi * SIGMA)
 
 
 def applied(outer: float) -> float:
-    """Return the voltage that drives the field of VOLTAGE to infinity when the return is a sphere `outer` [V]."""
+    """Return the voltage against a sphere `outer` that gives the same field as VOLTAGE against infinity [V]."""
     return VOLTAGE * (1.0 - R0 / outer)
 
 
 def joule_sphere(r: FloatArray, outer: float = np.inf) -> FloatArray:
-    """A1, steady Joule heat around a sphere that takes no heat."""
+    """A1, steady Joule heat around a thermally insulated sphere."""
 
     def rise(r: FloatArray) -> FloatArray:
         return SIGMA * VOLTAGE**2 / K * (R0 / r - R0**2 / (2.0 * r**2))
@@ -48,7 +48,7 @@ def joule_held_sphere(r: FloatArray, electrode: float, outer: float = np.inf) ->
 
 
 def joule_filmed_sphere(r: FloatArray, h: float, liquid: float, outer: float = np.inf) -> FloatArray:
-    """A1b, a film between sphere and a liquid at the rise `liquid` [K]:  k theta' = h (theta - liquid) at r0."""
+    """A1b, convection between sphere and a liquid at the rise `liquid` [K]:  k theta' = h (theta - liquid) at r0."""
     q = SIGMA * VOLTAGE**2 * R0**2 / (2.0 * K)
     # theta = A + B / r - q / r^2
     far = q / outer**2
@@ -57,7 +57,7 @@ def joule_filmed_sphere(r: FloatArray, h: float, liquid: float, outer: float = n
 
 
 def joule_perfused_sphere(r: FloatArray, outer: float = np.inf) -> FloatArray:
-    """A2, steady Joule heat around a sphere that takes no heat, with perfusion."""
+    """A2, steady Joule heat around a thermally insulated sphere, with perfusion."""
     K0 = SIGMA * VOLTAGE**2 * R0**2
 
     def particular(r: float) -> float:
@@ -95,5 +95,5 @@ def held_cylinder(r: FloatArray, rise: float = 43.0) -> FloatArray:
 
 
 def point_source(r: FloatArray, t: float, power: float = 1.0) -> FloatArray:
-    """A6, `power` [W] in a point from t = 0, with perfusion."""
+    """A6, point source of `power` [W] from t = 0, with perfusion."""
     return power / (8.0 * np.pi * K * r) * _erfc_pair(r, t)

@@ -21,7 +21,7 @@ from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, RfablateError
+from rfablate.errors import CaseError, Fault, RfablateError, path_error
 from rfablate.signals import listen
 from rfablate.version import __version__
 
@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, for example head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {path_error(error)}", file=sys.stderr)
+        return CaseError.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "rfablate":
             raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 from mpi4py import MPI
@@ -12,12 +14,15 @@ from mpi4py import MPI
 from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
+from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
 RECIPE = 13
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""Errors of reading an incomplete or damaged cached mesh."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """Keys of a structure that do not affect the mesh."""
 
@@ -34,18 +39,18 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
 def make_mesh(case: Case) -> MeshData:
     """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only."""
     key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
-    path = cache_folder() / f"{key}.npz"
+    path = cache_folder("meshes") / f"{key}.npz"
     if path.is_file():
         try:
             return MeshData.load(path)
-        except (OSError, ValueError, KeyError):  # incomplete, or of another version: generate it again
+        except UNREADABLE:  # incomplete, or of another version: generate it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError:  # a full or read-only cache only costs time
-        pass
+        for part in path.parent.glob(f"{path.name}.{os.getpid()}.*"):
+            part.unlink(missing_ok=True)
     return data
 
 
@@ -88,12 +93,6 @@ def mesh_key(case: Case) -> str:
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],
-        "mesh": case.mesh.model_dump(by_alias=True),
+        "mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def cache_folder() -> Path:
-    """Return the folder of cached meshes."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rfablate" / "meshes"

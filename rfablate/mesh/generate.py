@@ -23,13 +23,13 @@ from rfablate.case.geometry.applicator_parts import (
     electrode_surface,
     tines_of,
 )
+from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
 from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
-from rfablate.mesh.element_sizes import Sizes, choose_sizes
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.mesh_data import MeshData
@@ -63,7 +63,7 @@ def generate_mesh(case: Case) -> MeshData:
     Raises:
         MeshError: all attempts failed; the message lists the attempts, the sizes and the reasons from Gmsh.
     """
-    sizes = choose_sizes(case)
+    sizes = choose_sizes(case.domain, case.mesh, case.applicators, case.structures)
     dim = 2 if case.domain.kind == "axisymmetric" else 3
     wanted = case.mesh.interfaces
     answers: list[str] = []

@@ -17,6 +17,7 @@ from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
+from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import KeptFrames
 from rfablate.results.fields_file import FieldsFile, columns
 from rfablate.results.history_file import HistoryFile
@@ -151,7 +152,7 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
     """Raise CaseError where `path` is not a directory, or is not empty and must not be overwritten."""
     if path.exists() and not path.is_dir():
         raise CaseError([Fault(str(path), "found a file", "a run directory", "choose another -o")], "output")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.is_dir() and not overwrite and any(not each.name.startswith(LOCK) for each in path.iterdir()):
         raise CaseError(
             [
                 Fault(
@@ -183,11 +184,19 @@ def ended(path: Path) -> str:
         found = "no case.toml in the directory" if path.is_dir() else "no such directory"
         near = near_path(path, lambda each: (each / "case.toml").is_file())
         raise CaseError([Fault(str(path), found, expected, near or "check the path")], "resume")
-    summary = path / "summary.json"
-    if not summary.is_file():
+    summary = _summary(path)
+    if summary is None or summary.get("status") not in ("completed", "stopped"):
         return ""
-    found = json.loads(summary.read_text(encoding="utf-8"))
-    return f"{found['status']}, {found['reason']}" if found["status"] != "failed" else ""
+    return f"{summary['status']}, {summary.get('reason')}"
+
+
+def _summary(path: Path) -> dict[str, Any] | None:
+    """Return the summary of a run; None where it is missing or, after a power failure, cannot be read."""
+    try:
+        found = json.loads((path / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("status"), str) else None
 
 
 def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
@@ -196,7 +205,7 @@ def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
     Raises:
         CaseError: some are not; one fault for each of them, with the path that was probably meant.
     """
-    faults = [_unfinished(path) for path in paths if not (path / "summary.json").is_file()]
+    faults = [_unfinished(path) for path in paths if _summary(path) is None]
     if faults:
         raise CaseError(faults, verb)
 
@@ -208,4 +217,6 @@ def _unfinished(path: Path) -> Fault:
     elif not path.is_dir():
         hint = near_path(path, lambda each: (each / "summary.json").is_file()) or hint
     found = "no summary.json in the directory" if path.is_dir() else "no such directory"
+    if (path / "summary.json").exists():
+        found = "its summary.json cannot be read"
     return Fault(str(path), found, "a finished run's directory", hint)

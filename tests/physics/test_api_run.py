@@ -1,4 +1,4 @@
-"""A run from Python: the same numbers as the command line's, typed, with history and fields; and on several ranks."""
+"""A run from Python gives the numbers of the command line, typed, with history and fields; also on several ranks."""
 
 from __future__ import annotations
 

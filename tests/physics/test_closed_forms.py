@@ -1,4 +1,4 @@
-"""The solver against closed forms, on meshes a user would use and as they are refined.
+"""The solver compared with closed forms, on meshes of practical size and under refinement.
 
 | id  | problem                                               | here                                | allowed         |
 |-----|-------------------------------------------------------|-------------------------------------|-----------------|
@@ -12,7 +12,7 @@
 | A6  | 1 W in a point from t = 0, perfusion                  | half plane, run with fixed steps    | 0.5 %; order 2  |
 
 "0.5 %" is 0.5 % of the rise or 0.05 K, whichever is larger. Orders are in the cell size h; in A3 and A6 h and dt are
-halved together. Finite outer radii are in the closed forms, or tissue is cold long before them (A3 to A6).
+halved together. The closed forms include finite outer radii, or the tissue is cold at the outer radius (A3 to A6).
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ def test_a_held_electrode_has_its_hottest_tissue_where_the_formula_says() -> Non
     assert r[np.argmax(exact.joule_held_sphere(r, 0.0))] == pytest.approx(q * R0**2 / (exact.K * B), abs=2e-6)
 
 
-# --- meshes a user would use ----------------------------------------------------------------------
+# --- meshes of practical size ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def ball(comm: MPI.Comm, shared_tmp: Path) -> Path:
-    """Half plane around a spherical electrode, 0.025 mm cells on it, read like any user's mesh."""
+    """Half plane around a spherical electrode with 0.025 mm cells, read as a user's mesh."""
     path = shared_tmp / "sphere.msh"
     if comm.rank == 0:
         write_sphere(path, electrode=0.5, outer=50.0, size=0.025, growth=0.05)
@@ -136,7 +136,7 @@ def octant_domain(comm: MPI.Comm, shared_tmp: Path) -> Domain:
 
 @pytest.fixture(scope="module")
 def joule(ball_domain: Domain) -> Problem:
-    """6 V to infinity until nothing changes: one long step of backward Euler is the steady state."""
+    """6 V against infinity to steady state, in one long step of backward Euler."""
     case = mesh_case(constant_voltage(exact.applied(OUTER), 1e9), time=fixed_step(1e9, 1))
     return problem_on(case, ball_domain)
 
@@ -203,7 +203,7 @@ def test_A4_surface_step_of_a_half_space(comm: MPI.Comm) -> None:
 
 
 def _held_cylinder(comm: MPI.Comm, n: int) -> tuple[Domain, FloatArray]:
-    """Return the domain around a held cylinder with n cells outwards, and the steady rise."""
+    """Return the domain around a cylinder of fixed temperature with n radial cells, and the steady rise."""
     radii = geometric(R0, OUTER, n, 150.0)
     domain = on_mesh(comm, lambda: rectangle(radii, [0.0, 0.5 * MM, MM]), active="low_r", body_temperature="high_r")
     active, cells = domain.surface_nodes["active"], np.ones(len(domain.stencil.cells))
@@ -224,7 +224,7 @@ def test_A5_steady_heat_around_a_cylinder(comm: MPI.Comm) -> None:
 
 
 def _point_source(comm: MPI.Comm, n: int, time: dict) -> tuple[Domain, FloatArray]:  # type: ignore[type-arg]
-    """Return a ball with 1 W in its centre for 60 s, n cells outwards, and the rise at the end."""
+    """Return a ball with 1 W at its centre for 60 s, with n radial cells, and the rise at the end."""
     radii = geometric(0.0, OUTER, n, 150.0)
     domain = on_mesh(comm, lambda: shell_half_plane(radii, n // 2), active="outer", body_temperature="outer")
     problem = problem_on(mesh_case(HEATED, tissue=PERFUSED, time=time), domain)
@@ -235,7 +235,7 @@ def _point_source(comm: MPI.Comm, n: int, time: dict) -> tuple[Domain, FloatArra
 
 
 @pytest.mark.mpi
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # damage at the 10,000 degC beside the point
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # damage at 10,000 degC next to the point source
 def test_A6_point_source(comm: MPI.Comm) -> None:
     domain, rise = _point_source(comm, 80, fixed_step(0.5))
     radii = np.array([2.0, 5.0, 10.0]) * MM
@@ -246,7 +246,7 @@ def test_A6_point_source(comm: MPI.Comm) -> None:
 # --- orders ---------------------------------------------------------------------------------------
 
 SHELLS: dict[str, tuple[Callable[..., object], float, tuple[int, ...]]] = {
-    # mesh, its share of the full sphere's resistance, cells outwards
+    # mesh, its fraction of the full sphere's resistance, radial cells
     "half plane": (lambda radii, n: shell_half_plane(radii, n, quarter=True), 0.5, (16, 32, 64)),
     "3-D": (lambda radii, n: shell_octant(radii, n // 2), 0.125, (8, 16, 32)),
 }
@@ -328,7 +328,7 @@ def test_A5_is_of_second_order_in_h(comm: MPI.Comm) -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_A6_is_of_second_order_in_h_and_dt_together(comm: MPI.Comm) -> None:
-    """At least 1 mm off the source, where the solution is smooth."""
+    """At least 1 mm from the source, where the solution is smooth."""
     errors, counts = [], (16, 32, 64)
     for n in counts:
         domain, rise = _point_source(comm, n, fixed_step(16.0 / n))

@@ -1,4 +1,4 @@
-"""Several electrodes: what flows out of one comes back by others, all conduct to each other both ways.
+"""Several electrodes: currents sum to zero, and the conductance matrix is reciprocal.
 
 | law                                                                  | allowed                       |
 |----------------------------------------------------------------------|-------------------------------|
@@ -6,8 +6,8 @@
 | G is symmetric (reciprocity), off the diagonal negative              | 1e-8 of the largest           |
 | superposition: currents at any potentials follow from G              | 1e-8 of the largest           |
 | insulated around, the rows of G sum to zero                          | 1e-8 of the largest           |
-| a wider pair resists more                                            | sign                          |
-| the hottest, mean or first of the sensors is on its set point        | 1e-6 K                        |
+| a wider pair has more ohms                                           | sign                          |
+| the hottest, mean or first of the sensors is at its set point        | 1e-6 K                        |
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def test_a_pairs_currents_sum_to_zero(comm: MPI.Comm, electric: str) -> None:
 @pytest.mark.mpi
 @pytest.mark.parametrize("electric", ["insulated", "return"])
 def test_conductances_are_reciprocal_and_superpose(comm: MPI.Comm, electric: str) -> None:
-    """Three unlike electrodes in two tissues; the two active ones and the returning one obey the matrix."""
+    """Three different electrodes in two tissues: the two active ones and the return follow the matrix."""
     tips = (tip("a", -8), tip("b", 0, active_tip_mm=8), tip("c", 7, outer_diameter_mm=0.9, electrode="return"))
     problem = problem_of(comm, *tips, electric=electric)
     frame = last(problem)
@@ -117,7 +117,7 @@ def test_the_sensors_that_are_read_hold_the_set_point(comm: MPI.Comm, reads: str
 
 
 def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.Comm) -> None:
-    """Tip and ring of one needle, a gap between them; two meshers that share no geometry but the numbers."""
+    """Tip and ring of one needle with a gap; two mesh generators with independent geometry code."""
     ring = {"gap_mm": 4, "length_mm": 5}
     table: dict[str, Any] = {
         "domain": {"radius_mm": 25, "height_mm": 50, "tissue": "muscle"},
@@ -140,7 +140,7 @@ def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.
 
 
 def test_the_sensor_that_will_be_hottest_decides() -> None:
-    """The slow hot sensor rules at low voltage, the fast cold one where more voltage is asked."""
+    """The slow hot sensor limits at low voltage, the fast cold one at higher voltage."""
     pi = PIControl(Limits(50.0, 100.0, 2.0), 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.5, 0.2)
     warm, quick = (Offer(1.0, 1.0, 0.01, a, b, 1.0, 50.0) for a, b in ((70.0, 0.001), (40.0, 0.1)))
     alone = {offer: pi.decide(offer, pi.start()) for offer in (warm, quick)}

@@ -1,11 +1,11 @@
-"""Objects of the user's own in place of parts of a case: the worked examples, and what they must satisfy.
+"""User objects in place of parts of a case: worked examples and their properties.
 
 | law                                                                    | allowed             |
 |------------------------------------------------------------------------|---------------------|
 | a generator with a power ramp delivers the integral of its power       | 0.5 %               |
 | a law and kinetics that repeat the library's give the library's lesion | 1e-9 of the numbers |
-| a conductivity that rises changes the impedance; a threshold cuts off  | sign                |
-| the types are named in the summary; another object cannot resume       | refused             |
+| a rising conductivity changes the impedance; a threshold cuts off      | sign                |
+| the types are named in the summary; another object cannot resume       | rejected            |
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_a_power_ramp_delivers_the_integral_of_its_power(case: rfa.Case, tmp_pat
 
 @dataclass(frozen=True)
 class LikeLinear:
-    """The library's linear law, written again."""
+    """The library's linear law, implemented again."""
 
     slope: float
 

@@ -22,7 +22,7 @@ so that T and phi solve the whole coupled problem exactly, with s added to the r
 | tolerance of adaptive BDF2 steps           | T (L2)                     | 2/3            | 2/3            |
 | tolerance of adaptive Euler steps          | T (L2)                     | 1/2            | 1/2            |
 
-"dt" alone is measured by the difference between runs with dt and dt / 2 on one mesh, which leaves h out.
+"dt" alone: from the difference between runs with dt and dt / 2 on one mesh, which is independent of h.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def heat_source(r: FloatArray, t: float) -> FloatArray:
 
 
 def test_the_manufactured_solution_solves_the_equations() -> None:
-    """Source and potential against finite differences of T and phi."""
+    """Source and potential compared with finite differences of T and phi."""
     r, t, d, dt = np.linspace(1.3e-3, 5.7e-3, 7), 7.0, 1e-6, 1e-3
 
     def flux(r: FloatArray, field: Callable[[FloatArray, float], FloatArray], law: FloatArray) -> FloatArray:
@@ -173,7 +173,7 @@ def _octant(n: int) -> Callable[[], MeshData]:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors at the end of a run: T [K] in L2 and at worst, phi [1] in L2, G relative."""
+    """Errors at the end of a run: T [K] in L2 and maximum norm, phi [1] in L2, G relative."""
 
     T: float
     T_worst: float
@@ -231,7 +231,7 @@ def test_second_order_in_h(comm: MPI.Comm) -> None:
 
 @dataclass(frozen=True)
 class Growing(StepControl):
-    """Steps that double from a 64th of the fixed length up to it: a first step by backward Euler counts little."""
+    """Steps that double from 1/64 of the fixed length up to it, so that the first backward Euler step is negligible."""
 
     def next_time(self, t: float, stops: Sequence[float], memory: StepMemory) -> float:
         """Return the end of the next step [s]; see `StepControl.next_time`."""
@@ -242,7 +242,7 @@ class Growing(StepControl):
 
 @dataclass(frozen=True)
 class Alternating(StepControl):
-    """Fixed steps, long and short by turns."""
+    """Fixed steps, alternately long and short."""
 
     short: float = 0.0
 
@@ -306,7 +306,7 @@ def test_bdf3_comes_nearer_than_bdf2_with_the_same_tolerance(comm: MPI.Comm) -> 
 
 @pytest.mark.parametrize(("order", "expected"), [(2, 2.0 / 3.0), (1, 0.5)], ids=["BDF2", "Euler"])
 def test_adaptive_steps_converge_with_their_tolerance(comm: MPI.Comm, order: int, expected: float) -> None:
-    """A step's error goes with dt^(order + 1), the error at the end with dt^order."""
+    """The error of a step scales with dt^(order + 1), the final error with dt^order."""
     domain = _domain(comm, _half_plane(10))
     tolerances, found = [0.1, 0.1 / 8, 0.1 / 64], []
     for tolerance, by in (*((each, order) for each in tolerances), (2e-5, 3)):

@@ -1,11 +1,11 @@
-"""Water that boils: the Stefan problem, and energy at any length of step.
+"""Boiling water: the Stefan problem, and conservation of energy for any step length.
 
 | law                                                                        | allowed        |
 |----------------------------------------------------------------------------|----------------|
 | A7: front at 60 s, 0.97456 mm, and the heat it took                        | 2 %            |
 | A7: T(3 mm) = 72.126, T(5 mm) = 53.208 degC                                | 2 % of rise    |
 | nothing leaves: joule = stored + latent at constant power, steps 0.1, 2 s  | 1e-8           |
-| the latent heat of a run with everything on: the ledger closes             | 1 %            |
+| latent heat in a run with all effects: the energy balance closes           | 1 %            |
 | what boiled condenses: after cooling no latent heat is left                | 1e-6           |
 """
 
@@ -69,7 +69,7 @@ def test_the_boiling_front_runs_as_stefan_says(bar: Domain, time: dict[str, obje
     T = at_points(bar, frame.T, np.stack([np.full_like(z, 1e-4), z, 0.0 * z], axis=1))
     front = float(z[np.flatnonzero(T >= 100.0 - 1e-9)[-1]])
     area = np.pi * 0.25e-6
-    # the node of the held surface does not boil: half a cell of water is missing
+    # the node of the fixed surface does not boil: half a cell of water is missing
     by_heat = frame.ledger.latent / (LATENT * area)
     print(f"{len(seen)} steps, front {front * 1e3:.4f} mm, by its heat {by_heat * 1e3:.4f} mm", end="; ")
     T3, T5 = at_points(bar, frame.T, np.array([[1e-4, 3e-3, 0.0], [1e-4, 5e-3, 0.0]]))
@@ -85,7 +85,7 @@ def test_the_boiling_front_runs_as_stefan_says(bar: Domain, time: dict[str, obje
 
 @pytest.fixture(scope="module")
 def closed(comm: MPI.Comm) -> Domain:
-    """A ball that no heat leaves."""
+    """A thermally insulated ball."""
     radii = geometric(R0, 5e-3, 20, 10.0)
     return on_mesh(comm, lambda: shell_half_plane(radii, 8), active="inner", returned="outer")
 

@@ -1,4 +1,4 @@
-"""Logs of devices: what is read, what is refused, and what a replay does with them."""
+"""Device logs: accepted and rejected content, and use in a replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each generator's law, its limits and its memory, on an electrode that is three numbers: G, a and b."""
+"""Law, limits and memory of each generator, with a model electrode of three numbers: G, a and b."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_pi_power_is_proportional_plus_integral_of_the_error_at_the_end_of_the_s
 
 
 def test_the_integral_keeps_its_memory_between_steps() -> None:
-    """A sensor that does not react: the integral grows by Ki e dt in each step, however the time is cut."""
+    """Sensor without response: the integral grows by Ki e dt in each step, for any step lengths."""
     for dt in (0.1, 0.25, 1.0):
         memory = PIState()
         for n in range(1, round(10.0 / dt) + 1):
@@ -169,7 +169,7 @@ def test_the_integral_keeps_its_memory_between_steps() -> None:
 
 
 def test_a_controller_without_memory_would_never_reach_the_set_point() -> None:
-    """The peer bug: with the integral lost every step a steady error is left; with it the error goes to zero."""
+    """If the integral were lost at every step, a steady error would remain; with it the error converges to zero."""
 
     def settle(keep: bool) -> float:
         T, memory, dt, tau, gain = 37.0, PIState(), 0.5, 5.0, 0.08

@@ -1,4 +1,4 @@
-"""Pulsed radiofrequency as device logic: duty, cap and edges."""
+"""Pulsed radiofrequency as device logic: duty cycle, temperature limit and pulse edges."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_without_a_cap_nothing_is_asked_of_the_sensor() -> None:
 
 
 def test_limits_hold_within_the_pulse() -> None:
-    """0.1 A at 250 ohm are 25 V, although the cycle's average is below it."""
+    """0.1 A at 250 ohm limit the pulse to 25 V, although the average of the cycle is lower."""
     limited = replace(AVERAGE, limits=Limits(1e9, 1e9, 0.1))
     command, _ = limited.decide(_offer(5.0, 1.0), limited.start())
     assert command.pulse == pytest.approx(25.0) and command.limited_by == "current"

@@ -66,7 +66,7 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 def test_every_command_of_the_readme_is_understood(arguments: list[str]) -> None:
-    """A renamed verb or option shows here."""
+    """Detects renamed commands and options."""
     parsed = _parser().parse_args(arguments)
     assert callable(parsed.command)
 
@@ -88,6 +88,6 @@ def test_the_faults_of_the_page_are_what_a_user_gets(tmp_path: Path) -> None:
 
 
 def test_every_file_the_readme_links_exists() -> None:
-    """Relative links lead somewhere."""
+    """Relative links are valid."""
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,4 +1,4 @@
-"""Staged protocols: which stage is on when, what passes from one to the next, where steps land."""
+"""Staged protocols: times of the stages, transfer of state between stages, step times."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_integral_passes_from_a_ramp_to_its_hold_and_is_lost_in_a_pause() ->
 
 
 def test_stages_of_a_tenth_of_a_second_are_told_apart_by_a_steps_middle() -> None:
-    """0.1 added thirty times is not 3: a step that ends there a rounding late still belongs to its stage."""
+    """0.1 added thirty times is not 3: a step that ends late by rounding still belongs to its stage."""
     protocol = Staged(tuple(Stage(0.1, _ideal(50.0 + n)) for n in range(30)), 0.0)
     t = 0.0
     for number, bound in enumerate(protocol.bounds[1:]):
