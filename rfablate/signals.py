@@ -37,17 +37,24 @@ MEANING = {
 }
 
 
+class Aborted(KeyboardInterrupt):
+    """A second SIGINT: the process ends at once, without another checkpoint."""
+
+    exit_code = 130
+
+
 class Requests:
     """Takes the signals over inside its `with` block; outside they are what they were before.
 
-    The second signal to stop does not wait for the step's end: it goes to the handler from before, or raises
-    KeyboardInterrupt where that was none of Python's.
+    A second signal to stop before the step's end does not wait for it: it goes to the handler from before, or raises
+    KeyboardInterrupt where that was none of Python's. A second SIGINT raises Aborted, also while a checkpoint is written.
     Python gives signals to the main thread only: in another one nothing is taken over.
     """
 
     def __init__(self) -> None:
         """Remember nothing yet."""
         self._wish = Wish.NOTHING
+        self._interrupted = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Requests:
@@ -66,6 +73,9 @@ class Requests:
     def _note(self, number: int, frame: FrameType | None) -> None:
         asked = MEANING[signal.Signals(number)]
         before = self._before[signal.Signals(number)]
+        if number == signal.SIGINT and self._interrupted:
+            raise Aborted
+        self._interrupted = self._interrupted or number == signal.SIGINT
         if asked is Wish.STOP and self._wish is Wish.STOP:
             if not callable(before):  # ignored or default, as in a shell's background job
                 raise KeyboardInterrupt

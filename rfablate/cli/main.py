@@ -18,8 +18,8 @@ from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, RfablateError, path_error
-from rfablate.signals import listen
+from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
+from rfablate.signals import Aborted, listen
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
         description="Predict the lesion of a radiofrequency electrode.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 structure over its limit, 6 interrupted, "
+        "130 aborted by a second ctrl-C",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -244,6 +245,12 @@ def _mesh(args: argparse.Namespace) -> int:
     return _on_all_ranks(mesh_case, args)
 
 
+def _end_undisturbed() -> None:
+    """Let no further signal change the exit code: the command is at its end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Return what `work` returns; a fault all ranks share ends them alike, any other ends them all at once.
 
@@ -259,9 +266,16 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     try:
         return work(comm, args)
     except RfablateError as error:
+        if isinstance(error, Interrupted):
+            _end_undisturbed()
         say_error(comm, str(error))
         return error.exit_code
+    except Aborted as error:
+        _end_undisturbed()
+        say_error(comm, "interrupted twice: aborted at once; the last checkpoint is the one before")
+        code = error.exit_code
     except KeyboardInterrupt:
+        _end_undisturbed()
         say_error(comm, "interrupted")
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of the last lines, e.g. head, has seen enough
