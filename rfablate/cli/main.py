@@ -21,8 +21,8 @@ from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, RfablateError, path_error
-from rfablate.signals import listen
+from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
+from rfablate.signals import Aborted, listen
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
         description="Predict radiofrequency ablation lesions.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted, "
+        "130 aborted by a second ctrl-C",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -256,6 +257,12 @@ def _converge(args: argparse.Namespace) -> int:
     return _on_all_ranks(converge_case, args)
 
 
+def _end_undisturbed() -> None:
+    """Ignore further signals, so that they cannot change the exit code at the end of the command."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `work` on all ranks and return its exit code.
 
@@ -274,9 +281,16 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     try:
         return work(comm, args)
     except RfablateError as error:
+        if isinstance(error, Interrupted):
+            _end_undisturbed()
         say_error(comm, str(error))
         return error.exit_code
+    except Aborted as error:
+        _end_undisturbed()
+        say_error(comm, "interrupted twice: aborted at once; the last checkpoint is the one before")
+        code = error.exit_code
     except KeyboardInterrupt:
+        _end_undisturbed()
         say_error(comm, "interrupted")
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of the last lines, e.g. head, has seen enough

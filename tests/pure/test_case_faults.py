@@ -341,3 +341,18 @@ def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     file.write_bytes(b"title = 'a'\ntissue = 'L\xe9ber'\n")
     with pytest.raises(CaseError, match="line 2: found text that is not UTF-8"):
         load_case(file)
+
+
+@pytest.mark.parametrize("misspelt", ["hold_sec", "holdd_s", "hold", "hold_min"])
+def test_a_misspelt_key_hides_no_other_fault_of_its_table(misspelt: str) -> None:
+    """Beside the unknown key: a set point below body temperature, and a limit that the check of limits finds."""
+    data = copy.deepcopy(BASE)
+    generator = data["generator"]
+    generator[misspelt] = generator.pop("hold_s")
+    generator |= {"target_degC": 20, "min_impedance_ohm": 900, "max_impedance_ohm": 100}
+    with pytest.raises(CaseError) as caught:
+        parse_case(data)
+    places = [fault.where for fault in caught.value.faults]
+    assert f"generator.{misspelt}" in places and "generator.target_degC" in places, places
+    assert any("impedance" in place for place in places), places
+    assert len(places) == len(set(places))

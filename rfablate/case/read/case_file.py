@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
-from rfablate.case.messages.validation_faults import faults_of, mend_names
+from rfablate.case.messages.validation_faults import faults_of, mend_names, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.overrides import apply_overrides, setting
@@ -130,7 +130,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         case = Case.model_validate(data)
     except ValidationError as error:
         faults = [*faults_of(error, data, written), *faults]
-        faults += check_parts(Parts.salvage(data, unsound))
+        faults += check_parts(Parts.salvage(without_unknown(error, data), unsound))
         raise CaseError(faults, source) from None
     if check or unsound:
         faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
