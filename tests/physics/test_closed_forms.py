@@ -27,13 +27,13 @@ from mpi4py import MPI
 
 from meshes.sphere import write_sphere
 from meshes.structured import geometric, rectangle, shell_half_plane, shell_octant
+from rfablate.evidence import closed_forms as exact
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.mass_matrix import LumpedMass
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.problem.problem import Problem
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,
