@@ -20,7 +20,6 @@ from rfablate.evidence.verification_problems import (
     last_frame,
     mesh_case,
     norm_L2,
-    observed_orders,
     on_mesh,
     on_rays,
     problem_on,
@@ -29,11 +28,13 @@ from rfablate.evidence.verification_problems import (
     with_roles,
     with_source,
 )
+from rfablate.evidence.verification_results import observed_orders
 
 __all__ = [
-    "BLOOD", "BODY", "HEATED", "OMEGA", "R0", "RHO", "SIGMA", "TISSUE", "T_A", "UNLIMITED", "VOLTAGE", "C", "K", "Table",
-    "at_points", "constant_power", "constant_voltage", "fixed_step", "frames", "largest", "last_frame", "mesh_case",
-    "norm_L2", "on_mesh", "on_rays", "orders", "problem_on", "set_cells", "steady", "with_roles", "with_source",
+    "BLOOD", "BODY", "HEATED", "OMEGA", "R0", "RHO", "SIGMA", "TISSUE", "T_A", "UNLIMITED", "VOLTAGE", "C", "K",
+    "Table", "at_points", "constant_power", "constant_voltage", "fixed_step", "frames", "largest", "last_frame",
+    "mesh_case", "norm_L2", "on_mesh", "on_rays", "orders", "problem_on", "set_cells", "steady", "with_roles",
+    "with_source",
 ]  # fmt: skip
 
 

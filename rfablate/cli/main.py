@@ -20,6 +20,7 @@ from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
+from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.signals import listen
@@ -106,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
+    text = "verify this installation against closed forms, balances and symmetries; also under mpirun"
+    add_verify_arguments(_verb(verbs, "verify", _verify, text))
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
@@ -251,6 +254,10 @@ def _mesh(args: argparse.Namespace) -> int:
 
 def _converge(args: argparse.Namespace) -> int:
     return _on_all_ranks(converge_case, args)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    return _on_all_ranks(verify_installation, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:

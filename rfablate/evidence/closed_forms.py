@@ -1,16 +1,16 @@
 """Closed forms of electric, heat and damage problems: rise above body temperature [K] at r [m] and t [s]. Pure.
 
-| id  | problem                                                    | equation                                              |
-|-----|------------------------------------------------------------|-------------------------------------------------------|
-| A0  | resistance of a sphere of radius r0                        | R = 1 / (4 pi sigma r0)                               |
-| A1  | steady Joule heat around a sphere that takes no heat       | theta = (sigma V^2 / k) (r0 / r - r0^2 / (2 r^2))     |
-| A1b | the same, sphere held at the rise theta_e                  | theta = B / r - sigma V^2 r0^2 / (2 k r^2)            |
-| A2  | A1 with perfusion                                          | u = r theta,  u'' - m^2 u = -sigma V^2 r0^2 / (k r^3) |
-| A3  | sphere whose surface steps by theta_0, perfusion           | theta = theta_0 r0 / (2 r) E(r - r0, t)               |
-| A4  | half space whose surface steps by theta_0, perfusion       | theta = theta_0 / 2 E(x, t)                           |
-| A5  | steady, cylinder held at the rise theta_e, perfusion       | theta = theta_e K0(m r) / K0(m r0)                    |
-| A6  | point source of P from t = 0, perfusion                    | theta = P / (8 pi k r) E(r, t)                        |
-| A7  | boiling front in a half space (two-phase Stefan problem)   | s = 2 lambda sqrt(a t)                                |
+| id  | problem                                              | equation                                             |
+|-----|------------------------------------------------------|------------------------------------------------------|
+| A0  | resistance of a sphere of radius r0                  | R = 1 / (4 pi sigma r0)                              |
+| A1  | steady Joule heat around a sphere that takes no heat | theta = (sigma V^2 / k) (r0/r - r0^2 / (2 r^2))      |
+| A1b | the same, sphere held at the rise theta_e            | theta = B/r - sigma V^2 r0^2 / (2 k r^2)             |
+| A2  | A1 with perfusion                                    | u = r theta, u'' - m^2 u = -sigma V^2 r0^2 / (k r^3) |
+| A3  | sphere whose surface steps by theta_0, perfusion     | theta = theta_0 r0 / (2 r) E(r - r0, t)              |
+| A4  | half space whose surface steps by theta_0, perfusion | theta = theta_0 / 2 E(x, t)                          |
+| A5  | steady, cylinder held at the rise theta_e, perfusion | theta = theta_e K0(m r) / K0(m r0)                   |
+| A6  | point source of P from t = 0, perfusion              | theta = P / (8 pi k r) E(r, t)                       |
+| A7  | boiling front in a half space (Stefan problem)       | s = 2 lambda sqrt(a t)                               |
 
     E(x, t) = e^(-m x) erfc(x / (2 sqrt(a t)) - sqrt(w t)) + e^(m x) erfc(x / (2 sqrt(a t)) + sqrt(w t))
     B = r0 (theta_e + sigma V^2 / (2 k)),   a = k / (rho c),   m = sqrt(W / k),   w = W / (rho c),   W = omega rho_b c_b
@@ -108,7 +108,7 @@ def joule_perfused_sphere(r: FloatArray, outer: float = np.inf) -> FloatArray:
 
     def particular(r: float) -> float:
         behind = quad(lambda s: np.exp(-M * (r - s)) / s**3, R0, r, epsrel=1e-12, epsabs=0.0, limit=300)[0]
-        return K0 / (2.0 * M * K) * (behind + np.exp(M * r) * expn(3, M * r) / r**2)
+        return float(K0 / (2.0 * M * K) * (behind + np.exp(M * r) * expn(3, M * r) / r**2))
 
     slope = K0 / (2.0 * K) * np.exp(M * R0) * expn(3, M * R0) / R0**2
     # u = r theta = particular + C e^{-m(r - r0)} + D e^{m(r - R)},  u'(r0) = u(r0) / r0,  u(R) = 0
@@ -117,12 +117,13 @@ def joule_perfused_sphere(r: FloatArray, outer: float = np.inf) -> FloatArray:
     given = [particular(R0) / R0 - slope, 0.0 if np.isinf(outer) else -particular(outer)]
     C_, D = np.linalg.solve(system, given)
     grow = 0.0 if np.isinf(outer) else np.exp(M * (r - outer))
-    return (np.array([particular(float(each)) for each in r]) + C_ * np.exp(-M * (r - R0)) + D * grow) / r
+    u = np.array([particular(float(each)) for each in r]) + C_ * np.exp(-M * (r - R0)) + D * grow
+    return np.asarray(u / r)
 
 
 def _erfc_pair(x: FloatArray, t: float) -> FloatArray:
     s, w = x / (2.0 * np.sqrt(A * t)), np.sqrt(W_RATE * t)
-    return np.exp(-M * x) * erfc(s - w) + np.exp(M * x) * erfc(s + w)
+    return np.asarray(np.exp(-M * x) * erfc(s - w) + np.exp(M * x) * erfc(s + w))
 
 
 def stepped_sphere(r: FloatArray, t: float, step: float = 43.0) -> FloatArray:
@@ -137,7 +138,7 @@ def stepped_half_space(x: FloatArray, t: float, step: float = 43.0) -> FloatArra
 
 def held_cylinder(r: FloatArray, rise: float = 43.0) -> FloatArray:
     """A5, steady, around a long cylinder of radius R0 held at `rise` [K], with perfusion."""
-    return rise * k0(M * r) / k0(M * R0)
+    return np.asarray(rise * k0(M * r) / k0(M * R0))
 
 
 def point_source(r: FloatArray, t: float, power: float = 1.0) -> FloatArray:

@@ -197,12 +197,6 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
     return float(domain.nodes.max_of(float(np.abs(nodal).max(initial=0.0)))[0])
 
 
-def observed_orders(sizes: Sequence[float], errors: Sequence[float]) -> list[float]:
-    """Return the observed order between each two successive sizes. Not collective."""
-    pairs = zip(sizes[:-1], sizes[1:], errors[:-1], errors[1:], strict=True)
-    return [float(np.log(e0 / e1) / np.log(h0 / h1)) for h0, h1, e0, e1 in pairs]
-
-
 # --- a further heat source ------------------------------------------------------------------------
 
 
