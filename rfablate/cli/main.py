@@ -20,6 +20,7 @@ from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
+from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, listen
@@ -110,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
+    text = "verify this installation against closed forms, balances and symmetries; also under mpirun"
+    add_verify_arguments(_verb(verbs, "verify", _verify, text))
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
@@ -261,6 +264,10 @@ def _end_undisturbed() -> None:
     """Ignore further signals, so that they cannot change the exit code at the end of the command."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    return _on_all_ranks(verify_installation, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -19,12 +19,12 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
+from rfablate.evidence import closed_forms as exact
 from rfablate.mesh.domain import Domain
 from rfablate.problem.problem import Problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,

@@ -20,9 +20,9 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, geometric, shell_half_plane, shell_octant
+from rfablate.evidence import closed_forms as exact
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.gather import gather_mesh, gather_nodal
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,

@@ -19,13 +19,13 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, geometric, shell_half_plane
+from rfablate.evidence import closed_forms as exact
 from rfablate.fem.region_fractions import node_shares
 from rfablate.mesh.domain import Domain
 from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.library import damage_set
 from rfablate.physics.perfusion import BloodFlow
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,
