@@ -7,6 +7,7 @@ import json
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from mpi4py import MPI
 
@@ -17,7 +18,7 @@ from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 13
+RECIPE = 14
 """Raised whenever the meshing code makes other meshes of the same case."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """What a structure has that its mesh does not depend on."""
@@ -57,7 +58,7 @@ def _make(case: Case) -> MeshData:
         return read_mesh(case.domain)
     from rfablate.mesh.generate import generate_mesh
 
-    return generate_mesh(case)
+    return generate_mesh(case, cache_folder() / f"{geometry_key(case)}.brep")
 
 
 def _file_key(domain: MeshDomain) -> str:
@@ -76,7 +77,16 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of everything the mesh depends on."""
-    parts = {
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True)})
+
+
+def geometry_key(case: Case) -> str:
+    """Return a hash of the bodies that are meshed, whatever the sizes of the elements."""
+    return _hash(_bodies(case))
+
+
+def _bodies(case: Case) -> dict[str, Any]:
+    return {
         "recipe": RECIPE,
         "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
@@ -87,8 +97,10 @@ def mesh_key(case: Case) -> str:
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],
-        "mesh": case.mesh.model_dump(by_alias=True),
     }
+
+
+def _hash(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

@@ -128,7 +128,7 @@ def _carry_out(  # noqa: PLR0913
             summary["warnings"] += earlier.warnings(summary["repeat"])
         if fault is None and case.output.error_bar:
             with watch.stage("error bar"):
-                bars, reason = error_bars(case, comm, observer, record.frame, extensions)
+                bars, reason = error_bars(case, comm, observer, record.frame, extensions, len(domain.notes))
             summary["numerics"]["error_bar"] = bars
             summary["warnings"] += [reason] if reason else []
         summary["timing_s"] = {**watch.seconds, "total": watch.total}
