@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from mpi4py import MPI
 
@@ -20,7 +21,7 @@ from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 13
+RECIPE = 14
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """Errors of reading an incomplete or damaged cached mesh."""
@@ -62,7 +63,7 @@ def _make(case: Case) -> MeshData:
         return read_mesh(case.domain)
     from rfablate.mesh.generate import generate_mesh
 
-    return generate_mesh(case)
+    return generate_mesh(case, cache_folder("meshes") / f"{geometry_key(case)}.brep")
 
 
 def _file_key(domain: MeshDomain) -> str:
@@ -81,7 +82,16 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    parts = {
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"})})
+
+
+def geometry_key(case: Case) -> str:
+    """Return a hash of the bodies that are meshed, independent of the element sizes."""
+    return _hash(_bodies(case))
+
+
+def _bodies(case: Case) -> dict[str, Any]:
+    return {
         "recipe": RECIPE,
         "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
@@ -92,8 +102,10 @@ def mesh_key(case: Case) -> str:
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],
-        "mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"}),
     }
+
+
+def _hash(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

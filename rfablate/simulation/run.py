@@ -141,7 +141,9 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
         summary["provenance"]["extensions"] = run.extensions.names()
     if case.output.error_bar and not failed:
         with watch.stage("error bar"):
-            bars, reason = error_bars(case, run.problem.domain.comm, run.observer, frame, run.extensions)
+            bars, reason = error_bars(
+                case, run.problem.domain.comm, run.observer, frame, run.extensions, len(run.problem.domain.notes)
+            )
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
