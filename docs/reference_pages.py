@@ -29,7 +29,7 @@ Their arguments are the keys of the [case file](case_file.md), which is the `ali
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare StudyResult",
-    "Convergence": "converge Convergence ConvergedNumber Estimate",
+    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
