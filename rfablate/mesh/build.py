@@ -6,17 +6,19 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.geometry.label_image import image_digest
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 13
+RECIPE = 14
 """Raised whenever the meshing code makes other meshes of the same case."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """What a structure has that its mesh does not depend on."""
@@ -82,7 +84,7 @@ def mesh_key(case: Case) -> str:
         "gmsh": gmsh.__version__,
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
-        "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
+        "structures": [_shape(each) for each in case.structures],
         "applicators": [
             a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius", "contact"})
             for a in case.applicators
@@ -91,6 +93,13 @@ def mesh_key(case: Case) -> str:
         "mesh": case.mesh.model_dump(by_alias=True),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _shape(each: Structure) -> dict[str, Any]:
+    """Return what the mesh depends on of a structure; of a label the image's bytes, wherever the file is."""
+    if not isinstance(each, Label):
+        return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), "image": image_digest(each.file)}
 
 
 def cache_folder() -> Path:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rfablate.case.geometry.applicator_parts import bare_length
+from rfablate.case.geometry.label_shapes import label_spacing, label_thickness
 from rfablate.case.tables.geometry_tables import (
     Box,
     BoxDomain,
     Cylinder,
     Ellipsoid,
+    Label,
     MeshDomain,
     Slab,
     Sphere,
@@ -34,6 +36,10 @@ _FAR = 1.0 / 8.0
 """Largest cell over the domain's smallest extent."""
 _SHAFT = 0.8
 """Largest cell on the shaft over its radius: eight sides to the circle."""
+
+
+_VOXEL = 0.8
+"""Smallest cell on a label's surface over the image's voxel."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ def choose_sizes(case: Case) -> Sizes:
     for shape in case.structures:
         thin = thinnest(shape)
         if thin is not None:
-            structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
+            finest = max(tip, scale * _VOXEL * label_spacing(shape)) if isinstance(shape, Label) else tip
+            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_structure))
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
@@ -99,6 +106,8 @@ def thinnest(shape: Structure) -> float | None:
         return shape.thickness
     if isinstance(shape, Box):
         return min(shape.size)
+    if isinstance(shape, Label):
+        return label_thickness(shape)
     if isinstance(shape, Cylinder):
         length = float(np.linalg.norm(np.subtract(shape.end, shape.start)))
         return min(shape.diameter, length)

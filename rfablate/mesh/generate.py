@@ -2,13 +2,16 @@
 
 All bodies are cut into pieces that share faces (boolean fragments); a piece belongs to the last body that holds it, the
 applicator last of all. Where the booleans or the mesher fail on the structures' surfaces (bodies that just touch), the
-mesh follows the applicator alone and each cell takes the structure its centroid lies in; the run says so.
+mesh follows the applicator alone and each cell takes the structure its centroid lies in; the run says so. Labels of an
+image have no such surfaces: cells take them after meshing (`mesh.label_cells`).
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import gmsh
 import numpy as np
@@ -23,7 +26,7 @@ from rfablate.case.geometry.applicator_parts import (
     tines_of,
 )
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
@@ -31,8 +34,10 @@ from rfablate.mesh import occ_shapes_rz as occ_rz
 from rfablate.mesh.element_sizes import Sizes, choose_sizes
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
+from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.size_field import Needle, add_guides, set_background
+from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 
 IntArray = npt.NDArray[np.int64]
 
@@ -86,11 +91,13 @@ def _attempt(
     device = [part for applicator in case.applicators for part in device_parts(applicator)]
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
-    with gmsh_session():
+    with gmsh_session(), tempfile.TemporaryDirectory() as folder:
         pieces = _fragment(case, dim, conforming)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
-        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim)
+        grid = label_sizes(case, sizes, needles)
+        others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
+        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim, others)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         gmsh.model.mesh.generate(dim)
@@ -98,8 +105,11 @@ def _attempt(
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     region = body_of[entity]
-    notes = []
-    if not conforming and case.structures:
+    notes: list[str] = []
+    remarks: tuple[str, ...] = ()
+    if grid is not None:
+        region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
+    elif not conforming and case.structures:
         notes += [f"the mesher's first answer: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append("structure surfaces follow the cells (each cell takes the structure its centroid lies in)")
@@ -117,7 +127,7 @@ def _attempt(
     for tag, part in zip(device_tags, device, strict=True):
         region[region == tag] = first.setdefault(part.region, tag)
     names.update({tag: name for name, tag in first.items()})
-    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
+    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes), remarks)
     hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
     return _flushed(data, hollow[0]) if case.applicators[0].coolant else data
 
@@ -133,7 +143,9 @@ def _flushed(data: MeshData, lumen: int) -> MeshData:
     surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
     names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
     cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
-    return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
+    return replace(
+        data, points=data.points[used], cells=cells, region=data.region[kept], region_names=names, surfaces=surfaces
+    )
 
 
 def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
@@ -179,8 +191,10 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     bodies = [shapes.add_domain(case.domain)]
     numbers = [DOMAIN]
     if conforming:
-        bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
-        numbers += range(2, 2 + len(case.structures))
+        for number, shape in enumerate(case.structures):
+            if not isinstance(shape, Label):
+                bodies.append(shapes.add_structure(shape, reach))
+                numbers.append(number + 2)
     for applicator in case.applicators:
         made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
         for part in device_parts(applicator):
@@ -205,6 +219,23 @@ def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
         interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
     return interfaces
+
+
+def _take_labels(
+    case: Case,
+    points: npt.NDArray[np.float64],
+    cells: IntArray,
+    region: npt.NDArray[np.int32],
+    first_device: int,
+    conforming: bool,
+) -> tuple[npt.NDArray[np.int32], tuple[str, ...], list[str]]:
+    """Return the regions with the case's labels, and of other shapes those whose surfaces the mesh does not follow."""
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
+    region = assign_labels(points, cells, region, region < first_device, by)
+    corners = points[cells]
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
+    told, warnings = volume_texts(label_volumes(case, region, volume, 2))
+    return region, tuple(told), warnings
 
 
 def _label_cells(

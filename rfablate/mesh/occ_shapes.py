@@ -15,6 +15,7 @@ from rfablate.case.tables.geometry_tables import (
     CylinderDomain,
     Ellipsoid,
     HalfSpace,
+    Label,
     Slab,
     Sphere,
     Structure,
@@ -51,6 +52,8 @@ def add_structure(shape: Structure, reach: float) -> Entities:
         return _add_cylinder(np.array(shape.start), np.array(shape.end), shape.diameter / 2)
     if isinstance(shape, Tube):
         return _add_tube(shape)
+    if isinstance(shape, Label):
+        raise ValueError("labels have no surface to mesh: cells take them")
     return _add_plate(shape, reach)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.checks.applicator_checks import active_faults, applicator_faults
+from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, sample_points
 from rfablate.case.resolve.sound_parts import Parts, Placed
@@ -16,6 +17,7 @@ from rfablate.case.tables.geometry_tables import (
     BoxDomain,
     Cylinder,
     HalfSpace,
+    Label,
     MeshDomain,
     Slab,
     Structure,
@@ -61,6 +63,8 @@ def _is_sound(shape: Structure | Applicator) -> bool:
             return all(a != b for a, b in zip(shape.path[:-1], shape.path[1:], strict=True))
         case Cylinder():
             return shape.start != shape.end
+        case Label():
+            return is_readable(shape)
         case Applicator():
             return bool(np.any(shape.direction))
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rfablate.case.describe.applicator_text import describe_applicator, in_mm
 from rfablate.case.describe.channel_text import describe_channels, describe_electrodes
@@ -235,5 +236,8 @@ def _shape(each: Structure) -> str:
             return f"cylinder, diameter {in_mm(each.diameter)}, {in_mm(*each.start)} to {in_mm(*each.end)}"
         case "slab":
             return f"slab, {in_mm(each.thickness)} thick, through {in_mm(*each.point)}"
+        case "label":
+            values = ", ".join(str(value) for value in each.values)
+            return f"label {values} of {Path(each.file).name}"
         case "half_space":
             return f"half space from {in_mm(*each.point)}"

@@ -11,6 +11,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.case.geometry.label_shapes import label_contains, label_corners, label_distance, label_samples
 from rfablate.case.tables.geometry_tables import (
     AxisymmetricDomain,
     Box,
@@ -19,6 +20,7 @@ from rfablate.case.tables.geometry_tables import (
     CylinderDomain,
     Ellipsoid,
     HalfSpace,
+    Label,
     Slab,
     Sphere,
     Structure,
@@ -33,6 +35,8 @@ Shape = Structure | GeneratedDomain
 
 def contains(shape: Shape, points: FloatArray) -> BoolArray:
     """Return which points lie inside the shape or on its surface."""
+    if isinstance(shape, Label):
+        return label_contains(shape, points)
     return np.asarray(signed_distance(shape, points) <= 0.0)
 
 
@@ -55,6 +59,8 @@ def signed_distance(shape: Shape, points: FloatArray) -> FloatArray:
             return _tube(points, np.array(shape.path), 0.5 * shape.diameter)
         case Cylinder():
             return _cylinder(points, np.array(shape.start), np.array(shape.end), 0.5 * shape.diameter)
+        case Label():
+            return label_distance(shape, points)
         case CylinderDomain() | AxisymmetricDomain():
             half = np.array([0.0, 0.0, 0.5 * shape.height])
             return _cylinder(points, shape.centre - half, shape.centre + half, shape.radius)
@@ -114,6 +120,8 @@ def bounding_box(shape: Shape) -> FloatArray:
             return np.array([corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)])
         case Cylinder():
             return _disc_box(np.array(shape.start), np.array(shape.end), 0.5 * shape.diameter)
+        case Label():
+            return label_corners(shape)
         case HalfSpace() | Slab():
             return _plate_box(shape)
 
@@ -162,6 +170,8 @@ def sample_points(shape: Shape, window: FloatArray, count: int = 2000) -> FloatA
             return _along(np.array(shape.path), 0.5 * shape.diameter, spread)
         case Cylinder():
             return _along(np.array([shape.start, shape.end]), 0.5 * shape.diameter, spread)
+        case Label():
+            return label_samples(shape, spread)
         case CylinderDomain() | AxisymmetricDomain():
             half = np.array([0.0, 0.0, 0.5 * shape.height])
             return _along(np.array([shape.centre - half, shape.centre + half]), shape.radius, spread)

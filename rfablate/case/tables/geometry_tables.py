@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -86,7 +86,53 @@ class MeshDomain(Table):
     surfaces: tuple[MeshSurface, ...]
 
 
-Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
+LabelValue = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+
+class LabelEntry(Table):
+    """A label of a segmentation: its value or values, or its name in the image, and what it becomes."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    label: LabelValue | tuple[LabelValue, ...] | None = None
+    """None: the value that `segment`, or the entry's own name, has in the image or in `label_names`."""
+    segment: str | None = None
+    image: str | None = None
+    """Which of several images, by its file name; needed where more than one has the value."""
+    tissue: str
+    role: Literal["target", "protect", "anatomy"] = "anatomy"
+    limit: Celsius | None = Field(default=None, alias="limit_degC")
+    required_fraction: Fraction = 1.0
+    held: Celsius | None = Field(default=None, alias="held_degC")
+
+
+class LabelsDomain(Table):
+    """A segmentation: reading the case makes it a box and a structure for each label (`case.read.label_domain`)."""
+
+    kind: Literal["labels"] = "labels"
+    image: str | None = None
+    images: tuple[str, ...] = ()
+    """Instead of `image`: several, of which a later one wins where it has a label."""
+    coordinates: Literal["RAS", "LPS"] | None = None
+    """World coordinates of the case; None: those of the image's format."""
+    tissue: str
+    """Outside all labels."""
+    labels: tuple[LabelEntry, ...]
+    label_names: str | None = None
+    """A label description file of ITK-SNAP."""
+    ignore: tuple[LabelValue, ...] = ()
+    """Values that are tissue like the background."""
+    crop: tuple[PointMm, PointMm] | None = Field(default=None, alias="crop_mm")
+    """Two opposite corners of the box that is kept."""
+    margin: MmNotNegative = Field(default=0.0, alias="margin_mm")
+    """Tissue around the image, or around the crop box."""
+
+
+if TYPE_CHECKING:  # a case that is read holds no LabelsDomain
+    Domain = CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain
+else:
+    Domain = Annotated[
+        CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain | LabelsDomain, Field(discriminator="kind")
+    ]
 
 # --- structures -----------------------------------------------------------------------------------
 
@@ -171,7 +217,18 @@ class Cylinder(_Structure):
     """Conductivity at 37 degC along the axis [S/m], as in a nerve; the tissue's is that across. None: the same."""
 
 
-Structure = Annotated[Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder, Field(discriminator="kind")]
+class Label(_Structure):
+    """All voxels of a label image that have one of some values; `domain.kind = "labels"` makes them."""
+
+    kind: Literal["label"] = "label"
+    file: str
+    values: tuple[LabelValue, ...] = Field(min_length=1)
+    coordinates: Literal["RAS", "LPS"]
+
+
+Structure = Annotated[
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label, Field(discriminator="kind")
+]
 
 # --- applicators ----------------------------------------------------------------------------------
 
@@ -196,6 +253,13 @@ class Applicator(Table):
     """Potential of the bare tip: the generator's voltage, or 0 as on the return; a bipolar pair has one of each."""
     ring: Ring | None = None
     bend: Bend | None = None
+    entry_at: PointMm | None = Field(default=None, alias="entry_mm")
+    target_at: PointMm | None = Field(default=None, alias="target_mm")
+    """The tip, and a point on the straight shaft: reading the case makes them `tip_mm` and `direction`."""
+    markups: str | None = None
+    """A markups file of 3D Slicer (.mrk.json), whose points `entry` and `target` name."""
+    entry: str | None = None
+    target: str | None = None
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
     direction: Direction = (0.0, 0.0, 1.0)
     shaft_length: MmPositive | None = Field(default=None, alias="shaft_length_mm")
