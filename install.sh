@@ -134,9 +134,9 @@ check_tools() {
   done
 }
 
-# Sizes seen: system packages 0.6 GB, virtual environment 1.2 GB, pip's downloads 0.3 GB, build folder 0.2 GB.
+# Sizes seen: system packages 0.6 GB, virtual environment 1.5 GB, pip's downloads 0.3 GB, build folder 0.2 GB.
 check_disk() {
-  local folder needs=("$PWD" 1300 "$CACHE" 400)
+  local folder needs=("$PWD" 1600 "$CACHE" 400)
   [ -z "$missing" ] || needs+=(/ 700)
   [ $how != source ] || wheel_ready || needs+=("$CACHE" 300)
   set -- "${needs[@]}"
@@ -252,7 +252,7 @@ build_wheel() { # build_wheel FOLDER: leaves FOLDER/wheel/*.whl
 # --- the steps in order -----------------------------------------------------------------------------------------------
 
 start_python_packages() { # in the background: it waits for downloads while the compiler uses the cores
-  local fresh=--clear wanted=(-e '.[mesh,dev]')
+  local fresh=--clear wanted=(-e '.[mesh,labels,dev]')
   [ ! -e "$STAMP" ] || fresh= # without a stamp the environment may be half made
   rm -f "$STAMP"
   # shellcheck disable=SC2086

@@ -171,13 +171,15 @@ def itk() -> Any:
     """Return SimpleITK, which says nothing of its own on stderr; raises CaseError where it is not installed."""
     try:
         import SimpleITK
+
+        toolkit: Any = SimpleITK
     except ModuleNotFoundError:
         expected = "it installed: label images are read and written with it"
         raise CaseError(
             [Fault("SimpleITK", "not installed", expected, 'pip install "rfablate[labels]"')], "label image"
         ) from None
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    return SimpleITK
+    toolkit.ProcessObject.SetGlobalWarningDisplay(False)
+    return toolkit
 
 
 @lru_cache(maxsize=8)
@@ -253,18 +255,19 @@ def _nifti_bytes(head: bytes) -> int:
     """Return how many bytes a NIfTI file has by its header of version 1 or 2."""
     order = next((each for each in "<>" if struct.unpack(f"{each}i", head[:4])[0] in (348, 540)), "<")
     if struct.unpack(f"{order}i", head[:4])[0] == 540:
-        code, offset, shape = struct.unpack(f"{order}h", head[12:14]), struct.unpack(f"{order}q", head[168:176])
+        code, offset = struct.unpack(f"{order}h", head[12:14]), struct.unpack(f"{order}q", head[168:176])
         voxels = math.prod(struct.unpack(f"{order}3q", head[24:48]))
     else:
         code, offset = struct.unpack(f"{order}h", head[70:72]), struct.unpack(f"{order}f", head[108:112])
         voxels = math.prod(struct.unpack(f"{order}3h", head[42:48]))
-    return int(offset[0]) + _NIFTI_TYPES.get(code[0], 1) * voxels
+    return int(offset[0]) + int(_NIFTI_TYPES.get(code[0], 1) * voxels)
 
 
 def _reason(error: RuntimeError) -> str:
     """Return the last line of the library's answer, which says why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"cannot be read: {lines[-1].split('): ')[-1]}" if lines else "cannot be read"
+    lines = [line.strip().split("): ")[-1] for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Reason:")]
+    return f"cannot be read: {told[-1]}" if told else "cannot be read"
 
 
 def _whole_numbers(path: Path, values: npt.NDArray[Any]) -> LabelArray:

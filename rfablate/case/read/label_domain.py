@@ -60,7 +60,7 @@ def expand_labels(data: dict[str, Any], base_dir: Path) -> list[Fault]:
     found, faults = _values(spec, images, names)
     box = _box(spec, images[files[0]])
     faults += _box_faults(spec, images[files[0]])
-    faults += _unlisted(spec, images, found, names, box)
+    faults = faults or list(_unlisted(spec, images, found, names, box))
     if faults:
         return faults
     written = {entry["name"]: entry for entry in domain["labels"]}
@@ -157,8 +157,8 @@ def _of_entry(
     if len(having) == 1:
         return having[0], values, None
     if not having:
-        have = "; ".join(f"{Path(file).name} has {_list(images[file].counts)}" for file in files)
-        return "", (), Fault(f"{where}.label", f"found {shown}, which no voxel has", have or "a label of the image")
+        have = "; ".join(f"{_list(images[file].counts)} ({Path(file).name})" for file in files)
+        return "", (), Fault(f"{where}.label", f"found {shown}, which no voxel has", f"one of {have}")
     several = ", ".join(Path(file).name for file in having)
     return "", (), Fault(f"{where}.image", f"missing key: {several} all have {shown}", "the one that is meant")
 
