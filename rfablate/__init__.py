@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
+    from rfablate.api.export_run import export
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _GENERATORS = "rfablate.case.tables.generator_tables"
 _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
+    "export": "rfablate.api.export_run",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
     "resume": "rfablate.api.run_case",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.read.case_name import case_name
 from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
 from rfablate.cli.compare_verb import add_compare_arguments, compare
+from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
@@ -97,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "say what differs between two finished runs, and by how much"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
+
+    text = "write a run's lesions and temperatures for 3D Slicer, ITK-SNAP and other programs"
+    add_export_arguments(_verb(verbs, "export", export, text))
 
     add_study_arguments(_verb(verbs, "study", study, "run many members of a case, or go on with them"))
     add_find_arguments(_verb(verbs, "find", find, "search a case for the value that meets goals"))
