@@ -42,6 +42,7 @@ def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid
     lower, upper = bounding_box(case.domain)
     voxel = min(float(label_image(shape).spacing.min()) for shape in labels)
     spacing = max(voxel, float(np.prod(upper - lower) / _GRID_POINTS) ** (1 / 3))
+    lower = lower - 0.5 * spacing  # of a whole image these are the voxels' centres: no point lies on a voxel's face
     shape = np.ceil((upper - lower) / spacing).astype(int) + 1
     axes = [lower[d] + spacing * np.arange(shape[d]) for d in range(3)]
     x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)

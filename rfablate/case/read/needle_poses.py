@@ -48,7 +48,9 @@ def expand_poses(data: dict[str, Any], base_dir: Path) -> list[Fault]:
 
 
 def _coordinates(data: dict[str, Any]) -> str | None:
-    structures = data.get("structures")
+    domain, structures = data.get("domain"), data.get("structures")
+    if isinstance(domain, dict) and domain.get("kind") == "labels":  # its images have faults of their own
+        return "LPS" if domain.get("coordinates") == "LPS" else "RAS"
     tables = [each for each in structures if isinstance(each, dict)] if isinstance(structures, list) else []
     return next(
         (str(each["coordinates"]) for each in tables if each.get("kind") == "label" and "coordinates" in each), None
