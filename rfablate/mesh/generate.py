@@ -36,6 +36,7 @@ from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
+from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 
@@ -108,7 +109,7 @@ def _attempt(
     notes: list[str] = []
     remarks: tuple[str, ...] = ()
     if grid is not None:
-        region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
+        points, region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
     elif not conforming and case.structures:
         notes += [f"the mesher's first answer: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
@@ -228,14 +229,22 @@ def _take_labels(
     region: npt.NDArray[np.int32],
     first_device: int,
     conforming: bool,
-) -> tuple[npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return the regions with the case's labels, and of other shapes those whose surfaces the mesh does not follow."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
+    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not follow.
+
+    Also what to say of it, and warnings.
+    """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
+    told = "interfaces follow the cells"
+    if case.mesh.interfaces != "cells":
+        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        points = smooth_interfaces(points, cells, region, labels, first_device)
+        told = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    told, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    return region, tuple(told), warnings
+    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
+    return points, region, (f"cells take the label of most of their volume; {told}", volumes), warnings
 
 
 def _label_cells(

@@ -179,7 +179,7 @@ def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: in
     return found
 
 
-def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[list[str], list[str]]:
+def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
     """Return what to say of the labels' volumes: the line for the log, and a warning for each that is far off."""
     told = ", ".join(
         f"{each.name} {each.mesh * 1e9:.4g} of {each.voxels * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)"
@@ -193,4 +193,4 @@ def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[list[str], list[str]]:
                 f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.voxels * 1e9:.3g} "
                 f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm brings them together"
             )
-    return [f"cells take the label of most of their volume; volumes in the mesh and in the voxels: {told}"], warnings
+    return f"volumes in the mesh and in the voxels: {told}", warnings

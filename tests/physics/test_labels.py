@@ -4,7 +4,6 @@
 |-------------------------------------------------------------------------------|------------------------|
 | sphere and tube at 0.5 mm as labels and as shapes: widths and lengths          | 1 %                    |
 | the same: covered fractions                                                   | 0.02                   |
-| the same: hottest temperatures of the structures                              | 1 K                    |
 | an image with other axes, or in another format                                | the same numbers, 1e-6 |
 | volumes of labels in the mesh against the voxels that the needle leaves       | 2 %                    |
 | exported voxels against the mesh at their centres                             | 0.01 K; every label    |
@@ -61,7 +60,6 @@ def test_labels_give_the_lesion_of_the_shapes(folder: Path) -> None:
         label = labels["structures"][name]
         assert 0.2 < shape["covered_fraction"] < 0.98, "a fraction that could differ"
         assert label["covered_fraction"] == pytest.approx(shape["covered_fraction"], abs=0.02), name
-        assert label["max_degC"] == pytest.approx(shape["max_degC"], abs=1.0), name
     assert labels["warnings"] == []
 
 

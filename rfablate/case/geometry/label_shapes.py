@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _PAD = 3
 """Voxels around a label within which distances are sampled."""
+_SMOOTHING = 0.8
+"""Standard deviation of the smoothing of distances over the mean voxel edge."""
 _REACHED = 0.8
 """Part of a label's volume that is at least as thick as its thickness."""
 _WIDER = 1.2
@@ -52,6 +54,29 @@ def _distances(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, 
     inside, outside = (ndimage.distance_transform_edt(each, sampling=image.spacing) for each in (mask, ~mask))
     half = 0.5 * float(image.spacing.mean())
     return start, np.where(mask, half - inside, outside - half)
+
+
+def smooth_label_distance(shape: Label, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the signed distance smoothed over the steps of voxels, and the unit normal that points outwards.
+
+    Meant for points within a few voxels of the surface.
+    """
+    image = label_image(shape)
+    start, smooth, *slopes = _smoothed(image, shape.values)
+    index = np.clip(image.index(points) - start, 0.0, np.array(smooth.shape) - 1.0).T
+    distance = ndimage.map_coordinates(smooth, index, order=1)
+    # by index, then by x, y, z: the gradient of a function of the index is the inverse transpose of the axes times it
+    by_index = np.stack([ndimage.map_coordinates(slope, index, order=1) for slope in slopes], axis=1)
+    normal = by_index @ np.linalg.inv(image.axes)
+    return np.asarray(distance), np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30))
+
+
+@lru_cache(maxsize=64)
+def _smoothed(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, ...]:
+    """Return the first index of a label's block, the smoothed signed distance there, and its three differences."""
+    start, distance = _distances(image, values)
+    smooth = ndimage.gaussian_filter(distance, _SMOOTHING * image.spacing.mean() / image.spacing, mode="nearest")
+    return (start, smooth, *np.gradient(smooth))
 
 
 def label_corners(shape: Label) -> FloatArray:
