@@ -47,24 +47,24 @@ def vertebra_labels() -> npt.NDArray[np.uint8]:
     """Return the labels on axes x, y, z."""
     x, y, z = grid()
     labels = np.zeros(x.shape, dtype=np.uint8)
-    canal = _ellipse(x, y + 22.5, 9.5, 7.5)
+    canal = _ellipse(x, y + 20.7, 9.5, 7.5)
     disc = _outline(x, y, 0.97) & (np.abs(z) > 13.0) & (np.abs(z) < 22.0)
     bone = _bone(x, y, z) & ~canal
-    for side, label in ((1.0, 7), (-1.0, 8)):
-        foramen = ((side * x - 14.0) / 6.0) ** 2 + ((y + 19.5) / 5.0) ** 2 + ((z + 8.5) / 6.5) ** 2 <= 1.0
+    for side in (1.0, -1.0):
+        foramen = ((side * x - 14.0) / 6.0) ** 2 + ((y + 18.5) / 5.0) ** 2 + ((z + 8.5) / 6.5) ** 2 <= 1.0
         labels[foramen & ~bone] = 4
     labels[disc & (labels == 0)] = 3
     labels[canal] = 4
-    labels[_ellipse(x, y + 22.8, 7.3, 5.9)] = 5
-    labels[_ellipse(x, y + 22.8, 4.6, 3.7)] = 6
+    labels[_ellipse(x, y + 21.0, 7.3, 5.9)] = 5
+    labels[_ellipse(x, y + 21.0, 4.6, 3.7)] = 6
     depth = ndimage.distance_transform_edt(bone, sampling=SPACING)
     labels[bone] = np.where(depth[bone] <= SHELL, 1, 2)
     for side, label in ((1.0, 7), (-1.0, 8)):
         path = [
-            (side * px, py, pz) for px, py, pz in ((6.6, -21.5, -5), (11, -20.5, -8), (17, -16.5, -11), (30, -8, -20))
+            (side * px, py, pz) for px, py, pz in ((6.6, -20.0, -5), (11, -19.5, -8), (17, -16.5, -11), (30, -8, -20))
         ]
         root = _tube(x, y, z, path, 2.0) | _tube(x, y, z, path[1:3], 2.7)  # thicker at the ganglion
-        labels[root & ~bone & ~_ellipse(x, y + 22.8, 7.3, 5.9)] = label
+        labels[root & ~bone & ~_ellipse(x, y + 21.0, 7.3, 5.9)] = label
     labels[_metastasis(x, y, z) & bone] = 9
     return labels
 
@@ -88,11 +88,11 @@ def _outline(x: FloatArray, y: FloatArray, scale: Any) -> BoolArray:
 
 def _bone(x: FloatArray, y: FloatArray, z: FloatArray) -> BoolArray:
     body = _outline(x, y, 1.0 - 0.09 * (1.0 - np.minimum(1.0, (z / 13.0) ** 2))) & (np.abs(z) <= 13.0)
-    parts = [body, (np.abs(x) <= 3.2) & (y < -33.0) & (y > -56.0) & (np.abs(z + 3.0) <= 8.0)]
+    parts = [body, (np.abs(x) <= 3.2) & (y < -32.0) & (y > -56.0) & (np.abs(z + 3.0) <= 8.0)]
     for side in (1.0, -1.0):
         parts += [
             _strut(x, y, z, (side * 11.5, -11.0, 4.5), (side * 13.5, -27.0, 4.5), 4.2, 1.75),  # pedicle
-            _strut(x, y, z, (side * 13.0, -28.0, 1.0), (0.0, -35.0, -2.0), 3.6, 2.6),  # lamina
+            _strut(x, y, z, (side * 13.0, -28.0, 1.0), (0.0, -33.5, -2.0), 3.6, 2.6),  # lamina
             _strut(x, y, z, (side * 14.0, -27.0, 4.0), (side * 36.0, -32.0, 5.0), 4.0, 1.2),  # transverse process
             _strut(x, y, z, (side * 14.5, -29.0, 8.0), (side * 14.5, -31.0, -13.0), 5.0, 1.0),  # facets
         ]

@@ -1,21 +1,21 @@
 """Smooth interfaces of labels: the nodes between two regions move onto the label's smoothed surface. Root only.
 
-Cells that take labels leave interfaces like stairs. Here each node of such an interface moves along the gradient of the
-label's signed distance, smoothed over about a voxel, to the distance at which the label keeps its volume in the mesh,
-and along the surface towards the middle of its neighbours. No cell gets worse than a floor of quality: moves that would
-are shortened or given up, so that in the worst case the stairs stay. Nodes of devices, of the outer surface, of surfaces
-that the mesh follows already, and where three regions meet, stay where they are.
+Cells that take labels leave interfaces like stairs. Here each node of such an interface moves along the gradient of
+the label's signed distance, smoothed over about a voxel, to the distance at which the label keeps its volume in the
+mesh, and along the surface towards the middle of its neighbours. No cell falls below a floor of quality: moves that
+do this are shortened or given up, so that in the worst case the stairs stay. Nodes of devices, of the outer surface,
+of surfaces that the mesh follows already, and where three regions meet, stay where they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.geometry.label_shapes import smooth_label_distance
+from rfablate.case.geometry.label_shapes import label_thickness, smooth_label_distance
 from rfablate.case.tables.geometry_tables import Label
 
 FloatArray = npt.NDArray[np.float64]
@@ -39,6 +39,10 @@ _ALONG = 0.3
 _LONGEST = 0.35
 """Longest move in a round over the node's shortest edge."""
 _HALVINGS = 4
+_FINE = 0.7
+"""Shortest edge of a node that may move, over the thickness of the thinner of its regions."""
+_LOST = 0.02
+"""Part of its volume that no label may lose or gain."""
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
@@ -55,7 +59,7 @@ class _Interface:
 def smooth_interfaces(
     points: FloatArray, cells: IntArray, region: RegionArray, labels: Mapping[int, Label], first_device: int
 ) -> FloatArray:
-    """Return the nodes, those between a label and one other region moved.
+    """Return the nodes, those between a label and one other region moved; a label that loses volume keeps its stairs.
 
     Args:
         points: nodes [m].
@@ -64,12 +68,37 @@ def smooth_interfaces(
         labels: by region number; of two regions the higher number owns the interface.
         first_device: regions from this number on are parts of applicators.
     """
-    interface = _interface(len(points), cells, region, labels, first_device)
-    if not len(interface.nodes):
-        return points
-    points, cells = points.copy(), cells.copy()
+    cells = cells.copy()
     inside_out = _volumes(points[cells]) < 0.0
     cells[inside_out] = cells[inside_out][:, [1, 0, 2, 3]]
+    stiff: set[int] = set()
+    while True:
+        moved = _smoothed(points, cells, region, labels, first_device, stiff)
+        lost = {n for n in labels if n not in stiff and _change(points, moved, cells[region == n]) > _LOST}
+        if not lost:
+            return moved
+        stiff |= lost
+
+
+def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
+    """Return by which part the volume of some cells has changed."""
+    if not len(own):
+        return 0.0
+    volume = float(_volumes(before[own]).sum())
+    return abs(float(_volumes(after[own]).sum()) / volume - 1.0)
+
+
+def _smoothed(
+    points: FloatArray,
+    cells: IntArray,
+    region: RegionArray,
+    labels: Mapping[int, Label],
+    first_device: int,
+    stiff: Collection[int],
+) -> FloatArray:
+    interface = _interface(points, cells, region, labels, first_device, stiff)
+    if not len(interface.nodes):
+        return points
     moving = np.zeros(len(points), dtype=bool)
     moving[interface.nodes] = True
     near = cells[moving[cells].any(axis=1)]
@@ -99,7 +128,7 @@ def smooth_interfaces(
 
 
 def tet_quality(corners: FloatArray) -> FloatArray:
-    """Return the mean ratio of tetrahedra, shape (n, 4, 3): 12 (3 V)^(2/3) / sum of squared edges; negative inside out."""
+    """Return the mean ratio of tetrahedra, shape (n, 4, 3): 12 (3 V)^(2/3) / sum of squared edges, or minus that."""
     volume = np.linalg.det(corners[:, 1:] - corners[:, :1]) / 6.0
     squares = sum(((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in _EDGES)
     return np.asarray(np.sign(volume) * 12.0 * np.cbrt(3.0 * np.abs(volume)) ** 2 / squares)
@@ -110,8 +139,15 @@ def _volumes(corners: FloatArray) -> FloatArray:
 
 
 def _interface(
-    count: int, cells: IntArray, region: RegionArray, labels: Mapping[int, Label], first_device: int
+    points: FloatArray,
+    cells: IntArray,
+    region: RegionArray,
+    labels: Mapping[int, Label],
+    first_device: int,
+    stiff: Collection[int],
 ) -> _Interface:
+    """Return what may move: not where a region is `stiff`, or thinner than the cells."""
+    count = len(points)
     pairs = np.unique(np.column_stack([cells.ravel(), np.repeat(region, 4)]), axis=0)
     seen = np.bincount(pairs[:, 0], minlength=count)
     highest = np.zeros(count, dtype=np.int32)
@@ -120,7 +156,13 @@ def _interface(
     outer = np.ones(count, dtype=bool)
     outer[:] = False
     outer[faces[owners[:, 1] < 0]] = True
-    free = (seen == 2) & np.isin(highest, list(labels)) & (highest < first_device) & ~outer
+    thickness = np.full(int(region.max()) + 1, np.inf)
+    for number, shape in labels.items():
+        thickness[number : number + 1] = 0.0 if number in stiff else label_thickness(shape)
+    thinnest = np.full(count, np.inf)
+    np.minimum.at(thinnest, pairs[:, 0], thickness[pairs[:, 1]])
+    fine = _shortest_edges(points, cells) < _FINE * thinnest
+    free = fine & (seen == 2) & np.isin(highest, list(labels)) & (highest < first_device) & ~outer
     between = faces[(owners[:, 1] >= 0) & (owners[:, 0] != owners[:, 1])]
     edges = np.concatenate([between[:, [a, b]] for a in range(3) for b in range(3) if a != b])
     edges = np.unique(edges[free[edges[:, 0]]], axis=0)

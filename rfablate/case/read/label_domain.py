@@ -22,7 +22,7 @@ from rfablate.errors import CaseError, Fault
 FloatArray = npt.NDArray[np.float64]
 
 _OF_THE_STRUCTURE = ("name", "tissue", "role", "limit_degC", "required_fraction", "held_degC")
-_DIGITS = 6
+_DIGITS = 4
 """Of the box [mm]."""
 
 
