@@ -47,7 +47,7 @@ def vertebra_labels() -> npt.NDArray[np.uint8]:
     """Return the labels on axes x, y, z."""
     x, y, z = grid()
     labels = np.zeros(x.shape, dtype=np.uint8)
-    canal = _ellipse(x, y + 20.7, 9.5, 7.5)
+    canal = _ellipse(x, y + 21.2, 9.5, 7.5)
     disc = _outline(x, y, 0.97) & (np.abs(z) > 13.0) & (np.abs(z) < 22.0)
     bone = _bone(x, y, z) & ~canal
     for side in (1.0, -1.0):
@@ -55,8 +55,8 @@ def vertebra_labels() -> npt.NDArray[np.uint8]:
         labels[foramen & ~bone] = 4
     labels[disc & (labels == 0)] = 3
     labels[canal] = 4
-    labels[_ellipse(x, y + 21.0, 7.3, 5.9)] = 5
-    labels[_ellipse(x, y + 21.0, 4.6, 3.7)] = 6
+    labels[_ellipse(x, y + 21.5, 7.3, 5.9)] = 5
+    labels[_ellipse(x, y + 22.2, 4.6, 3.7)] = 6
     depth = ndimage.distance_transform_edt(bone, sampling=SPACING)
     labels[bone] = np.where(depth[bone] <= SHELL, 1, 2)
     for side, label in ((1.0, 7), (-1.0, 8)):
@@ -64,7 +64,7 @@ def vertebra_labels() -> npt.NDArray[np.uint8]:
             (side * px, py, pz) for px, py, pz in ((6.6, -20.0, -5), (11, -19.5, -8), (17, -16.5, -11), (30, -8, -20))
         ]
         root = _tube(x, y, z, path, 2.0) | _tube(x, y, z, path[1:3], 2.7)  # thicker at the ganglion
-        labels[root & ~bone & ~_ellipse(x, y + 21.0, 7.3, 5.9)] = label
+        labels[root & ~bone & ~_ellipse(x, y + 21.5, 7.3, 5.9)] = label
     labels[_metastasis(x, y, z) & bone] = 9
     return labels
 

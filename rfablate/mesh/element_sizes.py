@@ -41,6 +41,9 @@ _SHAFT = 0.8
 _VOXEL = 0.8
 """Smallest cell on a label's surface over the image's voxel."""
 
+_JUDGED = 1.5
+"""Cells across a label that is a target or protected, over those across plain anatomy."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -78,8 +81,11 @@ def choose_sizes(case: Case) -> Sizes:
     for shape in case.structures:
         thin = thinnest(shape)
         if thin is not None:
-            finest = max(tip, scale * _VOXEL * label_spacing(shape)) if isinstance(shape, Label) else tip
-            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_structure))
+            finest, across_this = tip, across_structure
+            if isinstance(shape, Label):  # whose surface the mesh does not follow before it has cells there
+                finest = max(tip, scale * _VOXEL * label_spacing(shape))
+                across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
+            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],

@@ -2,7 +2,7 @@
 
 Near a label's surface cells have the label's size, as near the surface of any structure (`mesh.size_field`): within a
 zone around the bare tips, beyond which they grow. Where that makes more cells than a case of its accuracy should have,
-all labels' sizes are enlarged together.
+the sizes of plain anatomy are enlarged, then those of all labels.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from rfablate.mesh.size_field import Needle, SizeGrid
 FloatArray = npt.NDArray[np.float64]
 
 _GRID_POINTS = 1.5e6
-_MOST_CELLS = {"draft": 120e3, "standard": 350e3, "fine": 1000e3}
+_MOST_CELLS = {"draft": 80e3, "standard": 250e3, "fine": 700e3}
 """That the sizes of labels may lead to; times 1 / scale^3."""
-_CELL = 0.12
-"""Volume of a cell over its size cubed: a regular tetrahedron has 0.118."""
+_CELL = 0.23
+"""Mean volume of Gmsh's cells over their size cubed, as seen in three cases; a regular tetrahedron has 0.118."""
+_ANATOMY_FIRST = 4.0
+"""Factor on the sizes of plain anatomy before those of targets and protected structures are enlarged too."""
 _STEP, _LARGEST = 1.15, 8.0
 """Enlargement of the labels' sizes at a time, and in all."""
 
@@ -54,15 +56,16 @@ def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid
     most = _MOST_CELLS[case.mesh.accuracy] / case.mesh.scale**3
     factor = 1.0
     while True:
-        size = _sizes(near, active, _enlarged(sizes, near, factor))
+        size = _sizes(near, active, _enlarged(sizes, [each for each in labels if each.name in near], factor))
         cells = float((spacing**3 / (_CELL * np.minimum(size, needle) ** 3)).sum())
         if cells <= most or factor > _LARGEST:
             return SizeGrid(lower, spacing, size, factor)
         factor *= _STEP
 
 
-def _enlarged(sizes: Sizes, names: dict[str, FloatArray], factor: float) -> Sizes:
-    return dataclasses.replace(sizes, structure={name: factor * sizes.structure[name] for name in names})
+def _enlarged(sizes: Sizes, labels: Sequence[Label], factor: float) -> Sizes:
+    factors = {each.name: factor if each.role == "anatomy" else max(1.0, factor / _ANATOMY_FIRST) for each in labels}
+    return dataclasses.replace(sizes, structure={name: each * sizes.structure[name] for name, each in factors.items()})
 
 
 def _from_surface(shape: Label, x: FloatArray, grid: tuple[int, ...], spacing: float) -> FloatArray | None:
