@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.simulation.run import run
 from tests.phantom import SPACING, analytic_case, labels_case, phantom_labels, write_image
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def run_tables(tables: dict[str, Any], folder: Path, name: str, **mesh: Any) -> dict[str, Any]:
@@ -164,6 +171,20 @@ def test_arrays_are_those_of_the_fields_file(folder: Path, draft: dict[str, Any]
         T = np.load(folder / "npy" / "temperature_degC.npy")
         assert T.shape == (len(fields.times_s), len(fields.points_mm))
         assert np.allclose(T[-1], fields.point_data("temperature_degC"))
+
+
+@pytest.mark.slow
+def test_the_readmes_case_runs_and_exports(tmp_path: Path) -> None:
+    """As pasted, but for where the image lies."""
+    root = Path(__file__).parents[2]
+    blocks = re.findall(r"```toml\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    (text,) = [block for block in blocks if "crop_mm" in block]
+    tables = tomllib.loads(text)
+    tables["output"]["report"] = False
+    summary = run(parse_case(tables, root), tmp_path / "run", MPI.COMM_SELF).summary
+    assert summary["status"] == "completed"
+    assert summary["structures"]["metastasis"]["verdict"] == "reached"
+    assert len(rfa.export(tmp_path / "run", labels=tmp_path / "l.seg.nrrd", stl=tmp_path / "stl")) == 4
 
 
 def test_what_cannot_be_exported_is_said(folder: Path, draft: dict[str, Any], tmp_path: Path) -> None:

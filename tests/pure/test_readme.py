@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rfablate.case.checks.all_checks import case_warnings
-from rfablate.case.read.case_file import load_case
+from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
 
@@ -30,7 +30,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def case_file(tmp_path: Path) -> Path:
     """The README's whole case in a file."""
-    (text,) = [block for block in blocks("toml") if "title" in block]
+    text = next(block for block in blocks("toml") if "title" in block)
     file = tmp_path / "case.toml"
     file.write_text(text)
     return file
@@ -43,6 +43,14 @@ def test_the_case_of_the_readme_has_no_fault(case_file: Path) -> None:
     assert case_warnings(case) == []
 
 
+def test_the_label_case_of_the_readme_has_no_fault() -> None:
+    """Pasted into a file beside the README; tests/physics/test_labels.py runs it."""
+    (text,) = [block for block in blocks("toml") if "crop_mm" in block]
+    case = parse_case(tomllib.loads(text), ROOT)
+    assert {each.name for each in case.structures} == set(tomllib.loads(text)["domain"]["labels"])
+    assert case_warnings(case) == []
+
+
 def test_the_mesh_domain_of_the_readme_is_one(case_file: Path, tmp_path: Path) -> None:
     """The mesh table replaces the README's domain; its file is made by the recipe named beside it."""
     (text,) = [block for block in blocks("toml") if "length_unit" in block]
@@ -50,8 +58,6 @@ def test_the_mesh_domain_of_the_readme_is_one(case_file: Path, tmp_path: Path) -
     domain = tomllib.loads(text)["domain"]
     assert {region["name"] for region in domain["regions"]} == {"tissue"}
     with pytest.raises(CaseError) as caught:
-        from rfablate.case.read.case_file import parse_case
-
         parse_case({**whole, "domain": domain, "structures": []}, tmp_path)
     assert [fault.where for fault in caught.value.faults] == ["domain.file"]
 
