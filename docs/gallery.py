@@ -40,6 +40,8 @@ PICTURES = HERE / "pictures"
 RECORD = HERE / "gallery.json"
 APPLICATORS = "applicators"
 """Asked for like a case: the page of the library's applicators."""
+LARGEST = 60_000
+"""Bytes of a picture that tests/pure/test_gallery.py allows."""
 NUMBERS = 3
 """Numbers a case shows: the first of its expected.toml."""
 
@@ -143,17 +145,23 @@ def _study(name: str, kept: bool) -> dict[str, Any]:
 
 
 def store(picture: Path, target: Path) -> None:
-    """Write a picture with 256 colours, a third of its size: those of keys exactly, the frequent, the rest covered."""
+    """Write a picture with 256 colours, a third of its size: those of keys exactly, the frequent, the rest covered.
+
+    With fewer where it is still large.
+    """
     exact = ["#ffffff", style.INK, style.MUTED, style.METAL_ACTIVE, style.METAL_SHAFT, style.RING, LESION]
     exact += [*style.RULE_COLOURS, *(colour for colours in style.ROLE_COLOURS.values() for colour in colours)]
     image = Image.open(picture).convert("RGB")
-    rare = image.quantize(40, Image.Quantize.MAXCOVERAGE).getpalette() or []
-    often = image.quantize(216 - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
-    palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
-    nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
-    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's own search is not exact
-    small.putpalette(palette.tolist())
-    small.save(target, optimize=True)
+    for others in (216, 110, 60):
+        rare = image.quantize(min(40, others // 3), Image.Quantize.MAXCOVERAGE).getpalette() or []
+        often = image.quantize(others - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
+        palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
+        nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
+        small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's own search is not exact
+        small.putpalette(palette.tolist())
+        small.save(target, optimize=True)
+        if target.stat().st_size < LARGEST:
+            return
 
 
 if __name__ == "__main__":

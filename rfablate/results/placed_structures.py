@@ -1,11 +1,13 @@
 """Structures as the case places them, for runs whose mesh follows them only cell by cell.
 
-There the surfaces of the regions are ragged by half a cell; pictures show the shapes the cells stand for.
+There the surfaces of the regions are ragged by half a cell; pictures show the shapes the cells stand for. Labels of an
+image are drawn from the image where it is still there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +23,11 @@ GRID = 120
 
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
-    """Give the case's shapes by name where the mesh only follows them cell by cell, otherwise nothing."""
+    """Give the case's shapes by name where the mesh only follows them cell by cell, otherwise its labels of images."""
+    structures = list(run.case.get("structures", ()))
     if run.table("numerics").get("interfaces") != "cells":
+        structures = [item for item in structures if item.get("kind") == "label"]
+    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") == "label"):
         return {}
     from pydantic import TypeAdapter, ValidationError
 
@@ -30,7 +35,7 @@ def placed_shapes(run: RunData) -> Mapping[str, Structure]:
 
     adapter: TypeAdapter[Structure] = TypeAdapter(Structure)
     try:
-        shapes = [adapter.validate_python(item) for item in run.case.get("structures", ())]
+        shapes = [adapter.validate_python(item) for item in structures]
     except ValidationError:
         return {}
     return {shape.name: shape for shape in shapes}

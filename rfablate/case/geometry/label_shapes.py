@@ -34,15 +34,23 @@ def label_contains(shape: Label, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def label_distance(shape: Label, points: FloatArray) -> FloatArray:
-    """Return the signed distance to the label's surface, negative inside, between voxels linear."""
+    """Return the signed distance to the label's surface, negative inside, smoothed over about half a voxel."""
     image = label_image(shape)
-    start, distance = _distances(image, shape.values)
+    start, distance = _drawn(image, shape.values)
     if distance.size == 0:
         return np.full(len(points), np.inf)
     index = image.index(points) - start
     near = np.clip(index, 0.0, np.array(distance.shape) - 1.0)
     beyond = np.linalg.norm((index - near) * image.spacing, axis=1)
     return np.asarray(ndimage.map_coordinates(distance, near.T, order=1) + beyond)
+
+
+@lru_cache(maxsize=64)
+def _drawn(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    start, distance = _distances(image, values)
+    if distance.size == 0:
+        return start, distance
+    return start, ndimage.gaussian_filter(distance, 0.5 * image.spacing.mean() / image.spacing, mode="nearest")
 
 
 @lru_cache(maxsize=64)
