@@ -116,9 +116,9 @@ def test_a_label_has_the_volume_and_the_box_of_its_voxels(folder: Path) -> None:
 
 def test_distances_and_samples_are_those_of_the_shape(folder: Path) -> None:
     tube = Label(name="t", tissue="nerve", file=str(folder / "ph.nii.gz"), values=(2,), coordinates="RAS")
-    r = np.linspace(0.0, 3.0, 13)
+    r = np.linspace(0.5, 3.0, 11)  # smoothing flattens the field on the axis
     points = np.column_stack([AXIS[0] + r, np.zeros_like(r), np.full_like(r, AXIS[1])]) * 1e-3
-    assert np.abs(label_distance(tube, points) * 1e3 - (r - TUBE_RADIUS)).max() < 0.5
+    assert np.abs(label_distance(tube, points) * 1e3 - (r - TUBE_RADIUS)).max() < 0.25, "half a voxel"
     spread = np.random.default_rng(0).uniform(size=(400, 3))
     samples = label_samples(tube, spread)
     assert len(samples) == 400 and contains(tube, samples).all()
