@@ -135,9 +135,9 @@ check_tools() {
   done
 }
 
-# Measured sizes: system packages 0.6 GB, virtual environment 1.2 GB, pip's downloads 0.3 GB, build folder 0.2 GB.
+# Measured sizes: system packages 0.6 GB, virtual environment 1.5 GB, pip's downloads 0.3 GB, build folder 0.2 GB.
 check_disk() {
-  local folder needs=("$PWD" 1300 "$CACHE" 400)
+  local folder needs=("$PWD" 1600 "$CACHE" 400)
   [ -z "$missing" ] || needs+=(/ 700)
   [ $how != source ] || wheel_ready || needs+=("$CACHE" 300)
   set -- "${needs[@]}"
@@ -253,7 +253,7 @@ build_wheel() { # build_wheel FOLDER: create FOLDER/wheel/*.whl
 # --- the steps in order -----------------------------------------------------------------------------------------------
 
 start_python_packages() { # in the background: downloads overlap with the compilation
-  local fresh=--clear wanted=(-e '.[mesh,dev]')
+  local fresh=--clear wanted=(-e '.[mesh,labels,dev,docs]')
   [ ! -e "$STAMP" ] || fresh= # without a stamp the environment may be incomplete
   rm -f "$STAMP"
   # shellcheck disable=SC2086

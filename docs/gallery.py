@@ -40,6 +40,8 @@ PICTURES = HERE / "pictures"
 RECORD = HERE / "gallery.json"
 APPLICATORS = "applicators"
 """Accepted in place of a case name: the page of the library's applicators."""
+LARGEST = 60_000
+"""Largest picture file that tests/pure/test_gallery.py allows [bytes]."""
 NUMBERS = 3
 """Count of numbers shown for each case: the first entries of its expected.toml."""
 
@@ -145,17 +147,23 @@ def _study(name: str, kept: bool) -> dict[str, Any]:
 
 
 def store(picture: Path, target: Path) -> None:
-    """Write a picture with a palette of 256 colours, a third of the file size; colours of legends are kept exactly."""
+    """Write a picture with a palette of 256 colours, a third of the file size; colours of legends are kept exactly.
+
+    A picture that is still too large gets fewer colours.
+    """
     exact = ["#ffffff", style.INK, style.MUTED, style.METAL_ACTIVE, style.METAL_SHAFT, style.RING, LESION]
     exact += [*style.RULE_COLOURS, *(colour for colours in style.ROLE_COLOURS.values() for colour in colours)]
     image = Image.open(picture).convert("RGB")
-    rare = image.quantize(40, Image.Quantize.MAXCOVERAGE).getpalette() or []
-    often = image.quantize(216 - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
-    palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
-    nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
-    small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's nearest-colour search is not exact
-    small.putpalette(palette.tolist())
-    small.save(target, optimize=True)
+    for others in (216, 110, 60):
+        rare = image.quantize(min(40, others // 3), Image.Quantize.MAXCOVERAGE).getpalette() or []
+        often = image.quantize(others - len(exact), Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or []
+        palette = np.array([*(value for colour in exact for value in ImageColor.getrgb(colour)), *rare, *often])
+        nearest = cKDTree(palette.reshape(-1, 3)).query(np.asarray(image, dtype=float))[1]
+        small = Image.fromarray(nearest.astype(np.uint8), mode="P")  # Pillow's nearest-colour search is not exact
+        small.putpalette(palette.tolist())
+        small.save(target, optimize=True)
+        if target.stat().st_size < LARGEST:
+            return
 
 
 if __name__ == "__main__":

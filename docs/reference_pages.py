@@ -33,6 +33,7 @@ GROUPS = {
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
+    "Label images": "export",
     "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
     "Generators": "TemperatureControl ConstantPower ConstantVoltage ConstantCurrent Staged Pulsed Replay"
     " SurfaceTemperature",

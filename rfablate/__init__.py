@@ -17,6 +17,7 @@ from rfablate.version import __version__
 
 if TYPE_CHECKING:
     from rfablate.api.evidence import converge, verify
+    from rfablate.api.export_run import export
     from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
@@ -55,6 +56,7 @@ _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
     "converge": "rfablate.api.evidence",
     "verify": "rfablate.api.evidence",
+    "export": "rfablate.api.export_run",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
     "resume": "rfablate.api.run_case",

@@ -17,6 +17,7 @@ from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_ca
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
+from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
@@ -103,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "report the differences between two finished runs"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
+
+    text = "write lesions and temperatures of a run for 3D Slicer, ITK-SNAP and other programs"
+    add_export_arguments(_verb(verbs, "export", export, text))
 
     add_study_arguments(_verb(verbs, "study", study, "run or continue a parameter study"))
     add_find_arguments(_verb(verbs, "find", find, "search for the parameter values that meet given goals"))

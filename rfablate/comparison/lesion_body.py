@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from rfablate.case.geometry.half_plane import HalfPlane
 from rfablate.mesh.mesh_transfer import transfer_weights
-from rfablate.physics.library import tissue_entry, tissue_names
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData
-from rfablate.results.run_view import read_cannulas, rule_levels
+from rfablate.results.run_view import metal_regions, rule_levels
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -100,7 +99,7 @@ def read_body(run: RunData, time_s: float) -> Body:
     """
     with FieldsReader(run.directory / FIELDS) as fields:
         x, flat = fields.points_mm, fields.axisymmetric
-        metal = [tag for tag, name in fields.region_names.items() if name in _metal(run)]
+        metal = [tag for tag, name in fields.region_names.items() if name in metal_regions(run)]
         centre = run.case.get("domain", {}).get("centre_mm", (0.0, 0.0, 0.0))
         try:
             levels = rule_levels(run, fields, int(np.argmin(np.abs(fields.times_s - time_s))))
@@ -113,16 +112,6 @@ def read_body(run: RunData, time_s: float) -> Body:
             levels=levels,
             axis=(float(centre[0]), float(centre[1])) if flat else None,
         )
-
-
-def _metal(run: RunData) -> set[str]:
-    """Return the names of the metal regions: parts of applicators, and metal regions of a user's mesh."""
-    names = {name for cannula in read_cannulas(run) for name in cannula.regions}
-    for region in run.case.get("domain", {}).get("regions", ()):
-        tissue = region.get("tissue")
-        if tissue in tissue_names() and tissue_entry(tissue).tissue.is_metal:
-            names.add(region["name"])
-    return names
 
 
 def carry(home: Body, other: Body) -> Carried:

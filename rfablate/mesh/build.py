@@ -14,14 +14,15 @@ from typing import Any
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure
+from rfablate.case.tables.label_image import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 14
+RECIPE = 15
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """Errors of reading an incomplete or damaged cached mesh."""
@@ -96,7 +97,7 @@ def _bodies(case: Case) -> dict[str, Any]:
         "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
-        "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
+        "structures": [_shape(each) for each in case.structures],
         "applicators": [
             a.model_dump(by_alias=True, exclude={"model", "metal", "sensor_offset", "sensor_radius", "contact"})
             for a in case.applicators
@@ -107,6 +108,13 @@ def _bodies(case: Case) -> dict[str, Any]:
 
 def _hash(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _shape(each: Structure) -> dict[str, Any]:
+    """Return the inputs of the mesh from a structure; for a label the bytes of the image, wherever the file is."""
+    if not isinstance(each, Label):
+        return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), "image": image_digest(each.file)}
 
 
 def gmsh_version() -> str:

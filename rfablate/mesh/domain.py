@@ -106,6 +106,8 @@ class Domain:
     """Number of each cell of `stencil` in the input mesh."""
     input_cell: npt.NDArray[np.int64]
     notes: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """Information about the mesh generation, for the log."""
 
     @cached_property
     def tag_of(self) -> dict[str, int]:
@@ -148,8 +150,9 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
     counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
     if comm.size > min(counts):
         raise MeshError(f"found {comm.size} ranks for {counts[0]} cells; expected at most {min(counts)} ranks")
-    shared = comm.bcast((data.axisymmetric, dict(data.region_names), data.notes) if data is not None else None)
-    axisymmetric, names, notes = shared
+    shared = None if data is None else (data.axisymmetric, dict(data.region_names), data.notes, data.remarks)
+    shared = comm.bcast(shared)
+    axisymmetric, names, notes, remarks = shared
     on_root(comm, compile_kernels)
     parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
     part: Part = comm.scatter(parts)
@@ -169,4 +172,5 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
         input_stencil_cell=part.input_cell,
         input_cell=part.input_cell[: part.owned_cells],
         notes=notes,
+        remarks=remarks,
     )

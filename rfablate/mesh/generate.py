@@ -3,14 +3,15 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this.
+its centroid; a note in the log reports this. Labels of an image have no such surfaces: they are assigned to cells after
+meshing (`mesh.label_cells`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,7 @@ from rfablate.case.geometry.applicator_parts import (
 )
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
@@ -36,8 +37,11 @@ from rfablate.mesh import occ_shapes_rz as occ_rz
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.kept_geometry import keep, take
+from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_sizes import label_sizes
+from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.size_field import Needle, add_guides, set_background
+from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 
 IntArray = npt.NDArray[np.int64]
 
@@ -106,11 +110,13 @@ def _attempt(  # noqa: PLR0913
     device = [part for applicator in case.applicators for part in device_parts(applicator)]
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
-    with gmsh_session():
+    with gmsh_session(), TemporaryDirectory() as folder:
         pieces = _pieces(case, dim, conforming, geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
-        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim)
+        grid = label_sizes(case, sizes, needles)
+        others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
+        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim, others)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         if case.mesh.scale > 1.0:
@@ -120,8 +126,11 @@ def _attempt(  # noqa: PLR0913
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     region = body_of[entity]
-    notes = []
-    if not conforming and case.structures:
+    notes: list[str] = []
+    remarks: tuple[str, ...] = ()
+    if grid is not None:
+        points, region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
+    elif not conforming and case.structures:
         notes += [f"failed attempt: {failure}" for failure in failures]
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
         notes.append(
@@ -141,7 +150,7 @@ def _attempt(  # noqa: PLR0913
     for tag, part in zip(device_tags, device, strict=True):
         region[region == tag] = first.setdefault(part.region, tag)
     names.update({tag: name for name, tag in first.items()})
-    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes))
+    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes), remarks)
     hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
     return _without_lumen(data, hollow[0]) if case.applicators[0].coolant else data
 
@@ -157,7 +166,9 @@ def _without_lumen(data: MeshData, lumen: int) -> MeshData:
     surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
     names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
     cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
-    return MeshData(data.points[used], cells, data.region[kept], names, surfaces, data.axisymmetric, data.notes)
+    return replace(
+        data, points=data.points[used], cells=cells, region=data.region[kept], region_names=names, surfaces=surfaces
+    )
 
 
 def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
@@ -230,8 +241,10 @@ def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
     bodies = [shapes.add_domain(case.domain)]
     numbers = [DOMAIN]
     if conforming:
-        bodies += [shapes.add_structure(shape, reach) for shape in case.structures]
-        numbers += range(2, 2 + len(case.structures))
+        for number, shape in enumerate(case.structures):
+            if not isinstance(shape, Label):
+                bodies.append(shapes.add_structure(shape, reach))
+                numbers.append(number + 2)
     for applicator in case.applicators:
         made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
         for part in device_parts(applicator):
@@ -256,6 +269,31 @@ def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
         interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
     return interfaces
+
+
+def _take_labels(
+    case: Case,
+    points: npt.NDArray[np.float64],
+    cells: IntArray,
+    region: npt.NDArray[np.int32],
+    first_device: int,
+    conforming: bool,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
+    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not follow.
+
+    Also what to say of it, and warnings.
+    """
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
+    region = assign_labels(points, cells, region, region < first_device, by)
+    told = "interfaces follow the cells"
+    if case.mesh.interfaces != "cells":
+        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        points = smooth_interfaces(points, cells, region, labels, first_device)
+        told = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
+    corners = points[cells]
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
+    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
+    return points, region, (f"cells take the label of most of their volume; {told}", volumes), warnings
 
 
 def _label_cells(

@@ -31,7 +31,9 @@ class MeshData:
     """Node numbers of the facets of each named surface, shape (n_facets, 3), or (n_facets, 2) when axisymmetric."""
     axisymmetric: bool
     notes: tuple[str, ...] = field(default=())
-    """Information for the user about the mesh generation."""
+    """Information for the user about the mesh generation: warnings."""
+    remarks: tuple[str, ...] = field(default=())
+    """Other information about the mesh generation, for the log."""
 
     def __post_init__(self) -> None:
         """Reject a mesh that no run can use."""
@@ -51,6 +53,7 @@ class MeshData:
             region_names=names,
             axisymmetric=self.axisymmetric,
             notes=np.array(self.notes, dtype=str),
+            remarks=np.array(self.remarks, dtype=str),
             **arrays,
         )
         part.replace(path)
@@ -69,6 +72,7 @@ class MeshData:
                 surfaces={key[len(prefix) :]: data[key] for key in data.files if key.startswith(prefix)},
                 axisymmetric=bool(data["axisymmetric"]),
                 notes=tuple(str(note) for note in data["notes"]),
+                remarks=tuple(str(remark) for remark in data["remarks"]),
             )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import gmsh
 import numpy as np
@@ -80,8 +82,40 @@ def _add_points(points: list[FloatArray]) -> list[int]:
     return [gmsh.model.occ.addPoint(*point) for point in points]
 
 
+@dataclass(frozen=True)
+class SizeGrid:
+    """Sizes [m] at the points of a grid along x, y, z."""
+
+    origin: FloatArray
+    spacing: float
+    size: FloatArray
+    """Shape (i, j, k)."""
+    enlarged: float
+    """Factor on the labels' sizes."""
+
+    def write(self, path: Path) -> None:
+        """Write the binary file of Gmsh's field "Structured"."""
+        head = struct.pack("<6d3i", *self.origin, *(self.spacing,) * 3, *self.size.shape)
+        path.write_bytes(head + np.ascontiguousarray(self.size, dtype="<f8").tobytes())
+
+
+def add_grid(grid: SizeGrid, path: Path) -> int:
+    """Add sizes that are given at the points of a grid; return the field's number. Meshing reads the file at `path`."""
+    field = gmsh.model.mesh.field
+    grid.write(path)
+    number = int(field.add("Structured"))
+    field.setString(number, "FileName", str(path))
+    field.setNumber(number, "TextFormat", 0)
+    return number
+
+
 def set_background(
-    needles: Sequence[Needle], guides: Sequence[Guides], interfaces: Mapping[str, list[int]], sizes: Sizes, dim: int
+    needles: Sequence[Needle],
+    guides: Sequence[Guides],
+    interfaces: Mapping[str, list[int]],
+    sizes: Sizes,
+    dim: int,
+    others: Sequence[int] = (),
 ) -> None:
     """Set the element size to the minimum of the sizes from active tips, shafts and structure surfaces.
 
@@ -91,9 +125,11 @@ def set_background(
         interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
         sizes: the required sizes.
         dim: 3, or 2 for the half plane.
+        others: more fields of which the least counts.
     """
     field = gmsh.model.mesh.field
-    fields = [number for pair in zip(needles, guides, strict=True) for number in _of_needle(*pair, sizes)]
+    fields = [*others]
+    fields += [number for pair in zip(needles, guides, strict=True) for number in _of_needle(*pair, sizes)]
     active = _distance("PointsList", [point for each in guides for point in each.active])
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
     for name, tags in interfaces.items():

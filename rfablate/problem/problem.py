@@ -267,7 +267,7 @@ def describe_mesh(domain: Domain) -> str:
     ranks = f"{domain.comm.size} rank{'s' if domain.comm.size > 1 else ''}"
     regions = ", ".join(f"{name} {volume[tag] * 1e9:.4g} mm3" for tag, name in domain.region_names.items())
     lines = [f"{kind} mesh of {domain.nodes.total} nodes and {domain.n_cells} cells on {ranks}", f"regions: {regions}"]
-    return "\n".join([*lines, *domain.notes])
+    return "\n".join([*lines, *domain.remarks, *domain.notes])
 
 
 def describe(problem: Problem) -> str:

@@ -1,12 +1,13 @@
 """Exact shapes of the structures, for runs whose mesh does not conform to their surfaces.
 
 In such a mesh a cell belongs to a structure as a whole, so the region surfaces are jagged by half a cell. Pictures show
-the exact shapes of the case instead.
+the exact shapes of the case instead. Labels of an image are drawn from the image if the file still exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,11 @@ GRID = 120
 
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
-    """Return the structures of the case by name where the mesh does not conform to them, otherwise an empty mapping."""
+    """Return the structures of the case by name where the mesh does not conform to them, otherwise labels of images."""
+    structures = list(run.case.get("structures", ()))
     if run.table("numerics").get("interfaces") != "cells":
+        structures = [item for item in structures if item.get("kind") == "label"]
+    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") == "label"):
         return {}
     from pydantic import TypeAdapter, ValidationError
 
@@ -31,7 +35,7 @@ def placed_shapes(run: RunData) -> Mapping[str, Structure]:
 
     adapter: TypeAdapter[Structure] = TypeAdapter(Structure)
     try:
-        shapes = [adapter.validate_python(item) for item in run.case.get("structures", ())]
+        shapes = [adapter.validate_python(item) for item in structures]
     except ValidationError:
         return {}
     return {shape.name: shape for shape in shapes}

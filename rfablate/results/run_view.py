@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rfablate.physics.damage import Rule, parse_rule
+from rfablate.physics.library import tissue_entry, tissue_names
 from rfablate.results.field_slices import BoolArray, Slice, cut, isolines, mirrored, outline, planes_through
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.placed_structures import depth_mm, outline_placed, placed_shapes, window_grid
@@ -128,6 +129,16 @@ def read_cannulas(run: RunData) -> tuple[Cannula, ...]:
                 )
             )
     return tuple(found)
+
+
+def metal_regions(run: RunData) -> set[str]:
+    """Return the regions that are parts of an applicator or, of a user's mesh, of metal."""
+    names = {name for cannula in read_cannulas(run) for name in cannula.regions}
+    for region in run.case.get("domain", {}).get("regions", ()):
+        tissue = region.get("tissue")
+        if tissue in tissue_names() and tissue_entry(tissue).tissue.is_metal:
+            names.add(region["name"])
+    return names
 
 
 def path_until(path: FloatArray, length: float) -> FloatArray:

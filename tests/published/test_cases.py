@@ -38,6 +38,7 @@ ANSWERS = {
     "medial_branch": {"medial_branch": "reached", "spinal_nerve": "safe"},
     "bipolar_si_joint": {"lateral_branch": "reached", "sacral_nerve": "safe"},
     "sacral_palisade": {"cranial_branch": "reached", "caudal_branch": "reached", "sacral_nerve": "safe"},
+    "patient_vertebra": {"metastasis": "reached", "spinal_cord": "safe", "right_root": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},

@@ -49,7 +49,8 @@ def cloud(count: int = 60000) -> np.ndarray:
 
 
 def test_every_kind_is_tested_here() -> None:
-    assert set(SHAPES) == set(KINDS)
+    """Labels have no formula: tests/pure/test_label_image.py and tests/physics/test_labels.py test them."""
+    assert set(SHAPES) == set(KINDS) - {"label"}
 
 
 @pytest.mark.parametrize("kind", SHAPES)

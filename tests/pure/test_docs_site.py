@@ -69,7 +69,8 @@ def case_texts(page: Path) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A folder with the case files of the snippet's page, and a log."""
+    """A folder with the case files of the snippet's page, the shipped cases, and a log."""
+    (tmp_path / "cases").symlink_to(ROOT / "cases")
     snippet = request.node.callspec.params["snippet"]
     for name, text in case_texts(snippet.page).items():
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -22,6 +22,7 @@ from rfablate.case.describe.key_reference import Key, TableEntry, keys_of, table
 from rfablate.case.describe.key_text import toml_value
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.case.read.case_file import parse_case
+from rfablate.case.tables.geometry_tables import LabelsDomain
 from rfablate.case.tables.schema import Case
 from rfablate.cli.main import main
 from rfablate.errors import CaseError
@@ -188,8 +189,14 @@ NEEDED = {
 }
 A_MODEL_HAS = {"outer_diameter_mm", "active_tip_mm", "count", "diameter_mm", "length_mm", "angle_deg"}
 """Keys of applicators, tines and bends that are needed without a model."""
-NOT_ALONE = {"tissue_file", "structures.shell_mm", "structures.shell_tissue"}
-"""Keys that the reader takes out before the models see them."""
+POSES = {f"applicators.{name}" for name in ("entry_mm", "target_mm", "markups", "entry", "target")}
+NOT_ALONE = {"tissue_file", "structures.shell_mm", "structures.shell_tissue", *POSES}
+"""Keys that the reader takes out before the models see them, or that need others; a test of their own has them."""
+
+
+def of_labels(key: Key) -> bool:
+    """Return whether a key belongs to a label image, which the reader opens; a model alone takes these keys."""
+    return key.path.startswith("domain.") and "labels" in dict(key.kinds).get("domain", ())
 
 
 def table_with(entry: TableEntry, kind: str, what: str) -> dict[str, Any]:
@@ -237,7 +244,7 @@ def read(data: dict[str, Any], what: str) -> BaseModel:
 
 MEANINGS = [
     (what, key) for what, file in FILES.items() for keys in keys_of(file).values() for key in keys
-    if key.path not in NOT_ALONE
+    if key.path not in NOT_ALONE and not of_labels(key)
 ]  # fmt: skip
 IDS = [f"{key.path}-{'-'.join(names[0] for _, names in key.kinds)}" for _, key in MEANINGS]
 
@@ -249,6 +256,19 @@ def test_the_example_of_a_key_is_read(what: str, key: Key) -> None:
         table[key.name] = key.example
     read(data, what)
     assert [error.message for error in validator(what).iter_errors(data)] == []
+    assert tomllib.loads(f"x = {toml_value(key.example)}") == {"x": key.example}
+
+
+LABEL_KEYS = [key for keys in keys_of(Case).values() for key in keys if of_labels(key)]
+
+
+@pytest.mark.parametrize("key", LABEL_KEYS, ids=[key.path for key in LABEL_KEYS])
+def test_the_example_of_a_key_of_label_images_is_valid(key: Key) -> None:
+    entry = {"name": "tumour", "tissue": "liver"}
+    domain = {"kind": "labels", "image": "a.nii.gz", "tissue": "muscle", "labels": [entry]}
+    if key.name not in ("kind", "labels"):
+        (entry if key.table == "domain.labels" else domain)[key.name] = key.example
+    LabelsDomain.model_validate(domain)
     assert tomllib.loads(f"x = {toml_value(key.example)}") == {"x": key.example}
 
 

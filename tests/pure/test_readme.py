@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rfablate.case.checks.all_checks import case_warnings
-from rfablate.case.read.case_file import load_case
+from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
 
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CASE_PAGE = (ROOT / "docs" / "case_file.md").read_text(encoding="utf-8")
 MESH_PAGE = (ROOT / "docs" / "tutorials" / "own_mesh.md").read_text(encoding="utf-8")
+LABEL_PAGE = (ROOT / "docs" / "tutorials" / "label_image.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str, page: str) -> list[str]:
@@ -45,6 +46,14 @@ def test_the_case_of_the_page_has_no_fault(case_file: Path) -> None:
     assert case_warnings(case) == []
 
 
+def test_the_label_case_of_the_tutorial_has_no_fault() -> None:
+    """Pasted into a file beside the README; tests/physics/test_labels.py runs it."""
+    (text,) = [block for block in blocks("toml", LABEL_PAGE) if "crop_mm" in block]
+    case = parse_case(tomllib.loads(text), ROOT)
+    assert {each.name for each in case.structures} == {each["name"] for each in tomllib.loads(text)["domain"]["labels"]}
+    assert case_warnings(case) == []
+
+
 def test_the_mesh_domain_of_the_tutorial_is_one(case_file: Path, tmp_path: Path) -> None:
     """The mesh table replaces the page's domain; its file is made by the recipe named beside it."""
     (text,) = [block for block in blocks("toml", MESH_PAGE) if "length_unit" in block]
@@ -52,8 +61,6 @@ def test_the_mesh_domain_of_the_tutorial_is_one(case_file: Path, tmp_path: Path)
     domain = tomllib.loads(text)["domain"]
     assert {region["name"] for region in domain["regions"]} == {"tissue", "lens"}
     with pytest.raises(CaseError) as caught:
-        from rfablate.case.read.case_file import parse_case
-
         parse_case({**whole, "domain": domain, "structures": []}, tmp_path)
     assert [fault.where for fault in caught.value.faults] == ["domain.file"]
 

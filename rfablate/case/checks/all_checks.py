@@ -8,6 +8,7 @@ from rfablate.case.checks.electrode_checks import electrode_faults
 from rfablate.case.checks.generator_checks import hot_warnings
 from rfablate.case.checks.geometry_checks import degenerate_faults, geometry_faults, partly_outside, size_faults
 from rfablate.case.checks.injectate_checks import injectate_faults
+from rfablate.case.checks.label_checks import label_faults, label_warnings
 from rfablate.case.checks.plausibility_checks import plausible_faults, plausible_warnings
 from rfablate.case.checks.prior_treatment_checks import start_faults
 from rfablate.case.checks.protocol_checks import cell_death_warnings, protocol_faults
@@ -29,6 +30,7 @@ def check_case(case: Case) -> list[Fault]:
 def check_parts(parts: Parts) -> list[Fault]:
     """Return the faults of the valid parts of a case."""
     faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
+    faults += label_faults(parts)
     faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
         return faults + list(mesh_faults(parts, parts.domain))
@@ -49,7 +51,7 @@ def case_warnings(case: Case) -> list[str]:
     """Return the warnings for a valid case, one line each."""
     parts = Parts.of(case)
     warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
-    warnings += channel_warnings(parts)
+    warnings += [*channel_warnings(parts), *label_warnings(parts)]
     for name in unused_tissues(parts):
         warnings.append(f"tissues.{name}: not used in the case")
     tissues = known_tissues(parts)

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.checks.applicator_checks import active_faults, applicator_faults
+from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, sample_points
 from rfablate.case.resolve.sound_parts import Parts, Placed
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
+    Label,
     MeshDomain,
     Structure,
 )
@@ -43,7 +45,7 @@ def degenerate_faults(parts: Parts) -> Iterator[Fault]:
 def _is_sound(shape: Structure | Applicator) -> bool:
     if isinstance(shape, Applicator):
         return bool(np.any(shape.direction))
-    return not any(True for _ in shape.degenerate_faults(""))
+    return (not isinstance(shape, Label) or is_readable(shape)) and not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: Parts) -> Iterator[Fault]:

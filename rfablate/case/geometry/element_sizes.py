@@ -10,6 +10,7 @@ from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
     Domain,
+    Label,
     MeshDomain,
     Structure,
 )
@@ -29,6 +30,12 @@ _FAR = 1.0 / 8.0
 """Ratio of the largest size to the smallest extent of the domain."""
 _SHAFT = 0.8
 """Ratio of the largest size at the shaft to its radius: eight edges per circumference."""
+
+
+_VOXEL = 0.8
+"""Ratio of the smallest size at the surface of a label to the voxel size."""
+_JUDGED = 1.5
+"""Ratio of the number of cells across a label that is a target or protected to that across anatomy."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,11 @@ def choose_sizes(
     for shape in structures:
         thin = shape.thinnest()
         if thin is not None:
-            structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
+            finest, across_this = tip, across_structure
+            if isinstance(shape, Label):  # the mesh does not conform to its surface before it has cells there
+                finest = max(tip, scale * _VOXEL * shape.voxel_size())
+                across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
+            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if domain.kind == "axisymmetric" else 3],

@@ -15,6 +15,7 @@ from rfablate.case.tables.geometry_tables import (
     BoxDomain,
     Cylinder,
     CylinderDomain,
+    Label,
     Structure,
     Tube,
 )
@@ -27,6 +28,8 @@ Shape = Structure | GeneratedDomain
 
 def contains(shape: Shape, points: FloatArray) -> BoolArray:
     """Return which points lie inside the shape or on its surface."""
+    if isinstance(shape, Label):
+        return shape.contains(points)
     return np.asarray(signed_distance(shape, points) <= 0.0)
 
 

@@ -122,8 +122,10 @@ def locate(location: Location, data: Any, file: type[BaseModel] = Case) -> Place
     Pydantic inserts the selected `kind` into a location although it is not a key; such parts are skipped.
     """
     node, keys, value = schema_of(file), [], data
-    for part in location:
-        if part in variants(node):
+    for number, part in enumerate(location):
+        # "labels" is a kind of domain and a list in that domain's table: before a name it is the kind
+        doubtful = part in chosen(node, value).get("properties", {})
+        if part in variants(node) and not (doubtful and not isinstance((*location, 0)[number + 1], str)):
             node = variants(node)[str(part)]
             continue
         node = chosen(node, value)

@@ -19,6 +19,8 @@ from rfablate.case.messages.suggestions import did_you_mean, near_path
 from rfablate.case.messages.validation_faults import faults_of, mend_names, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
 from rfablate.case.read.input_limits import count_faults
+from rfablate.case.read.label_domain import expand_labels, list_labels
+from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
 from rfablate.case.resolve.sound_parts import Parts
@@ -118,7 +120,10 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     if too_many := list(count_faults(data)):
         raise CaseError(too_many, source)
     data = copy.deepcopy(data)
+    list_labels(data)
     faults = mend_names(data)
+    faults += expand_labels(data, Path(base_dir))
+    faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
     written = copy.deepcopy(data)
     unknown, unsound = _merge_models(data)
@@ -182,6 +187,10 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
     for name, kind in (("domain", "mesh"), ("generator", "replay")):
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
+            table["file"] = str((base_dir / table["file"]).resolve())
+    structures = data.get("structures")
+    for table in structures if isinstance(structures, list) else ():
+        if isinstance(table, dict) and table.get("kind") == "label" and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
     if isinstance(data.get("start_from"), str):
         data["start_from"] = str((base_dir / data["start_from"]).resolve())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rfablate.case.tables.channel_tables import Channel, Sharing
 from rfablate.case.tables.generator_tables import Generator
-from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
+from rfablate.case.tables.geometry_tables import Applicator, Domain, LabelsDomain, Structure
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.schema import Body, Boundary, Case, Damage, Lesion, Mesh, Output, Solver, Time, TissueOverride
 
@@ -53,7 +53,7 @@ class Parts:
     def of(cls, case: Case) -> Parts:
         """Return the parts of a valid case."""
         return cls(
-            domain=case.domain,
+            domain=_read(case.domain),
             boundary=case.boundary,
             body=case.body,
             generator=case.generator,
@@ -83,7 +83,7 @@ class Parts:
         own = data.get("tissues", {})
         tissues = {name: _sound(TissueOverride, table) for name, table in own.items()} if isinstance(own, dict) else {}
         return cls(
-            domain=_sound(Domain, data.get("domain")),
+            domain=_read(_sound(Domain, data.get("domain"))),
             boundary=_optional(Boundary, data, "boundary"),
             body=_optional(Body, data, "body"),
             generator=_sound(Generator, data.get("generator")),
@@ -130,6 +130,11 @@ def _placed(number: int, shape: Structure) -> Placed:
 def _pointed(number: int, applicator: Applicator) -> tuple[str, Applicator]:
     named = f' "{applicator.name}"' if "name" in applicator.model_fields_set else ""
     return f"applicators[{number}]{named}", applicator
+
+
+def _read(domain: Any) -> Domain | None:
+    """Return the domain; None for one of labels, which stays where its images have faults."""
+    return None if isinstance(domain, LabelsDomain) else domain
 
 
 def _items(value: Any) -> list[Any]:

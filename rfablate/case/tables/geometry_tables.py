@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
-from rfablate.case.tables.structure_kinds import Box, Cylinder, Ellipsoid, HalfSpace, Slab, Sphere, Structure, Tube
+from rfablate.case.tables.structure_kinds import (
+    Box,
+    Cylinder,
+    Ellipsoid,
+    HalfSpace,
+    Label,
+    Slab,
+    Sphere,
+    Structure,
+    Tube,
+)
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
     Fraction,
+    LabelValue,
     MmNotNegative,
     MmPositive,
     Number,
@@ -25,7 +36,7 @@ from rfablate.physics.library import applicator_model, applicator_names
 
 __all__ = [
     "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
-    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube", "Label",
 ]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------
@@ -128,7 +139,65 @@ class MeshDomain(Table):
     """Surfaces of the mesh with their roles, each a [[domain.surfaces]] table; one must be "active"."""
 
 
-Domain = Annotated[CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain, Field(discriminator="kind")]
+class LabelEntry(Table):
+    """A label of a segmentation: its value or values, or its name in the image, and what it becomes."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["tumour"])
+    """Name of the structure in all results; unique, a letter followed by letters, digits or _."""
+    label: LabelValue | tuple[LabelValue, ...] | None = Field(default=None, examples=[3])
+    """Value or values of the voxels. By default the value that `segment`, or the entry's own name, has in the image or
+    in `label_names`."""
+    segment: str | None = Field(default=None, examples=["Tumor 1"])
+    """Name of the segment in the image or in `label_names`. By default the entry's own name."""
+    image: str | None = Field(default=None, examples=["tumour.nii.gz"])
+    """File name of one of several `images`; needed where more than one has the value."""
+    tissue: str = Field(examples=["nerve"])
+    """Tissue of the voxels: a name of the library or of [tissues]."""
+    role: Literal["target", "protect", "anatomy"] = "anatomy"
+    """What is reported, as for structures."""
+    limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
+    """Highest temperature a protected structure may reach [degC]. Needed with role "protect"."""
+    required_fraction: Fraction = 1.0
+    """Fraction of a target's volume that must lie inside the lesion for it to be reached. The default is all of it."""
+    held: Celsius | None = Field(default=None, alias="held_degC", examples=[37])
+    """Fixed temperature of the structure [degC]. By default it is not held."""
+
+
+class LabelsDomain(Table):
+    """A segmentation: reading the case makes it a box and a structure for each label (`case.read.label_domain`)."""
+
+    kind: Literal["labels"] = "labels"
+    """Selects a label image, whose voxels become structures."""
+    image: str | None = Field(default=None, examples=["vertebra.nii.gz"])
+    """Label image: NIfTI, NRRD or MetaImage. A relative path starts from the case file's folder. Needed without
+    `images`."""
+    images: tuple[str, ...] = Field(default=(), examples=[["organs.nii.gz", "tumour.nii.gz"]])
+    """Instead of `image`: several images. Where a later one has a label, it wins."""
+    coordinates: Literal["RAS", "LPS"] | None = Field(default=None, examples=["RAS"])
+    """World coordinates of the case: x to the right and y to anterior ("RAS"), or to left and posterior ("LPS"). By
+    default those of the image's format: RAS for NIfTI, LPS for the others."""
+    tissue: str = Field(examples=["muscle"])
+    """Tissue outside all labels: a name of the library or of [tissues]."""
+    labels: tuple[LabelEntry, ...]
+    """What the labels become, each a [[domain.labels]] table; at least one."""
+    label_names: str | None = Field(default=None, examples=["labels.txt"])
+    """Label description file of ITK-SNAP, which names the values. By default the names in the image are used."""
+    ignore: tuple[LabelValue, ...] = Field(default=(), examples=[[7, 8]])
+    """Values that are `tissue`, as the background. All other values must be listed in `labels`."""
+    crop: tuple[PointMm, PointMm] | None = Field(
+        default=None, alias="crop_mm", examples=[[[-30, -30, -20], [30, 30, 20]]]
+    )
+    """Two opposite corners of the box that is simulated [mm]. By default the whole image."""
+    margin: MmNotNegative = Field(default=0.0, alias="margin_mm")
+    """Thickness of `tissue` around the image, or around the crop box [mm]."""
+
+
+if TYPE_CHECKING:  # a case that is read holds no LabelsDomain
+    Domain = CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain
+else:
+    Domain = Annotated[
+        CylinderDomain | AxisymmetricDomain | BoxDomain | MeshDomain | LabelsDomain, Field(discriminator="kind")
+    ]
 
 # --- applicators ----------------------------------------------------------------------------------
 
@@ -162,6 +231,18 @@ class Applicator(Table):
     """A second bare part behind an insulating gap, which makes a bipolar needle. By default there is none."""
     bend: Bend | None = None
     """A curved tip (3-D only). By default the cannula is straight."""
+    entry_at: PointMm | None = Field(default=None, alias="entry_mm", examples=[[0, -60, 40]])
+    """Point on the straight shaft, as the entry point of the skin, x, y, z [mm]. With `target_mm` it takes the place of
+    `tip_mm` and `direction`. By default these are used."""
+    target_at: PointMm | None = Field(default=None, alias="target_mm", examples=[[0, 0, 0]])
+    """Position of the tip, x, y, z [mm]; with `entry_mm`."""
+    markups: str | None = Field(default=None, examples=["plan.mrk.json"])
+    """Markups file of 3D Slicer (.mrk.json) with the points that `entry` and `target` name. A relative path starts from
+    the case file's folder."""
+    entry: str | None = Field(default=None, examples=["F-1"])
+    """Label of the control point in `markups` that lies on the straight shaft."""
+    target: str | None = Field(default=None, examples=["F-2"])
+    """Label of the control point in `markups` that is the tip."""
     tip: PointMm = Field(default=(0.0, 0.0, 0.0), alias="tip_mm")
     """Most distal point of the applicator, x, y, z [mm]."""
     direction: Direction = (0.0, 0.0, 1.0)

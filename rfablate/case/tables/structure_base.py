@@ -9,11 +9,12 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Protocol
 
+import numpy as np
 from pydantic import Field
 
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
-from rfablate.case.tables.shape_math import FloatArray, Point
+from rfablate.case.tables.shape_math import BoolArray, FloatArray, Point
 from rfablate.case.tables.units import Celsius, Fraction, MmPositive
 from rfablate.errors import Fault, MeshError
 
@@ -99,6 +100,10 @@ class StructureTable(Table):
     @abstractmethod
     def distance(self, points: FloatArray) -> FloatArray:
         """Return the signed distance [m] of points (n, 3) to the surface; negative inside, see `shape_math`."""
+
+    def contains(self, points: FloatArray) -> BoolArray:
+        """Return which points (n, 3) [m] lie inside the structure or on its surface."""
+        return np.asarray(self.distance(points) <= 0.0)
 
     @abstractmethod
     def bounds(self) -> FloatArray:

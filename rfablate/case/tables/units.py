@@ -38,6 +38,8 @@ OhmMm2 = Annotated[float, Field(strict=True, ge=0, le=1e6), _to_si(1e-6), _from_
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
 NotNegative = Annotated[float, Field(strict=True, ge=0)]
+LabelValue = Annotated[int, Field(strict=True, ge=1, le=65535)]
+"""Value of voxels of a label image; 0 is the background."""
 Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 Seconds = NotNegative

@@ -1,0 +1,332 @@
+"""Label images (segmentations): NIfTI, NRRD and MetaImage files as whole numbers on a grid in space. Pure.
+
+SimpleITK reads them: the reader of 3D Slicer and ITK-SNAP, so an image lies here where it lies there. It gives LPS
+coordinates (x to the left, y to posterior) for every format; RAS has the opposite sign of x and y. A point takes the
+value of the nearest voxel, and 0 outside the image.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.errors import CaseError, Fault
+
+FloatArray = npt.NDArray[np.float64]
+LabelArray = npt.NDArray[np.uint16]
+
+READERS = {
+    ".nii": "NiftiImageIO",
+    ".nii.gz": "NiftiImageIO",
+    ".nrrd": "NrrdImageIO",
+    ".nhdr": "NrrdImageIO",
+    ".mha": "MetaImageIO",
+    ".mhd": "MetaImageIO",
+}
+"""By the end of a file's name, what SimpleITK reads it with: no other format is tried."""
+MOST_VOXELS = 500_000_000
+"""2 bytes each: 1 GB."""
+SMALLEST_SPACING, LARGEST_SPACING = 0.02, 20.0
+"""Voxel sizes of anatomical images [mm]; others are of another unit."""
+_DECIMALS = 6
+"""Of spacing and origin [mm] and of directions: NIfTI holds 32 bits, and an image is the same in each format."""
+_NIFTI_TYPES = {2: 1, 256: 1, 4: 2, 512: 2, 8: 4, 768: 4, 16: 4, 64: 8, 1024: 8, 1280: 8}
+"""Bytes a voxel of NIfTI's numbers of whole and floating types."""
+FLIP = np.array([-1.0, -1.0, 1.0])
+"""From LPS to RAS and back."""
+
+
+class LabelSource(Protocol):
+    """What names voxels of an image: a structure of kind "label"."""
+
+    file: str
+    values: tuple[int, ...]
+    coordinates: Literal["RAS", "LPS"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelImage:
+    """Labels on a grid; world coordinates in m."""
+
+    labels: LabelArray
+    """Shape (i, j, k)."""
+    origin: FloatArray
+    """Centre of the voxel (0, 0, 0) [m]."""
+    axes: FloatArray
+    """Step to the next voxel along each index, in columns [m], shape (3, 3)."""
+    segments: dict[str, tuple[int, ...]]
+    """Values by the names that the file gives them."""
+
+    @property
+    def spacing(self) -> FloatArray:
+        """Edges of a voxel [m]."""
+        return np.asarray(np.linalg.norm(self.axes, axis=0))
+
+    @property
+    def voxel(self) -> float:
+        """Volume of a voxel [m3]."""
+        return float(abs(np.linalg.det(self.axes)))
+
+    def index(self, points: FloatArray) -> FloatArray:
+        """Return points [m] in indices of the grid, where whole numbers are centres of voxels."""
+        return np.asarray((np.asarray(points).reshape(-1, 3) - self.origin) @ np.linalg.inv(self.axes).T)
+
+    def world(self, index: npt.ArrayLike) -> FloatArray:
+        """Return the points [m] at indices of the grid, shape (n, 3)."""
+        return np.asarray(self.origin + np.asarray(index, dtype=np.float64).reshape(-1, 3) @ self.axes.T)
+
+    def at(self, points: FloatArray) -> LabelArray:
+        """Return the label at each point [m]: the nearest voxel's, 0 outside the image."""
+        index = np.floor(self.index(points) + 0.5).astype(np.int64)
+        inside = ((index >= 0) & (index < self.labels.shape)).all(axis=1)
+        found = np.zeros(len(index), dtype=np.uint16)
+        found[inside] = self.labels[tuple(index[inside].T)]
+        return found
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """Voxels of each value but 0."""
+        counts = np.bincount(self.labels.ravel())
+        return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value > 0}
+
+    @cached_property
+    def _slices(self) -> list[tuple[slice, slice, slice] | None]:
+        from scipy import ndimage
+
+        found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(self.labels.astype(np.int32))
+        return found
+
+    def block(self, values: tuple[int, ...], pad: int = 0) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """Return the part of the grid that holds some values: its first index, and which of its voxels have one.
+
+        `pad` voxels of others are kept, or made, all round.
+        """
+        boxes = [box for value in values if value <= len(self._slices) and (box := self._slices[value - 1]) is not None]
+        if not boxes:
+            return np.zeros(3), np.zeros((0, 0, 0), dtype=bool)
+        whole = tuple(slice(min(b[d].start for b in boxes), max(b[d].stop for b in boxes)) for d in range(3))
+        mask = np.isin(self.labels[whole], values)
+        return np.array([each.start for each in whole], dtype=np.float64) - pad, np.pad(mask, pad)
+
+    def corners(self, values: tuple[int, ...] | None = None) -> FloatArray:
+        """Return lower and upper corner [m] of the box along x, y, z around some values' voxels, or the whole image."""
+        if values is None:
+            start, shape = np.zeros(3), np.array(self.labels.shape)
+        else:
+            start, mask = self.block(values)
+            if mask.size == 0:
+                return np.array([[np.inf] * 3, [-np.inf] * 3])
+            shape = np.array(mask.shape)
+        ends = np.array(np.meshgrid(*([0.0, 1.0],) * 3)).reshape(3, -1).T
+        points = self.world(start - 0.5 + ends * shape)
+        return np.array([points.min(axis=0), points.max(axis=0)])
+
+
+def image_suffix(file: str | Path) -> str:
+    """Return the end of the file's name that says its format; '' for another one."""
+    name = Path(file).name.lower()
+    return next((suffix for suffix in sorted(READERS, key=len, reverse=True) if name.endswith(suffix)), "")
+
+
+def own_coordinates(file: str | Path) -> str:
+    """Return the world coordinates of an image's format: RAS for NIfTI, LPS for what ITK and 3D Slicer write."""
+    return "RAS" if image_suffix(file).startswith(".nii") else "LPS"
+
+
+def read_label_image(file: str | Path, coordinates: str) -> LabelImage:
+    """Return the labels of a file in a case's coordinates, "RAS" or "LPS"; from memory where it was read before.
+
+    Raises:
+        CaseError: the file is missing, no such image, cut short, too large, or holds no labels.
+    """
+    path = Path(file)
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise image_error(path, error.strerror or str(error), "a label image (.nii.gz, .nrrd, .mha)") from None
+    return _read(str(path), coordinates, found.st_mtime_ns, found.st_size)
+
+
+def label_image(shape: LabelSource) -> LabelImage:
+    """Return the image of a structure; see `read_label_image`."""
+    return read_label_image(shape.file, shape.coordinates)
+
+
+def image_digest(file: str | Path) -> str:
+    """Return a hash of the file's bytes; of its name where it cannot be read."""
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return str(file)
+
+
+def image_error(file: str | Path, found: str, expected: str, hint: str = "") -> CaseError:
+    """Return the error of a label image."""
+    return CaseError([Fault(str(file), found, expected, hint)], "label image")
+
+
+def itk() -> Any:
+    """Return SimpleITK, which says nothing of its own on stderr; raises CaseError where it is not installed."""
+    try:
+        import SimpleITK
+
+        toolkit: Any = SimpleITK
+    except ModuleNotFoundError:
+        expected = "it installed: label images are read and written with it"
+        raise CaseError(
+            [Fault("SimpleITK", "not installed", expected, 'pip install "rfablate[labels]"')], "label image"
+        ) from None
+    toolkit.ProcessObject.SetGlobalWarningDisplay(False)
+    return toolkit
+
+
+@lru_cache(maxsize=8)
+def _read(file: str, coordinates: str, _changed: int, size: int) -> LabelImage:
+    path, suffix, toolkit = Path(file), image_suffix(file), itk()
+    if not suffix:
+        raise image_error(path, f'found "{path.name}"', f"a name that ends with one of {', '.join(READERS)}")
+    if size == 0:
+        raise image_error(path, "an empty file", "a label image")
+    reader = toolkit.ImageFileReader()
+    reader.SetImageIO(READERS[suffix])
+    reader.SetFileName(file)
+    try:
+        reader.ReadImageInformation()
+        _refuse_header(path, reader)
+        if suffix.startswith(".nii"):
+            _refuse_short_nifti(path)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise image_error(path, _reason(error), f"a whole {suffix} image", "save it again from its program") from None
+    except MemoryError:
+        raise image_error(path, "found no memory for its voxels", "a smaller image", "crop it") from None
+    scale = 1e-3 * (np.ones(3) if coordinates == "LPS" else FLIP)
+    origin = np.round(reader.GetOrigin(), _DECIMALS) * scale
+    steps = np.round(np.array(reader.GetDirection()).reshape(3, 3), _DECIMALS) * np.round(
+        reader.GetSpacing(), _DECIMALS
+    )
+    labels = _whole_numbers(path, np.transpose(toolkit.GetArrayViewFromImage(image)))
+    return LabelImage(labels, origin, steps * scale[:, None], _segments(reader))
+
+
+def _refuse_header(path: Path, reader: Any) -> None:
+    """Raise CaseError where the header alone says that this is no label image."""
+    shape = tuple(int(n) for n in reader.GetSize())
+    size = " x ".join(str(n) for n in shape)
+    if len(shape) != 3:
+        raise image_error(path, f"an image in {len(shape)} dimensions ({size})", "3", "save one volume of it")
+    if reader.GetNumberOfComponents() != 1:
+        found = f"{reader.GetNumberOfComponents()} numbers a voxel"
+        hint = "overlapping segments? In 3D Slicer: Segmentations, export to a labelmap; or save each by itself"
+        raise image_error(path, found, "1, the label", hint)
+    if math.prod(shape) > MOST_VOXELS:
+        raise image_error(path, f"{size} voxels", f"at most {MOST_VOXELS:g} in all", "crop or resample it")
+    if min(shape) < 2:
+        raise image_error(path, f"{size} voxels", "at least 2 along each axis", "a volume, not a slice")
+    spacing = np.array(reader.GetSpacing())
+    if not ((spacing >= SMALLEST_SPACING) & (spacing <= LARGEST_SPACING)).all():
+        found = f"voxels of {' x '.join(f'{step:.4g}' for step in spacing)} mm"
+        hint = "its unit of length is not mm? NIfTI states it in xyzt_units"
+        raise image_error(path, found, f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm", hint)
+    axes = np.array(reader.GetDirection()).reshape(3, 3)
+    if not np.isfinite([*reader.GetOrigin(), *axes.ravel()]).all() or not np.allclose(
+        axes.T @ axes, np.eye(3), atol=1e-3
+    ):
+        raise image_error(path, "axes that are not at right angles", "a rotated grid without shear", "resample it")
+
+
+def _refuse_short_nifti(path: Path) -> None:
+    """Raise CaseError where the file holds fewer voxels than its header says; the library fills them with 0."""
+    try:
+        with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+            head = file.read(540)
+            wanted, held = _nifti_bytes(head), len(head)
+            while held < wanted and (block := file.read(1 << 22)):
+                held += len(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as error:
+        raise image_error(path, f"cut short or damaged: {error}", "a whole image", "copy it again") from None
+    if held < wanted:
+        raise image_error(path, f"cut short: {held} of {wanted} bytes", "a whole image", "copy it again")
+
+
+def _nifti_bytes(head: bytes) -> int:
+    """Return how many bytes a NIfTI file has by its header of version 1 or 2."""
+    order = next((each for each in "<>" if struct.unpack(f"{each}i", head[:4])[0] in (348, 540)), "<")
+    if struct.unpack(f"{order}i", head[:4])[0] == 540:
+        code, offset = struct.unpack(f"{order}h", head[12:14]), struct.unpack(f"{order}q", head[168:176])
+        voxels = math.prod(struct.unpack(f"{order}3q", head[24:48]))
+    else:
+        code, offset = struct.unpack(f"{order}h", head[70:72]), struct.unpack(f"{order}f", head[108:112])
+        voxels = math.prod(struct.unpack(f"{order}3h", head[42:48]))
+    return int(offset[0]) + int(_NIFTI_TYPES.get(code[0], 1) * voxels)
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the last line of the library's answer, which says why."""
+    lines = [line.strip().split("): ")[-1] for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Reason:")]
+    return f"cannot be read: {told[-1]}" if told else "cannot be read"
+
+
+def _whole_numbers(path: Path, values: npt.NDArray[Any]) -> LabelArray:
+    if not np.issubdtype(values.dtype, np.integer):
+        if not np.isfinite(values).all() or np.any(values != np.rint(values)):
+            found = f"fractions ({values.dtype}): intensities or probabilities"
+            raise image_error(path, found, "whole numbers, the labels", "export the segmentation as a labelmap")
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > np.iinfo(np.uint16).max:
+        hint = "CT or MR intensities? Export the segmentation, not the image"
+        raise image_error(path, f"values from {low:g} to {high:g}", "labels from 0 to 65535", hint)
+    if high == 0:
+        raise image_error(path, "0 in every voxel", "at least one label")
+    return np.ascontiguousarray(values, dtype=np.uint16)
+
+
+def _segments(reader: Any) -> dict[str, tuple[int, ...]]:
+    """Return the segment names of 3D Slicer's .seg.nrrd: Segment0_Name, Segment0_LabelValue."""
+    keys = set(reader.GetMetaDataKeys())
+    found: dict[str, tuple[int, ...]] = {}
+    for key in sorted(keys):
+        number = key.removeprefix("Segment").removesuffix("_Name")
+        if key.startswith("Segment") and key.endswith("_Name") and number.isdigit():
+            value = f"Segment{number}_LabelValue"
+            text = reader.GetMetaData(value) if value in keys else str(int(number) + 1)
+            if text.isdigit():
+                found[reader.GetMetaData(key)] = (int(text),)
+    return found
+
+
+def read_label_names(file: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return the values by name of a label description file of ITK-SNAP.
+
+    Its lines are: value, red, green, blue, opacity, shown, shown in 3-D, "name".
+
+    Raises:
+        CaseError: it cannot be read, or is none.
+    """
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "text that is not UTF-8"
+        raise image_error(file, str(reason), "a label description file of ITK-SNAP") from None
+    found: dict[str, tuple[int, ...]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        head, quote, name = line.partition('"')
+        fields = head.split()
+        if not quote or len(fields) != 7 or not fields[0].isdigit():
+            raise image_error(file, f'line {number}: found "{line.strip()[:60]}"', 'value R G B A VIS MSH "name"')
+        if int(fields[0]):
+            found[name.rstrip().rstrip('"')] = (int(fields[0]),)
+    return found

@@ -1,0 +1,197 @@
+"""Which structure each cell takes where labels of an image are structures: the one that most of the cell is in.
+
+Each cell is sampled at points inside it. A cell within one structure takes it. The cells that several structures share
+go to the structure with the largest part, after a constant of each structure is added that makes its volume in the mesh
+equal to its volume by all samples: thin structures do not vanish between cells, and thick ones do not grow. Root only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.geometry.applicator_parts import in_metal
+from rfablate.case.geometry.shapes import bounding_box, contains
+from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
+from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.schema import Case
+
+FloatArray = npt.NDArray[np.float64]
+RegionArray = npt.NDArray[np.int32]
+Numbered = Sequence[tuple[int, Structure]]
+
+SAMPLES = 35
+"""Points in a cell."""
+_BLOCK = 50_000
+"""Cells sampled at once."""
+_SWEEPS = 8
+"""Of the constants that keep the volumes."""
+FEW_CELLS = 10
+"""A structure of fewer cells has no volume to speak of."""
+OFF = 0.05
+"""Part by which a structure's volume may differ from its voxels' before the run warns."""
+_VOXELS = 400_000
+"""Voxels of a label that are looked at for its volume: of more, every second, third ..."""
+
+
+@dataclass(frozen=True)
+class LabelVolume:
+    """A label's volume in the mesh and in the image, where the domain, devices and later structures leave it [m3]."""
+
+    name: str
+    cells: int
+    mesh: float
+    voxels: float
+
+    @property
+    def off(self) -> float:
+        """Part by which the mesh has more than the voxels."""
+        return self.mesh / self.voxels - 1.0 if self.voxels > 0.0 else 0.0
+
+
+def assign_labels(
+    points: FloatArray, cells: npt.NDArray[np.int64], region: RegionArray, tissue: npt.NDArray[np.bool_], by: Numbered
+) -> RegionArray:
+    """Return the region of each cell.
+
+    Args:
+        points: nodes [m], shape (n, 3).
+        cells: node numbers, shape (m, 4).
+        region: of each cell the structure whose surface the mesh follows, or the domain.
+        tissue: which cells may take another.
+        by: structures with their region numbers; the highest number wins, also against `region`.
+    """
+    region = region.copy()
+    own = np.flatnonzero(tissue)
+    weights = _inside_tetrahedron()
+    found = np.empty((len(own), SAMPLES), dtype=np.int32)
+    for start in range(0, len(own), _BLOCK):
+        block = own[start : start + _BLOCK]
+        x = np.einsum("sv,cvd->csd", weights, points[cells[block]]).reshape(-1, 3)
+        found[start : start + _BLOCK] = _winners(np.repeat(region[block], SAMPLES), x, by).reshape(-1, SAMPLES)
+    alike = (found == found[:, :1]).all(axis=1)
+    region[own[alike]] = found[alike, 0]
+    mixed = np.flatnonzero(~alike)
+    if len(mixed):
+        corner = points[cells[own[mixed]]]
+        volume = np.abs(np.linalg.det(corner[:, 1:] - corner[:, :1])) / 6.0
+        region[own[mixed]] = _shared(found[mixed], volume)
+    for number, shape in by:
+        if isinstance(shape, Label) and not np.any(region == number):
+            _put_one_cell(points[cells].mean(axis=1), region, own, number, shape)
+    return region
+
+
+def _inside_tetrahedron() -> FloatArray:
+    """Return the barycentric coordinates of a lattice of 35 points, whose sums are exact for quadratic functions."""
+    steps = [(i, j, k, 4 - i - j - k) for i in range(5) for j in range(5 - i) for k in range(5 - i - j)]
+    lattice = (np.array(steps) + 0.5) / 6.0
+    wide = np.sqrt((0.1 - 0.0625) / ((lattice[:, 0] ** 2).mean() - 0.0625))
+    return np.asarray(0.25 + wide * (lattice - 0.25))
+
+
+def _winners(region: RegionArray, x: FloatArray, by: Numbered) -> RegionArray:
+    """Return the structure of each point: the highest number of those that it is in, or `region`."""
+    winner = region.copy()
+    tables: dict[tuple[str, str], RegionArray] = {}
+    for number, shape in by:
+        if isinstance(shape, Label):
+            table = tables.setdefault((shape.file, shape.coordinates), np.zeros(65536, dtype=np.int32))
+            table[list(shape.values)] = np.maximum(table[list(shape.values)], number)
+        else:
+            np.maximum(winner, np.where(contains(shape, x), number, 0), out=winner, casting="unsafe")
+    for (file, coordinates), table in tables.items():
+        shape = next(s for _, s in by if isinstance(s, Label) and (s.file, s.coordinates) == (file, coordinates))
+        np.maximum(winner, table[label_image(shape).at(x)], out=winner)
+    return winner
+
+
+def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
+    """Return the structure of each cell that several share, so that each structure keeps its volume.
+
+    Args:
+        found: the structure at each sample, shape (cells, samples).
+        volume: of each cell [m3].
+    """
+    numbers = np.unique(found)
+    part = np.stack([(found == number).mean(axis=1) for number in numbers], axis=1)
+    wanted = volume @ part
+    # equal parts are told apart by a fixed noise below one sample
+    score = np.where(part > 0.0, part + np.random.default_rng(0).uniform(0.0, 0.9 / SAMPLES, part.shape), -np.inf)
+    bias = np.zeros(len(numbers))
+    for _ in range(_SWEEPS):
+        for n in range(1, len(numbers)):
+            others = np.delete(score + bias, n, axis=1).max(axis=1)
+            near = np.flatnonzero(part[:, n] > 0.0)
+            gap = others[near] - score[near, n]
+            order = np.argsort(gap, kind="stable")
+            filled = np.cumsum(volume[near][order])
+            last = int(np.searchsorted(filled - 0.5 * volume[near][order], wanted[n]))
+            low = gap[order[last - 1]] if last > 0 else gap[order[0]] - 1.0
+            high = gap[order[last]] if last < len(order) else gap[order[-1]] + 1.0
+            bias[n] = 0.5 * (low + high)
+    return np.asarray(numbers[np.argmax(score + bias, axis=1)], dtype=np.int32)
+
+
+def _put_one_cell(
+    middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Label
+) -> None:
+    """Give a label that no cell took the cell nearest to its middle voxel, unless a later structure has that."""
+    image = label_image(shape)
+    start, mask = image.block(shape.values)
+    voxels = image.world(start + np.argwhere(mask))
+    if not len(voxels):
+        return
+    middle = voxels[np.argmin(np.linalg.norm(voxels - voxels.mean(axis=0), axis=1))]
+    cell = own[np.argmin(np.linalg.norm(middles[own] - middle, axis=1))]
+    region[cell] = max(number, int(region[cell]))
+
+
+def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: int) -> list[LabelVolume]:
+    """Return the volumes of the case's labels; structures are numbered from `first` in `region`."""
+    found = []
+    assert isinstance(case.domain, BoxDomain | CylinderDomain)
+    lower, upper = bounding_box(case.domain)
+    for number, shape in enumerate(case.structures):
+        if not isinstance(shape, Label):
+            continue
+        image = label_image(shape)
+        start, mask = image.block(shape.values)
+        index = np.argwhere(mask)
+        stride = 1 + len(index) // _VOXELS
+        index = index[::stride]
+        octants = np.array(np.meshgrid(*([-0.25, 0.25],) * 3)).reshape(3, -1).T
+        kept = 0
+        for octant in octants:
+            x = image.world(start + index + octant)
+            x = x[((x >= lower) & (x <= upper)).all(axis=1)]
+            x = x[contains(case.domain, x)]
+            for applicator in case.applicators:
+                x = x[~in_metal(applicator, x)] if len(x) else x
+            for later in case.structures[number + 1 :]:
+                x = x[~contains(later, x)] if len(x) else x
+            kept += len(x)
+        own = region == number + first
+        voxels = kept * stride * image.voxel / len(octants)
+        found.append(LabelVolume(shape.name, int(own.sum()), float(volume[own].sum()), voxels))
+    return found
+
+
+def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
+    """Return what to say of the labels' volumes: the line for the log, and a warning for each that is far off."""
+    told = ", ".join(
+        f"{each.name} {each.mesh * 1e9:.4g} of {each.voxels * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)"
+        for each in volumes
+    )
+    warnings = []
+    for each in volumes:
+        if each.voxels > 0.0 and abs(each.off) > OFF:
+            few = f", in {each.cells} cells" if each.cells < FEW_CELLS else ""
+            warnings.append(
+                f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.voxels * 1e9:.3g} "
+                f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm brings them together"
+            )
+    return f"volumes in the mesh and in the voxels: {told}", warnings

@@ -1,0 +1,246 @@
+"""Smooth interfaces of labels: the nodes between two regions move onto the label's smoothed surface. Root only.
+
+Cells that take labels leave interfaces like stairs. Here each node of such an interface moves along the gradient of
+the label's signed distance, smoothed over about a voxel, to the distance at which the label keeps its volume in the
+mesh, and along the surface towards the middle of its neighbours. No cell falls below a floor of quality: moves that
+do this are shortened or given up, so that in the worst case the stairs stay. Nodes of devices, of the outer surface,
+of surfaces that the mesh follows already, and where three regions meet, stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfablate.case.tables.geometry_tables import Label
+from rfablate.case.tables.label_shapes import label_thickness, smooth_label_distance
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+RegionArray = npt.NDArray[np.int32]
+
+FLOOR = 0.2
+"""Quality below which no cell falls by a move: 1 for a regular tetrahedron, 0 for a flat one."""
+_FIRST_FLOOR = 0.4
+"""That of the first round, which falls to the last: what has come down to it cannot follow its neighbours any more."""
+_ROUNDS, _MOST_ROUNDS = 14, 30
+"""Until the floor is at its lowest, and at most: it ends where all volumes are right."""
+_GAIN, _NEAR = 0.5, 0.005
+"""Of the control of the volumes, and the part by which they may be off."""
+_LAST = 5
+"""Rounds at the end without moves along the surface."""
+_TOWARDS = 0.6
+"""Part of the way to the surface in a round."""
+_ALONG = 0.3
+"""Part of the way to the middle of the neighbours in a round."""
+_LONGEST = 0.35
+"""Longest move in a round over the node's shortest edge."""
+_HALVINGS = 4
+_TRIES = 3
+"""Each without the interfaces of the labels that lost volume in those before; then all stairs stay."""
+_FINE = 1.2
+"""Shortest edge of a node that may move, over the thickness of the thinner of its regions."""
+_LOST = 0.02
+"""Part of its volume that no label may lose or gain."""
+_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+
+
+@dataclass(frozen=True)
+class _Interface:
+    """Nodes that may move, the label whose surface each lies on, and their neighbours in the interface."""
+
+    nodes: IntArray
+    label: RegionArray
+    edges: IntArray
+    """Pairs of nodes, each in both directions, shape (n, 2)."""
+
+
+def smooth_interfaces(
+    points: FloatArray, cells: IntArray, region: RegionArray, labels: Mapping[int, Label], first_device: int
+) -> FloatArray:
+    """Return the nodes, those between a label and one other region moved; a label that loses volume keeps its stairs.
+
+    Args:
+        points: nodes [m].
+        cells: shape (m, 4).
+        region: of each cell.
+        labels: by region number; of two regions the higher number owns the interface.
+        first_device: regions from this number on are parts of applicators.
+    """
+    cells = cells.copy()
+    inside_out = _volumes(points[cells]) < 0.0
+    cells[inside_out] = cells[inside_out][:, [1, 0, 2, 3]]
+    stiff: set[int] = set()
+    for _ in range(_TRIES):
+        moved = _smoothed(points, cells, region, labels, first_device, stiff)
+        lost = {n for n in labels if n not in stiff and _change(points, moved, cells[region == n]) > _LOST}
+        if not lost:
+            return moved
+        stiff |= lost
+    return points
+
+
+def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
+    """Return by which part the volume of some cells has changed."""
+    if not len(own):
+        return 0.0
+    volume = float(_volumes(before[own]).sum())
+    return abs(float(_volumes(after[own]).sum()) / volume - 1.0)
+
+
+def _smoothed(
+    points: FloatArray,
+    cells: IntArray,
+    region: RegionArray,
+    labels: Mapping[int, Label],
+    first_device: int,
+    stiff: Collection[int],
+) -> FloatArray:
+    interface = _interface(points, cells, region, labels, first_device, stiff)
+    if not len(interface.nodes):
+        return points
+    moving = np.zeros(len(points), dtype=bool)
+    moving[interface.nodes] = True
+    near = cells[moving[cells].any(axis=1)]
+    first = tet_quality(points[near])
+    floors = np.r_[np.linspace(_FIRST_FLOOR, FLOOR, _ROUNDS), np.full(_MOST_ROUNDS - _ROUNDS, FLOOR)]
+    shortest = _shortest_edges(points, near)
+    own = {n: cells[region == n] for n in labels if np.any(interface.label == n)}
+    wanted = {n: float(_volumes(points[each]).sum()) for n, each in own.items()}
+    area = {n: _area(points, each) for n, each in own.items()}
+    offset = dict.fromkeys(own, 0.0)
+    best, least = points, np.inf
+    for number in range(_MOST_ROUNDS):
+        move = _moves(points, interface, labels, offset, _ALONG if number < _ROUNDS - _LAST else 0.0)
+        length = np.linalg.norm(move, axis=1)
+        most = _LONGEST * shortest[interface.nodes]
+        move *= np.minimum(1.0, most / np.maximum(length, 1e-30))[:, None]
+        points = _guarded(points, interface.nodes, move, near, np.minimum(first, floors[number]))
+        missing = {n: wanted[n] - float(_volumes(points[each]).sum()) for n, each in own.items()}
+        for n in own:
+            offset[n] += _GAIN * missing[n] / area[n]
+        worst = max(abs(missing[n]) / wanted[n] for n in own)
+        if number >= _ROUNDS - 2 and worst < least:
+            best, least = points, worst
+        if least < _NEAR:
+            break
+    return best
+
+
+def tet_quality(corners: FloatArray) -> FloatArray:
+    """Return the mean ratio of tetrahedra, shape (n, 4, 3): 12 (3 V)^(2/3) / sum of squared edges, or minus that."""
+    volume = _volumes(corners)
+    squares = sum(((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in _EDGES)
+    return np.asarray(np.sign(volume) * 12.0 * np.cbrt(3.0 * np.abs(volume)) ** 2 / squares)
+
+
+def _volumes(corners: FloatArray) -> FloatArray:
+    a, b, c = (corners[:, n] - corners[:, 0] for n in (1, 2, 3))
+    return np.asarray((a * np.cross(b, c)).sum(axis=1) / 6.0)
+
+
+def _interface(
+    points: FloatArray,
+    cells: IntArray,
+    region: RegionArray,
+    labels: Mapping[int, Label],
+    first_device: int,
+    stiff: Collection[int],
+) -> _Interface:
+    """Return what may move: not where a region is `stiff`, or thinner than the cells."""
+    count = len(points)
+    pairs = np.unique(np.column_stack([cells.ravel(), np.repeat(region, 4)]), axis=0)
+    seen = np.bincount(pairs[:, 0], minlength=count)
+    highest = np.zeros(count, dtype=np.int32)
+    np.maximum.at(highest, pairs[:, 0], pairs[:, 1].astype(np.int32))
+    faces, owners = _inner_faces(cells, region)
+    outer = np.ones(count, dtype=bool)
+    outer[:] = False
+    outer[faces[owners[:, 1] < 0]] = True
+    thickness = np.full(int(region.max()) + 1, np.inf)
+    for number, shape in labels.items():
+        thickness[number : number + 1] = 0.0 if number in stiff else label_thickness(shape)
+    thinnest = np.full(count, np.inf)
+    np.minimum.at(thinnest, pairs[:, 0], thickness[pairs[:, 1]])
+    fine = _shortest_edges(points, cells) < _FINE * thinnest
+    free = fine & (seen == 2) & np.isin(highest, list(labels)) & (highest < first_device) & ~outer
+    between = faces[(owners[:, 1] >= 0) & (owners[:, 0] != owners[:, 1])]
+    edges = np.concatenate([between[:, [a, b]] for a in range(3) for b in range(3) if a != b])
+    edges = np.unique(edges[free[edges[:, 0]]], axis=0)
+    nodes = np.flatnonzero(free)
+    return _Interface(nodes, highest[nodes], edges)
+
+
+def _inner_faces(cells: IntArray, region: RegionArray) -> tuple[IntArray, RegionArray]:
+    """Return each face once with the regions on its two sides, the second -1 on the outer surface."""
+    faces = np.sort(
+        np.concatenate([cells[:, [1, 2, 3]], cells[:, [0, 2, 3]], cells[:, [0, 1, 3]], cells[:, [0, 1, 2]]])
+    )
+    faces = np.sort(faces, axis=1)
+    order = np.lexsort(faces.T[::-1])
+    faces, side = faces[order], np.tile(region, 4)[order]
+    same = np.r_[(faces[1:] == faces[:-1]).all(axis=1), False]
+    second = np.r_[False, same[:-1]]
+    owners = np.column_stack([side, np.where(same, np.roll(side, -1), -1)]).astype(np.int32)
+    return faces[~second], owners[~second]
+
+
+def _area(points: FloatArray, own: IntArray) -> float:
+    """Return the area of the surface of some cells [m2]."""
+    faces, owners = _inner_faces(own, np.ones(len(own), dtype=np.int32))
+    corner = points[faces[owners[:, 1] < 0]]
+    return float(0.5 * np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum())
+
+
+def _shortest_edges(points: FloatArray, cells: IntArray) -> FloatArray:
+    shortest = np.full(len(points), np.inf)
+    for a, b in _EDGES:
+        length = np.linalg.norm(points[cells[:, a]] - points[cells[:, b]], axis=1)
+        np.minimum.at(shortest, cells[:, a], length)
+        np.minimum.at(shortest, cells[:, b], length)
+    return shortest
+
+
+def _moves(
+    points: FloatArray,
+    interface: _Interface,
+    labels: Mapping[int, Label],
+    offset: Mapping[int, float],
+    along_part: float,
+) -> FloatArray:
+    """Return the move that each node of the interface would make, `along_part` of it along the surface."""
+    x, along = points[interface.nodes], _to_middle(points, interface.nodes, interface.edges)
+    move = np.zeros_like(x)
+    for number in offset:
+        own = interface.label == number
+        distance, normal = smooth_label_distance(labels[number], x[own])
+        tangent = along[own] - (along[own] * normal).sum(axis=1)[:, None] * normal
+        move[own] = _TOWARDS * (offset[number] - distance)[:, None] * normal + along_part * tangent
+    return move
+
+
+def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArray:
+    """Return the way of each node to the middle of its neighbours."""
+    count = np.bincount(edges[:, 0], minlength=len(points))[nodes, None]
+    total = [np.bincount(edges[:, 0], points[edges[:, 1], d], len(points)) for d in range(3)]
+    middle = np.stack(total, axis=1)[nodes] / np.maximum(count, 1)
+    return np.asarray(np.where(count > 0, middle - points[nodes], 0.0))
+
+
+def _guarded(points: FloatArray, nodes: IntArray, move: FloatArray, near: IntArray, floor: FloatArray) -> FloatArray:
+    """Return the nodes after the moves, of which those that spoil a cell are halved, then given up."""
+    part = np.zeros(len(points))
+    part[nodes] = 1.0
+    whole = np.zeros_like(points)
+    whole[nodes] = move
+    for halving in range(_HALVINGS + 64):
+        moved = points + part[:, None] * whole
+        spoiled = tet_quality(moved[near]) < floor - 1e-12
+        if not spoiled.any():
+            return moved
+        blamed = np.unique(near[spoiled])
+        part[blamed] = part[blamed] * 0.5 if halving < _HALVINGS else 0.0
+    return points

@@ -1,0 +1,77 @@
+"""Random label images mesh: nested, touching, thin, at the border of the image, with needles in any direction.
+
+| law                                                                | allowed                          |
+|--------------------------------------------------------------------|----------------------------------|
+| a mesh with every label comes out, whatever the labels are          | all                              |
+| no cell is inside out, none is flatter than the floor or it was so | quality 0.1 at least             |
+| a label of over 200 cells has the volume of its voxels             | 5 %, at draft accuracy           |
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from rfablate.case.read.case_file import parse_case
+from rfablate.mesh.generate import generate_mesh
+from rfablate.mesh.label_cells import label_volumes
+from rfablate.mesh.label_smoothing import tet_quality
+from tests.phantom import labels_case, write_image
+
+COUNT, SPACING = 60, 0.6
+
+
+def random_labels(rng: np.random.Generator) -> Any:
+    """Return balls, plates, tubes and shells, each over those before, and some of them at the border."""
+    line = (np.arange(COUNT) + 0.5 - COUNT / 2) * SPACING
+    x = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1)
+    labels = np.zeros((COUNT,) * 3, dtype=np.uint8)
+    for value in range(1, 7):
+        centre, axis = rng.uniform(-14, 14, 3), rng.normal(size=3)
+        axis /= np.linalg.norm(axis)
+        d = x - centre
+        along, away = d @ axis, np.linalg.norm(d, axis=-1)
+        across = np.sqrt(np.maximum(away**2 - along**2, 0.0))
+        size = rng.uniform(1.0, 7.0)
+        shape = [
+            away < size,
+            np.abs(along) < rng.uniform(0.4, 1.5),
+            across < rng.uniform(0.6, 2.5),
+            np.abs(away - size) < 0.5,
+            (labels == max(1, value - 1)) & (along > 0),
+        ][rng.integers(0, 5)]
+        labels[shape] = value
+    if rng.random() < 0.3:  # a ragged image, as of a threshold
+        labels[ndimage.gaussian_filter(rng.normal(size=labels.shape), 1.5) > 0.12] = 7
+    return labels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_any_labels_make_a_mesh(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    labels = random_labels(rng)
+    write_image(tmp_path / "r.nii.gz", labels, spacing=SPACING)
+    values = [int(value) for value in np.unique(labels) if value]
+    tables = labels_case("r.nii.gz")
+    roles = ["target", "anatomy", "anatomy"]
+    tables["domain"]["labels"] = [
+        {"name": f"l{value}", "label": value, "tissue": "liver", "role": roles[value % 3]} for value in values
+    ]
+    target, direction = rng.uniform(-4, 4, 3), rng.normal(size=3)
+    entry = target + 15.0 * direction / np.linalg.norm(direction)
+    tables["applicators"] = [{"model": "cannula-22g-5mm", "target_mm": target.tolist(), "entry_mm": entry.tolist()}]
+    tables["mesh"] = {"accuracy": "draft"}
+    case = parse_case(tables, tmp_path)
+    mesh = generate_mesh(case)
+    quality = tet_quality(mesh.points[mesh.cells])
+    assert quality.min() >= 0.1
+    assert set(mesh.region_names.values()) >= {f"l{value}" for value in values}
+    volume = np.abs(np.linalg.det(mesh.points[mesh.cells][:, 1:] - mesh.points[mesh.cells][:, :1])) / 6.0
+    for each in label_volumes(case, mesh.region, volume, 2):
+        if each.cells > 200:
+            assert abs(each.off) < 0.05, each
