@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from rfablate.case.tables.geometry_tables import Label
 from rfablate.errors import CaseError, Fault
@@ -95,6 +94,8 @@ class LabelImage:
 
     @cached_property
     def _slices(self) -> list[tuple[slice, slice, slice] | None]:
+        from scipy import ndimage  # late: most cases need none of it
+
         found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(self.labels.astype(np.int32))
         return found
 
