@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK
+import tomli_w
 
 import rfablate as rfa
 from rfablate.case.describe.case_text import describe_case
@@ -216,6 +217,16 @@ def test_labels_become_a_box_and_structures_that_read_back(folder: Path) -> None
     (folder / "again.toml").write_text(dump_case(case))
     assert load_case(folder / "again.toml") == case
     assert case.with_changes({"structures.nerve.limit_degC": 60}).structures[1].limit == 60.0
+
+
+@pytest.mark.parametrize("table", ["domain.labels", "structures"])
+def test_a_label_is_changed_by_its_name(table: str, folder: Path) -> None:
+    """As a label or as the structure that it becomes."""
+    (folder / "change.toml").write_text(tomli_w.dumps(labels_case("ph.nii.gz")))
+    case = load_case(folder / "change.toml", [f"{table}.nerve.limit_degC=60"])
+    assert [each.limit for each in case.structures] == [None, 60.0]
+    with pytest.raises(CaseError):
+        load_case(folder / "change.toml", [f"{table}.nerv.limit_degC=60"])
 
 
 def test_named_tables_and_segment_names_say_which_value(folder: Path, tmp_path: Path) -> None:
