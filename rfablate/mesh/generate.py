@@ -130,9 +130,10 @@ def _attempt(  # noqa: PLR0913
     remarks: tuple[str, ...] = ()
     if grid is not None:
         points, region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
-    elif not conforming and case.structures:
-        notes += [f"failed attempt: {failure}" for failure in failures]
+    elif not conforming:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
+    if not conforming and any(not isinstance(each, Label) for each in case.structures):
+        notes += [f"failed attempt: {failure}" for failure in failures]
         notes.append(
             "structure surfaces follow the cells (each cell belongs to the structure that contains its centroid)"
         )

@@ -153,7 +153,9 @@ class Recorder:
             "nodes": domain.nodes.total,
             "cells": domain.n_cells,
             "smallest_edge_mm": smallest * 1e3,
-            "interfaces": "cells" if any("follow the cells" in note for note in domain.notes) else "conforming",
+            "interfaces": "cells"
+            if any("follow the cells" in said for said in (*domain.notes, *domain.remarks))
+            else "conforming",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.heat.solver.iterations,

@@ -20,7 +20,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.label_cells import label_volumes
 from rfablate.mesh.label_smoothing import tet_quality
-from tests.phantom import labels_case, write_image
+from tests.phantom import CENTRE, RADIUS, labels_case, phantom_labels, write_image
 
 COUNT, SPACING = 60, 0.6
 
@@ -75,3 +75,23 @@ def test_any_labels_make_a_mesh(seed: int, tmp_path: Path) -> None:
     for each in label_volumes(case, mesh.region, volume, 2):
         if each.cells > 200:
             assert abs(each.off) < 0.05, each
+
+
+@pytest.mark.parametrize("interfaces", ["auto", "cells"])
+def test_a_shape_over_labels_wins_and_both_keep_their_volume(interfaces: str, tmp_path: Path) -> None:
+    """A ball of 3 mm in the side of the phantom's sphere; with "cells" no surface is followed, and the run says so."""
+    write_image(tmp_path / "ph.nii.gz", phantom_labels())
+    tables = labels_case("ph.nii.gz") | {"mesh": {"accuracy": "draft", "interfaces": interfaces}}
+    ball = {"kind": "sphere", "name": "ball", "centre_mm": [3.0, 2.0, 9.0], "radius_mm": 3.0, "tissue": "fat"}
+    mesh = generate_mesh(parse_case(tables | {"structures": [ball]}, tmp_path))
+    tag = {name: number for number, name in mesh.region_names.items()}
+    volume = np.abs(np.linalg.det(mesh.points[mesh.cells][:, 1:] - mesh.points[mesh.cells][:, :1])) / 6.0
+    seen = {name: float(volume[mesh.region == number].sum()) * 1e9 for name, number in tag.items()}
+    assert seen["ball"] == pytest.approx(4 / 3 * np.pi * 27, rel=0.1)
+    assert seen["nerve"] == pytest.approx((phantom_labels() == 2).sum() * 0.125, rel=0.02)
+    whole = (phantom_labels() == 1).sum() * 0.125 - np.pi * 0.454**2 * 6.8
+    d, both = float(np.linalg.norm(np.subtract([3.0, 2.0, 9.0], CENTRE))), RADIUS + 3.0
+    lens = np.pi * (both - d) ** 2 * (d**2 + 2 * d * both - 3 * (RADIUS - 3.0) ** 2) / (12 * d)
+    assert seen["tumour"] == pytest.approx(whole - lens, rel=0.05) and lens > 0.1 * whole
+    told = [said for said in (*mesh.notes, *mesh.remarks) if "follow the cells" in said]
+    assert len(told) == (2 if interfaces == "cells" else 0)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK
+import tomli_w
 
 import rfablate as rfa
 from rfablate.case.describe.case_text import describe_case
@@ -98,6 +99,24 @@ def test_a_nifti_written_by_hand_lies_where_its_affine_says(tmp_path: Path) -> N
         10,
     ]
     assert image.voxel == pytest.approx(24e-9)
+
+
+def test_an_oblique_grid_lies_where_the_library_says(tmp_path: Path) -> None:
+    """A gantry that is tilted and turned, voxels of three sizes; points by the library's own transform."""
+    labels = np.random.default_rng(2).integers(0, 5, (7, 9, 11)).astype(np.uint8)
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(labels.transpose()))
+    turn = SimpleITK.Euler3DTransform((0.0, 0.0, 0.0), 0.3, -0.2, 0.5)
+    image.SetSpacing((0.5, 0.7, 1.2))
+    image.SetOrigin((11.0, -7.0, 3.0))
+    image.SetDirection(turn.GetMatrix())
+    index = [tuple(int(i) for i in row) for row in np.argwhere(np.ones_like(labels))]
+    lps = np.array([image.TransformIndexToPhysicalPoint(each) for each in index]) * 1e-3
+    for name in ("o.nii.gz", "o.nrrd", "o.mha"):
+        SimpleITK.WriteImage(image, str(tmp_path / name))
+        found = read_label_image(tmp_path / name, "LPS").at(lps)
+        assert np.array_equal(found, labels[tuple(np.array(index).T)]), name
+    box = read_label_image(tmp_path / "o.mha", "LPS").corners()
+    assert (lps > box[0]).all() and (lps < box[1]).all()
 
 
 # --- the geometry of a label --------------------------------------------------------------------------
@@ -216,6 +235,16 @@ def test_labels_become_a_box_and_structures_that_read_back(folder: Path) -> None
     (folder / "again.toml").write_text(dump_case(case))
     assert load_case(folder / "again.toml") == case
     assert case.with_changes({"structures.nerve.limit_degC": 60}).structures[1].limit == 60.0
+
+
+@pytest.mark.parametrize("table", ["domain.labels", "structures"])
+def test_a_label_is_changed_by_its_name(table: str, folder: Path) -> None:
+    """As a label or as the structure that it becomes."""
+    (folder / "change.toml").write_text(tomli_w.dumps(labels_case("ph.nii.gz")))
+    case = load_case(folder / "change.toml", [f"{table}.nerve.limit_degC=60"])
+    assert [each.limit for each in case.structures] == [None, 60.0]
+    with pytest.raises(CaseError):
+        load_case(folder / "change.toml", [f"{table}.nerv.limit_degC=60"])
 
 
 def test_named_tables_and_segment_names_say_which_value(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ later image wins where it has a label, and before the case's own structures. A r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,16 @@ def expand_labels(data: dict[str, Any], base_dir: Path) -> list[Fault]:
         "tissue": spec.tissue,
     }
     own = data.get("structures", [])
+    if isinstance(own, dict) and _changes_labels(own, structures):
+        structures, own = [{**each, **own.get(str(each["name"]), {})} for each in structures], []
     data["structures"] = [*structures, *own] if isinstance(own, list) else own
     return []
+
+
+def _changes_labels(own: Mapping[str, Any], structures: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether `structures` is what --set structures.NAME.KEY=VALUE makes of a case without such tables."""
+    names = {each["name"] for each in structures}
+    return all(name in names and isinstance(table, dict) for name, table in own.items())
 
 
 def _files(spec: LabelsDomain) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class LabelImage:
 
     @cached_property
     def _slices(self) -> list[tuple[slice, slice, slice] | None]:
-        from scipy import ndimage
+        from scipy import ndimage  # late: most cases do not need it
 
         found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(self.labels.astype(np.int32))
         return found

@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from rfablate.case.tables.label_image import LabelImage, LabelSource, label_image
 
@@ -34,6 +33,8 @@ def label_contains(shape: LabelSource, points: FloatArray) -> npt.NDArray[np.boo
 
 def label_distance(shape: LabelSource, points: FloatArray) -> FloatArray:
     """Return the signed distance to the label's surface, negative inside, smoothed over about half a voxel."""
+    from scipy import ndimage  # late: most cases need none of it
+
     image = label_image(shape)
     start, distance = _drawn(image, shape.values)
     if distance.size == 0:
@@ -46,6 +47,8 @@ def label_distance(shape: LabelSource, points: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def _drawn(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    from scipy import ndimage  # late: most cases need none of it
+
     start, distance = _distances(image, values)
     if distance.size == 0:
         return start, distance
@@ -55,6 +58,8 @@ def _drawn(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, Floa
 @lru_cache(maxsize=64)
 def _distances(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Return the first index of a label's padded block and the signed distance at its voxels."""
+    from scipy import ndimage  # late: most cases need none of it
+
     start, mask = image.block(values, _PAD)
     if mask.size == 0:
         return start, np.zeros((0, 0, 0))
@@ -68,6 +73,8 @@ def smooth_label_distance(shape: LabelSource, points: FloatArray) -> tuple[Float
 
     Meant for points within a few voxels of the surface.
     """
+    from scipy import ndimage  # late: most cases need none of it
+
     image = label_image(shape)
     start, smooth, *slopes = _smoothed(image, shape.values)
     index = np.clip(image.index(points) - start, 0.0, np.array(smooth.shape) - 1.0).T
@@ -81,6 +88,8 @@ def smooth_label_distance(shape: LabelSource, points: FloatArray) -> tuple[Float
 @lru_cache(maxsize=64)
 def _smoothed(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """Return the first index of a label's block, the smoothed signed distance there, and its three differences."""
+    from scipy import ndimage  # late: most cases need none of it
+
     start, distance = _distances(image, values)
     smooth = ndimage.gaussian_filter(distance, _SMOOTHING * image.spacing.mean() / image.spacing, mode="nearest")
     return (start, smooth, *np.gradient(smooth))
@@ -98,6 +107,8 @@ def label_samples(shape: LabelSource, spread: FloatArray) -> FloatArray:
         shape: the label.
         spread: points spread over the unit cube, shape (n, 3): they choose voxels and places in them.
     """
+    from scipy import ndimage  # late: most cases need none of it
+
     image = label_image(shape)
     start, mask = image.block(shape.values, 1)
     if mask.size == 0:
@@ -114,6 +125,8 @@ def label_samples(shape: LabelSource, spread: FloatArray) -> FloatArray:
 @lru_cache(maxsize=256)
 def _thickness(image: LabelImage, values: tuple[int, ...]) -> float:
     """Return twice the radius of the largest ball that still reaches most of the label from inside (an opening)."""
+    from scipy import ndimage  # late: most cases need none of it
+
     start, mask = image.block(values, 1)
     step = float(image.spacing.mean())
     if mask.size == 0:
