@@ -47,7 +47,7 @@ class Requests:
     """Takes the signals over inside its `with` block; outside they are what they were before.
 
     A second signal to stop before the step's end does not wait for it: it goes to the handler from before, or raises
-    KeyboardInterrupt where that was none of Python's. A second SIGINT raises Aborted, also while a checkpoint is written.
+    KeyboardInterrupt where that was none of Python's. A second SIGINT raises Aborted at any time.
     Python gives signals to the main thread only: in another one nothing is taken over.
     """
 
