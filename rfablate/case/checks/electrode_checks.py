@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import electrode_roles, tines_of
@@ -57,6 +56,8 @@ def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
 
 def _distance(one: FloatArray, other: FloatArray) -> float:
     """Return the least distance between two sets of points [m]."""
+    from scipy.spatial import KDTree  # a quarter of a second that a single applicator need not wait
+
     return float(KDTree(one).query(other)[0].min(initial=np.inf)) if len(one) else np.inf
 
 

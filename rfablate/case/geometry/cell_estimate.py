@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import bare_length, tines_of
@@ -45,7 +44,7 @@ def estimate_cells(
     count = max(_FEWEST, min(4096, _SAMPLES // max(1, len(structures))))
     for shape in structures:
         if shape.name in sizes.structure:
-            total += _at_surface(shape, sizes, domain, KDTree(np.vstack(tips)), dim, count)
+            total += _at_surface(shape, sizes, domain, np.vstack(tips), dim, count)
     return float(_PER_VOLUME[dim] * total)
 
 
@@ -100,7 +99,9 @@ def _near(area: Area, size: float, start: float, growth: float, far: float, dim:
     return float(np.trapz(area(d) * (h**-dim - far**-dim), d))
 
 
-def _at_surface(shape: Structure, sizes: Sizes, domain: GeneratedDomain, tips: KDTree, dim: int, count: int) -> float:
+def _at_surface(
+    shape: Structure, sizes: Sizes, domain: GeneratedDomain, tips: FloatArray, dim: int, count: int
+) -> float:
     """Return the integral of 1 / h^n - 1 / far^n around a structure's surface, by samples around it."""
     size, far, growth = sizes.structure[shape.name], sizes.far, sizes.growth_outside
     if size >= far:
@@ -118,7 +119,7 @@ def _at_surface(shape: Structure, sizes: Sizes, domain: GeneratedDomain, tips: K
     points = points[contains(domain, points)]
     volume = float(np.prod(spans)) / count
     d = np.abs(signed_distance(shape, points))
-    away = tips.query(points)[0]
+    away = np.linalg.norm(points[:, None] - tips, axis=2).min(axis=1)
     zone = min([sizes.tip, *sizes.structure.values()]) + growth * np.maximum(0.0, away - sizes.zone)
     shell = float(np.quantile(d, _SHELL)) if len(d) else 0.0
     inner = d <= shell
