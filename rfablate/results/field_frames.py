@@ -11,11 +11,13 @@ import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.results.checkpoint import sync
+from rfablate.results.guarded_file import GuardedFile
 
 log = logging.getLogger("rfablate")
 
@@ -36,13 +38,15 @@ class KeptFrames:
         part, path = self._folder / "part", self._folder / f"{float(t)!r}.npz"
         arrays = {NODAL + name: values for name, values in nodal.items()}
         arrays |= {CELL + name: values for name, values in cells.items()}
+        disk: Any = GuardedFile(part)  # zipfile, too, makes much of a write that fails
         try:
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-            sync(part)
-        except OSError as error:
+            np.savez(disk, **arrays)
+        finally:
+            disk.close()
+        if disk.fault is not None:
             part.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            raise OSError(disk.fault.errno, disk.fault.strerror, str(path))
+        sync(part)
         part.replace(path)
 
     def take_up(self, times: Collection[float]) -> Iterator[tuple[float, Columns, Columns]]:

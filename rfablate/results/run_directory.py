@@ -261,7 +261,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
         found = json.loads((path / "summary.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("status"), str) else None
+    return found if isinstance(found, dict) else None
 
 
 def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:

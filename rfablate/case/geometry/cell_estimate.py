@@ -120,7 +120,7 @@ def _at_surface(
     points = points[contains(domain, points)]
     volume = float(np.prod(spans)) / count
     d = np.abs(signed_distance(shape, points))
-    away = np.sqrt(((points[:, None] - tips[None]) ** 2).sum(axis=2).min(axis=1))
+    away = np.linalg.norm(points[:, None] - tips, axis=2).min(axis=1)
     zone = min([sizes.tip, *sizes.structure.values()]) + growth * np.maximum(0.0, away - sizes.zone)
     shell = float(np.quantile(d, _SHELL)) if len(d) else 0.0
     inner = d <= shell
