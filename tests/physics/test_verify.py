@@ -75,6 +75,14 @@ def test_the_quick_verification_passes_and_writes_its_page(tmp_path: Path, capsy
     assert "PASS: " in shown and "FAIL" not in shown + page
 
 
+@pytest.mark.mpi
+@pytest.mark.parametrize("name", ["A5", "energy", "reciprocity", "damage in a run"])
+def test_a_check_gives_every_rank_the_same_result(name: str, comm: MPI.Comm, shared_tmp: Path) -> None:
+    found = _make(name, comm, shared_tmp)
+    assert found.passed
+    assert comm.allgather(found) == [found] * comm.size
+
+
 # --- it fails where the physics is wrong ----------------------------------------------------------
 
 
