@@ -1,1 +1,1 @@
-"""Evidence for the numbers: convergence of a case in mesh, time step and domain size."""
+"""Evidence for the numbers: convergence of a case, verification of the installation."""

@@ -91,7 +91,7 @@ CHECKS = (
         "manufactured solution of the coupled nonlinear problem; axisymmetric",
         lambda on: check_manufactured(on.comm, "axisymmetric"),
     ),
-    Check("coupled 3-D", "the same in 3-D", lambda on: check_manufactured(on.comm, "3-D")),
+    Check("coupled 3-D", "the same in 3-D", lambda on: check_manufactured(on.comm, "3-D", levels=3 if on.quick else 4)),
     Check(
         "energy",
         "energy balance of a run with temperature control and perfusion",
