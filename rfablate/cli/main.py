@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
+    args.main = main  # for the verbs that start runs
     listen()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
@@ -249,8 +250,9 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
     from mpi4py import MPI
 
-    import rfablate.simulation.run  # noqa: F401 - a missing module is told before any rank sets to work
+    from rfablate.cli.solver_import import import_solver
 
+    import_solver()  # a missing module is told before any rank sets to work
     comm = MPI.COMM_WORLD
     # MPI is finalised when Python has given signals back; Open MPI's daemon may then send SIGTERM to whom it sees go
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)

@@ -1,7 +1,7 @@
 """Running members: as many at once as there is room for, each a process of its own that dies with the study.
 
-A process a member costs 1.3 s of imports beside 2 to 4 s of an axisymmetric run, and buys that no member can take
-another's memory, MPI or life.
+A process a member buys that no member can take another's memory, MPI or life. On the command line it is forked from one
+that has imported the solver (`cli/warm_members.py`).
 """
 
 from __future__ import annotations
@@ -65,26 +65,30 @@ def start_run(
     whole = launched(launcher, ranks, command)
 
     def start(directory: Path, lock: int) -> Job:
-        if any((directory / name).is_file() for name in CHECKPOINTS):
-            arguments: tuple[str, ...] = ("resume", str(directory), "--quiet")
-        else:
-            arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
         with (directory / CONSOLE).open("wb") as console:
             return subprocess.Popen(
-                (*whole, *arguments),
+                (*whole, *member_arguments(directory)),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 pass_fds=(lock,),
                 start_new_session=True,  # ctrl-C is for the study, which then ends its members
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
 
     return start
 
 
-def _die_with_parent() -> None:
+def member_arguments(directory: Path) -> tuple[str, ...]:
+    """Return the arguments of `rfablate` that run the case in a directory, or resume it where there is a checkpoint."""
+    if any((directory / name).is_file() for name in CHECKPOINTS):
+        return ("resume", str(directory), "--quiet")
+    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it ends."""
     ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
 
 
