@@ -11,10 +11,12 @@ from contextlib import contextmanager
 class Stopwatch:
     """Adds up the wall time spent in named stages [s]; stages do not nest."""
 
-    def __init__(self) -> None:
-        """Start the total."""
+    def __init__(self, began: float | None = None) -> None:
+        """Start the total, or take it to have begun at `began` [s of time.perf_counter]: imports come first."""
         self.seconds: dict[str, float] = defaultdict(float)
-        self._start = time.perf_counter()
+        self._start = time.perf_counter() if began is None else began
+        if began is not None:
+            self.seconds["imports"] = time.perf_counter() - began
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -116,10 +116,11 @@ def run_in(
     source: str = "",
     notes: Sequence[str] = (),
     extensions: Extensions | None = None,
+    began: float | None = None,
 ) -> Outcome:
     """Run a case in a directory that is free or may be overwritten. Collective.
 
-    `source` is what the log calls the case's origin, `notes` are lines for the log.
+    `source` is what the log calls the case's origin, `notes` are lines for the log, `began` is when the command did.
     """
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import run as run_in_directory
@@ -133,7 +134,8 @@ def run_in(
     for warning in case_warnings(case) if comm.rank == 0 else ():
         log.warning(warning)
     # The directory was found free, or given up, above; since then it holds the log.
-    return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
+    own = extensions or Extensions()
+    return run_in_directory(case, directory, comm, overwrite=True, extensions=own, began=began)
 
 
 def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:

@@ -7,6 +7,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +32,9 @@ INTERRUPTED = 6
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (by default the process's own) and return the exit code."""
+    began = time.perf_counter()
     args = _parser().parse_args(argv)
+    args.began = began
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: ranks are the parallelism, not threads
     args.main = main  # for the verbs that start runs

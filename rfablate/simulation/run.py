@@ -58,15 +58,16 @@ def run(
     *,
     overwrite: bool = False,
     extensions: Extensions = NO_EXTENSIONS,
+    began: float | None = None,
 ) -> Outcome:
-    """Run a case and write its run directory. Collective.
+    """Run a case and write its run directory; `began` is when the command did [s of time.perf_counter]. Collective.
 
     Raises:
         CaseError: the directory holds a run already and `overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
         Interrupted: a signal asked it to stop; the directory holds what `resume` goes on from.
     """
-    watch = Stopwatch()
+    watch = Stopwatch(began)
     extensions.check(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
     return _carry_out(case, comm, files, watch, None, again=False, extensions=extensions)
@@ -136,8 +137,10 @@ def _carry_out(  # noqa: PLR0913
         if files is not None:
             with watch.stage("write"):
                 files.finish(summary)
-                if case.output.report:
+            if case.output.report:
+                with watch.stage("report"):
                     _draw_report(files.path)
+            summary["timing_s"] = {**watch.seconds, "total": watch.total}  # the file was written before the report
             card = lesion_card(summary, str(files.path), files.written())
     finally:
         if files is not None:

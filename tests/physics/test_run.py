@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from mpi4py import MPI
 
 from meshes.sphere import write_sphere
+from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
 from rfablate.results.checkpoint import read_checkpoint
@@ -178,3 +180,15 @@ def test_a_run_imports_only_what_it_uses(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported"
+
+
+def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = ["mesh.accuracy=draft", "generator.hold_s=2", "generator.ramp_s=2", "output.error_bar=false"]
+    case = load_case(CASES / "needle_benchmark", quick)
+    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda directory: time.sleep(0.3))
+    outcome = run(case, tmp_path / "run", MPI.COMM_SELF, began=time.perf_counter() - 5.0)
+    timing = outcome.summary["timing_s"]
+    assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0
+    assert timing["total"] >= 5.3 and sum(timing.values()) == pytest.approx(2 * timing["total"], rel=0.1)
+    assert f"time      {timing['total']:.1f} s of wall time" in outcome.card
+    assert "report 0.3" in outcome.card
