@@ -48,8 +48,8 @@ class Requests:
     """Context manager that stores the requests of signals; it restores the earlier signal handlers at exit.
 
     A second stop signal before the end of the step does not wait for it: the earlier handler is called, or
-    KeyboardInterrupt is raised where the earlier handler is not a Python function. A second SIGINT raises Aborted at any
-    time. Python delivers signals to the main thread only. In any other thread the handlers stay unchanged.
+    KeyboardInterrupt is raised where the earlier handler is not a Python function. A second SIGINT raises Aborted at
+    any time. Python delivers signals to the main thread only. In any other thread the handlers stay unchanged.
     """
 
     def __init__(self) -> None:

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 class Stopwatch:
     """Sums the wall time of named stages [s]; stages must not be nested."""
 
-    def __init__(self) -> None:
-        """Start measuring the total time."""
+    def __init__(self, began: float | None = None) -> None:
+        """Start measuring the total time; with `began` [s of time.perf_counter] imports since then count too."""
         self.seconds: dict[str, float] = defaultdict(float)
-        self._start = time.perf_counter()
+        self._start = time.perf_counter() if began is None else began
+        if began is not None:
+            self.seconds["imports"] = time.perf_counter() - began
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

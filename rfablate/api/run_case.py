@@ -118,12 +118,14 @@ def run_in(
     source: str = "",
     notes: Sequence[str] = (),
     extensions: Extensions | None = None,
+    began: float | None = None,
 ) -> Outcome:
     """Run a case in a directory that is empty or may be overwritten. Collective.
 
     Args:
         source: origin of the case, for the log.
         notes: additional lines for the log.
+        began: start of the command [s of time.perf_counter]; by default now.
     """
     from rfablate.simulation.run import run as run_in_directory
 
@@ -136,7 +138,8 @@ def run_in(
         for warning in case_warnings(case) if comm.rank == 0 else ():
             log.warning(warning)
         # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
-        return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
+        own = extensions or Extensions()
+        return run_in_directory(case, directory, comm, overwrite=True, extensions=own, began=began)
 
 
 def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:

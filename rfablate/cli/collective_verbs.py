@@ -39,7 +39,14 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
     notes = [f"{THREADS} is not set: every rank uses one thread"] if args.threads_unset else []
     outcome = run_in(
-        case, directory, comm, overwrite=args.overwrite, quiet=args.quiet, source=str(args.case), notes=notes
+        case,
+        directory,
+        comm,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+        source=str(args.case),
+        notes=notes,
+        began=args.began,
     )
     return _print_card(comm, outcome)
 

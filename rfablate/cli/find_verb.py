@@ -59,11 +59,11 @@ def add_find_arguments(parser: argparse.ArgumentParser) -> None:
 def find(args: argparse.Namespace) -> int:
     """Search for the value of keys that meets the goals; return the exit code."""
     from rfablate.case.read.case_file import load_case
+    from rfablate.cli.warm_members import start_warm
     from rfablate.study.goals import Shorthand, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
-    from rfablate.study.worker_pool import start_run
 
     case = load_case(args.case, args.overrides)
     shorthand = Shorthand(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
@@ -72,7 +72,7 @@ def find(args: argparse.Namespace) -> int:
     print(question, flush=True)
     directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
     with directory.alone() as lock:
-        start = start_run(args.ranks)
+        start = start_warm(args.main, args.ranks)
         for failed in list(directory.failed.iterdir()) if args.retry_failed else ():
             directory.forget_failure(failed.name)
 

@@ -7,6 +7,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,9 +37,12 @@ INTERRUPTED = 6
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: that of the process) and return the exit code."""
+    began = time.perf_counter()
     args = _parser().parse_args(argv)
+    args.began = began
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: parallelism comes from ranks, not from threads
+    args.main = main  # for the verbs that start runs
     listen()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
@@ -283,8 +287,9 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
     from mpi4py import MPI
 
-    import rfablate.simulation.run  # noqa: F401 - report a missing module before any rank starts to work
+    from rfablate.cli.solver_import import import_solver
 
+    import_solver()  # report a missing module before any rank starts to work
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a
     # rank that exits.

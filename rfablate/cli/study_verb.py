@@ -71,9 +71,9 @@ def count(text: str) -> int:
 
 def study(args: argparse.Namespace) -> int:
     """Run or continue a study; return the exit code."""
+    from rfablate.cli.warm_members import start_warm
     from rfablate.study.members import StudyDirectory
     from rfablate.study.study_plan import load_plan
-    from rfablate.study.worker_pool import start_run
 
     plan = load_plan(args.study, args.overrides)
     path = args.output or Path("studies") / study_name(args.study)
@@ -83,7 +83,7 @@ def study(args: argparse.Namespace) -> int:
     directory = StudyDirectory(path)
     if args.slurm is not None:
         return submit(args, plan, directory)
-    start = start_run(plan.study.ranks, launcher=args.launcher)
+    start = start_warm(args.main, plan.study.ranks, args.launcher)
     if args.share is not None:
         with directory.alone(shared=True, queued=True):
             stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)

@@ -59,8 +59,9 @@ def run(
     *,
     overwrite: bool = False,
     extensions: Extensions = NO_EXTENSIONS,
+    began: float | None = None,
 ) -> Outcome:
-    """Run a case and write its run directory. Collective.
+    """Run a case and write its run directory; `began`: start of the command [s of time.perf_counter]. Collective.
 
     Raises:
         CaseError: the directory already holds a run and `overwrite` is False.
@@ -68,7 +69,7 @@ def run(
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
-    watch = Stopwatch()
+    watch = Stopwatch(began)
     extensions.check(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
     return _execute(case, comm, files, watch, None, again=False, extensions=extensions)
@@ -153,8 +154,9 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
     if files is None:
         return ""
     if case.output.report:
-        with watch.stage("write"):
+        with watch.stage("report"):
             _draw_report(files.path)
+    summary["timing_s"] = {**watch.seconds, "total": watch.total}  # summary.json was written before the report
     return lesion_card(summary, str(files.path), files.written())
 
 

@@ -1,7 +1,7 @@
 """Concurrent runs of the members of a study, each in its own process, which is killed if the study process dies.
 
-A separate process costs 1.3 s of imports, compared with 2 to 4 s for an axisymmetric run. In return no member can
-affect the memory or the MPI state of another, or crash it.
+A process per member ensures that no member can affect the memory or the MPI state of another, or crash it. On the
+command line it is forked from one that has imported the solver (`cli/warm_members.py`).
 """
 
 from __future__ import annotations
@@ -65,26 +65,30 @@ def start_run(
     program = launched(launcher, ranks, command)
 
     def start(directory: Path, lock: int) -> Job:
-        if any((directory / name).is_file() for name in CHECKPOINTS):
-            arguments: tuple[str, ...] = ("resume", str(directory), "--quiet")
-        else:
-            arguments = ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
         with (directory / CONSOLE).open("wb") as console:
             return subprocess.Popen(
-                (*program, *arguments),
+                (*program, *member_arguments(directory)),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 pass_fds=(lock,),
                 start_new_session=True,  # Ctrl-C reaches only the study, which then stops its members
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
 
     return start
 
 
-def _die_with_parent() -> None:
+def member_arguments(directory: Path) -> tuple[str, ...]:
+    """Return the arguments of `rfablate` that run the case in a directory, or resume it where there is a checkpoint."""
+    if any((directory / name).is_file() for name in CHECKPOINTS):
+        return ("resume", str(directory), "--quiet")
+    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it ends."""
     ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,14 @@ import pytest
 from mpi4py import MPI
 
 from meshes.sphere import write_sphere
+from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.run import run
 from tests.build import UNLIMITED, constant_voltage, mesh_case
 from tests.compare import leaves
+from tests.shipped import CASES
 
 CONTROLLED = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 0.3, "hold_s": 0.7, "cooldown_s": 0.2, **UNLIMITED}
 
@@ -157,3 +162,33 @@ def test_tissue_above_100_degC_is_told_unless_its_water_boils(
         with h5py.File(tmp_path / "run" / "fields.vtkhdf") as file:
             hottest = file["VTKHDF/PointData/peak_temperature_degC"][:].max()
         assert hottest > 100.0 and f"{hottest:.1f} degC" in told[0]
+
+
+def test_a_run_imports_only_what_it_uses(tmp_path: Path) -> None:
+    """Of a run without a report and with its mesh cached; each of these takes 0.05 to 1 s to import."""
+    code = (
+        "import sys\nfrom rfablate.cli.main import main\n"
+        "assert main(['run', sys.argv[1], '-o', sys.argv[2], '--overwrite', '--quiet', *sys.argv[3:]]) == 0\n"
+        "unused = 'gmsh petsc4py scipy.spatial scipy.optimize scipy.stats scipy.interpolate scipy.integrate '\n"
+        "unused += 'matplotlib pyvista vtkmodules pandas'\n"
+        "print('imported', *sorted(set(unused.split()) & sys.modules.keys()))\n"
+    )
+    quick = ("output.report=false", "mesh.accuracy=draft", "generator.hold_s=5", "generator.ramp_s=2")
+    words = [str(CASES / "needle_benchmark"), str(tmp_path / "run")]
+    words += [word for key in quick for word in ("--set", key)]
+    for _ in range(2):  # the first one makes the mesh
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "imported"
+
+
+def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = ["mesh.accuracy=draft", "generator.hold_s=2", "generator.ramp_s=2", "output.error_bar=false"]
+    case = load_case(CASES / "needle_benchmark", quick)
+    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda directory: time.sleep(0.3))
+    outcome = run(case, tmp_path / "run", MPI.COMM_SELF, began=time.perf_counter() - 5.0)
+    timing = outcome.summary["timing_s"]
+    assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0
+    assert timing["total"] >= 5.3 and sum(timing.values()) == pytest.approx(2 * timing["total"], rel=0.1)
+    assert f"time      {timing['total']:.1f} s of wall time" in outcome.card
+    assert "report 0.3" in outcome.card

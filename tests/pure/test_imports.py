@@ -7,6 +7,7 @@ in the package: errors, files, log, signals, timing, version. The rooms in PURE 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -152,3 +153,31 @@ def test_no_two_modules_share_a_name() -> None:
     names = Counter(module.rsplit(".", 1)[1] for module, path in _files().items() if path.name != "__init__.py"
                     and module != "rfablate")  # fmt: skip
     assert [name for name, count in names.items() if count > 1] == []
+
+
+SOLVER = sorted(HEAVY | {"scipy", "matplotlib", "pyvista", "vtkmodules", "h5py", "pandas", "SALib", "sklearn"})
+BUDGET = {
+    "--help": [*SOLVER, "numpy", "pydantic"],
+    "study --help": [*SOLVER, "numpy", "pydantic"],
+    "check cases/needle_benchmark": SOLVER,
+    "library tissues": SOLVER,
+    "library applicators": SOLVER,
+    "new case": [*SOLVER, "numpy", "pydantic"],
+}
+"""What each command may not import: a second of every call, or the solver on a laptop that has none."""
+
+
+@pytest.mark.parametrize("command", BUDGET)
+def test_a_command_imports_only_what_it_uses(command: str, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom rfablate.cli.main import main\ntry:\n    main(sys.argv[2:])\nexcept SystemExit:\n    pass\n"
+        "print('imported', *sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1].split())))"
+    )
+    words = [str(PACKAGE.parent / word) if word.startswith("cases/") else word for word in command.split()]
+    done = subprocess.run(
+        [sys.executable, "-c", code, " ".join(BUDGET[command]), *words],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "imported"

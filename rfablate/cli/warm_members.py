@@ -1,0 +1,147 @@
+"""Members of a study as forks of one process that has imported the solver.
+
+A member is a process of its own as before: it starts MPI itself, and takes no other's memory or life. What it does not
+do any more is import for 0.8 s.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rfablate.study.worker_pool import CONSOLE, Job, Start, die_with_parent, member_arguments, start_run
+
+POLL_S = 0.02
+INTERRUPTED = 6
+
+Main = Callable[[Sequence[str]], int]
+"""The command line: arguments to exit code."""
+
+
+class Fork:
+    """A forked member; what subprocess.Popen offers of it."""
+
+    def __init__(self, pid: int) -> None:
+        """Take over a child."""
+        self._pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, minus the signal that ended it; None while it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.poll() is None:
+            os.kill(self._pid, number)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired("member", timeout or 0.0)
+            time.sleep(POLL_S)
+        return code
+
+
+def start_warm(main: Main, ranks: int, launcher: str | None = None) -> Start:
+    """Return what starts members as forks of this process; those of several ranks start anew.
+
+    Args:
+        main: the command line.
+        ranks: of a member.
+        launcher: what starts members of several ranks; None: as for `start_run`.
+    """
+    anew = start_run(ranks) if launcher is None else start_run(ranks, launcher=launcher)
+    if ranks > 1 or sys.platform != "linux":
+        return anew
+    warm: list[bool] = []
+
+    def start(directory: Path, lock: int) -> Job:
+        if not warm:
+            warm.append(_import_without_mpi())
+        return _fork(main, directory, lock) if warm[0] else anew(directory, lock)
+
+    return start
+
+
+def _import_without_mpi() -> bool:
+    """Import the solver without starting MPI; return whether this process may be forked from now on."""
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False
+        from mpi4py import MPI
+
+        from rfablate.cli.solver_import import import_solver
+
+        import_solver()
+        import rfablate.mesh.generate  # noqa: F401
+    except ImportError:
+        return False  # the members say what is missing
+    return not MPI.Is_initialized() and threading.active_count() == 1
+
+
+def _fork(main: Main, directory: Path, lock: int) -> Job:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            _detach(directory / CONSOLE, lock)
+            code = _run(main, member_arguments(directory))
+        except KeyboardInterrupt:  # told to end before it could listen
+            code = INTERRUPTED
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return Fork(pid)
+
+
+def _detach(console: Path, lock: int) -> None:
+    """Leave the study's terminal, files and locks, but for the lock that tells of this member."""
+    os.setsid()  # ctrl-C is for the study, which then ends its members
+    die_with_parent()
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != lock:
+            try:
+                os.close(int(name))
+            except OSError:  # the one that listed them
+                pass
+    nothing, out = os.open(os.devnull, os.O_RDONLY), os.open(console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for source, target in ((nothing, 0), (out, 1), (out, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(out)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+
+
+def _run(main: Main, arguments: Sequence[str]) -> int:
+    from mpi4py import MPI
+
+    MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    code = main(arguments)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Open MPI's daemon may send it to whom it sees go
+    MPI.Finalize()
+    return code
