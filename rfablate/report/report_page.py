@@ -89,6 +89,7 @@ def _page(run: RunData, view: View | None, problem: str, jobs: tuple[SceneJob, S
         live=live,
         colours=style.TEMPERATURE_MAP,
         isotherms=ISOTHERMS_degC,
+        outline=style.LESION,
     )
 
 

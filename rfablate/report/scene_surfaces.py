@@ -31,6 +31,8 @@ ISOTHERMS_degC = (45.0, 50.0, 60.0)
 TRIANGLES = 8000
 """Largest number of triangles of the surface of a mesh region [1]."""
 VERDICT_COLOUR = "#e8873a"
+SLEEVE = 1.03
+"""Drawn over true diameter of an applicator [1]: structures have a hole of the true diameter, which would flicker."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _surface(mesh: Any) -> Surface:
     """Return a PyVista surface as points and triangles."""
     if not mesh.n_points or not mesh.n_cells:
         return Surface()
+    mesh.clear_data()
     triangles = mesh.triangulate()
     return Surface(np.asarray(triangles.points, dtype=float), triangles.faces.reshape(-1, 4)[:, 1:])
 
@@ -183,10 +186,12 @@ def _structures(
             mesh = pv.UnstructuredGrid({pv.CellType.TETRA: cells}, fields.points_mm).extract_surface(algorithm=None)
         bounds = np.column_stack([samples.low, samples.high]).ravel().tolist()
         if mesh.n_points:
-            mesh = mesh.clip_box(bounds, invert=False).extract_surface(algorithm=None).triangulate().clean()
-        if mesh.n_cells > TRIANGLES:
-            mesh = mesh.decimate(1 - TRIANGLES / mesh.n_cells)
+            mesh = mesh.clip_box(bounds, invert=False).extract_surface(algorithm=None)
         surface = _surface(mesh)
+        if len(surface.triangles) > TRIANGLES:
+            joined = pv.PolyData.from_regular_faces(surface.points, surface.triangles).clean()
+            whole = pv.PolyData(joined.points, faces=joined.faces)  # without lines left over from slivers
+            surface = _surface(whole.decimate(1 - TRIANGLES / whole.n_cells))
         if len(surface.triangles):
             role = style.role(run, name)
             judged = role in ("target", "protect")
@@ -235,12 +240,12 @@ def _applicators(
         path = cannula.path if len(cannula.path) else cannula.tip + np.outer([0, cannula.active_tip], cannula.direction)
         bare = path_until(path, cannula.active_tip)
         shaft = np.vstack([bare[-1:], path[len(bare) :], path[-1] + reach * cannula.shaft])
-        active.append(_tube(bare, cannula.diameter))
+        active.append(_tube(bare, SLEEVE * cannula.diameter))
         active += [_tube(tine, diameter) for tine, diameter in cannula.tines]
-        shafts.append(_tube(shaft, cannula.diameter))
+        shafts.append(_tube(shaft, SLEEVE * cannula.diameter))
         if cannula.name in rings:
             ends = np.array(rings[cannula.name])
-            sleeves.append(_tube(cannula.tip + np.outer(ends, cannula.direction), 1.04 * cannula.diameter))
+            sleeves.append(_tube(cannula.tip + np.outer(ends, cannula.direction), 1.06 * cannula.diameter))
     groups = (
         ("active tip", style.METAL_ACTIVE, active),
         ("insulated shaft", style.METAL_SHAFT, shafts),

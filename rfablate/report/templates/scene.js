@@ -105,7 +105,9 @@
     if (!canvas.getContext('webgl2')) throw new Error('this browser has no WebGL 2')
     const THREE = lib.ThreeJsProvider.THREE
     const plot = new lib.K3D(lib.ThreeJsProvider, byId('live-view'), {
-      menuVisibility: false, gridVisible: false, gridAutoFit: false, cameraAutoFit: false, clearColor: 0xffffff,
+      menuVisibility: false, gridVisible: false, gridAutoFit: false,
+      grid: [...header.low, ...header.high], // the library takes the far end of the view from it
+      cameraAutoFit: false, clearColor: 0xffffff,
       cameraFov: 24, antialias: 1, lighting: 1.3, axesHelper: 1, colorbarObjectId: 0,
     })
     const heat = new Temperature(header, data)
@@ -133,7 +135,6 @@
       object.mesh = plot.getObjectById(object.id)
       object.made = new Map()
       object.current = null
-      if (object.kind === 'applicator') Object.assign(object.mesh.material, { polygonOffset: true, polygonOffsetFactor: -2, polygonOffsetUnits: -2 })
       object.mesh.renderOrder = { applicator: 0, structure: 3, isotherm: 2, lesion: 1 }[object.kind]
     }
 
@@ -220,8 +221,6 @@
       const shape = object.current && object.current.shape
       if (!shape) return
       const { points, triangles } = shape, { o, u, v, n } = plane, level = dot(o, n)
-      pen.strokeStyle = object.kind === 'applicator' ? '#1c2430' : object.colour
-      pen.lineWidth = object.kind === 'isotherm' ? 1 : 1.8
       pen.beginPath()
       const height = i => points[3 * i] * n[0] + points[3 * i + 1] * n[1] + points[3 * i + 2] * n[2] - level
       const coordinates = p => [((dot(p, u) - dot(o, u)) / size + 0.5) * PIXELS, (0.5 - (dot(p, v) - dot(o, v)) / size) * PIXELS]
@@ -235,7 +234,12 @@
         }
         if (ends.length === 2) { pen.moveTo(...ends[0]); pen.lineTo(...ends[1]) }
       }
-      pen.stroke()
+      const thin = object.kind === 'isotherm' ? 1 : 1.8
+      for (const [colour, width] of [['rgba(255,255,255,.8)', thin + 1.6], [object.kind === 'applicator' ? '#1c2430' : object.kind === 'lesion' ? settings.outline : object.colour, thin]]) {
+        pen.strokeStyle = colour
+        pen.lineWidth = width
+        pen.stroke()
+      }
     }
 
     // ---- time ----
