@@ -21,7 +21,7 @@ MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeo
 
 STAGES = lint types suite hpc mpi2 mpi3
 
-.PHONY: help bench gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
+.PHONY: help bench docs faults gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## list of the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,13 +45,16 @@ types: install ## mypy, strict on the pure half
 	$(BIN)/mypy
 
 suite: install ## the test suite on one rank, one worker per core (ARGS="-k lesion" for a part)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc $(ARGS)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc -m "not faults" $(ARGS)
 
 quick: install ## the fast tests: no solver, no MPI
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/pure -m "not slow"
 
 hpc: install ## the tests on real Slurm daemons (skipped without Slurm)
 	$(BIN)/python -m pytest tests/hpc
+
+faults: install ## the long fault tests: killed runs, full disks, hostile files (the short ones are in make test)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m faults $(ARGS)
 
 mpi: mpi2 mpi3 ## the tests on 2 and on 3 ranks
 
@@ -64,8 +67,14 @@ mpi3: install
 bench: install ## benchmark B1, compared with a FEniCSx baseline (ARGS="small medium --ranks 1")
 	$(BIN)/python -m hpc.bench $(ARGS)
 
-glossary: install ## regenerate docs/glossary.md from the table of quantities
+docs: install ## build the site of docs/ into site/ (warnings are errors, links checked; opens offline)
+	@$(BIN)/python -c 'import material, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[docs]'
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q --strict
+	$(BIN)/python -m docs.site_check site
+
+glossary: install ## regenerate docs/glossary.md and the other pages made of the code
 	$(BIN)/python -m docs.glossary
+	$(BIN)/python -m docs.reference_pages
 
 gallery: install ## run all cases and regenerate docs/gallery.md (about 15 min; ARGS="trigeminal", ARGS=--kept)
 	$(BIN)/python -m docs.gallery $(ARGS)
@@ -84,5 +93,5 @@ test-matrix: ## install and test on Debian 13 and unstable in temporary root tre
 	for suite in $(SUITES); do hpc/matrix/run.sh $$suite || exit 1; done
 
 clean: ## delete .venv, caches and runs (keeps the compiled DOLFINx: ./install.sh --clean-cache)
-	rm -rf .venv runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv runs site .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -260,7 +260,10 @@ start_python_packages() { # in the background: downloads overlap with the compil
   quietly "$PYTHON" -m venv --system-site-packages $fresh "$VENV"
   [ $how = packages ] || wanted+=("${DOLFINX_NEEDS[@]}")
   pip_log=$CACHE/pip.log
-  "$VENV/bin/python" "${PIP[@]}" install --no-compile "${wanted[@]}" >"$pip_log" 2>&1 </dev/null &
+  # Byte code is made here, on all cores: where PYTHONDONTWRITEBYTECODE is set, every command would compile anew.
+  { "$VENV/bin/python" "${PIP[@]}" install --no-compile "${wanted[@]}" &&
+    { "$VENV/bin/python" -m compileall -q -j 0 -x '/tests?/' "$VENV"/lib/python*/site-packages rfablate || true; }
+  } >"$pip_log" 2>&1 </dev/null &
   pip_job=$!
 }
 

@@ -1,1 +1,1 @@
-"""Reusable anatomies and geometry recipes: meshes a case can use with `kind = "mesh"`, made when they are needed."""
+"""Recipes of meshes for cases with `kind = "mesh"`, generated on demand."""

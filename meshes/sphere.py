@@ -1,10 +1,10 @@
-"""A ball of tissue around a spherical electrode, as a Gmsh file: the geometry of most closed forms.
+"""A Gmsh mesh of a ball of tissue around a spherical electrode, the geometry of most closed forms.
 
     python -m meshes.sphere sphere.msh --electrode 0.5 --outer 50 --size 0.05 [--octant]
 
-In mm. Half plane (r, z) by default, an eighth in 3-D with --octant. Physical groups: `tissue`, and the surfaces
-`electrode` (left out with --electrode 0: a full ball with a node in its centre) and `outer`. Cells are `size` on the
-electrode and grow by `growth` with the distance from it.
+Lengths in mm. Half plane (r, z) by default, an octant in 3-D with --octant. Physical groups: `tissue`, and the surfaces
+`electrode` (absent with --electrode 0: a full ball with a node at its centre) and `outer`. The element size is `size`
+on the electrode and grows by `growth` with the distance from it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_sphere(
             hole = [(2, occ.addDisk(0, 0, 0, electrode, electrode))] if electrode else []
         if hole:
             body, _ = occ.cut(body, hole)
-        else:  # a node in the centre
+        else:  # a node at the centre
             pieces, _ = occ.fragment(body, [(0, occ.addPoint(0, 0, 0))])
             body = [(d, tag) for d, tag in pieces if d == dim]
         occ.synchronize()
@@ -49,7 +49,7 @@ def write_sphere(
 
 
 def _name_groups(body: list[tuple[int, int]], dim: int, electrode: float, outer: float) -> None:
-    """Name the tissue and its round surfaces, which a point of each tells apart."""
+    """Name the tissue and its spherical surfaces, which are identified by a point of each."""
     gmsh.model.addPhysicalGroup(dim, [tag for _, tag in body], name="tissue")
     found: dict[str, list[int]] = {"electrode": [], "outer": []}
     for d, tag in gmsh.model.getBoundary(body, oriented=False):
@@ -66,7 +66,7 @@ def _name_groups(body: list[tuple[int, int]], dim: int, electrode: float, outer:
 
 
 def main() -> None:
-    """Write the mesh the command line asks for."""
+    """Write the mesh for the command line arguments."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, help="where to write, .msh")
     parser.add_argument("--electrode", type=float, default=0.5, help="radius of the electrode [mm], 0 for none")

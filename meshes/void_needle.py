@@ -1,9 +1,9 @@
-"""A user's mesh as people make them: tissue around a needle that is left out, with named surfaces, by Gmsh's own API.
+"""A typical user's mesh from Gmsh's API: tissue around a void needle, with named surfaces.
 
     python -m meshes.void_needle needle.msh [--unit mm] [--tip 0.15]
 
-The needle is a void of 0.9 mm diameter along z, its flat tip at z = -5 mm, bare up to z = +5 mm and insulated above. A
-lens of another tissue lies below the tip, so that there are two regions. Physical names: `tissue`, `lens`, `active`,
+The needle is a void of 0.9 mm diameter along z, its flat tip at z = -5 mm, active up to z = +5 mm and insulated above.
+A lens of another tissue below the tip is a second region. Physical names: `tissue`, `lens`, `active`,
 `shaft`, `outer`.
 """
 
@@ -64,7 +64,7 @@ def _build(tip_size: float) -> None:
         gmsh.model.addPhysicalGroup(2, tags, number, name)
     field = gmsh.model.mesh.field
     below = "0.5 * (Sqrt((z + 5)^2) - (z + 5))"
-    size = f"{tip_size} + 0.3 * Sqrt(x * x + y * y + ({below})^2)"  # grows with the distance to the needle's axis
+    size = f"{tip_size} + 0.3 * Sqrt(x * x + y * y + ({below})^2)"  # grows with the distance from the needle axis
     number = field.add("MathEval")
     field.setString(number, "F", size)
     field.setAsBackgroundMesh(number)

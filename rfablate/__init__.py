@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
-    from rfablate.api.evidence import converge
+    from rfablate.api.evidence import converge, verify
     from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
     from rfablate.evidence.converge_case import ConvergedNumber, Convergence
     from rfablate.evidence.grid_convergence import Estimate
+    from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
     from rfablate.physics.damage import Arrhenius
     from rfablate.physics.library import tissue as library_tissue
     from rfablate.physics.tissue import Tissue
@@ -53,6 +54,7 @@ _GENERATORS = "rfablate.case.tables.generator_tables"
 _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
     "converge": "rfablate.api.evidence",
+    "verify": "rfablate.api.evidence",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
     "resume": "rfablate.api.run_case",
@@ -68,6 +70,9 @@ _PUBLIC = {
     "Convergence": "rfablate.evidence.converge_case",
     "ConvergedNumber": "rfablate.evidence.converge_case",
     "Estimate": "rfablate.evidence.grid_convergence",
+    "CheckResult": "rfablate.evidence.verification_results",
+    "Measurement": "rfablate.evidence.verification_results",
+    "Verification": "rfablate.evidence.verification_results",
     "Case": "rfablate.case.read.case_file",
     "Extensions": "rfablate.problem.extensions",
     "Arrhenius": "rfablate.physics.damage",

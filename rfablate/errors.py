@@ -23,10 +23,26 @@ class Fault:
         return f"{line}\n    try: {self.suggestion}" if self.suggestion else line
 
 
+LONGEST_FAULT, LONGEST_MESSAGE, MOST_FAULTS = 1_000, 10_000, 40
+"""Characters of a fault and of a message, and faults in a message, that are printed."""
+
+
+def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Return a text of at most about `longest` characters: its begin and its end, and how much is left out."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} characters left out) ... {text[-half:]}"
+
+
 class RfablateError(Exception):
     """Base class of all errors shown to users; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        """Take the message, which is cut where it is too long to be read."""
+        super().__init__(shortened(message))
 
 
 class CaseError(RfablateError):
@@ -39,7 +55,10 @@ class CaseError(RfablateError):
         self.faults = tuple(faults)
         self.source = source
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in {source}"
-        super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
+        lines = [f"  {shortened(str(fault), LONGEST_FAULT)}" for fault in self.faults[:MOST_FAULTS]]
+        if len(self.faults) > MOST_FAULTS:
+            lines.append(f"  and {len(self.faults) - MOST_FAULTS} more faults")
+        super().__init__("\n".join([shortened(count, LONGEST_FAULT), *lines]))
 
     def __reduce__(self) -> tuple[type[CaseError], tuple[tuple[Fault, ...], str]]:
         """Return the constructor arguments, so that the error can be pickled and broadcast to other ranks."""
@@ -64,7 +83,19 @@ class Interrupted(RfablateError):
     exit_code = 6
 
 
+class StorageError(RfablateError):
+    """A file of the run cannot be written; the run goes on from its last checkpoint once it can."""
+
+    exit_code = 6
+
+
 class StepError(RfablateError):
     """The time step reached its lower limit and the error is still above the tolerance."""
 
     exit_code = 4
+
+
+def path_error(error: OSError) -> CaseError:
+    """Return what the operating system refused as a fault of the path."""
+    where = str(error.filename) if error.filename is not None else "a file"
+    return CaseError([Fault(where, error.strerror or str(error), "a path that can be used", "")], "a path")

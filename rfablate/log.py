@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _NAME = "rfablate"
@@ -37,6 +38,23 @@ class _Console(logging.StreamHandler):
             _Console.bar_drawn = False
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Ignore a closed pipe, as of `| head -1`."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+class _File(logging.FileHandler):
+    """Handler of the log file. A file that cannot be written, as on a full disk, is reported once and stops no run."""
+
+    reported = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Report on standard error that the log file is incomplete."""
+        if not self.reported:
+            self.reported = True
+            print(f"warning: {self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr, flush=True)
+
 
 class _LevelFormatter(logging.Formatter):
     """Formatter that puts the level in front of warnings and errors."""
@@ -61,7 +79,8 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
     logger.setLevel(logging.INFO if rank == 0 else logging.CRITICAL + 1)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # lines that do not fit on the disk
+            handler.close()
     if rank != 0:
         logger.addHandler(logging.NullHandler())
         return logger
@@ -70,7 +89,7 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
     console.setFormatter(_LevelFormatter())
     logger.addHandler(console)
     if path is not None:
-        file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
+        file = _File(path, mode="a" if append else "w", encoding="utf-8")
         file.setFormatter(_LevelFormatter("%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
         logger.addHandler(file)
     return logger

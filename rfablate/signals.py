@@ -26,6 +26,8 @@ class Wish(IntEnum):
     NOTHING = 0
     CHECKPOINT = 1
     STOP = 2
+    FAULT = 3
+    """No signal: a file of the run cannot be written."""
 
 
 MEANING = {
@@ -36,17 +38,25 @@ MEANING = {
 }
 
 
+class Aborted(KeyboardInterrupt):
+    """A second SIGINT: the process ends at once, without another checkpoint."""
+
+    exit_code = 130
+
+
 class Requests:
     """Context manager that stores the requests of signals; it restores the earlier signal handlers at exit.
 
-    A second stop signal does not wait for the end of the step: the earlier handler is called, or KeyboardInterrupt
-    is raised where the earlier handler is not a Python function.
-    Python delivers signals to the main thread only. In any other thread the handlers stay unchanged.
+    A second stop signal before the end of the step does not wait for it: the earlier handler is called, or
+    KeyboardInterrupt is raised where the earlier handler is not a Python function. A second SIGINT raises Aborted, also
+    while a checkpoint is written. Python delivers signals to the main thread only. In any other thread the handlers
+    stay unchanged.
     """
 
     def __init__(self) -> None:
         """Start without a stored request."""
         self._request = Wish.NOTHING
+        self._interrupted = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Requests:
@@ -65,6 +75,9 @@ class Requests:
     def _store(self, number: int, frame: FrameType | None) -> None:
         request = MEANING[signal.Signals(number)]
         before = self._before[signal.Signals(number)]
+        if number == signal.SIGINT and self._interrupted:
+            raise Aborted
+        self._interrupted = self._interrupted or number == signal.SIGINT
         if request is Wish.STOP and self._request is Wish.STOP:
             if not callable(before):  # ignored or default, as in a shell's background job
                 raise KeyboardInterrupt
@@ -101,6 +114,7 @@ def listen() -> None:
     """Install handlers that end the command with exit code 6 after a stop signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _raise)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # PETSc aborts if the reader of the output has gone
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # before the first step there is no state for a checkpoint
 
 

@@ -1,4 +1,4 @@
-"""How far two runs of a case are apart, number by number and point by point."""
+"""Differences between two runs of a case: every number and every field value."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rfablate.results.checkpoint import read_checkpoint
 
 SKIPPED = ("timing_s", "provenance", "numerics.ranks")
 ITERATIONS = ("numerics.heat_iterations", "numerics.potential_iterations")
-"""These differ from one number of ranks to another."""
+"""Numbers that depend on the rank count."""
 FLOOR = 1e-14
-"""Numbers below this are zero, as are those below this part of their field's largest."""
+"""Numbers below this value, or below this fraction of the largest value of their field, count as zero."""
 
 
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -33,7 +33,7 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def apart(a: Path, b: Path, *, same_ranks: bool = True) -> dict[str, float]:
-    """Return the largest relative difference in each part of two run directories; infinite where the parts differ."""
+    """Return the largest relative difference of each file of two run directories; infinite if the structures differ."""
     return {
         "summary": _numbers(_summary(a, same_ranks), _summary(b, same_ranks)),
         "history": _numbers(_history(a), _history(b)),
@@ -56,12 +56,12 @@ def _history(folder: Path) -> dict[str, Any]:
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    """Return controller, schedules, step control and ledger of the last checkpoint."""
+    """Return controller, schedules, step control and energy balance of the last checkpoint."""
     return dict(leaves(read_checkpoint(folder / "checkpoint.h5").memory["state"]))
 
 
 def _kept(folder: Path) -> dict[str, Any]:
-    """Return what the physics goes on from: temperatures, damage, potentials."""
+    """Return the physical state of the last checkpoint: temperatures, damage, potentials."""
     arrays = read_checkpoint(folder / "checkpoint.h5").arrays
     return {name: values for name, values in arrays.items() if name.startswith("state/")}
 

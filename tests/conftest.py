@@ -1,4 +1,4 @@
-"""What every test can ask for. Solver tests run on one rank, and under mpirun on several where marked `mpi`, `mpi3`."""
+"""Fixtures of all tests. Solver tests run on one rank; those marked `mpi` or `mpi3` also under mpirun."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 ROOT = Path(__file__).parents[1]
-if str(ROOT) not in sys.path:  # tests.build and meshes, however pytest was started
+if str(ROOT) not in sys.path:  # makes tests.build and meshes importable, independent of the way pytest was started
     sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,7 +28,7 @@ def comm() -> MPI.Comm:
 
 @pytest.fixture(scope="session")
 def shared_tmp(tmp_path_factory: pytest.TempPathFactory, comm: MPI.Comm) -> Path:
-    """One folder that all ranks know."""
+    """A folder shared by all ranks."""
     mine = tmp_path_factory.mktemp("shared") if comm.rank == 0 else None
     folder = comm.bcast(mine)
     assert folder is not None

@@ -1,20 +1,20 @@
-"""The environment that tests start other processes with."""
+"""The environment of child processes started by tests."""
 
 from __future__ import annotations
 
 import os
 
 LEFT = ("OMPI_", "PMIX_", "PMI_", "ORTE_")
-"""What Open MPI calls its variables, those of a running job and those a user sets."""
+"""Prefixes of the variables of Open MPI, both of a running job and set by the user."""
 SET = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle")
-"""The user's, whose children need them."""
+"""Variables set by the user that child processes need."""
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment of a user who has no MPI running, for `env=` of a child.
+    """Return the environment without a running MPI job, for `env=` of a child process.
 
-    A process that has imported mpi4py has the library's variables in its environment, though not in `os.environ`, and
-    one that mpirun has started has the launcher's in both. Children that inherited them would take this process for
-    their launcher, and an mpirun among them would end at once with 1 and without a word.
+    Importing mpi4py adds variables of the MPI library to the environment of the process, but not to `os.environ`. Under
+    mpirun both contain the variables of the launcher. A child process that inherits them treats this process as its
+    launcher; an mpirun then exits immediately with code 1 and without a message.
     """
     return {key: value for key, value in os.environ.items() if not key.startswith(LEFT) or key in SET}

@@ -1,4 +1,4 @@
-"""The shipped cases, and those of them that start from the run of another file in their folder. Pure."""
+"""The shipped cases, and the cases that start from the run of another file in their folder. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rfablate.case.tables.schema import Case
 
 CASES = Path(__file__).parents[1] / "cases"
 EARLIER = {"repeat_rhizotomy": ("first.toml",), "track_withdrawal": ("stage1.toml", "stage2.toml")}
-"""Files that are to be run, in this order, before a folder's case.toml: each starts from the one before."""
+"""Files to run, in this order, before the case.toml of a folder; each starts from the run of the previous one."""
 
 
 def stand_in(folder: Path, status: str = "completed") -> Path:
-    """Make what a finished run's directory looks like from outside; nothing can start from it."""
+    """Make a placeholder of a finished run directory that passes the checks; no run can start from it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("case.toml", "checkpoint.h5", "fields.vtkhdf"):
         (folder / name).touch()
@@ -24,6 +24,6 @@ def stand_in(folder: Path, status: str = "completed") -> Path:
 
 
 def load_shipped(file: Path, folder: Path, changes: Sequence[str] = ()) -> Case:
-    """Return a shipped case as if the run that it starts from were in `folder`."""
+    """Return a shipped case with a placeholder in `folder` for the run that it starts from."""
     starts = "start_from" in read_case_file(file)
     return load_case(file, [*changes, f"start_from={stand_in(folder)}"] if starts else changes)

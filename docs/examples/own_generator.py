@@ -1,7 +1,8 @@
-"""A generator of your own: power that rises linearly, then stays.
+"""A generator of your own: power that rises linearly and stays until a dose of energy has been delivered.
 
 A generator is a frozen object that meets `rfablate.physics.generator.Generator`. Its decision for a step is a voltage
-[V RMS]; what it must remember goes through `memory`, so that a rejected step and a checkpoint undo and keep it.
+[V RMS]. What it keeps between steps is its state, passed in and returned: a rejected step leaves it unchanged, and a
+checkpoint contains it.
 
     python docs/examples/own_generator.py cases/needle_benchmark runs/power_ramp
 """
@@ -12,16 +13,24 @@ import sys
 from dataclasses import dataclass
 
 import rfablate as rfa
-from rfablate.physics.generator import Command, Limits, Memory, Needs, Offer
+from rfablate.physics.generator import Command, Limits, Needs, Offer
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """State of the generator: energy delivered so far [J]."""
+
+    energy: float = 0.0
 
 
 @dataclass(frozen=True)
 class PowerRamp:
-    """Power rises from 0 to `power` [W] over `rise` [s] and stays until `end` [s]."""
+    """Power rises from 0 to `power` [W] over `rise` [s]; it stays until `end` [s] or until `dose` [J] is delivered."""
 
     power: float
     rise: float
     end: float
+    dose: float = float("inf")
     limits: Limits = Limits(power=50.0, voltage=100.0, current=2.0)
 
     @property
@@ -34,19 +43,28 @@ class PowerRamp:
         """Times on which steps land [s]: the end of the rise."""
         return (self.rise,)
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
+    def start(self) -> Delivered:
+        """Return the state at t = 0."""
+        return Delivered()
+
+    def rest(self, state: Delivered) -> Delivered:
+        """Return the state after a pause by the impedance guard: energy delivered so far still counts."""
+        return state
+
+    def planned(self, state: Delivered) -> tuple[float, ...]:
         """Switches that the generator has set for itself: none."""
         return ()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Delivered) -> Needs:
         """What the decision depends on: not on the sensor."""
         return Needs()
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Delivered) -> tuple[Command, Delivered]:
         """V^2 = P / G, with the power at the end of the step, where an implicit step takes its heat source."""
-        power = self.power * min(1.0, offer.t / self.rise)
+        power = self.power * min(1.0, offer.t / self.rise) if state.energy < self.dose else 0.0
         voltage, limited_by = self.limits.apply(power / offer.conductance, offer.conductance)
-        return Command(voltage, limited_by=limited_by), memory
+        energy = state.energy + voltage**2 * offer.conductance * offer.dt
+        return Command(voltage, limited_by=limited_by), Delivered(energy)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,20 @@ def _command(ranks: int, *arguments: str) -> list[str]:
     return [*start, sys.executable, *arguments]
 
 
+def told(command: list[str]) -> str:
+    """Return what a command prints; where it fails, end with what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip() or "nothing"
+        sys.exit(f"{' '.join(command)}\nended with {done.returncode} and said:\n{said[-4000:]}")
+    return done.stdout
+
+
 def product(mesh: Path, ranks: int) -> Result:
     """Run the case and return its times, iteration counts and results."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["-m", "rfablate", "run", str(CASE), "-o", folder, "--overwrite", "--set", f"domain.file={mesh}"]
-        subprocess.run(_command(ranks, *arguments), check=True, capture_output=True)
+        told(_command(ranks, *arguments))
         summary = json.loads((Path(folder) / "summary.json").read_text())
         last = (Path(folder) / "history.csv").read_text().splitlines()
     row = dict(zip(last[0].split(","), (float(x) if x else 0.0 for x in last[-1].split(",")), strict=False))
@@ -61,8 +70,7 @@ def product(mesh: Path, ranks: int) -> Result:
 def baseline(mesh: Path, ranks: int, steps: int) -> Result:
     """Run the baseline for some steps; scale its loop time to all steps."""
     command = _command(ranks, "-m", "hpc.bench.baseline", str(mesh), "--steps", str(steps))
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    result: Result = json.loads(done.stdout.strip().splitlines()[-1])
+    result: Result = json.loads(told(command).strip().splitlines()[-1])
     return {**result, "loop_s": result["loop_s"] * STEPS / steps}
 
 

@@ -1,4 +1,4 @@
-"""Evidence for the numbers of a case."""
+"""Evidence for the numbers: convergence of a case, verification of the installation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from rfablate.log import setup_log
 
 if TYPE_CHECKING:
     from mpi4py import MPI
+
+    from rfablate.evidence.verification_results import Verification
+
+VERIFICATION = Path("runs") / "verification"
+"""Where `verify` writes by default."""
 
 
 def converge(
@@ -41,3 +46,28 @@ def converge(
     comm.barrier()
     setup_log(comm.rank, place / "converge.log", quiet=quiet)
     return converge_case(case, place, comm)
+
+
+def verify(
+    directory: str | Path | None = None, *, quick: bool = False, comm: MPI.Comm | None = None, quiet: bool = False
+) -> Verification:
+    """Verify this installation against closed forms, balances and symmetries. Collective.
+
+    Args:
+        directory: where verification.json, verification.md and the runs go; by default `runs/verification`.
+        quick: shorter runs and coarser meshes, less than a minute.
+        comm: the ranks to run on; by default all.
+        quiet: print nothing; by default one line after each check.
+
+    Returns:
+        All measurements with their limits; `passed` is whether all checks pass.
+
+    Raises:
+        CaseError: the directory cannot be written.
+    """
+    from rfablate.evidence.verification import verify_installation
+    from rfablate.evidence.verification_table import progress_line
+
+    place = Path(directory) if directory is not None else VERIFICATION
+    report = None if quiet else lambda each: print(progress_line(each), flush=True)
+    return verify_installation(place, comm or world(), quick=quick, report=report)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.log import setup_log
 from rfablate.problem.extensions import Extensions
-from rfablate.results.run_directory import refuse_own_start, refuse_used
+from rfablate.results.directory_lock import RunLock
+from rfablate.results.run_directory import ended, refuse_own_start, refuse_used
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -123,33 +125,34 @@ def run_in(
         source: origin of the case, for the log.
         notes: additional lines for the log.
     """
-    from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import run as run_in_directory
 
-    from_root(comm, lambda: _prepare(case, directory, overwrite))
-    log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
-    log.info("rfablate %s: %s", __version__, case.title)
-    log.info("%s -> %s, %d rank%s", source or "case", directory, comm.size, "s" if comm.size > 1 else "")
-    for note in notes:
-        log.info("%s", note)
-    for warning in case_warnings(case) if comm.rank == 0 else ():
-        log.warning(warning)
-    # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
-    return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
+    with _locked(comm, lambda: _prepare(case, directory, overwrite)):
+        log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
+        log.info("rfablate %s: %s", __version__, case.title)
+        log.info("%s -> %s, %d rank%s", source or "case", directory, comm.size, "s" if comm.size > 1 else "")
+        for note in notes:
+            log.info("%s", note)
+        for warning in case_warnings(case) if comm.rank == 0 else ():
+            log.warning(warning)
+        # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
+        return run_in_directory(case, directory, comm, overwrite=True, extensions=extensions or Extensions())
 
 
 def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
     """Resume a run; return None where it has already ended. Collective."""
     from rfablate.mesh.root_tasks import from_root
-    from rfablate.results.run_directory import ended
     from rfablate.simulation.run import resume as resume_in_directory
 
     if from_root(comm, lambda: ended(directory)):
         return None
-    case = from_root(comm, lambda: case_file.load_case(directory))
-    log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
-    log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-    return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
+    with _locked(comm, lambda: RunLock(directory)):
+        if from_root(comm, lambda: ended(directory)):  # while the lock was waited for
+            return None
+        case = from_root(comm, lambda: case_file.load_case(directory))
+        log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
+        log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
+        return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
 
 
 def world() -> MPI.Comm:
@@ -159,8 +162,21 @@ def world() -> MPI.Comm:
     return MPI.COMM_WORLD
 
 
-def _prepare(case: Case, directory: Path, overwrite: bool) -> None:
-    """Check a case, which may have been built in Python, and create the run directory. Root only."""
+@contextmanager
+def _locked(comm: MPI.Comm, lock: Callable[[], RunLock]) -> Iterator[None]:
+    """Hold the lock of a run directory, which `lock` acquires on rank 0. Collective."""
+    from rfablate.mesh.root_tasks import on_root
+
+    held = on_root(comm, lock)
+    try:
+        yield
+    finally:
+        if held is not None:
+            held.release()
+
+
+def _prepare(case: Case, directory: Path, overwrite: bool) -> RunLock:
+    """Check a case, which may have been built in Python, create the run directory and lock it. Root only."""
     faults = check_parts(Parts.of(case))
     if faults:
         raise CaseError(faults, case.title)
@@ -171,3 +187,10 @@ def _prepare(case: Case, directory: Path, overwrite: bool) -> None:
     except OSError as error:
         fault = Fault(str(directory), error.strerror or str(error), "a writable directory", "choose another directory")
         raise CaseError([fault], "output") from None
+    lock = RunLock(directory)
+    try:
+        refuse_used(directory, overwrite=overwrite)  # again: another run may have used the directory meanwhile
+    except CaseError:
+        lock.release()
+        raise
+    return lock

@@ -20,9 +20,10 @@ from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
+from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, RfablateError
-from rfablate.signals import listen
+from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
+from rfablate.signals import Aborted, listen
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, for example head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {path_error(error)}", file=sys.stderr)
+        return CaseError.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "rfablate":
             raise
@@ -64,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rfablate",
         description="Predict radiofrequency ablation lesions.",
-        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted",
+        epilog="exit codes: 0 done, 2 bad case, 3 mesh, 4 solver, 5 temperature limit exceeded, 6 interrupted, "
+        "130 aborted by a second ctrl-C",
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -106,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     converge = _verb(verbs, "converge", _converge, text)
     _case_arguments(converge)
     add_converge_arguments(converge)
+    text = "verify this installation against closed forms, balances and symmetries; also under mpirun"
+    add_verify_arguments(_verb(verbs, "verify", _verify, text))
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
@@ -253,12 +260,23 @@ def _converge(args: argparse.Namespace) -> int:
     return _on_all_ranks(converge_case, args)
 
 
+def _end_undisturbed() -> None:
+    """Ignore further signals, so that they cannot change the exit code at the end of the command."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    return _on_all_ranks(verify_installation, args)
+
+
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `work` on all ranks and return its exit code.
 
     An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
     from mpi4py import MPI
 
     import rfablate.simulation.run  # noqa: F401 - report a missing module before any rank starts to work
@@ -270,11 +288,24 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     try:
         return work(comm, args)
     except RfablateError as error:
+        if isinstance(error, Interrupted):
+            _end_undisturbed()
         say_error(comm, str(error))
         return error.exit_code
+    except Aborted as error:
+        _end_undisturbed()
+        say_error(comm, "interrupted twice: aborted at once; the last checkpoint is the one before")
+        code = error.exit_code
     except KeyboardInterrupt:
+        _end_undisturbed()
         say_error(comm, "interrupted")
         code = INTERRUPTED
+    except BrokenPipeError:  # the reader of the last lines, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"error: {path_error(error)}", file=sys.stderr)
+        code = CaseError.exit_code
     except BaseException:
         traceback.print_exc()
         code = 1

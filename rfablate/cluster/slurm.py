@@ -19,12 +19,8 @@ from pydantic import Field, ValidationError
 
 from rfablate.case.messages.validation_faults import faults_of
 from rfablate.case.tables.base import Table
+from rfablate.case.tables.user_file import parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 POLL_S = 10.0
 """Time between two queries of the queue [s]."""
@@ -80,8 +76,8 @@ def load_site(file: Path) -> Site:
         CaseError: the file cannot be read or has faults.
     """
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = parse_toml(read_user_file(file).decode("utf-8"))
+    except (OSError, ValueError) as error:
         raise CaseError([Fault(str(file), str(error), "a readable site file (.toml)")], str(file)) from None
     try:
         return Site.model_validate(data)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.errors import RfablateError
+from rfablate.kernels.cache_folder import cache_folder
 
 SLICE = 8
 """Rows per slice of a sliced matrix, as in kernels.c."""
@@ -64,10 +65,9 @@ def compile_kernels() -> Path:
     key = hashlib.sha256(
         b"\0".join([source, *(part.encode() for part in (*compiler, *FLAGS)), _processor()])
     ).hexdigest()
-    path = _folder() / f"kernels-{key[:20]}.so"
+    path = cache_folder("kernels") / f"kernels-{key[:20]}.so"
     if path.is_file():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.{os.getpid()}.part")
     command = [*compiler, *FLAGS, "-o", str(part), str(SOURCE)]
     try:
@@ -80,11 +80,6 @@ def compile_kernels() -> Path:
         raise RfablateError(f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}")
     part.replace(path)
     return path
-
-
-def _folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rfablate" / "kernels"
 
 
 def _processor() -> bytes:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import minimum_spanning_tree
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import bare_length, in_metal
@@ -76,6 +75,8 @@ def make_bridge(case: Case, domain: Domain) -> Bridge | None:
 
 def lines_between(applicators: tuple[Applicator, ...]) -> FloatArray:
     """Return points in tissue on the straight lines between the midpoints of the bare tips [m], shape (n, 3)."""
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
     middles = np.array([_middle(each) for each in applicators])
     apart = np.linalg.norm(middles[:, None] - middles[None, :], axis=2)
     part = np.linspace(0.0, 1.0, SAMPLES)[:, None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,6 +25,8 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     """
     if len(surface) == 0 or len(points) == 0:
         return None
+    from scipy.spatial import cKDTree
+
     upper, _ = cKDTree(surface.mean(axis=1)).query(points)
     edges = np.linalg.norm(surface - np.roll(surface, 1, axis=1), axis=2)
     lower = upper - edges.max() * 2.0 / 3.0

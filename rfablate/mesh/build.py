@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
+from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 13
+RECIPE = 14
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""Errors of reading an incomplete or damaged cached mesh."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """Keys of a structure that do not affect the mesh."""
 
@@ -34,18 +41,18 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
 def make_mesh(case: Case) -> MeshData:
     """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only."""
     key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
-    path = cache_folder() / f"{key}.npz"
+    path = cache_folder("meshes") / f"{key}.npz"
     if path.is_file():
         try:
             return MeshData.load(path)
-        except (OSError, ValueError, KeyError):  # incomplete, or of another version: generate it again
+        except UNREADABLE:  # incomplete, or of another version: generate it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError:  # a full or read-only cache only costs time
-        pass
+        for part in path.parent.glob(f"{path.name}.{os.getpid()}.*"):
+            part.unlink(missing_ok=True)
     return data
 
 
@@ -56,7 +63,7 @@ def _make(case: Case) -> MeshData:
         return read_mesh(case.domain)
     from rfablate.mesh.generate import generate_mesh
 
-    return generate_mesh(case)
+    return generate_mesh(case, cache_folder("meshes") / f"{geometry_key(case)}.brep")
 
 
 def _file_key(domain: MeshDomain) -> str:
@@ -75,11 +82,18 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    import gmsh
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"})})
 
-    parts = {
+
+def geometry_key(case: Case) -> str:
+    """Return a hash of the bodies that are meshed, independent of the element sizes."""
+    return _hash(_bodies(case))
+
+
+def _bodies(case: Case) -> dict[str, Any]:
+    return {
         "recipe": RECIPE,
-        "gmsh": gmsh.__version__,
+        "gmsh": gmsh_version(),
         "domain": case.domain.model_dump(by_alias=True, exclude={"tissue"}),
         "boundary": case.boundary.model_dump(),
         "structures": [s.model_dump(by_alias=True, exclude=_NOT_SHAPE) for s in case.structures],
@@ -88,12 +102,18 @@ def mesh_key(case: Case) -> str:
             for a in case.applicators
         ],
         "regions": [part.region for a in case.applicators for part in device_parts(a)],
-        "mesh": case.mesh.model_dump(by_alias=True),
     }
+
+
+def _hash(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def cache_folder() -> Path:
-    """Return the folder of cached meshes."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rfablate" / "meshes"
+def gmsh_version() -> str:
+    """Return the version of Gmsh, without loading the library if its package metadata is available."""
+    try:
+        return version("gmsh")
+    except PackageNotFoundError:
+        import gmsh
+
+        return str(gmsh.__version__)

@@ -41,3 +41,11 @@ def facets_between(cells: IntArray, one: npt.NDArray[np.bool_], other: npt.NDArr
     a, b = cell[order[first]], cell[order[first + 1]]
     between = (one[a] & other[b]) | (one[b] & other[a])
     return facets[order[first[between]]]
+
+
+def facet_neighbours(cells: IntArray) -> tuple[IntArray, IntArray, IntArray, int]:
+    """Return each facet of two cells, the one, the other, and how many facets belong to three cells or more."""
+    facets, cell = _facets(cells)
+    order, first, _ = _pair_up(facets)
+    more = int((np.diff(first) == 1).sum())
+    return facets[order[first]], cell[order[first]], cell[order[first + 1]], more

@@ -9,7 +9,10 @@ its centroid; a note in the log reports this.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gmsh
 import numpy as np
@@ -23,20 +26,23 @@ from rfablate.case.geometry.applicator_parts import (
     electrode_surface,
     tines_of,
 )
+from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
 from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
-from rfablate.mesh.element_sizes import Sizes, choose_sizes
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
+from rfablate.mesh.kept_geometry import keep, take
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.size_field import Needle, add_guides, set_background
 
 IntArray = npt.NDArray[np.int64]
 
+COARSE_THRESHOLD = 0.2
+"""Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
 DOMAIN = 1
 """Region number of the background tissue; the structures follow in case order, then the applicators."""
 
@@ -57,20 +63,25 @@ _ALGORITHMS = {
 """Algorithms in the order of the attempts. Each needs a new geometry, because Gmsh cannot retry a failed one."""
 
 
-def generate_mesh(case: Case) -> MeshData:
+def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
     """Return the mesh of a case with a box, cylinder or axisymmetric domain.
+
+    Args:
+        case: the case.
+        geometry: file in which the fragmented 3-D bodies are stored for, or read by, the coarser mesh of the error
+            bar; None for neither.
 
     Raises:
         MeshError: all attempts failed; the message lists the attempts, the sizes and the reasons from Gmsh.
     """
-    sizes = choose_sizes(case)
+    sizes = choose_sizes(case.domain, case.mesh, case.applicators, case.structures)
     dim = 2 if case.domain.kind == "axisymmetric" else 3
     wanted = case.mesh.interfaces
     answers: list[str] = []
     for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
         for algorithm in _ALGORITHMS[dim]:
             try:
-                return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers)
+                return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers, geometry)
             except Exception as error:  # Gmsh raises plain Exception
                 if isinstance(error, MeshError) and interfaces == "cells":
                     raise
@@ -83,19 +94,27 @@ def generate_mesh(case: Case) -> MeshData:
     )
 
 
-def _attempt(
-    case: Case, sizes: Sizes, dim: int, conforming: bool, algorithm: _Algorithm, failures: Sequence[str]
+def _attempt(  # noqa: PLR0913
+    case: Case,
+    sizes: Sizes,
+    dim: int,
+    conforming: bool,
+    algorithm: _Algorithm,
+    failures: Sequence[str],
+    geometry: Path | None,
 ) -> MeshData:
     device = [part for applicator in case.applicators for part in device_parts(applicator)]
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
     with gmsh_session():
-        pieces = _fragment(case, dim, conforming)
+        pieces = _pieces(case, dim, conforming, geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
         set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
+        if case.mesh.scale > 1.0:
+            gmsh.option.setNumber("Mesh.OptimizeThreshold", COARSE_THRESHOLD)
         gmsh.model.mesh.generate(dim)
         points, cells, entity = mesh_arrays(dim)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
@@ -175,6 +194,33 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     if applicator.ring is not None:
         edges += [bare - applicator.ring.length, bare]
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
+
+
+def _pieces(case: Case, dim: int, conforming: bool, geometry: Path | None) -> dict[int, int]:
+    """Return the region number of each piece; a mesh coarser than the usual one is made from the kept bodies.
+
+    The bodies that Gmsh reads give another mesh than those it has cut, so a coarse mesh is always made from read ones.
+    """
+    if dim == 2 or not conforming:
+        return _fragment(case, dim, conforming)
+    if case.mesh.scale <= 1.0:
+        pieces = _fragment(case, dim, conforming)
+        if geometry is not None:
+            with suppress(OSError):  # a full or read-only cache costs time, nothing else
+                keep(geometry, pieces)
+        return pieces
+    kept = take(geometry) if geometry is not None else None
+    if kept is not None:
+        return kept
+    with TemporaryDirectory(prefix="rfablate-geometry-") as folder:
+        own = Path(folder) / "bodies.brep"
+        keep(own, _fragment(case, dim, conforming))
+        gmsh.clear()
+        gmsh.model.add("rfablate")
+        kept = take(own)
+    if kept is None:
+        raise MeshError("Gmsh could not read back the bodies that it had written")
+    return kept
 
 
 def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:

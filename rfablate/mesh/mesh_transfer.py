@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -28,6 +27,8 @@ def transfer_weights(x: FloatArray, cells: IntArray, points: FloatArray) -> sp.c
         cells: node numbers of the source cells, shape (n_cells, 4) or (n_cells, 3).
         points: target points [m], shape (n_points, 3), in the coordinates of x.
     """
+    from scipy.spatial import cKDTree
+
     corners = cells.shape[1]
     dim = corners - 1
     origin = x[cells[:, 0], :dim]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mpi4py import MPI
 
-from rfablate.errors import RfablateError
+from rfablate.errors import RfablateError, path_error
 
 Value = TypeVar("Value")
 
@@ -26,6 +26,8 @@ def on_root(comm: MPI.Comm, work: Callable[[], Value]) -> Value | None:
             value = work()
         except RfablateError as error:
             fault = error
+        except OSError as error:
+            fault = path_error(error)
         except Exception as error:  # rank 0 keeps the original traceback
             comm.bcast(RfablateError(f"{type(error).__name__} on rank 0: {error}"))
             raise

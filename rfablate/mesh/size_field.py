@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_axes import Frame
 from rfablate.case.geometry.applicator_parts import Tine
-from rfablate.mesh.element_sizes import Sizes
+from rfablate.case.geometry.element_sizes import Sizes
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -6,6 +6,8 @@ and what the file contains.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.errors import MeshError
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.msh_reader import read_msh
-from rfablate.mesh.raw_mesh import IntArray, RawMesh, TaggedSimplices
+from rfablate.mesh.raw_mesh import FloatArray, IntArray, RawMesh, TaggedSimplices
+from rfablate.mesh.tangled_cells import refuse_tangled
 
 SCRIPTS = (".geo", ".geo_unrolled", ".pos", ".opt")
 """Files that Gmsh executes or displays; none of them is a mesh."""
@@ -45,6 +48,8 @@ def read_mesh(domain: MeshDomain) -> MeshData:
             f"{path.name}: found nodes with a third coordinate; expected an axisymmetric mesh in the plane (r, z)"
         )
     cells, region = _unique_cells(raw.cells, region)
+    _refuse_missing_nodes(points, cells, surfaces, path.name)
+    refuse_tangled(raw.points, cells, path.name)
     used = np.flatnonzero(np.bincount(cells.ravel(), minlength=len(points)))
     number = np.full(len(points), -1, dtype=np.int64)
     number[used] = np.arange(len(used))
@@ -59,6 +64,14 @@ def read_mesh(domain: MeshDomain) -> MeshData:
         {name: number[facets] for name, facets in surfaces.items()},
         domain.axisymmetric,
     )
+
+
+def _refuse_missing_nodes(points: FloatArray, cells: IntArray, surfaces: dict[str, IntArray], name: str) -> None:
+    for what, nodes in (("cells", cells), *((f"surface '{surface}'", facets) for surface, facets in surfaces.items())):
+        if nodes.size and not 0 <= nodes.min() <= nodes.max() < len(points):
+            raise MeshError(f"{name}: {what} refer to nodes that the file does not define; it has {len(points)}")
+    if not np.isfinite(points).all():
+        raise MeshError(f"{name}: nodes with non-finite coordinates")
 
 
 def _tag_of(raw: RawMesh, tag: int | str, dim: int, where: str) -> int:
@@ -138,14 +151,21 @@ _CELL_KINDS = {3: "tetra", 2: "triangle", 1: "line"}
 def _read_meshio(path: Path, dim: int) -> RawMesh:
     import meshio
 
+    said = io.StringIO()
     try:
-        mesh = meshio.read(path)
-    except (Exception, SystemExit) as error:  # meshio raises arbitrary exceptions or exits
-        raise MeshError(f"meshio cannot read {path.name}: {error}") from None
-    names = {(int(value[1]), str(key)): int(value[0]) for key, value in (mesh.field_data or {}).items()}
-    cells, facets = (_meshio_tagged(mesh, d, names) for d in (dim, dim - 1))
-    points = np.zeros((len(mesh.points), 3))
-    points[:, : mesh.points.shape[1]] = mesh.points
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):  # it prints its reason and exits
+            mesh = meshio.read(path)
+        names = {(int(value[1]), str(key)): int(value[0]) for key, value in (mesh.field_data or {}).items()}
+        cells, facets = (_meshio_tagged(mesh, d, names) for d in (dim, dim - 1))
+        points = np.zeros((len(mesh.points), 3))
+        points[:, : mesh.points.shape[1]] = mesh.points
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # meshio raises, asserts and exits in its own ways, as does what it gives
+        reason = str(error) if not isinstance(error, SystemExit) else " ".join(said.getvalue().split())
+        kind = "" if isinstance(error, SystemExit) else f"{type(error).__name__}: "
+        what = f"{kind}{reason}".strip(": ") or "no reason given"
+        raise MeshError(f"meshio cannot read {path.name} ({what}); is it a {path.suffix} mesh, and whole?") from None
     return RawMesh(points, cells, facets, names)
 
 

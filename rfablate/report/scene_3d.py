@@ -1,4 +1,4 @@
-"""The 3-D picture of lesion, structures and cannula, rendered by PyVista in a separate process.
+"""The 3-D picture of lesion, structures and cannula, rendered by VTK in a separate process.
 
 Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
 The picture is therefore made by `python -m rfablate.report.scene_3d RUN_DIRECTORY PICTURE.png`, which prints a JSON
@@ -16,11 +16,14 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rfablate.results.field_slices import FloatArray, isolines, outline
+
+if TYPE_CHECKING:
+    from rfablate.report.vtk_canvas import Canvas
 
 PIXELS = (1524, 1066)
 """Size of the picture, twice that on the page, for smooth edges: multisampling does not work with depth peeling."""
@@ -91,6 +94,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
     import pyvista as pv
 
     from rfablate.report import figure_style as style
+    from rfablate.report.vtk_canvas import Canvas
     from rfablate.results.fields_reader import FieldsReader
     from rfablate.results.placed_structures import placed_shapes
     from rfablate.results.run_reader import FIELDS, load_run
@@ -108,8 +112,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
     if "level" in mesh.point_data:
         lesion = _turned_level(tissue) if flat else tissue.contour([0.0], scalars="level")
     middle, size = _window(lesion, cannulas)
-    plotter: Any = pv.Plotter(off_screen=True, window_size=list(PIXELS))
-    plotter.set_background("white")
+    canvas = Canvas(PIXELS)
     shown = []
     colours, shapes = style.structure_colours(run), placed_shapes(run)
     for tag, name in names.items():
@@ -124,15 +127,15 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
             opacity = 0.45 if role in ("target", "protect") else 0.16
             if role not in ("target", "protect") and np.sort(np.ptp(surface.points, axis=0))[1] > 2 * size:
                 opacity = 0.07  # a half space or a slab would hide the rest
-            _add(plotter, surface, colours[name], opacity, 0.15)
+            _add(canvas, surface, colours[name], opacity, 0.15)
             shown.append(name)
     if lesion.n_points:
-        _add(plotter, lesion, LESION, 0.5, 0.25)
+        _add(canvas, lesion, LESION, 0.5, 0.25)
     for cannula in cannulas:
-        _add_cannula(plotter, cannula, 2.2 * size)
+        _add_cannula(canvas, cannula, 2.2 * size)
         if cannula.name in run.rings():
-            _add_ring(plotter, cannula, *run.rings()[cannula.name])
-    return {"width_mm": _write_picture(plotter, cannulas, middle, size, target), "shown": shown}
+            _add_ring(canvas, cannula, *run.rings()[cannula.name])
+    return {"width_mm": _write_picture(canvas, cannulas, middle, size, target), "shown": shown}
 
 
 def _grid(fields: Any, level: Any) -> Any:
@@ -205,22 +208,14 @@ def _turned(lines: Sequence[FloatArray]) -> Any:
     return surface
 
 
-def _add(plotter: Any, surface: Any, colour: str, opacity: float, specular: float) -> None:
+def _add(canvas: Canvas, surface: Any, colour: str, opacity: float, specular: float) -> None:
     smooth = surface.clean().compute_normals(
         auto_orient_normals=False, consistent_normals=True, split_vertices=True, feature_angle=50.0
     )
-    plotter.add_mesh(
-        smooth,
-        color=colour,
-        opacity=opacity,
-        smooth_shading=True,
-        specular=specular,
-        ambient=0.25,
-        show_edges=False,
-    )
+    canvas.add(smooth, colour, opacity=opacity, specular=specular, ambient=0.25)
 
 
-def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
+def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
     import pyvista as pv
 
     from rfablate.report import figure_style as style
@@ -233,7 +228,7 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
             curve = pv.lines_from_points(np.asarray(path, dtype=float)).tube(
                 radius=cannula.diameter / 2, n_sides=48, capping=True
             )
-            plotter.add_mesh(curve, color=colour, specular=0.5, ambient=0.2, smooth_shading=True)
+            canvas.add(curve, colour)
         return
     for start, end, colour in (
         (0.0, cannula.active_tip, style.METAL_ACTIVE),
@@ -247,13 +242,13 @@ def _add_cannula(plotter: Any, cannula: Any, reach: float) -> None:
             height=end - start,
             resolution=48,
         )
-        plotter.add_mesh(rod, color=colour, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
+        canvas.add(rod, colour, split=True)
     for path, diameter in cannula.tines:
         tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
-        plotter.add_mesh(tine, color=style.METAL_ACTIVE, specular=0.5, ambient=0.2, smooth_shading=True)
+        canvas.add(tine, style.METAL_ACTIVE)
 
 
-def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
+def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
     """Add a ring electrode: a sleeve that is slightly wider than the shaft, so that it is visible."""
     import pyvista as pv
 
@@ -263,10 +258,10 @@ def _add_ring(plotter: Any, cannula: Any, start: float, end: float) -> None:
     sleeve = pv.Cylinder(
         center=centre, direction=cannula.direction, radius=0.52 * cannula.diameter, height=end - start, resolution=48
     )
-    plotter.add_mesh(sleeve, color=style.RING, specular=0.5, ambient=0.2, smooth_shading=True, split_sharp_edges=True)
+    canvas.add(sleeve, style.RING, split=True)
 
 
-def _write_picture(plotter: Any, cannulas: Any, middle: Any, size: float, target: Path) -> float:
+def _write_picture(canvas: Canvas, cannulas: Any, middle: Any, size: float, target: Path) -> float:
     """Write the picture in an oblique side view without perspective; return its width [mm]."""
     up = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
     side = np.eye(3)[int(np.argmin(np.abs(up)))]
@@ -275,15 +270,7 @@ def _write_picture(plotter: Any, cannulas: Any, middle: Any, size: float, target
     other = np.cross(up, side)
     view = 0.62 * side - 0.78 * other + 0.42 * up
     view = view / np.linalg.norm(view)
-    plotter.camera_position = [tuple(middle + 10 * size * view), tuple(middle), tuple(up)]
-    plotter.enable_parallel_projection()
-    plotter.camera.parallel_scale = size
-    plotter.render_window.SetMultiSamples(0)
-    plotter.enable_depth_peeling(4, 0.0)
-    plotter.add_axes(line_width=3, color="#5d6878", xlabel="x", ylabel="y", zlabel="z", viewport=(0, 0, 0.17, 0.22))
-    plotter.camera.clipping_range = (0.01 * size, 40 * size)
-    plotter.screenshot(str(target))
-    plotter.close()
+    canvas.shoot(target, eye=middle + 10 * size * view, middle=middle, up=up, half=size)
     return 2 * size * PIXELS[0] / PIXELS[1]
 
 

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.results.guarded_file import GuardedFile
+
 NEWEST, OLDER = "checkpoint.h5", "checkpoint.older.h5"
 FORMAT = "rfablate-checkpoint-2"
 """Format version; increased when older files can no longer be read."""
@@ -42,23 +44,40 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, memory: Any, arrays: Arrays) -> None:
-    """Write a checkpoint into a run directory; the newest checkpoint so far becomes the older one. Root only."""
-    import h5py
+    """Write a checkpoint into a run directory; the newest checkpoint so far becomes the older one. Root only.
 
+    Raises:
+        OSError: it cannot be written; earlier checkpoints are unchanged.
+    """
     newest, part = folder / NEWEST, folder / f"{NEWEST}.part"
-    with h5py.File(part, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.create_dataset(MEMORY, data=json.dumps(memory))
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
-    digest = _digest_of_file(part, part.stat().st_size)
-    with part.open("ab") as end:
-        end.write(TAIL + digest)
-    sync(part)
+    try:
+        _write_part(part, memory, arrays)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     if newest.is_file():
         newest.replace(folder / OLDER)
     part.replace(newest)
     sync(folder)
+
+
+def _write_part(part: Path, memory: Any, arrays: Arrays) -> None:
+    import h5py
+
+    disk = GuardedFile(part)
+    try:
+        with h5py.File(disk, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.create_dataset(MEMORY, data=json.dumps(memory))
+            for name, values in arrays.items():
+                file.create_dataset(name, data=values)
+    finally:
+        disk.close()
+    disk.check()
+    digest = _digest_of_file(part, part.stat().st_size)
+    with part.open("ab") as end:
+        end.write(TAIL + digest)
+    sync(part)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

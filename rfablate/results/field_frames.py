@@ -36,9 +36,13 @@ class KeptFrames:
         part, path = self._folder / "part", self._folder / f"{float(t)!r}.npz"
         arrays = {NODAL + name: values for name, values in nodal.items()}
         arrays |= {CELL + name: values for name, values in cells.items()}
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        sync(part)
+        try:
+            with part.open("wb") as file:
+                np.savez(file, **arrays)
+            sync(part)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
         part.replace(path)
 
     def take_up(self, times: Collection[float]) -> Iterator[tuple[float, Columns, Columns]]:

@@ -17,6 +17,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.results.guarded_file import GuardedFile
+
 VERSION = (2, 0)
 """VTKHDF version of the file; VTK 9.3 and later read it."""
 CELL_TYPES = {3: 5, 4: 10}
@@ -61,7 +63,8 @@ class FieldsFile:
         self.n_points, self.n_cells = len(points), len(topology)
         self.frames = 0
         self._static = {"region"}
-        self._file: h5py.File | None = h5py.File(self.part, "w")
+        self._disk = GuardedFile(self.part)
+        self._file: h5py.File | None = h5py.File(self._disk, "w")
         root = self._root = self._file.create_group("VTKHDF")
         root.attrs["Version"] = np.array(VERSION, dtype=np.int64)
         root.attrs.create("Type", np.bytes_("UnstructuredGrid"))
@@ -71,12 +74,14 @@ class FieldsFile:
             root.create_group(name)
         _store(root["CellData"], "region", tags)
         self._file.flush()
+        self._check_disk()
 
     def append(self, time_s: float, point_data: Arrays, cell_data: Arrays) -> None:
         """Add one frame at `time_s` [s]: nodal and cell arrays by name, with the same names in every frame.
 
         Raises:
             ValueError: a shape, a name or the order of times is wrong; earlier frames stay valid.
+            OSError: it cannot be written; the file is then closed and deleted.
         """
         if self._file is None:
             raise ValueError(f"{self.path.name} is closed: no frame can be added")
@@ -101,17 +106,22 @@ class FieldsFile:
         self.frames += 1
         steps.attrs["NSteps"] = np.int64(self.frames)
         self._file.flush()
+        self._check_disk()
 
     def close(self) -> None:
-        """Finish the file and rename it to `path`; a second call does nothing."""
+        """Finish the file and rename it to `path`; a second call does nothing.
+
+        Raises:
+            OSError: it cannot be written; the file is then deleted.
+        """
         if self._file is None:
             return
-        file, self._file = self._file, None
         try:
             if "Steps" in self._root:
                 self._root["Steps"]["Values"].resize(self.frames, axis=0)
         finally:
-            file.close()
+            self.leave()
+        self._check_disk()
         os.replace(self.part, self.path)
 
     def leave(self) -> None:
@@ -119,6 +129,14 @@ class FieldsFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._disk.close()
+
+    def _check_disk(self) -> None:
+        """Raise OSError where a write has failed, and delete the file: it is whole or not there, and takes no room."""
+        if self._disk.fault is not None:
+            self.leave()
+            self.part.unlink(missing_ok=True)
+            self._disk.check()
 
     def __enter__(self) -> FieldsFile:
         return self

@@ -32,14 +32,20 @@ class HistoryFile:
             if not self._has_header:
                 self._writer.writeheader()
         self._writer.writerow({key: "" if value is None else f"{value:.10g}" for key, value in row.items()})
-        self._file.flush()
+        self._flush()
 
     def size(self) -> int:
         """Flush the rows to disk and return the size of the file [bytes]."""
-        self._file.flush()
+        self._flush()
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._file.name) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy.typing as npt
 from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
-from rfablate.errors import CaseError, Fault
+from rfablate.errors import CaseError, Fault, StorageError
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
+from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import KeptFrames
 from rfablate.results.fields_file import FieldsFile, columns
 from rfablate.results.history_file import HistoryFile
@@ -42,11 +44,16 @@ NAMES = (
 
 
 class RunDirectory:
-    """Writer of the files of one run."""
+    """Writer of the files of one run.
+
+    An error of writing is not raised at once, on rank 0 alone, but kept as `fault`, with which all ranks end the run;
+    after it nothing more is written.
+    """
 
     def __init__(self, path: Path, history_bytes: int = 0) -> None:
         """Open the files of a prepared directory; the first `history_bytes` of history.csv are kept."""
         self.path = path
+        self.fault: StorageError | None = None
         self._history = HistoryFile(path / "history.csv", history_bytes)
         self._fields: FieldsFile | None = None
         self._frames = KeptFrames(path / FRAMES)
@@ -66,7 +73,11 @@ class RunDirectory:
                 (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / FRAMES, ignore_errors=True)
         part = path / "case.toml.part"
-        part.write_text(dump_case(case), encoding="utf-8")
+        try:
+            part.write_text(dump_case(case), encoding="utf-8")
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path / "case.toml")) from None
         part.replace(path / "case.toml")
         return cls(path)
 
@@ -89,53 +100,108 @@ class RunDirectory:
         axisymmetric: bool,
     ) -> None:
         """Create fields.vtkhdf and write the mesh [m] into it."""
-        self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
+        with self._kept("fields.vtkhdf"):
+            self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append a frame with the fields at time `t` [s]."""
         fields = self._fields
-        assert fields is not None
+        if fields is None or self.fault is not None:
+            return
         nodal, cells = columns("PointData", fields.n_points, nodal), columns("CellData", fields.n_cells, cells)
-        self._frames.keep(t, nodal, cells)
-        fields.append(t, nodal, cells)
+        with self._kept(f"the frame of t = {t:g} s"):
+            self._frames.keep(t, nodal, cells)
+            fields.append(t, nodal, cells)
 
     def take_up_frames(self, times: Collection[float]) -> None:
         """Append the frames at these times [s] from the earlier part of a resumed run, and delete all other frames."""
-        assert self._fields is not None
         missing = set(times)
-        for frame in self._frames.take_up(times):
-            self._fields.append(*frame)
-            missing.discard(frame[0])
+        with self._kept("fields.vtkhdf"):
+            for frame in self._frames.take_up(times):
+                if self._fields is not None:
+                    self._fields.append(*frame)
+                missing.discard(frame[0])
         for t in sorted(missing):
             log.warning("the frame at t = %g s is missing from fields.vtkhdf", t)
 
     def history_row(self, row: Mapping[str, float | None]) -> None:
         """Append a row to history.csv."""
-        self._history.append(row)
+        if self.fault is None:
+            with self._kept("history.csv"):
+                self._history.append(row)
 
     def history_size(self) -> int:
         """Flush history.csv to disk and return its size [bytes]."""
-        return self._history.size()
+        size = 0
+        with self._kept("history.csv"):
+            size = self._history.size()
+        return size
 
-    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write a checkpoint: the state tree `memory` and its arrays."""
-        write_checkpoint(self.path, memory, arrays)
+    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Write a checkpoint, the state tree `memory` and its arrays; return whether it succeeded.
+
+        A checkpoint that does not fit on the disk is a warning.
+        """
+        if self.fault is not None:
+            return False
+        try:
+            write_checkpoint(self.path, memory, arrays)
+            return True
+        except FileNotFoundError as error:  # the directory is gone
+            self.fault = self.fault or self._storage_error("checkpoint.h5", error)
+        except OSError as error:
+            log.warning("no checkpoint: %s; the earlier one is kept", self._storage_text("checkpoint.h5", error))
+        return False
 
     def release(self) -> None:
         """Close the files of a run that has not ended; does nothing after `finish`."""
-        self._history.close()
+        with suppress(OSError):  # buffered rows do not fit on the disk; this has been reported
+            self._history.close()
         if self._fields is not None:
             self._fields.leave()
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Close the files and write summary.json, which marks the run as ended."""
-        self._history.close()
-        if self._fields is not None:
-            self._fields.close()
-        write_summary(self.path / "summary.json", summary)
+        """Close the files and write summary.json, which marks the run as ended.
+
+        Raises:
+            StorageError: one of them cannot be written.
+        """
+        with self._kept("history.csv"):
+            self._history.close()
+        with self._kept("fields.vtkhdf"):
+            if self._fields is not None:
+                self._fields.close()
+        if self.fault is None:
+            with self._kept("summary.json"):
+                write_summary(self.path / "summary.json", summary)
+        if self.fault is not None:
+            raise self.fault
         if summary["status"] == "completed":
             self._frames.remove()
             (self.path / OLDER).unlink(missing_ok=True)
+
+    @contextmanager
+    def _kept(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.fault = self.fault or self._storage_error(name, error)
+
+    def _storage_error(self, name: str, error: OSError) -> StorageError:
+        resumed = "the run starts again from t = 0"
+        if any((self.path / each).is_file() for each in (NEWEST, OLDER)):
+            resumed = "it continues from the last checkpoint"
+        hint = f"free some space, then `rfablate resume {self.path}`: {resumed}"
+        if not self.path.is_dir():
+            hint = "the run directory was deleted and the run is lost"
+        return StorageError(f"{self._storage_text(name, error)}; {hint}")
+
+    def _storage_text(self, name: str, error: OSError) -> str:
+        try:
+            room = f"; {shutil.disk_usage(self.path).free / 2**20:.0f} MiB are free"
+        except OSError:
+            room = ""
+        return f"{name} cannot be written in {self.path}: {error.strerror or error}{room}"
 
     def written(self) -> list[str]:
         """Return the names of the existing files of the run, report.html first."""
@@ -151,7 +217,7 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
     """Raise CaseError where `path` is not a directory, or is not empty and must not be overwritten."""
     if path.exists() and not path.is_dir():
         raise CaseError([Fault(str(path), "found a file", "a run directory", "choose another -o")], "output")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.is_dir() and not overwrite and any(not each.name.startswith(LOCK) for each in path.iterdir()):
         raise CaseError(
             [
                 Fault(
@@ -183,11 +249,19 @@ def ended(path: Path) -> str:
         found = "no case.toml in the directory" if path.is_dir() else "no such directory"
         near = near_path(path, lambda each: (each / "case.toml").is_file())
         raise CaseError([Fault(str(path), found, expected, near or "check the path")], "resume")
-    summary = path / "summary.json"
-    if not summary.is_file():
+    summary = _summary(path)
+    if summary is None or summary.get("status") not in ("completed", "stopped"):
         return ""
-    found = json.loads(summary.read_text(encoding="utf-8"))
-    return f"{found['status']}, {found['reason']}" if found["status"] != "failed" else ""
+    return f"{summary['status']}, {summary.get('reason')}"
+
+
+def _summary(path: Path) -> dict[str, Any] | None:
+    """Return the summary of a run; None where it is missing or, after a power failure, cannot be read."""
+    try:
+        found = json.loads((path / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("status"), str) else None
 
 
 def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
@@ -196,7 +270,7 @@ def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
     Raises:
         CaseError: some are not; one fault for each of them, with the path that was probably meant.
     """
-    faults = [_unfinished(path) for path in paths if not (path / "summary.json").is_file()]
+    faults = [_unfinished(path) for path in paths if _summary(path) is None]
     if faults:
         raise CaseError(faults, verb)
 
@@ -208,4 +282,6 @@ def _unfinished(path: Path) -> Fault:
     elif not path.is_dir():
         hint = near_path(path, lambda each: (each / "summary.json").is_file()) or hint
     found = "no summary.json in the directory" if path.is_dir() else "no such directory"
+    if (path / "summary.json").exists():
+        found = "its summary.json cannot be read"
     return Fault(str(path), found, "a finished run's directory", hint)

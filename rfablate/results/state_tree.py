@@ -31,6 +31,14 @@ class Deferred:
         """Return the part as a value of type `kind`; raises as `put_together`."""
         return put_together(kind, self.tree, self.arrays)
 
+    def like(self, example: Value) -> Value:
+        """Return the part as a value of the type of `example`, whose own parts give the types of fields of type `Any`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the tree does not match the example.
+        """
+        return cast(Value, _like(example, self.tree, self.arrays))
+
 
 def take_apart(value: Any) -> tuple[Any, Arrays]:
     """Return the tree of a value, and its arrays named by their path; an array that occurs twice is stored once.
@@ -69,6 +77,23 @@ def _tree(value: Any, path: str, arrays: Arrays) -> Any:
     else:
         raise TypeError(f"{path.strip('/')}: a {type(value).__name__} cannot be stored in a checkpoint")
     return {str(name): _tree(each, f"{path}/{name}", arrays) for name, each in parts}
+
+
+def _like(example: Any, tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    if example is None:
+        if tree is not None:
+            raise TypeError(f"found {tree!r}, expected nothing")
+        return None
+    if not dataclasses.is_dataclass(example):
+        return _value(type(example), tree, arrays)
+    hints = get_type_hints(type(example))
+    parts = {
+        field.name: _like(getattr(example, field.name), tree[field.name], arrays)
+        if hints[field.name] is Any
+        else _value(hints[field.name], tree[field.name], arrays)
+        for field in dataclasses.fields(example)
+    }
+    return cast(Any, type(example))(**parts)
 
 
 def _value(kind: Any, tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:

@@ -12,7 +12,11 @@ from typing import Any
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the summary atomically; non-finite numbers become null. Root only."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    try:
+        part.write_text(json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     part.replace(path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -100,6 +101,18 @@ def _of_another_version(memory: Any, what: str) -> CaseError:
     return CaseError([Fault("checkpoint", f"{what} (rfablate {version} wrote it)", expected, hint)], "resume")
 
 
+def _states_like(examples: Sequence[Any], states: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the generators' states of a checkpoint, with the types of the states at the start.
+
+    Raises:
+        CaseError: a generator's state in the checkpoint is of another type.
+    """
+    try:
+        return tuple(state.like(example) for example, state in zip(examples, states, strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _of_another_version(None, f"found no valid state of a generator ({error})") from None
+
+
 class Checkpointer:
     """Writes checkpoints when they are due and resumes from them. Its methods are collective."""
 
@@ -119,13 +132,30 @@ class Checkpointer:
         return str(self._run.files.path) if self._run.files is not None else "RUN"
 
     def after_step(self, state: State, request: Wish) -> bool:
-        """Write a checkpoint if one is due or any rank received a request; return whether the run has to stop."""
+        """Write a checkpoint if one is due or any rank received a request; return whether the run has to stop.
+
+        Raises:
+            StorageError: rank 0 could not write a file.
+        """
         mine = max(request, Wish.CHECKPOINT if self._due(state.t) else Wish.NOTHING)
+        if self._run.files is not None and self._run.files.fault is not None:
+            mine = Wish.FAULT
         agreed = self._run.problem.domain.comm.allreduce(int(mine), op=MPI.MAX)
+        if agreed == Wish.FAULT:
+            self.raise_fault()
         unfinished = state.t < self._run.problem.generator.end
         if state.t > 0.0 and (agreed == Wish.STOP or (agreed and unfinished)):
             self.write(state)
+        if agreed == Wish.STOP:
+            self.raise_fault()
         return bool(agreed == Wish.STOP)
+
+    def raise_fault(self) -> None:
+        """Raise on every rank the error of a file that rank 0 could not write; does nothing without one."""
+        files = self._run.files
+        fault = self._run.problem.domain.comm.bcast(files.fault if files is not None else None)
+        if fault is not None:
+            raise fault
 
     def _due(self, t: float) -> bool:
         """Return whether a checkpoint is due by simulated time, or by the clock of rank 0."""
@@ -146,14 +176,11 @@ class Checkpointer:
                 state, recorder.frame,
             )  # fmt: skip
             whole = collect(run.problem.domain, snapshot)
-            if run.files is not None and whole is not None:
-                try:
-                    run.files.checkpoint(*whole)
-                except OSError as error:  # a full disk does not stop the run
-                    log.warning("no checkpoint at t = %g s: %s", state.t, error)
+            written = run.files is not None and whole is not None and run.files.checkpoint(*whole)
         self._last_t, self._last_at = state.t, time.monotonic()
         self._took = self._last_at - began
-        log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
+        if written:
+            log.info("checkpoint at t = %.6g s, written in %.2g s", state.t, self._took, extra={"file_only": True})
 
     def restore(self, checkpoint: Checkpoint | None) -> State:
         """Return the state of a checkpoint, which rank 0 has, and restore solvers and monitors from it.
@@ -167,6 +194,8 @@ class Checkpointer:
         saved = deal(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
+        generators = run.problem.generator.generators
+        saved.state.channel_states = _states_like([each.start() for each in generators], saved.state.channel_states)
         run.problem.restore(saved.solvers)
         self._recorder.restore(saved.record, saved.frame)
         run.watch.add(saved.times.seconds, saved.times.total)

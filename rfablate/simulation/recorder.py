@@ -118,10 +118,10 @@ class Recorder:
         with self._run.watch.stage("structures"):
             for monitor in self._monitors:
                 entries |= monitor.entry(frame)
-        memories = dict(zip(self._channels, state.memories, strict=True))
+        devices = dict(zip(self._channels, state.channel_states, strict=True))
         sharing = {"sharing": case.sharing.mode, "dwell_s": case.sharing.dwell} if case.channels else {}
-        entries["electric"] |= {**sharing, "events": events_entry(memories)}
-        warnings = warnings_of(state.ledger, problem.domain.notes, memories, hottest_unboiled(problem, state.peak))
+        entries["electric"] |= {**sharing, "events": events_entry(devices)}
+        warnings = warnings_of(state.ledger, problem.domain.notes, devices, hottest_unboiled(problem, state.peak))
         return {
             "schema_version": SCHEMA_VERSION,
             **case_entries(case, problem.tissue_of_region),

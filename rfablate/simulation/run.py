@@ -66,6 +66,7 @@ def run(
         CaseError: the directory already holds a run and `overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
+        StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
     watch = Stopwatch()
     extensions.check(case)
@@ -120,6 +121,7 @@ def _execute(  # noqa: PLR0913
         if again:
             state = checkpointer.restore(checkpoint)
         fault = _advance(context, state, recorder, checkpointer)
+        checkpointer.raise_fault()
         checkpointer.write(state)
         summary = recorder.close(state, fault, checkpointer.times)
         card = _finish(context, summary, recorder.frame, failed=fault is not None)
@@ -139,17 +141,21 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
         summary["provenance"]["extensions"] = run.extensions.names()
     if case.output.error_bar and not failed:
         with watch.stage("error bar"):
-            bars, reason = error_bars(case, run.problem.domain.comm, run.observer, frame, run.extensions)
+            bars, reason = error_bars(
+                case, run.problem.domain.comm, run.observer, frame, run.extensions, len(run.problem.domain.notes)
+            )
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
-    if run.files is None:
-        return ""
+    files = run.files
     with watch.stage("write"):
-        run.files.finish(summary)
-        if case.output.report:
-            _draw_report(run.files.path)
-    return lesion_card(summary, str(run.files.path), run.files.written())
+        on_root(run.problem.domain.comm, lambda: files.finish(summary) if files is not None else None)
+    if files is None:
+        return ""
+    if case.output.report:
+        with watch.stage("write"):
+            _draw_report(files.path)
+    return lesion_card(summary, str(files.path), files.written())
 
 
 def _draw_report(directory: Path) -> None:

@@ -20,8 +20,9 @@ from rfablate.lesion.continuity import Crossing
 from rfablate.lesion.measure import Lesion
 from rfablate.lesion.observer import Observation, StructureResult
 from rfablate.mesh._compat import DOLFINX_VERSION
+from rfablate.mesh.build import gmsh_version
 from rfablate.physics.boiling import BOILING
-from rfablate.physics.generator import Memory
+from rfablate.physics.generator import GuardState
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
@@ -113,9 +114,10 @@ def energy_entry(ledger: Ledger) -> dict[str, float]:
     }
 
 
-def events_entry(memories: Mapping[str, Memory]) -> list[dict[str, Any]]:
-    """Return when the device switched by itself, and why, from the memory of each channel by its name."""
-    found = [(t, f"{name}: {said}" if name else said) for name, memory in memories.items() for t, said in memory.events]
+def events_entry(channel_states: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return times and reasons of the switches of the device, from the state of each channel by its name."""
+    guards = [(name, state) for name, state in channel_states.items() if isinstance(state, GuardState)]
+    found = [(t, f"{name}: {reason}" if name else reason) for name, state in guards for t, reason in state.events]
     return [{"time_s": t, "what": said} for t, said in sorted(found, key=lambda event: event[0])]
 
 
@@ -194,12 +196,10 @@ def _tine(tine: Tine) -> dict[str, Any]:
 
 def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     """Return versions, sizes and the hash of the case."""
-    import gmsh
-
     return {
         "rfablate": __version__,
         "dolfinx": DOLFINX_VERSION,
-        "gmsh": gmsh.__version__,
+        "gmsh": gmsh_version(),
         "python": platform.python_version(),
         "ranks": ranks,
         "host_cores": os.cpu_count(),
@@ -217,7 +217,7 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 
-def warnings_of(ledger: Ledger, notes: Sequence[str], memories: Mapping[str, Memory], unboiled: float) -> list[str]:
+def warnings_of(ledger: Ledger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float) -> list[str]:
     """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:
@@ -230,9 +230,9 @@ def warnings_of(ledger: Ledger, notes: Sequence[str], memories: Mapping[str, Mem
             f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
             f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
         )
-    for name, memory in memories.items():
-        if memory.off:
-            t, said = memory.events[-1]
+    for name, state in channel_states.items():
+        if isinstance(state, GuardState) and state.off:
+            t, reason = state.events[-1]
             what = f"channel {name}" if name else "the generator"
-            found.append(f"{what} switched itself {said}, at {t:.3f} s: no heat from then on")
+            found.append(f"{what} switched itself {reason}, at {t:.3f} s: no heat from then on")
     return found

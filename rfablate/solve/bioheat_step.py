@@ -45,7 +45,7 @@ def bioheat(
     """Return T, the decisions of the channels and their sensor temperatures, for a step ending at t [s]. Collective."""
     problem, state = operator.problem, operator.state
     dt, reach, split = t - state.t, t, None
-    needs = problem.generator.needs(state.t, t, state.memories, state.turn)
+    needs = problem.generator.needs(state.t, t, state.channel_states, state.turn)
     on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
     seen = unforeseen(problem.generator)
     if any(needs[n].sensor for n in on):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric_problem import UnitField
-from rfablate.physics.generator import Channels, Command, Generator, Memory, Offer, settle
+from rfablate.physics.generator import Channels, Command, Generator, Offer, settle
 from rfablate.problem.sensors import Sensors
 from rfablate.solve.state import Output, State
 
@@ -40,10 +41,10 @@ class Foreseen:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The decisions of the channels for a step, in channel order, and their memories after it."""
+    """The decisions of the channels for a step, in channel order, and their states after it."""
 
     commands: tuple[Command, ...]
-    memories: tuple[Memory, ...]
+    channel_states: tuple[Any, ...]
 
     @property
     def heating(self) -> tuple[float, ...]:
@@ -112,13 +113,13 @@ def decide(
         SolveError: the voltages of the channels do not converge.
     """
 
-    def decision(number: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decision(number: int, heating: Sequence[float]) -> tuple[Command, Any]:
         G = units[number].conductance if units else 0.0
         passive = seen[number].at(heating, but=number)
         gain = seen[number].gains.get(number, np.full(len(passive), np.nan))
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
         offers = [Offer(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
-        return decide_by_hottest(channels.generators[number], offers, state.memories[number])
+        return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
 
     last = state.heating[0][1] if state.heating else (0.0,) * len(seen)
     served = channels.served(state.turn)
@@ -129,13 +130,16 @@ def decide(
             "than its own channel does; check which sensor each channel reads"
         )
     commands = tuple(decisions[n][0] if n in decisions else Command(0.0) for n in range(len(seen)))
-    memories = tuple(decisions[n][1] if n in decisions else memory for n, memory in enumerate(state.memories))
-    return Decisions(commands, memories)
+    after = tuple(decisions[n][1] if n in decisions else kept for n, kept in enumerate(state.channel_states))
+    return Decisions(commands, after)
 
 
-def decide_by_hottest(generator: Generator, offers: Sequence[Offer], memory: Memory) -> tuple[Command, Memory]:
-    """Return the command and memory for the sensor predicted to be the hottest; `offers` has one entry per sensor."""
-    decisions = [generator.decide(offer, memory) for offer in offers]
+def decide_by_hottest(generator: Generator, offers: Sequence[Offer], state: Any) -> tuple[Command, Any]:
+    """Return the command and the state after it for the sensor predicted to be the hottest.
+
+    `offers` has one entry per sensor.
+    """
+    decisions = [generator.decide(offer, state) for offer in offers]
 
     def restraint(number: int) -> tuple[float, float]:
         heating, offer = decisions[number][0].voltage ** 2, offers[number]

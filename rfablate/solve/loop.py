@@ -39,7 +39,7 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         yield first_frame(problem, state)
     cut: float | None = None
     while state.t < generator.end:
-        planned = far_from(landings, generator.planned(state.memories, state.turn), ROUNDING * generator.end)
+        planned = far_from(landings, generator.planned(state.channel_states, state.turn), ROUNDING * generator.end)
         t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
@@ -73,7 +73,7 @@ def commit(problem: Problem, state: State, trial: Trial) -> None:
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
     state.hot = problem.vapour is not None and trial.max_T >= HOT
-    state.memories, state.turn, state.ledger = trial.memories, trial.turn, trial.ledger
+    state.channel_states, state.turn, state.ledger = trial.channel_states, trial.turn, trial.ledger
     state.sensors = tuple(each.sensor for each in trial.outputs)
     state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
     if trial.solved_at is not None:

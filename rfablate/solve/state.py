@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.cell_death import ALIVE_AT_START
-from rfablate.physics.generator import Memory, Turn
+from rfablate.physics.generator import Turn
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import StepMemory
 from rfablate.solve.energy_balance import Ledger
@@ -34,8 +35,8 @@ class State:
     """Cell fractions of the three-state model; they keep their initial values unless a lesion rule uses the model."""
     vapour: FloatArray
     """Vaporised fraction of the water at each node."""
-    memories: tuple[Memory, ...]
-    """Memory of each channel's generator."""
+    channel_states: tuple[Any, ...]
+    """State of each channel's generator, of a type that the generator defines (`Generator.start`)."""
     turn: Turn
     step_memory: StepMemory
     ledger: Ledger = Ledger()
@@ -97,7 +98,7 @@ class Trial:
     """Potential for 1 V on each group of electrodes."""
     solved_at: FloatArray | None
     """Temperature [degC] at which sigma was evaluated for the potentials; None if they were extrapolated."""
-    memories: tuple[Memory, ...]
+    channel_states: tuple[Any, ...]
     turn: Turn
     cut: float | None
     """Time of a switch within the step [s], at which the step must end when it is repeated; None without a switch."""
@@ -194,7 +195,7 @@ def initial_state(problem: Problem) -> State:
         alive=np.full_like(T, ALIVE_AT_START),
         dead=np.zeros_like(T),
         vapour=np.zeros_like(T),
-        memories=tuple(Memory() for _ in problem.generator.generators),
+        channel_states=tuple(each.start() for each in problem.generator.generators),
         turn=problem.generator.start(),
         step_memory=problem.control.start(),
         past=[(0.0, T)],

@@ -81,9 +81,9 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
         powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    turn, memories = problem.generator.pass_on(t, decided.memories, state.turn)
+    turn, channel_states = problem.generator.pass_on(t, decided.channel_states, state.turn)
     return Trial(
-        t, dt, T, vapour, outputs, potentials, solved_at, memories, turn,
+        t, dt, T, vapour, outputs, potentials, solved_at, channel_states, turn,
         decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
     )  # fmt: skip
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rfablate.case.tables.user_file import LARGEST_TABLE, parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
-from rfablate.study.study_tables import SAMPLED, Axis, Design, StudyFile
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Axis, Design, StudyFile
 
 Point = tuple[Any, ...]
 
@@ -98,14 +94,16 @@ def _at(axis: Axis, u: float) -> Any:
 def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the header and the rows of a CSV file; a cell is a TOML value, otherwise text."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = [row for row in csv.reader(text) if row]
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_user_file(file, LARGEST_TABLE).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CaseError([Fault("design.file", str(error), "a readable CSV file")], str(file)) from None
     if len(rows) < 2:
         raise CaseError(
             [Fault("design.file", f"found {len(rows)} rows", "a header with keys and at least one row")], str(file)
         )
+    if len(rows) > MOST_POINTS + 1:
+        raise CaseError([Fault("design.file", f"found {len(rows) - 1} rows", f"at most {MOST_POINTS}")], str(file))
     head = [cell.strip() for cell in rows[0]]
     faults = [
         Fault(f"row {number}", f"found {len(row)} cells", f"{len(head)}, as many as the header")
@@ -120,6 +118,6 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _cell(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

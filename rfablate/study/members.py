@@ -8,17 +8,16 @@ A run writes summary.json last and atomically, so a killed run has none.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from rfablate.errors import CaseError, Fault
+from rfablate.results.directory_lock import acquire
 
 State = Literal["completed", "failed", "open"]
 PATIENCE_S = 5.0
@@ -55,32 +54,24 @@ class StudyDirectory:
             CaseError: another process works on the study.
         """
         with (self.path / ".lock").open("a+") as file:
-            begin, waiting_shown = time.monotonic(), not queued
-            end = begin + (QUEUED_PATIENCE_S if queued else PATIENCE_S)
-            while True:
-                try:
-                    fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if time.monotonic() > end:
-                        fault = Fault(str(self.path), "another rfablate process uses this study", "one at a time")
-                        raise CaseError([fault], "study") from None
-                    if not waiting_shown and time.monotonic() > begin + 1.0:
-                        print(f"waiting for another rfablate process that uses {self.path}", flush=True)
-                        waiting_shown = True
-                    time.sleep(0.1)
+            told = self._show_waiting if queued else None
+            patience = QUEUED_PATIENCE_S if queued else PATIENCE_S
+            if not acquire(file.fileno(), shared=shared, patience_s=patience, told=told):
+                fault = Fault(str(self.path), "another rfablate process uses this study", "one at a time")
+                raise CaseError([fault], "study")
             yield file.fileno()
+
+    def _show_waiting(self) -> None:
+        print(f"waiting for another rfablate process that uses {self.path}", flush=True)
 
     def claim(self, name: str) -> int | None:
         """Lock one member for this process; return the file descriptor, or None where another process has the lock."""
         (self.members / name).mkdir(exist_ok=True)
         lock = os.open(self.members / name / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return None
-        return lock
+        if acquire(lock):
+            return lock
+        os.close(lock)
+        return None
 
     def summary(self, name: str) -> dict[str, Any] | None:
         """Return the summary of a finished or failed member; None where there is no readable one."""

@@ -6,6 +6,7 @@ The checks use the tables that are valid by themselves, so that all faults of a 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from rfablate.case.read.overrides import apply_overrides
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.flatten import SECTIONS
-from rfablate.study.study_tables import HISTORY_KEYS, SAMPLED, Axis, Design
+from rfablate.study.study_tables import HISTORY_KEYS, MOST_POINTS, SAMPLED, Axis, Design
 
 
 def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> list[Fault]:
@@ -53,7 +54,22 @@ def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> lis
     if sum(axis.from_history for axis in axes.values()) > 1:
         late = [number for number, axis in axes.items() if axis.from_history][1]
         faults.append(Fault(f"axes[{late}].from_history", "found on two axes", "at most one such axis"))
+    points = design_size(design, list(axes.values()))
+    if points > MOST_POINTS:
+        hint = "use fewer values or samples, or several studies"
+        faults.append(Fault("design", f"found {points:.6g} points", f"at most {MOST_POINTS}", hint))
     return faults
+
+
+def design_size(design: Design, axes: Sequence[Axis]) -> int:
+    """Return how many points a design has; of a CSV file's that is not known before it is read."""
+    samples, dimensions = design.samples or 1, sum(not axis.from_history for axis in axes)
+    if design.kind in SAMPLED:
+        return samples * {"morris": dimensions + 1, "saltelli": dimensions + 2}.get(design.kind, 1)
+    counts = [
+        len(axis.values) if axis.values is not None else axis.count or 1 for axis in axes if not axis.from_history
+    ]
+    return math.prod(counts) if design.kind == "grid" else max(counts, default=0)
 
 
 def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:

@@ -9,6 +9,8 @@ from pydantic import Field
 from rfablate.case.tables.base import Table
 
 HISTORY_KEYS = ("generator.hold_s", "generator.duration_s")
+MOST_POINTS = 100_000
+"""Most points of a design: each is a case, of which a thousand take some seconds to plan."""
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 
 
@@ -29,7 +31,7 @@ class Axis(Table):
     """Lower end of a range, in the unit of the key; below `high`. Excludes `values`."""
     high: float | None = Field(default=None, examples=[90])
     """Upper end of a range, in the unit of the key."""
-    count: int | None = Field(default=None, ge=2, examples=[4])
+    count: int | None = Field(default=None, ge=2, le=MOST_POINTS, examples=[4])
     """Number of evenly spaced values from `low` to `high`, for grid and zip designs; sampled designs have
     `design.samples` instead."""
     scale: Literal["linear", "log"] = "linear"
@@ -45,7 +47,7 @@ class Design(Table):
     kind: Literal["grid", "zip", "latin_hypercube", "sobol", "morris", "saltelli", "csv"] = "grid"
     """How the axes combine: "grid" every combination, "zip" value by value, "csv" the rows of `file`; the others sample
     the ranges."""
-    samples: int | None = Field(default=None, ge=1, examples=[64])
+    samples: int | None = Field(default=None, ge=1, le=MOST_POINTS, examples=[64])
     """Number of samples of a sampled design: points of a Latin hypercube or Sobol sequence, trajectories of Morris,
     base samples of Saltelli; a power of 2 for Sobol and Saltelli. Needed there, not allowed otherwise."""
     seed: int = 1

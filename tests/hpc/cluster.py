@@ -1,6 +1,6 @@
-"""A Slurm of two nodes, with a munge of its own, in a temporary folder: real daemons that end with the test.
+"""A Slurm cluster of two nodes with a separate munge, in a temporary folder; the daemons end with the test.
 
-Both nodes are this host, each with a slurmd, a port and a folder of its own for PMIx, which srun would else make twice.
+Both nodes are this host, each with a separate slurmd, port and PMIx folder, which srun would otherwise create twice.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ MinJobAge=3600
 PartitionName=main Nodes={nodes} Default=YES MaxTime=INFINITE State=UP
 """
 NODE = "NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=8000 State=UNKNOWN\n"
-"""Each says it has four cores and 8 GB, whatever it has."""
+"""Each node declares four cores and 8 GB, independent of the host."""
 
 
 def missing() -> str:
-    """Return why there can be no cluster here, '' where there can."""
+    """Return the reason why no cluster can be started here; '' if one can."""
     lacking = [name for name in ("munged", "slurmctld", "slurmd", "sbatch", "mpirun") if _tool(name) is None]
     if lacking:
         return f"no {', '.join(lacking)}: apt-get install slurm-wlm munge"
@@ -122,7 +122,7 @@ def _stop(pid_file: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Return whether a process is there and not only waiting to be reaped."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""A cluster of their own for the tests of each file, and a long run on it."""
+"""A separate cluster for the tests of each file, and a long run on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.hpc.jobs import CASE, LONG, ROOT, SLOW, job_of, rfablate, sets, site_
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of a user on a login node: SLURM_CONF is set, and no trace of this process's own MPI."""
+    """A user's folder on a login node: SLURM_CONF is set, and the environment has no MPI variables of this process."""
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "slow").mkdir()
     (folder / "slow" / "sitecustomize.py").write_text(SLOW)
@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def long_run(work: Path) -> tuple[str, Path]:
-    """Job and directory of a run on two ranks that takes longer than its limit; it goes on beside the other tests."""
+    """Job and directory of a run on two ranks that exceeds its time limit; it runs in parallel with the other tests."""
     site = site_file(work, "limit", step_s=0.7, time="00:01:00", warn_s=25)
     said = rfablate("run", CASE, "-o", work / "long", *sets(LONG), "--slurm", site, "--ranks", "2", "--nodes", "1")
     return job_of(said), work / "long"

@@ -1,6 +1,6 @@
-"""Jobs of the tests of Slurm: what they run, how they are submitted, watched and spared Slurm's waiting times.
+"""Jobs of the Slurm tests: commands, submission, monitoring, and shortening of Slurm's waiting times.
 
-Steps are made slow by sleeping, so that a run outlasts a limit of one minute on any machine.
+Steps sleep, so that a run exceeds a limit of one minute on any machine.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def sets(keys: list[str]) -> list[str]:
 
 
 def do(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user does who has no MPI running."""
+    """Run a command in an environment without a running MPI job."""
     environment = clean_environment()
     return subprocess.run(
         list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False, timeout=200, env=environment
@@ -81,7 +81,7 @@ def rfablate(*arguments: object, code: int = 0) -> str:
 
 
 def _logs(arguments: tuple[object, ...]) -> str:
-    """Return what the jobs of a run or a study have said, and what Slurm says of every job."""
+    """Return the logs of the jobs of a run or a study, and Slurm's record of every job."""
     folders = [each for each in arguments if isinstance(each, Path) and each.is_dir()]
     logs = [log for folder in folders for log in (*folder.glob("slurm*.log"), *folder.glob("slurm/*.log"))]
     said = [f"\n--- {log.name}\n{log.read_text()[-3000:]}" for log in logs]
@@ -105,14 +105,14 @@ def slurm(*command: str) -> str:
 
 
 def about(job: str, key: str) -> str:
-    """Return what Slurm says of a job, e.g. its JobState or Restarts."""
+    """Return a field of Slurm's record of a job, e.g. JobState or Restarts."""
     found = re.search(rf"\b{key}=(\S+)", slurm("scontrol", "show", "job", job))
     assert found is not None
     return found.group(1)
 
 
 def wait(true: Callable[[], bool], what: str, seconds: float = 150.0, *, log: Path | None = None) -> None:
-    """Wait until something is true; where it stays false show the log of the job that was to make it so."""
+    """Wait until a condition is true; after the timeout fail with the log of the job."""
     end = time.monotonic() + seconds
     while not true():
         _let_start()
@@ -123,15 +123,15 @@ def wait(true: Callable[[], bool], what: str, seconds: float = 150.0, *, log: Pa
 
 
 def _let_start() -> None:
-    """Spare requeued jobs most of the two minutes for which Slurm keeps them from starting.
+    """Shorten the two minutes for which Slurm delays the start of requeued jobs.
 
-    Not all: slurmd tells a job's earlier start from its later one by the second, and refuses what it takes for a start
-    of the job that it has just ended.
+    The delay cannot be zero: slurmd distinguishes two starts of a job by the second, and rejects a start in the second
+    in which the job ended.
     """
-    now = datetime.now()  # as Slurm tells times
+    now = datetime.now()  # Slurm's time format
     for line in slurm("squeue", "--noheader", "--states=PENDING", "--format=%i %S %r").splitlines():
         job, start, reason = line.split(maxsplit=2)
-        known = start != "N/A"  # the scheduler has yet to look at it
+        known = start != "N/A"  # the scheduler has not processed it yet
         if reason == "BeginTime" and known and datetime.fromisoformat(start) > now + timedelta(seconds=10):
             slurm("scontrol", "update", f"JobId={job}", "StartTime=now+4seconds")
 

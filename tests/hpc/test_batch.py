@@ -1,4 +1,4 @@
-"""The scripts of hpc/batch, as they are, submitted to real Slurm: only sizes are made small."""
+"""The unchanged scripts of hpc/batch, submitted to real Slurm with small sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = ("--mem-per-cpu=500M",)
 
 @pytest.fixture
 def user(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a user whose environment is on the path, as after `source .venv/bin/activate`."""
+    """A user's folder with the virtual environment on the path, as after `source .venv/bin/activate`."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     return work
 
@@ -63,7 +63,7 @@ def test_the_script_of_a_study_runs_its_shares(user: Path) -> None:
 @pytest.mark.timeout(500)
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="it binds two ranks to a core each")
 def test_the_script_of_a_scaling_measurement_measures(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strong on 1 and 2 ranks, weak on 1."""
+    """Strong scaling on 1 and 2 ranks, weak scaling on 1."""
     folder, log = user / "scaling", user / "scaling.log"
     folder.mkdir()
     monkeypatch.setenv("STRONG", "small")

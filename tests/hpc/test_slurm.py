@@ -1,4 +1,4 @@
-"""Real Slurm, two nodes: what is submitted runs, fails, is cancelled, meets its time limit and goes on.
+"""Real Slurm on two nodes: submitted jobs run, fail, are cancelled, reach their time limit and resume.
 
 | law                                                                              | allowed               |
 |----------------------------------------------------------------------------------|-----------------------|
@@ -27,7 +27,7 @@ SHORT = ["generator.hold_s=2"]
 
 @pytest.fixture(scope="module")
 def unbroken_short(work: Path) -> Path:
-    """A short run on two ranks that nothing stops."""
+    """A short run on two ranks without interruption."""
     done = on_ranks(2, "run", CASE, "-o", work / "unbroken-short", *sets(SHORT))
     assert done.code == 0, done.text[-2000:]
     return work / "unbroken-short"
@@ -39,7 +39,7 @@ def _at_work(out: Path) -> list[Path]:
 
 @pytest.mark.timeout(400)
 def test_a_study_survives_a_bad_member_a_requeue_and_a_cancel(work: Path, long_run: object) -> None:
-    """Of two tasks one is told that its time is over; then both are cancelled; then what is missing is submitted."""
+    """One of two tasks is signalled before its limit; both are cancelled; the missing members are submitted again."""
     out = work / "study"
     (work / "study.toml").write_text(STUDY)
     slow, quick = site_file(work, "slow", step_s=0.4, tasks=2), site_file(work, "quick", tasks=2)
@@ -113,7 +113,7 @@ def test_a_run_that_meets_its_time_limit_ends_like_an_unbroken_one(work: Path, l
 def test_a_run_over_two_nodes_is_warned_requeued_and_ends_like_an_unbroken_one(
     work: Path, unbroken_short: Path, launcher: str
 ) -> None:
-    """mpirun has Slurm start its second daemon on the other node; srun is told all by Slurm."""
+    """mpirun starts its second daemon on the other node through Slurm; srun takes all settings from Slurm."""
     name = launcher.split()[0]
     if name == "srun":
         known = do("srun", "--mpi=list")

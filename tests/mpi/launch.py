@@ -1,4 +1,4 @@
-"""Start the command line on several ranks from a test, and never leave one running."""
+"""Start the command line on several ranks from a test, without leaving a process behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Done:
-    """What a launch came to."""
+    """Result of a launch."""
 
     code: int
     text: str
@@ -28,12 +28,12 @@ class Done:
 
     @property
     def errors(self) -> list[str]:
-        """The lines rfablate calls errors."""
+        """The error lines of rfablate."""
         return [line for line in self.text.splitlines() if line.startswith("error:")]
 
 
 def begin(ranks: int, arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
-    """Start `python ARGUMENTS` on that many ranks, in a session of its own."""
+    """Start `python ARGUMENTS` on the given number of ranks, in a separate session."""
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun on the path")
     environment = clean_environment() | {
@@ -58,7 +58,7 @@ def begin(ranks: int, arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
 
 
 def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.0) -> Done:
-    """Return what `python ARGUMENTS` came to on that many ranks; not to end within `timeout` [s] fails the test."""
+    """Return the result of `python ARGUMENTS` on the given number of ranks; fail after `timeout` [s]."""
     process = begin(ranks, arguments)
     try:
         text, _ = process.communicate(timeout=timeout)
@@ -71,5 +71,5 @@ def launch(ranks: int, arguments: Sequence[str | Path], *, timeout: float = 120.
 
 
 def rfablate(ranks: int, *arguments: str | Path, timeout: float = 120.0) -> Done:
-    """Return what `rfablate ARGUMENTS` came to on that many ranks."""
+    """Return the result of `rfablate ARGUMENTS` on the given number of ranks."""
     return launch(ranks, ["-m", "rfablate", *arguments], timeout=timeout)

@@ -1,4 +1,4 @@
-"""A repeat on 1 and on 2 ranks, of a first treatment on the other number, agrees in every number to 1e-6."""
+"""A repeat treatment on 1 and 2 ranks, after a first one on 2 and 1 ranks, agrees in every number within 1e-6."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = ("lesion", "structures", "energy", "repeat")
 
 @pytest.mark.parametrize("cooled", ["true", "false"])
 def test_a_repeat_is_the_same_on_one_and_two_ranks(tmp_path: Path, cooled: str) -> None:
-    """Another mesh, cold and warm: what was left is interpolated on rank 0 and dealt."""
+    """Different meshes, cooled and warm: the prior state is interpolated on rank 0 and distributed."""
     first = rfablate(2, "run", CASE, "-o", tmp_path / "first", "--set", "generator.hold_s=5")
     assert first.code == 0, first.text[-2000:]
     found = []

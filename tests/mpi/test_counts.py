@@ -1,4 +1,4 @@
-"""A step asks MPI for what the scaling model says, counted where MPI is called; B1 on its coarsest mesh, two ranks.
+"""The MPI calls of a step are those of the scaling model; benchmark B1 on its coarsest mesh, two ranks.
 
 | law                                                                              | allowed |
 |----------------------------------------------------------------------------------|---------|
@@ -42,7 +42,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def counted(mesh: Path) -> dict[str, Any]:
-    """The probe's answer on two ranks."""
+    """The result of the probe on two ranks."""
     library = counter.library(mesh.parent)
     started = ["-c", f"import os; os.environ['LD_PRELOAD'] = {str(library)!r}; import sys; os.execv(sys.executable, "]
     probe = [sys.executable, "-m", "mpi4py", "-m", "hpc.scaling.probe", str(mesh), "--steps", "8"]
@@ -66,7 +66,7 @@ def test_exchanges_and_gatherings_are_the_algorithms_own(counted: dict[str, Any]
 def test_bytes_exchanged_are_those_of_the_ghosts(counted: dict[str, Any]) -> None:
     n = Numbers.of(counted, 0.0)
     width = 4 * 4 * n.cycles + 8 * (n.cycled_iterations + n.cycled_solves)
-    # two right-hand sides at once while the response to 1 V is solved for, one otherwise
+    # two right-hand sides while the response to 1 V is solved, otherwise one
     least, most = (width + each * (n.diagonal_iterations + 2 * n.diagonal_solves) for each in (8, 16))
     ghosts = max(counted["share"]["ghosts"])
     assert least * ghosts <= counted["counts"]["exchange"]["bytes"] <= most * ghosts

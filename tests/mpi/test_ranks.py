@@ -1,10 +1,10 @@
-"""The number of ranks changes how long a run takes and nothing else; faults end all ranks alike.
+"""The rank count affects only the run time; a fault on any rank ends all ranks.
 
 | law                                                                       | allowed             |
 |---------------------------------------------------------------------------|---------------------|
 | 1, 2, 3 ranks agree in every number of summary.json and history.csv       | 1e-6 of the number  |
 | the same for the fields and the checkpoint, node by node                  | 1e-4 K, 1e-6        |
-| more ranks than cells                                                     | refused in one line |
+| more ranks than cells                                                     | one-line rejection  |
 | a fault of all ranks, of rank 0 alone, of another rank alone              | ends all, no hang   |
 """
 
@@ -29,7 +29,7 @@ SKIPPED = ("timing_s", "provenance", "numerics.ranks", "numerics.heat_iterations
 
 
 class Runs(dict[tuple[str, int], Path]):
-    """Run directories of each case on so many ranks, made when first asked for."""
+    """Run directories of each case and rank count, created at first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class Runs(dict[tuple[str, int], Path]):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The runs that these tests share."""
+    """The runs shared by these tests."""
     return Runs(tmp_path_factory.mktemp("ranks"))
 
 
@@ -143,7 +143,7 @@ error_bar = false
 
 
 def _tiny(folder: Path, squares: int) -> Path:
-    """Write a case on a column of squares, two triangles each, heated from below; return the case file."""
+    """Write a case on a column of squares of two triangles each, heated from below; return the case file."""
     nodes = [(r, 5 * level) for level in range(squares + 1) for r in (0, 5)]
     elements = ["1 1 2 2 2 1 2", f"2 1 2 3 3 {2 * squares + 1} {2 * squares + 2}"]
     for level in range(squares):

@@ -1,4 +1,4 @@
-"""Runs that are killed or told to stop, and go on on any number of ranks.
+"""Killed or signalled runs resume on any number of ranks.
 
 | law                                                                        | allowed                     |
 |----------------------------------------------------------------------------|-----------------------------|
@@ -61,7 +61,7 @@ def _arguments(name: str, folder: Path, *keys: str) -> list[str | Path]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
-    """Return the directory of a case's run on so many ranks that was never stopped, made at the first call."""
+    """Return the directory of an uninterrupted run of a case on some ranks, created at the first call."""
     folder = tmp_path_factory.mktemp("unbroken")
 
     @cache
@@ -74,7 +74,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
 
 
 def _stopped(folder: Path, name: str, *, rank: int, at: int, signal_name: str) -> Done:
-    """Run a case on 2 ranks, one of which sends itself a signal in a step."""
+    """Run a case on 2 ranks; one rank sends itself a signal during a step."""
     script = folder.with_suffix(".py")
     script.write_text(STOPPED.format(rank=rank, at=at, name=signal_name))
     return launch(2, [script, *_arguments(name, folder, *OFTEN)])
@@ -119,7 +119,7 @@ def test_a_rank_asked_for_a_checkpoint_writes_one_with_all_and_goes_on(unbroken:
     done = launch(2, [script, *_arguments("axisymmetric", folder)])
     assert done.code == 0, done.text[-2000:]
     told = [line for line in (folder / "run.log").read_text().splitlines() if "checkpoint at t =" in line]
-    assert len(told) == 2  # the one asked for, and the end
+    assert len(told) == 2  # the requested checkpoint, and the final one
     assert max(apart(unbroken("axisymmetric", 2), folder).values()) <= SAME
 
 
@@ -155,7 +155,7 @@ def _descendants(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(20))
 def test_the_command_killed_at_any_time_goes_on(unbroken: Unbroken, tmp_path: Path, number: int) -> None:
-    """Every second time on another number of ranks; in every part of the run, while it writes too."""
+    """Every second time on a different rank count; at all stages of the run, including output."""
     name = ("axisymmetric", "structures")[number // 2 % 2]
     ranks = (1, 2)[number // 4 % 2]
     then = ranks if number % 2 == 0 else random.Random(number).choice([n for n in (1, 2, 3) if n != ranks])

@@ -1,4 +1,4 @@
-"""Conductivity along a structure and across it.
+"""Anisotropic conductivity along and across a structure.
 
 | law                                                             | mesh             | allowed      |
 |-----------------------------------------------------------------|------------------|--------------|
@@ -46,7 +46,7 @@ RATIO, ACROSS = 6.0, 0.1
 
 
 def stretched(mesh: MeshData, t: FloatArray) -> MeshData:
-    """Return the mesh pulled by sqrt(RATIO) along t."""
+    """Return the mesh stretched by sqrt(RATIO) along t."""
     along = mesh.points @ t
     return dataclasses.replace(mesh, points=mesh.points + (np.sqrt(RATIO) - 1.0) * np.outer(along, t))
 
@@ -99,7 +99,7 @@ def test_a_spheroid_has_the_conductance_of_the_closed_form(comm: MPI.Comm) -> No
     assert min(orders([1.0 / n for n in counts], errors)) > 1.8
 
 
-# --- element numbers, read in UFL -------------------------------------------------------------------
+# --- element matrices, compared with UFL -------------------------------------------------------------------
 
 
 def _directed(domain: Domain) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -119,7 +119,7 @@ def _tensor(reference: Reference, ratio: FloatArray, direction: FloatArray) -> u
 
 @pytest.mark.mpi
 def test_directed_stiffness_is_that_of_the_weak_form(reference: Reference) -> None:
-    """The electric matrix takes the tensor, the thermal one does not; together and alone."""
+    """The tensor applies to the electric matrix only; both matrices assembled together and separately."""
     domain = reference.domain
     pattern = Pattern(domain)
     ratio, direction, stiffness = _directed(domain)
@@ -173,7 +173,7 @@ def on_a_nerve(along: float | None, **changes: Any) -> Case:
 
 @pytest.mark.mpi
 def test_heat_follows_the_nerve(comm: MPI.Comm) -> None:
-    """0.57 along and 0.083 S/m across: frog sciatic nerve, at low frequency (Weerasuriya 1984, recalled)."""
+    """0.57 along and 0.083 S/m across: frog sciatic nerve, at low frequency (Weerasuriya 1984, from memory)."""
     domain, found = build_domain(on_a_nerve(None), comm), {}
     probe = make_probe(domain, np.array([[2.5 * MM, 0, 0], [0, 2.5 * MM, 0]]), "along and across")
     own = {"nerve": {"sigma_S_per_m": 0.083, "sigma_slope_per_K": 0.0}}

@@ -1,4 +1,4 @@
-"""A run from Python: the same numbers as the command line's, typed, with history and fields; and on several ranks."""
+"""A run from Python gives the numbers of the command line, typed, with history and fields; also on several ranks."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_script_runs_on_several_ranks(tmp_path: Path) -> None:
     assert rfa.open_run(tmp_path / "run").summary.provenance["ranks"] == 2
 
 
-def test_the_snippet_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_snippet_of_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Word for word, but for where it writes and that no window opens."""
     import re
 
@@ -83,7 +83,8 @@ def test_the_snippet_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     shown = []
     monkeypatch.setattr(pyvista.DataSet, "plot", lambda mesh, **options: shown.append((mesh.n_points, options)))
     monkeypatch.chdir(CASES.parent)
-    (code,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    page = Path("docs/python.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
     assert "runs/hotter" in code
     exec(code.replace("runs/hotter", str(tmp_path / "hotter")), {})
     assert shown[0][0] > 100 and shown[0][1]["scalars"] == "temperature_degC"

@@ -1,4 +1,4 @@
-"""Whether several applicators make one lesion, against closed forms.
+"""Continuity of the lesion of several applicators, compared with closed forms.
 
 | lesion                                | quantity                                        | allowed        |
 |---------------------------------------|-------------------------------------------------|----------------|
@@ -29,13 +29,13 @@ RADIUS = 3.0
 
 
 def _tips(*middles: tuple[float, float]) -> tuple[Applicator, ...]:
-    """Needles of 0.5 mm along z whose bare tips of 2 mm have these middles [mm] in the plane z = 0."""
+    """Return needles of 0.5 mm along z whose active tips of 2 mm have these centres [mm] in the plane z = 0."""
     own: dict[str, Any] = {"outer_diameter_mm": 0.5, "active_tip_mm": 2.0}
     return tuple(Applicator.model_validate({**own, "tip_mm": [x, y, -1.0]}) for x, y in middles)
 
 
 def _margin(domain: Domain, middles: list[float], balls: list[float]) -> float | None:
-    """Margin [mm] of the line between tips at these x, in balls about these x."""
+    """Return the margin [mm] of the line between tips at these x, in balls centred at these x."""
     bridge = Bridge(domain, lines_between(_tips(*((x, 0.0) for x in middles))))
     off = [np.linalg.norm(domain.x - np.array([x, 0.0, 0.0]) * MM, axis=1) for x in balls]
     level = RADIUS * MM - np.min(off, axis=0) if balls else np.full(domain.nodes.local, -1.0)
@@ -59,7 +59,7 @@ def test_two_balls_are_half_a_neck_deep_or_half_a_gap_apart(domain: Domain, apar
 
 
 def test_the_margin_falls_without_a_jump_where_two_balls_part(domain: Domain) -> None:
-    """By dR = 0.05 mm of linear interpolation the neck is off by no more than that of balls so much smaller."""
+    """Linear interpolation changes the radius by at most dR = 0.05 mm, and the neck by at most that of such balls."""
     apart = np.arange(5.5, 6.5, 0.05)
     found = np.array([_margin(domain, [-d / 2, d / 2], [-d / 2, d / 2]) for d in apart])
     assert (np.diff(found) < 0.0).all()
@@ -76,7 +76,7 @@ def test_a_ball_about_one_tip_is_apart_from_the_other_by_the_rest_of_the_way(dom
 
 
 def test_the_level_is_the_least_on_the_line(domain: Domain) -> None:
-    """A roof over the middle is lowest at the ends of the line, 4 - 0.25 mm off."""
+    """A level with its maximum in the middle is lowest at the ends of the line, at 4 - 0.25 mm."""
     bridge = Bridge(domain, lines_between(_tips((-4.0, 0.0), (4.0, 0.0))))
     level = 5.0 - np.abs(domain.x[:, 0]) / MM
     assert bridge.across(level, np.zeros((0, 3, 3))).level == pytest.approx(5.0 - 3.75, abs=0.05)

@@ -1,13 +1,13 @@
-"""A second treatment of the same tissue starts from what the first one left.
+"""A repeat treatment starts from the tissue state at the end of the first one.
 
 | law                                                                         | allowed                     |
 |-----------------------------------------------------------------------------|-----------------------------|
-| no power on the same mesh: every lesion of a threshold stays                | equal                       |
+| no power on the same mesh: lesions by thresholds unchanged                | equal                       |
 | no power on another mesh: volumes stay                                      | 3 %, as the mesh's own error |
 | the same dose in the same place: Omega and CEM43 double, T stays            | 1e-9                        |
 | dead tissue carries no blood: the repeat then is larger than the first      |                             |
 | two lesions apart: the union has both volumes                               | 3 %                         |
-| warmth carried over: no heat comes from nowhere                             | 1 % of the largest energy   |
+| warm start: the energy balance closes                                       | 1 % of the largest energy   |
 | weights give linear fields back, points outside take the nearest node       | 1e-12                       |
 """
 
@@ -37,7 +37,7 @@ RULES = ["isotherm_50C", "arrhenius", "cem43_240", "cell_death_0.01"]
 
 
 def _case(start: Path | None = None, *, z: float = 0.0, up: int = 1, **tables: Any) -> Case:
-    """Return a small axisymmetric case with the tip at z [mm], the shaft going up or down."""
+    """Return a small axisymmetric case with the tip at z [mm] and the shaft upwards or downwards."""
     begun = {} if start is None else {"start_from": str(start)}
     return parse_case(
         {
@@ -46,7 +46,7 @@ def _case(start: Path | None = None, *, z: float = 0.0, up: int = 1, **tables: A
                 {"model": "cannula-20g-5mm-blunt", "tip_mm": [0, 0, z], "direction": [0, 0, up]},
             ],
             "generator": WARM,
-            # nothing happens at body temperature but for 6e-8 a second of Omega
+            # at body temperature only Omega changes, by 6e-8 per second
             "damage": {"set": "skin", "perfusion_stops": False},
             "lesion": {"rules": RULES},
             "mesh": {"accuracy": "draft", "size_tip_mm": 0.2, "size_far_mm": 0.6},
@@ -59,7 +59,7 @@ def _case(start: Path | None = None, *, z: float = 0.0, up: int = 1, **tables: A
 
 @pytest.fixture(scope="module")
 def first(comm: MPI.Comm, shared_tmp: Path) -> Path:
-    """A first treatment's run directory."""
+    """The run directory of a first treatment."""
     folder = shared_tmp / f"first-{comm.size}"
     run(_case(), folder, comm)
     return folder
@@ -71,7 +71,7 @@ def _kept(folder: Path, name: str) -> Any:
 
 
 def _metal_in(lesion: dict[str, float]) -> float:
-    """Return the volume of the cannula inside a lesion [mm3]: once it is drawn back, tissue that counts."""
+    """Return the volume of the cannula inside a lesion [mm3], which becomes tissue after withdrawal."""
     inside = 5.0 + lesion["depth_proximal_mm"] if lesion["volume_mm3"] > 0.0 else 0.0
     return float(np.pi * 0.454**2 * inside)
 
@@ -82,7 +82,7 @@ def _lesion(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def test_without_power_every_number_of_the_lesion_stays(first: Path, comm: MPI.Comm, tmp_path: Path) -> None:
-    """On the same mesh; of the Arrhenius integral, body temperature's own rate is all that comes on top."""
+    """On the same mesh; the Arrhenius integral increases only by the rate at body temperature."""
     before = _lesion(first)
     summary = run(_case(first, generator=OFF), tmp_path / "again", comm).summary
     assert summary["repeat"]["same_mesh"] is True
@@ -96,7 +96,7 @@ def test_without_power_every_number_of_the_lesion_stays(first: Path, comm: MPI.C
 def test_without_power_on_another_mesh_the_volumes_stay_within_the_meshes_error(
     first: Path, comm: MPI.Comm, tmp_path: Path
 ) -> None:
-    """The new cannula comes from the other side: the old track is tissue, a new one is metal."""
+    """The second cannula comes from the opposite side: the first track becomes tissue, the second is metal."""
     before = _lesion(first)
     case = _case(first, z=12.0, generator=OFF)
     volumes = run(case, tmp_path / "again", comm).summary["repeat"]["volume_mm3"]
@@ -126,7 +126,7 @@ def test_dead_tissue_carries_no_blood_and_the_repeat_reaches_farther(comm: MPI.C
 
 
 def test_two_lesions_apart_add_up(comm: MPI.Comm, tmp_path: Path) -> None:
-    """Tips 20 mm apart, each shaft away from the other: neither cannula lies in the other's lesion."""
+    """Tips 20 mm apart with the shafts pointing apart: neither cannula lies in the lesion of the other."""
     upper = run(_case(z=10.0), tmp_path / "upper", comm).summary["lesion"]
     alone = run(_case(z=-10.0, up=-1), tmp_path / "lower", comm).summary["lesion"]
     summary = run(_case(tmp_path / "upper", z=-10.0, up=-1), tmp_path / "both", comm).summary
@@ -135,12 +135,12 @@ def test_two_lesions_apart_add_up(comm: MPI.Comm, tmp_path: Path) -> None:
         assert volume["before"] == pytest.approx(own, rel=MESH_ERROR, abs=0.1), rule
         assert volume["added"] == pytest.approx(alone[rule]["volume_mm3"], rel=MESH_ERROR, abs=0.1), rule
         assert summary["lesion"][rule]["volume_mm3"] == volume["after"]
-    # extents are the second cannula's: the other lesion lies ahead of its tip
+    # extents are relative to the second cannula: the first lesion lies ahead of its tip
     assert summary["lesion"]["isotherm_50C"]["depth_distal_mm"] > 20.0
 
 
 def test_warmth_carried_over_is_no_heat_from_nowhere(first: Path, comm: MPI.Comm, tmp_path: Path) -> None:
-    """Without power, what the warm tissue loses is what blood and boundary take."""
+    """Without power, the heat lost by the warm tissue equals that removed by blood and boundary."""
     case = _case(first, cooled=False, generator={**OFF, "duration_s": 20.0})
     summary = run(case, tmp_path / "again", comm).summary
     energy = summary["energy"]
@@ -204,7 +204,7 @@ def test_a_damaged_checkpoint_is_a_fault_of_the_case(first: Path, comm: MPI.Comm
 
 
 def test_weights_give_linear_fields_back(comm: MPI.Comm) -> None:
-    """Kuhn's six tetrahedra of a cube, and points in and around it."""
+    """The six tetrahedra of a cube (Kuhn), and points inside and around it."""
     if comm.rank:
         return
     n = 6
@@ -224,7 +224,7 @@ def test_weights_give_linear_fields_back(comm: MPI.Comm) -> None:
 
 
 def test_fractions_of_cells_stay_fractions() -> None:
-    """Half way between dead and living tissue nothing is above one or below zero, and no damage stays none."""
+    """Interpolated fractions stay between zero and one, and zero damage stays zero."""
     old = {name: np.array([37.0, 90.0]) for name in ("T", "peak")}
     old |= {"omega": np.array([0.0, 1e3]), "cem43": np.array([0.0, 0.0]), "vapour": np.array([0.0, 1.0])}
     old |= {"alive": np.array([0.99, 0.0]), "dead": np.array([0.0, 0.999])}

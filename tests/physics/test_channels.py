@@ -1,4 +1,4 @@
-"""Several channels of one generator: who has the output, what each holds, what the electrodes without a part do.
+"""Several channels of one generator: output sharing, set points, and electrodes that float.
 
 | law                                                                         | allowed                 |
 |-----------------------------------------------------------------------------|-------------------------|
@@ -36,7 +36,7 @@ from rfablate.timing import Stopwatch
 Table = dict[str, Any]
 TEMPERATURE: Table = {"kind": "temperature", "target_degC": 70, "ramp_s": 4, "hold_s": 4}
 LONGER: Table = {**TEMPERATURE, "hold_s": 12}
-"""The last step is no shorter than what the device looks ahead, so that sensors are exactly on their set points."""
+"""The last step is at least as long as the control horizon, so that sensors are exactly at their set points."""
 POWER: Table = {"kind": "power", "power_W": 3, "duration_s": 4}
 LEFT: Table = {"name": "left", "active": ["a"]}
 RIGHT: Table = {"name": "right", "active": ["b"]}
@@ -53,7 +53,7 @@ def tip(name: str, x: float, **keys: Any) -> Table:
 
 
 def case_of(*places: float, channels: list[Table], generator: Table, electric: str = "return", **tables: Any) -> Case:
-    """Return a case of tips a, b, c at these places [mm] in a box of muscle that reaches 12 mm beyond them."""
+    """Return a case of tips a, b, c at these positions [mm] in a box of muscle that extends 12 mm beyond them."""
     return parse_case(
         {
             "domain": {"kind": "box", "size_mm": [2 * max(map(abs, places)) + 24, 24, 28], "tissue": "muscle"},
@@ -68,7 +68,7 @@ def case_of(*places: float, channels: list[Table], generator: Table, electric: s
 
 
 MESHES: dict[tuple[int, tuple[float, ...], str], Domain] = {}
-"""What was meshed: channels and generator have no part in it."""
+"""The input of the mesh, which is independent of channels and generator."""
 
 
 def problem_of(
@@ -89,7 +89,7 @@ def run_of(problem: Problem) -> tuple[list[Frame], State]:
 
 
 def units_of(problem: Problem) -> tuple[UnitField, ...]:
-    """Return what 1 V of each channel does at body temperature. Collective."""
+    """Return the response to 1 V of each channel at body temperature. Collective."""
     problem.assemble(problem.initial)
     assert problem.electric is not None
     fields = [problem.electric.solve(problem.coefficients, group=n) for n in range(len(problem.electric.groups))]
@@ -102,7 +102,7 @@ def own(channel: Table, **keys: Any) -> Table:
 
 
 def volume(problem: Problem, frame: Frame) -> float:
-    """Return how much tissue has had 50 degC [mm3]. Collective."""
+    """Return the volume of tissue that has reached 50 degC [mm3]. Collective."""
     domain = problem.domain
     share = np.clip(0.5 + (frame.peak - 50.0) / 4.0, 0.0, 1.0)
     cells = domain.elements.volume * share[domain.elements.cells].mean(axis=1) * problem.tissue_cells
@@ -132,7 +132,7 @@ def test_currents_sum_to_zero_and_none_leaves_what_floats(comm: MPI.Comm) -> Non
 
 @pytest.mark.mpi
 def test_a_channel_conducts_as_the_matrix_of_all_electrodes_says(comm: MPI.Comm) -> None:
-    """G solved electrode by electrode: what floats has the potentials of no current, the nearer tip the higher."""
+    """From G by electrode: floating tips take the potentials of zero current, the nearer tip the higher one."""
     problem = problem_of(comm, -6, 0, 5, channels=THREE, generator=POWER)
     units = units_of(problem)
     assert problem.electric is not None
@@ -147,7 +147,7 @@ def test_a_channel_conducts_as_the_matrix_of_all_electrodes_says(comm: MPI.Comm)
 
 @pytest.mark.mpi
 def test_without_an_outer_return_all_comes_back_by_the_tips(comm: MPI.Comm) -> None:
-    """What leaves one tip comes back by the other alone, past the third that floats between them."""
+    """The current of one tip returns entirely through the other, past the floating tip between them."""
     channels = [{"name": "ends", "active": ["a"], "return": ["c"]}, {"name": "near", "active": ["b"], "return": ["c"]}]
     units = units_of(problem_of(comm, -6, 0, 5, channels=channels, generator=POWER, electric="insulated"))
     a, b, c, rest = units[0].currents
@@ -160,12 +160,12 @@ def test_without_an_outer_return_all_comes_back_by_the_tips(comm: MPI.Comm) -> N
 
 @pytest.mark.mpi
 def test_two_near_channels_each_hold_their_own_set_point(comm: MPI.Comm) -> None:
-    """8 mm apart, 70 and 60 degC; the warmer one spares the other power."""
+    """8 mm apart, 70 and 60 degC; heat of the hotter tip reduces the power of the other."""
     channels, generator = [own(LEFT, target_degC=70), own(RIGHT, target_degC=60)], {**TEMPERATURE, "hold_s": 8}
     seen, state = run_of(problem_of(comm, -4, 4, channels=channels, generator=generator))
     held = [frame for frame in seen if frame.t > 5.0]
     assert sum(frame.dt >= 0.5 for frame in held) > 2
-    for frame in held:  # a step shorter than half a second looks half a second ahead
+    for frame in held:  # a step shorter than 0.5 s uses a horizon of 0.5 s
         left, right = frame.outputs
         close = 1e-6 if frame.dt >= 0.5 else 0.1
         assert left.sensor == pytest.approx(70.0, abs=close) and right.sensor == pytest.approx(60.0, abs=close)
@@ -181,8 +181,8 @@ def test_pi_controllers_settle_each_on_its_own(comm: MPI.Comm) -> None:
     seen, state = run_of(problem_of(comm, -4, 4, channels=channels, generator=generator))
     left, right = seen[-1].outputs
     assert left.sensor == pytest.approx(70.0, abs=0.3) and right.sensor == pytest.approx(60.0, abs=0.3)
-    for target, out, memory in zip((70.0, 60.0), seen[-1].outputs, state.memories, strict=True):
-        assert out.power == pytest.approx(0.5 * (target - out.sensor) + memory.integral_power, rel=1e-6)
+    for target, out, memory in zip((70.0, 60.0), seen[-1].outputs, state.channel_states, strict=True):
+        assert out.power == pytest.approx(0.5 * (target - out.sensor) + memory.controller.integral_power, rel=1e-6)
 
 
 def test_two_far_channels_each_do_what_they_do_alone(comm: MPI.Comm) -> None:
@@ -205,7 +205,7 @@ def test_alike_channels_in_a_mirror_do_alike(comm: MPI.Comm) -> None:
 
 
 def test_limits_hold_within_a_channels_slice_of_time(comm: MPI.Comm) -> None:
-    """Half the time each: 20 V within the slice are 20 V / sqrt(2) on the mean."""
+    """Half of the time each: 20 V within the time slice are 20 V / sqrt(2) RMS."""
     generator = {"kind": "voltage", "voltage_V": 20, "max_voltage_V": 20, "duration_s": 0.1}
     frame = run_of(problem_of(comm, -4, 4, channels=[LEFT, RIGHT], generator=generator))[0][-1]
     for out in frame.outputs:
@@ -214,7 +214,7 @@ def test_limits_hold_within_a_channels_slice_of_time(comm: MPI.Comm) -> None:
 
 @pytest.mark.parametrize("reads", ["hottest", "mean", "first"])
 def test_a_channel_of_two_tips_reads_its_sensors_as_told(comm: MPI.Comm, reads: str) -> None:
-    """b between a and c is the hotter; the third channel's own sensor has no say."""
+    """b between a and c is hotter; the sensor of the third channel is not used."""
     channels = [{"name": "two", "active": ["a", "b"], "generator": {"reads": reads}}, own(THIRD, target_degC=55)]
     problem = problem_of(comm, -6, 0, 5, channels=channels, generator=LONGER)
     frame = run_of(problem)[0][-1]
@@ -238,7 +238,7 @@ def test_one_after_the_other_far_apart_makes_both_lesions(comm: MPI.Comm) -> Non
     volumes = [volume(problem, frames[-1]) for frames, _ in parts]
     assert volume(problem, at_8) == pytest.approx(volumes[0], rel=0.03)
     assert min(volumes) > 30.0 and volume(problem, seen[-1]) == pytest.approx(sum(volumes), rel=0.03)
-    # steps of at least the horizon (0.5 s) hit the set point exactly; shorter ones aim 0.5 s ahead
+    # steps of at least the horizon (0.5 s) reach the set point exactly; shorter ones use the horizon
     held = [f.outputs[1].sensor for f in seen if f.t > 12.0 and f.dt >= 0.5]
     assert held and held == pytest.approx([70.0] * len(held), abs=1e-6)
     assert sum(state.ledger.channels) == pytest.approx(state.ledger.joule, rel=1e-12)
@@ -257,14 +257,14 @@ def test_switching_lands_on_every_dwell_time(comm: MPI.Comm) -> None:
 
 
 def test_switching_hands_over_where_the_impedance_has_risen(comm: MPI.Comm) -> None:
-    """sigma falls as it warms: each turn ends 2 ohm above the lowest impedance, long before its dwell time."""
+    """sigma decreases with heating: each turn ends 2 ohm above the lowest impedance, well before its dwell time."""
     roll_off = {"action": "pause", "rise_ohm": 2.0, "wait_s": 0.5}
     problem = problem_of(
         comm, -4, 4, channels=[LEFT, RIGHT], generator={**POWER, "duration_s": 6, "roll_off": roll_off},
         sharing={"mode": "switching", "dwell_s": 5}, tissues={"muscle": {"sigma_slope_per_K": -0.01}},
     )  # fmt: skip
     seen, state = run_of(problem)
-    events = sorted((t, n) for n, memory in enumerate(state.memories) for t, _ in memory.events)
+    events = sorted((t, n) for n, memory in enumerate(state.channel_states) for t, _ in memory.events)
     assert len(events) >= 2
     for t, number in events:
         at, after = next(f for f in seen if f.t == t), next(f for f in seen if f.t > t)

@@ -1,4 +1,4 @@
-"""Two solved runs held against each other: volumes are those the runs measured, and the milder lesion lies inside."""
+"""Comparison of two runs: volumes equal those of the runs, and the smaller lesion lies inside the larger one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULES = ("isotherm_45C", "isotherm_50C", "isotherm_55C", "isotherm_60C")
 
 @pytest.fixture(scope="module")
 def runs(comm: MPI.Comm, shared_tmp: Path) -> dict[str, RunData]:
-    """Return drafts of the needle at 80 and 75 degC, and at 80 degC in 3-D."""
+    """Return draft runs of the needle at 80 and 75 degC, and at 80 degC in 3-D."""
     changes = {"80": (), "75": ("generator.target_degC=75",), "3-D": ("domain.kind=cylinder",)}
     plain = ("mesh.accuracy=draft", "output.report=false", "output.error_bar=false")
     found = {}
@@ -45,12 +45,12 @@ def test_the_lesion_of_75_degrees_lies_inside_that_of_80(runs: dict[str, RunData
         own = [each.table("lesion")[rule] for each in (a, b)]
         assert pair.shared.only_b < 1e-6 * pair.shared.b
         assert pair.b_to_a is not None
-        # Half the difference of the widths is the distance at the equator, and all along the tip.
+        # Half of the difference of the widths is the distance at the equator and along the tip.
         assert 0.5 * (own[0]["width_mm"] - own[1]["width_mm"]) == pytest.approx(pair.b_to_a.mean, rel=0.2)
 
 
 def test_the_needle_in_3d_is_the_axisymmetric_one(runs: dict[str, RunData]) -> None:
-    """Widths and lengths of two drafts within 3.5 % put volumes within 10 %, and 2 V1 / (V1 + V2) over 0.95."""
+    """If widths and lengths agree within 3.5 %, volumes agree within 10 %, and 2 V1 / (V1 + V2) exceeds 0.95."""
     a, b = runs["80"], runs["3-D"]
     found = compare_lesions(a, b, END_S, END_S)
     assert found.mesh == "B"

@@ -5,7 +5,7 @@
 | sphere: R = rho_c / (4 pi r0^2) + (1/r0 - 1/R) / (4 pi sigma) | half plane, 3-D | 0.2 %, order 2 |
 | rho_c to 0: the bare tip                                      | half plane      | 1e-6           |
 | heat of the layer: G times the layer's share of R             | half plane      | 1 %            |
-| area that the layer sees: that of the tip                     | needle in 3-D   | 3 %            |
+| area of the layer: that of the tip                            | needle in 3-D   | 3 %            |
 | at 10 V: more ohms, less heat; the ledger holds               | needle, (r, z)  | 1 %            |
 """
 
@@ -108,7 +108,7 @@ def test_a_tip_has_its_area() -> None:
 
 @pytest.mark.mpi
 def test_a_layer_takes_voltage_from_the_tissue(comm: MPI.Comm) -> None:
-    """11.7 mm2 of tip: 500 ohm mm2 are 43 ohm more if the current were even."""
+    """Tip of 11.7 mm2: 500 ohm mm2 add 43 ohm for a uniform current density."""
     impedance, ledger = {}, {}
     for contact in (0.0, 500.0):
         case = parse_case(needle(contact))

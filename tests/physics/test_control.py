@@ -1,4 +1,4 @@
-"""What peers got wrong and what a generator owes: memory between steps, perfusion that stops where tissue is dead.
+"""Control and perfusion: controller memory between steps, limits, and perfusion that stops in dead tissue.
 
 | law                                                                   | allowed              |
 |-----------------------------------------------------------------------|----------------------|
@@ -19,12 +19,12 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
+from rfablate.evidence import closed_forms as exact
 from rfablate.mesh.domain import Domain
 from rfablate.problem.problem import Problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,
@@ -47,7 +47,7 @@ FloatArray = npt.NDArray[np.float64]
 NONLINEAR = {"sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
 GAINS = {"control": "pi", "proportional_W_per_K": 0.02, "integral_W_per_K_s": 0.01}
 TRACKING = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 5.0, "hold_s": 55.0, **UNLIMITED}
-# The sensor: on the electrode where the tissue begins.
+# The sensor, on the electrode at the edge of the tissue.
 SENSOR = {"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0}
 
 
@@ -79,14 +79,14 @@ def test_the_integral_keeps_its_memory_between_steps_of_a_run(ball: Domain, time
         now = frame.setpoint - frame.sensor
         integral += 0.01 * frame.dt * 0.5 * (error + now)
         error = now
-        assert state.memories[0].integral_power == pytest.approx(integral, rel=1e-9, abs=1e-9)
-        assert state.memories[0].error == pytest.approx(error, abs=1e-9)
+        assert state.channel_states[0].controller.integral_power == pytest.approx(integral, rel=1e-9, abs=1e-9)
+        assert state.channel_states[0].controller.error == pytest.approx(error, abs=1e-9)
         assert frame.power == pytest.approx(0.02 * error + integral, rel=1e-6, abs=1e-9)
     assert integral > 0.05, "a run in which the integral has work to do"
 
 
 def test_a_rejected_step_leaves_the_controllers_memory_alone(ball: Domain) -> None:
-    """Adaptive steps that were refused and tried again must not be integrated twice."""
+    """Rejected and repeated adaptive steps are not integrated twice."""
     problem = _tracking(ball, GAINS, time={"tolerance_K": 0.01, "first_step_s": 1.0})
     state = initial_state(problem)
     integral, error = 0.0, 0.0
@@ -95,7 +95,7 @@ def test_a_rejected_step_leaves_the_controllers_memory_alone(ball: Domain) -> No
             now = float(frame.setpoint or 0.0) - frame.sensor
             integral, error = integral + 0.005 * frame.dt * (error + now), now
     assert state.step_memory.rejected > 0
-    assert state.memories[0].integral_power == pytest.approx(integral, rel=1e-9)
+    assert state.channel_states[0].controller.integral_power == pytest.approx(integral, rel=1e-9)
 
 
 def test_pi_control_brings_the_sensor_to_its_set_point(ball: Domain) -> None:
@@ -183,13 +183,13 @@ def test_perfusion_is_gone_where_tissue_is_dead_and_untouched_elsewhere(ball: Do
     assert (alive[sound & (frame.omega < 1.0)] == 1.0).all()
     between = ~dead & ~sound
     assert ((alive[between] > 0.0) & (alive[between] < 1.0)).all()
-    # and this is what the heat equation lost to blood in its last step
+    # the heat removed by blood in the last step of the heat equation
     lost = ball.nodes.sum((alive * (frame.T - 37.0))[: ball.nodes.owned] * problem.heat.mass.perfusion)[0]
     assert frame.ledger.last.perfused == pytest.approx(lost, rel=0.02)
 
 
 def test_a_dead_core_conducts_and_the_tissue_around_it_is_cooled_by_blood(ball: Domain) -> None:
-    """Two zones around a held sphere: theta = A + B / r where dead, C exp(-m r) / r outside, flux continuous."""
+    """Two zones around a sphere of fixed temperature: theta = A + B / r if dead, C exp(-m r) / r outside."""
     _, frame = _perfused(ball, 0.0)
     m = exact.M * np.sqrt(3.0)
     r = np.linspace(R0, 8e-3, 400)
@@ -208,7 +208,7 @@ def test_a_dead_core_conducts_and_the_tissue_around_it_is_cooled_by_blood(ball: 
 
 
 def test_tissue_that_does_not_die_stays_perfused(ball: Domain) -> None:
-    """Below the threshold the choice of damage changes nothing at all."""
+    """Below the threshold the damage set has no effect."""
     generator = {**HEATED, "target_degC": 44.0, "hold_s": 20.0}
     tissue = {"perfusion_per_s": OMEGA}
     stops = {**SHARP, "perfusion_stops": True, "perfusion_fade": 0.0}

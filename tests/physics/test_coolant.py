@@ -1,12 +1,12 @@
-"""Coolant: a film on a wall, and internally cooled electrodes.
+"""Coolant: convection at a wall, and internally cooled electrodes.
 
 | law                                                      | mesh                         | allowed       |
 |----------------------------------------------------------|------------------------------|---------------|
-| A1b with a film of h: theta(r) in closed form            | half plane, eighth in 3-D    | order 2 in h  |
+| A1b with a coefficient h: theta(r) in closed form        | half plane, eighth in 3-D    | order 2 in h  |
 | area of a wall from its nodes                            | half plane, 3-D              | 1 %           |
 | heat drawn = Joule - stored - perfused                   | cooled electrode             | 0.1 %         |
-| hottest tissue of a cooled electrode is off the metal    | cooled electrode             |               |
-| film and fixed wall differ the less the longer           | cooled electrode             |               |
+| maximum tissue temperature lies away from the metal      | cooled electrode             |               |
+| convection and fixed wall: the difference decays         | cooled electrode             |               |
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import parse_case
+from rfablate.evidence import closed_forms as exact
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.mass_matrix import LumpedMass
 from rfablate.fem.wall_convection import make_film, wall_area
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import build_problem
 from rfablate.solve.state import Frame
-from tests import closed_forms as exact
 from tests.build import R0, T_A, constant_voltage, frames, mesh_case, norm_L2, on_mesh, orders, problem_on, steady
 
 MM = 1e-3
@@ -73,7 +73,7 @@ def test_a_sphere_behind_a_film_is_of_second_order_in_h(comm: MPI.Comm, shape: s
 
 
 def test_a_film_without_resistance_holds_the_wall() -> None:
-    """The two closed forms of A1b meet."""
+    """The two closed forms of A1b agree in the limit."""
     r = np.linspace(R0, 10 * R0, 50)
     film, held = exact.joule_filmed_sphere(r, 1e12, -20.0, 0.05), exact.joule_held_sphere(r, -20.0, 0.05)
     np.testing.assert_allclose(film, held, atol=1e-5)
@@ -101,7 +101,7 @@ def run_frames(case: Any, comm: MPI.Comm, *stops: float) -> tuple[Any, list[Fram
 
 @pytest.mark.mpi
 def test_the_energy_balance_holds_with_a_coolant(comm: MPI.Comm) -> None:
-    """Colder than tissue at the start, so it draws heat before any is made."""
+    """The coolant is colder than tissue at the start, so heat is removed before the power is on."""
     for h in (None, 3000.0):
         coolant = {"temperature_degC": 15.0, **({} if h is None else {"h_W_per_m2K": h})}
         _, seen = run_frames(cooled(coolant), comm)
@@ -111,7 +111,7 @@ def test_the_energy_balance_holds_with_a_coolant(comm: MPI.Comm) -> None:
 
 
 def test_the_hottest_tissue_is_off_the_cooled_metal() -> None:
-    """Millimetres away in steady state; uncooled, on the metal."""
+    """Millimetres away in steady state; on the metal without cooling."""
     case = cooled({"temperature_degC": 15.0, "h_W_per_m2K": 3000.0})
     problem, seen = run_frames(case, MPI.COMM_SELF)
     x = problem.domain.x[int(np.argmax(seen[-1].T))]
@@ -121,10 +121,10 @@ def test_the_hottest_tissue_is_off_the_cooled_metal() -> None:
 
 
 def test_film_and_fixed_wall_differ_the_less_the_longer() -> None:
-    """Coolant before the power: a fixed wall is cold at once, behind a film the tip follows.
+    """Coolant before power: a fixed wall is cold immediately; with convection the tip cools gradually.
 
-    What stays is the film's share of the whole resistance. With power on the difference does not decay: heat that
-    flows to the coolant must pass the film for good (cases/cooled_genicular/README.md has the numbers).
+    The remaining difference is the fraction of the convective resistance in the total resistance. With power the
+    difference does not decay, because all removed heat crosses this resistance (cases/cooled_genicular/README.md).
     """
     stops, tip = (1.0, 5.0, 20.0, 120.0), {}
     off = {"kind": "power", "power_W": 0, "duration_s": 120}

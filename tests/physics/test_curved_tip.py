@@ -1,10 +1,10 @@
-"""A curved tip: as much metal and as much bare surface as a straight one, and the lesion on the side it is bent to.
+"""A curved tip: metal volume and active surface as of a straight tip, and the lesion on the side of the bend.
 
 | law                                                                     | allowed                             |
 |-------------------------------------------------------------------------|-------------------------------------|
 | metal: section times centre line; bare: circumference times length, end | 0.5 % of what a straight mesh loses |
-| what the mesh calls metal lies inside the arc, and nothing else does    | a cell in 1000: facets are flat     |
-| conductance: a slender rod's hangs on its length, not on its bend       | 0.5 % at 2, 1 % at 30 degrees       |
+| cells of the metal lie inside the arc, all other cells outside          | a cell in 1000: facets are flat     |
+| conductance of a slender rod depends on its length, not on its bend     | 0.5 % at 2, 1 % at 30 degrees       |
 | the lesion lies off the shaft's axis as the arc, or the arc prolonged    | between both                        |
 """
 
@@ -84,7 +84,7 @@ def test_a_bend_leaves_volume_and_bare_surface_as_they_are() -> None:
     ],
 )
 def test_the_mesh_and_the_analytic_needle_are_one(keys: dict[str, Any]) -> None:
-    """Cells of the metal, the lumen and the parts behind the tip lie in it by their centroid, tissue's do not."""
+    """Centroids of metal, lumen and shaft cells lie inside the cannula, those of tissue cells outside."""
     case = curved(0, **keys)
     data = generate_mesh(case)
     assert data.notes == ()
@@ -112,7 +112,7 @@ def test_conductance_is_the_straight_tip_s_as_the_bend_goes_to_nothing(comm: MPI
 
 
 def centroid(problem: Problem, level: np.ndarray) -> np.ndarray:
-    """Centroid of the tissue above 50 degC [m]; a cell counts by the share of its nodes, on one rank."""
+    """Centroid of the tissue above 50 degC [m]; a cell is weighted by the fraction of its nodes; one rank."""
     domain, elements = problem.domain, problem.domain.elements
     tissue = domain.region == 1
     inside = (level[elements.cells] > 0.0).mean(axis=1) * elements.volume * tissue
@@ -121,10 +121,10 @@ def centroid(problem: Problem, level: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("angle", [15, 30])
 def test_the_lesion_goes_where_the_tip_is_bent_to(comm: MPI.Comm, angle: float) -> None:
-    """Off the shaft's axis the arc lies by the mean of R (1 - cos t), L theta / 6 for a small angle.
+    """The mean distance of the arc from the shaft axis is that of R (1 - cos t), L theta / 6 for a small angle.
 
-    The lesion reaches ahead of the tip, where the arc's end points to, and back along the shaft: its centroid lies
-    farther out than the arc's, and less far than that of the line as long as the lesion, for its ends are pointed.
+    The lesion extends ahead of the tip in the direction of the arc's end, and back along the shaft. Its centroid is
+    farther from the axis than that of the arc, and closer than that of a line of the lesion's length.
     """
     problem, case = problem_of(comm, angle), curved(angle)
     frame = applicator_frame(case.applicators[0])

@@ -1,4 +1,4 @@
-"""Several electrodes: what flows out of one comes back by others, all conduct to each other both ways.
+"""Several electrodes: currents sum to zero, and the conductance matrix is reciprocal.
 
 | law                                                                  | allowed                       |
 |----------------------------------------------------------------------|-------------------------------|
@@ -6,8 +6,8 @@
 | G is symmetric (reciprocity), off the diagonal negative              | 1e-8 of the largest           |
 | superposition: currents at any potentials follow from G              | 1e-8 of the largest           |
 | insulated around, the rows of G sum to zero                          | 1e-8 of the largest           |
-| a wider pair resists more                                            | sign                          |
-| the hottest, mean or first of the sensors is on its set point        | 1e-6 K                        |
+| a wider pair has more ohms                                           | sign                          |
+| the hottest, mean or first of the sensors is at its set point        | 1e-6 K                        |
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.build import make_mesh
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.root_tasks import on_root
-from rfablate.physics.generator import ConstantPower, Limits, Memory, Offer, PIControl, Ramp
+from rfablate.physics.generator import ConstantPower, Limits, Offer, PIControl, Ramp
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.solve.device_decision import decide_by_hottest
 from rfablate.solve.loop import steps
@@ -81,7 +81,7 @@ def test_a_pairs_currents_sum_to_zero(comm: MPI.Comm, electric: str) -> None:
 @pytest.mark.mpi
 @pytest.mark.parametrize("electric", ["insulated", "return"])
 def test_conductances_are_reciprocal_and_superpose(comm: MPI.Comm, electric: str) -> None:
-    """Three unlike electrodes in two tissues; the two active ones and the returning one obey the matrix."""
+    """Three different electrodes in two tissues: the two active ones and the return follow the matrix."""
     tips = (tip("a", -8), tip("b", 0, active_tip_mm=8), tip("c", 7, outer_diameter_mm=0.9, electrode="return"))
     problem = problem_of(comm, *tips, electric=electric)
     frame = last(problem)
@@ -117,7 +117,7 @@ def test_the_sensors_that_are_read_hold_the_set_point(comm: MPI.Comm, reads: str
 
 
 def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.Comm) -> None:
-    """Tip and ring of one needle, a gap between them; two meshers that share no geometry but the numbers."""
+    """Tip and ring of one needle with a gap; two mesh generators with independent geometry code."""
     ring = {"gap_mm": 4, "length_mm": 5}
     table: dict[str, Any] = {
         "domain": {"radius_mm": 25, "height_mm": 50, "tissue": "muscle"},
@@ -140,11 +140,11 @@ def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.
 
 
 def test_the_sensor_that_will_be_hottest_decides() -> None:
-    """The slow hot sensor rules at low voltage, the fast cold one where more voltage is asked."""
+    """The slow hot sensor limits at low voltage, the fast cold one at higher voltage."""
     pi = PIControl(Limits(50.0, 100.0, 2.0), 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.5, 0.2)
     warm, quick = (Offer(1.0, 1.0, 0.01, a, b, 1.0, 50.0) for a, b in ((70.0, 0.001), (40.0, 0.1)))
-    alone = {offer: pi.decide(offer, Memory()) for offer in (warm, quick)}
-    assert decide_by_hottest(pi, [warm, quick], Memory()) == alone[quick]
+    alone = {offer: pi.decide(offer, pi.start()) for offer in (warm, quick)}
+    assert decide_by_hottest(pi, [warm, quick], pi.start()) == alone[quick]
     command = alone[quick][0]
     reading = quick.sensor_passive + command.voltage**2 * quick.sensor_gain
     assert reading > warm.sensor_passive + command.voltage**2 * warm.sensor_gain
@@ -153,7 +153,7 @@ def test_the_sensor_that_will_be_hottest_decides() -> None:
 def test_at_a_limit_the_memory_is_the_hottest_sensors() -> None:
     pi = PIControl(Limits(0.01, 100.0, 2.0), 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.5, 0.2)
     cold, hot = (Offer(1.0, 1.0, 0.01, a, 0.1, 1.0, 50.0) for a in (40.0, 70.0))
-    command, memory = decide_by_hottest(pi, [cold, hot], Memory())
+    command, memory = decide_by_hottest(pi, [cold, hot], pi.start())
     assert command.limited_by == "power"
     assert memory.error == pytest.approx(80.0 - (70.0 + 0.1 * command.voltage**2))
 
@@ -161,4 +161,4 @@ def test_at_a_limit_the_memory_is_the_hottest_sensors() -> None:
 def test_without_a_sensor_there_is_one_offer() -> None:
     power = ConstantPower(Limits(50.0, 100.0, 2.0), 10.0, 0.0, 4.0)
     offer = Offer(1.0, 1.0, 0.01, float("nan"), float("nan"), 1.0)
-    assert decide_by_hottest(power, [offer], Memory())[0].voltage == pytest.approx(20.0)
+    assert decide_by_hottest(power, [offer], power.start())[0].voltage == pytest.approx(20.0)

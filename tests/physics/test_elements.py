@@ -1,4 +1,4 @@
-"""The element numbers and matrices, which NumPy makes, are those of the weak forms below, assembled by DOLFINx.
+"""Element matrices computed with NumPy agree with the weak forms below, assembled by DOLFINx.
 
 w = 1 in 3-D, 2 pi r in the (r, z) half plane; k, c, sigma constant in a cell; v a linear test function.
 
@@ -36,7 +36,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class Reference:
-    """The whole mesh seen by UFL, on every rank by itself; results are taken at this rank's nodes and cells."""
+    """The whole mesh in UFL, on every rank separately; results are taken at the nodes and cells of this rank."""
 
     def __init__(self, domain: Domain, data: MeshData) -> None:
         self.domain = domain
@@ -49,7 +49,7 @@ class Reference:
         self.v = ufl.TestFunction(self.V)
         r = ufl.SpatialCoordinate(mesh)[0]
         self.w = 2 * np.pi * r if domain.axisymmetric else dolfinx.fem.Constant(mesh, 1.0)
-        # dof of each input node and cell: the space numbers its dofs in its own way
+        # dof of each input node and cell in the numbering of the function space
         self.cell = np.asarray(mesh.topology.original_cell_index)
         self.dof = np.zeros(len(data.points), dtype=np.int64)
         self.dof[np.asarray(mesh.geometry.input_global_indices)[cell_nodes(mesh)]] = self.V.dofmap.list
@@ -90,12 +90,12 @@ def reference(request: pytest.FixtureRequest, comm: MPI.Comm) -> Reference:
 
 
 def _nodal(domain: Domain, seed: int) -> FloatArray:
-    """Return numbers between 0 and 1 that go with the input mesh's nodes, on any number of ranks."""
+    """Return random numbers per node of the input mesh, independent of the rank count."""
     return np.random.default_rng(seed).random(domain.nodes.total)[domain.input_node]
 
 
 def _cells(domain: Domain, seed: int) -> FloatArray:
-    """Return numbers that go with the input mesh's cells, for the whole stencil of this rank."""
+    """Return random numbers per cell of the input mesh, for the stencil of this rank."""
     return 0.1 + np.random.default_rng(seed).random(domain.n_cells)[domain.input_stencil_cell]
 
 
@@ -118,13 +118,13 @@ def test_lumped_capacity_is_the_integral_of_each_test_function(reference: Refere
 def test_consistent_capacity_and_perfusion_are_those_of_the_weak_form(reference: Reference) -> None:
     domain = reference.domain
     if domain.axisymmetric:
-        return  # refused by the checks of a case
+        return  # rejected by the checks of a case
     c, w_b, u, alive = _cells(domain, 1), _cells(domain, 2), _nodal(domain, 3), _nodal(domain, 4)
     pattern = Pattern(domain)
     mass = ConsistentMass(domain, pattern, c, w_b)
     stiffness, operator = Matrix(pattern), Matrix(pattern)
     pattern.assemble(set_cells(domain, c, c).values, None, stiffness)
-    for vitality in (np.ones_like(alive), alive):  # the second time only the perfusion changes
+    for vitality in (np.ones_like(alive), alive):  # the second assembly changes only the perfusion
         mass.add(operator, stiffness, 2.0, vitality)
         U = reference.nodal(u)
         heat = reference.in_cells(c) * U * reference.v
@@ -144,7 +144,7 @@ def test_volumes_add_up_to_that_of_the_mesh(reference: Reference) -> None:
 
 
 def test_the_stiffness_is_that_of_the_weak_form(reference: Reference) -> None:
-    """Both matrices of one pass, and each alone; rows picked one by one are those of the whole product."""
+    """Both matrices in one pass, and separately; single rows equal those of the whole product."""
     domain = reference.domain
     pattern = Pattern(domain)
     sigma, k, u = _cells(domain, 2), _cells(domain, 4), _nodal(domain, 3)
@@ -178,7 +178,7 @@ def test_joule_heat_is_sigma_grad_phi_squared(reference: Reference) -> None:
 def test_consistent_joule_heat_takes_sigma_linear_in_the_cell(reference: Reference) -> None:
     domain = reference.domain
     if domain.axisymmetric:
-        return  # refused by the checks of a case
+        return  # rejected by the checks of a case
     sigma, phi = 0.1 + _nodal(domain, 7), _nodal(domain, 8)
     one = RegionLaw(np.ones(max(domain.region_names) + 1), np.zeros(max(domain.region_names) + 1, dtype=np.int32))
     coefficients = Coefficients(domain, [lambda _: sigma], one, one)
@@ -196,7 +196,7 @@ def _electric(domain: Domain, pattern: Pattern, *, consistent: bool = False) -> 
     )
 
 
-# --- the solved equations, read in UFL ------------------------------------------------------------
+# --- the solved equations, compared with UFL ------------------------------------------------------------
 
 
 def _residual(domain: Domain, residual: FloatArray, fixed: npt.NDArray[np.bool_], scale: FloatArray) -> float:
@@ -206,7 +206,7 @@ def _residual(domain: Domain, residual: FloatArray, fixed: npt.NDArray[np.bool_]
 
 
 def test_the_solved_potential_conserves_charge_in_the_weak_form(reference: Reference) -> None:
-    """No current enters a free node; what enters through the tip leaves through the return and is G for 1 V."""
+    """Free nodes have no net current; the current of the tip equals that of the return, G at 1 V."""
     domain = reference.domain
     sigma = _cells(domain, 9)
     pattern = Pattern(domain)
@@ -248,14 +248,14 @@ def test_the_solved_temperature_satisfies_the_bioheat_step_in_the_weak_form(refe
     assert _residual(domain, residual, fixed, capacity * w0 * T) < 1e-11
     _close(domain, np.where(fixed, T, 0.0), np.where(fixed, value, 0.0))
 
-    # the response to 1 V is the same operator's, so that any voltage is passive + V^2 response
+    # the response to 1 V uses the same operator: the field at V is passive + V^2 response
     start, zero = np.full(nodes.local, 37.0), np.zeros(nodes.local)
     passive = heat.step(past, value, start, zero)
     twice, response = heat.step(past, value, start, 2.0 * load), heat.response(0, load, zero)
     _close(domain, passive + response, T, rtol=1e-8)
     _close(domain, twice - response, T, rtol=1e-8)
 
-    # what leaves through the fixed nodes is what their own equations lack
+    # the heat through fixed nodes is the residual of their equations
     flows = heat.flows(T, w0 * T - past, load, np.full(nodes.local, 37.0))
     lost, out, stored = nodes.sum(alive * perfusion * (T - T_b), np.where(fixed, -residual, 0.0), capacity * (T - 37.0))
     scale = abs(lost) + abs(out)

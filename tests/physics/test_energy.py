@@ -1,9 +1,9 @@
-"""Energy is conserved, flows are what closed forms say, and what is symmetric stays so.
+"""Conservation of energy, heat flows compared with closed forms, and symmetry.
 
 | law                                                              | allowed       |
 |------------------------------------------------------------------|---------------|
 | joule = stored + perfused + boundary in a run, every generator   | 1 %           |
-| the same residual as the tolerance of the steps falls            | falls too     |
+| the residual decreases with the tolerance of the steps           | decreases     |
 | nothing leaves: joule = stored at constant power                 | 1e-8          |
 | steady: what goes in through a surface, with perfusion           | 0.5 %         |
 | steady: Joule heat leaves through the boundary                   | 1e-8 of it    |
@@ -20,9 +20,9 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, geometric, shell_half_plane, shell_octant
+from rfablate.evidence import closed_forms as exact
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.gather import gather_mesh, gather_nodal
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,
@@ -64,7 +64,7 @@ def ball(comm: MPI.Comm) -> Domain:
 
 
 def _residual(ball: Domain, generator: dict[str, Any], tolerance: float) -> float:
-    """Return the residual's share of the largest energy over a run with perfusion that stops where tissue dies."""
+    """Return the residual as a fraction of the largest energy, for a run with perfusion that stops in dead tissue."""
     case = mesh_case(
         generator,
         tissue={**NONLINEAR, "perfusion_per_s": 3.0 * OMEGA},
@@ -88,7 +88,7 @@ def test_the_ledger_closes_in_a_run(ball: Domain, name: str) -> None:
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_residual_falls_with_the_tolerance(ball: Domain, name: str) -> None:
-    """It is the time steps' error: a hundredth of the tolerance makes it about a twentieth."""
+    """The residual is an error of the time steps: a hundredth of the tolerance reduces it to about a twentieth."""
     assert _residual(ball, GENERATORS[name], 0.002) < max(0.3 * _residual(ball, GENERATORS[name], 0.2), 2e-5)
 
 
@@ -126,7 +126,7 @@ def test_steady_joule_heat_leaves_through_the_boundary(ball: Domain) -> None:
 
 @pytest.mark.mpi
 def test_a_held_sphere_gives_off_what_the_closed_form_says(ball: Domain) -> None:
-    """Into perfused tissue 4 pi k r0 theta (1 + m r0 coth(m (R - r0))), nearly all of which blood carries off."""
+    """Heat flow into perfused tissue, 4 pi k r0 theta (1 + m r0 coth(m (R - r0))), mostly removed by blood."""
     problem = problem_on(mesh_case(HEATED, tissue={"perfusion_per_s": OMEGA}), ball)
     active = ball.surface_nodes["active"]
     T, _ = steady(problem, fixed=problem.fixed | active, value=np.where(active, 80.0, 37.0))
@@ -158,7 +158,7 @@ def test_steady_conduction_between_spheres_passes_the_closed_forms_flux(ball: Do
 
 
 def _image(domain: Domain, nodal: FloatArray, image: Any) -> FloatArray | None:
-    """Return on rank 0 a field less itself at each node's image; None elsewhere. Collective."""
+    """Return on rank 0 the difference of a field between each node and its image; None elsewhere. Collective."""
     field, mesh = gather_nodal(domain, nodal), gather_mesh(domain)
     if field is None or mesh is None:
         return None
@@ -178,7 +178,7 @@ def test_a_mirrored_geometry_gives_a_mirrored_field(comm: MPI.Comm, ball: Domain
 
 @pytest.mark.mpi
 def test_swapped_axes_give_a_swapped_field_in_3_d(comm: MPI.Comm) -> None:
-    """A cube heated from the faces x = 0 and y = 0 alike, cooled through z: x and y are one another's mirror."""
+    """A cube heated equally from the faces x = 0 and y = 0 and cooled through z is symmetric in x and y."""
     line = np.linspace(0.0, 5e-3, 7)
     domain = on_mesh(
         comm,

@@ -1,11 +1,11 @@
-"""Objects of the user's own in place of parts of a case: the worked examples, and what they must satisfy.
+"""User objects in place of parts of a case: worked examples and their properties.
 
 | law                                                                    | allowed             |
 |------------------------------------------------------------------------|---------------------|
 | a generator with a power ramp delivers the integral of its power       | 0.5 %               |
 | a law and kinetics that repeat the library's give the library's lesion | 1e-9 of the numbers |
-| a conductivity that rises changes the impedance; a threshold cuts off  | sign                |
-| the types are named in the summary; another object cannot resume       | refused             |
+| a rising conductivity changes the impedance; a threshold cuts off      | sign                |
+| the types are named in the summary; another object cannot resume       | rejected            |
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_a_power_ramp_delivers_the_integral_of_its_power(case: rfa.Case, tmp_pat
 
 @dataclass(frozen=True)
 class LikeLinear:
-    """The library's linear law, written again."""
+    """The library's linear law, implemented again."""
 
     slope: float
 
@@ -100,9 +101,35 @@ def test_a_checkpoint_of_other_objects_is_refused(case: rfa.Case, tmp_path: Path
     own = rfa.Extensions(generator=PowerRamp(power=1.0, rise=1.0, end=2.0))
     rfa.run(case, tmp_path / "run", quiet=True, extensions=own)
     (tmp_path / "run" / "summary.json").unlink()
-    with pytest.raises(rfa.CaseError, match="its case is not the one"):
+    with pytest.raises(rfa.CaseError, match="its case differs"):
         rfa.resume(tmp_path / "run", quiet=True)
     assert rfa.resume(tmp_path / "run", quiet=True, extensions=own).completed
+
+
+def test_the_state_of_an_own_generator_survives_an_interruption(
+    case: rfa.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dose counts from the start of the treatment, not from the resumption."""
+    from rfablate.simulation.checkpointing import Checkpointer
+
+    case = case.with_changes({"time.stepping": "fixed", "time.step_s": 0.25, "time.order": 1})
+    own = rfa.Extensions(generator=PowerRamp(power=2.0, rise=1.0, end=12.0, dose=10.0))
+    whole = rfa.run(case, tmp_path / "whole", quiet=True, extensions=own)
+    assert whole.energy.joule_J == pytest.approx(10.0, abs=2.0 * 0.25)
+    real = Checkpointer.after_step
+
+    def stops(self: Checkpointer, state: Any, request: Any) -> bool:
+        if state.t >= 4.0:
+            self.write(state)
+            return True
+        return real(self, state, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpointer, "after_step", stops)
+        with pytest.raises(rfa.Interrupted):
+            rfa.run(case, tmp_path / "broken", quiet=True, extensions=own)
+    again = rfa.resume(tmp_path / "broken", quiet=True, extensions=own)
+    assert again.energy.joule_J == pytest.approx(whole.energy.joule_J, rel=1e-9)
 
 
 @pytest.mark.slow

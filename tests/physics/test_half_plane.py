@@ -1,4 +1,4 @@
-"""An axisymmetric case gives the same answers wherever its axis lies, and places them there.
+"""An axisymmetric case gives the same results for any position of its axis, at that position.
 
 | law                                                                   | allowed            |
 |-----------------------------------------------------------------------|--------------------|
@@ -100,7 +100,7 @@ def test_the_map_goes_back_and_forth() -> None:
 
 
 def test_a_repeat_in_space_finds_the_damage_of_a_half_plane_aside(tmp_path: Path) -> None:
-    """The 3-D repeat of an axisymmetric run that lies aside starts with the first run's lesion."""
+    """A 3-D repeat of an off-origin axisymmetric run starts with the lesion of the first run."""
     first = run(parse_case(moved(ASIDE)), tmp_path / "first", MPI.COMM_SELF).summary
     again = moved(ASIDE)
     again["domain"]["kind"] = "cylinder"

@@ -1,9 +1,9 @@
-"""Injected saline: its conductivity, its volume, and the current it draws.
+"""Injected saline: conductivity, volume, and conductance.
 
 | law                                                                    | allowed |
 |------------------------------------------------------------------------|---------|
 | conductance of a sphere in a Gaussian bolus: 1/G = int dr/(4 pi r2 s)  | 1 %     |
-| the fluid in the mesh is the fluid injected                            | 1 %     |
+| the volume on the mesh is the injected volume                          | 1 %     |
 | 0.9 % saline at 25 degC about 1.55 to 1.65 S/m, at 37 degC 2 %/K more  | range   |
 """
 

@@ -1,4 +1,4 @@
-"""The start of a solve is the sum of known fields that comes nearest to the solution, on any number of ranks."""
+"""The initial guess is the projection onto known fields in the energy norm, on any number of ranks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class Setting:
-    """K + C of a cube with a fixed face, and smooth fields that are zero there."""
+    """K + C of a cube with a fixed face, and smooth fields that vanish there."""
 
     def __init__(self, comm: MPI.Comm) -> None:
         line = np.linspace(0.0, 1.0, 8)

@@ -1,4 +1,4 @@
-"""Lesion metrics against closed forms: below the size of a cell, of second order, alike in 3-D and in the half plane.
+"""Lesion metrics compared with closed forms: second order below the cell size, in 3-D and in the half plane.
 
 | lesion                                            | quantity                              | allowed            |
 |---------------------------------------------------|---------------------------------------|--------------------|
@@ -113,16 +113,16 @@ def test_no_lesion_is_all_zero_and_a_lesion_everywhere_is_the_domain(comm: MPI.C
 def _assert_second_order(
     counts: Sequence[int], measured: Sequence[Lesion], exact: Lesion, curvature: float, diagonal: float
 ) -> None:
-    """Extents fall short by what linear interpolation may, h^2 curvature / 8, and never exceed; volumes are of order 2.
+    """Extents are too small by at most the interpolation error h^2 curvature / 8; volumes converge with order 2.
 
-    The levels are concave, so the surface between nodes lies inside the true one: by at most that, with the cell's
-    longest edge h = 20 mm / n * diagonal.
+    The levels are concave, so that the interpolated surface lies inside the true one. h is the longest edge of a cell,
+    20 mm / n * diagonal.
     """
     for n, lesion in zip(counts, measured, strict=True):
         short = (20.0 * MM / n * diagonal) ** 2 * curvature / 8.0
         for name, sides in (("width", 2), ("width_min", 2), ("length", 2), ("depth_distal", 1), ("depth_proximal", 1)):
             missing = getattr(exact, name) - getattr(lesion, name)
-            # the narrowest direction and the widest are found to a degree
+            # the smallest and the largest width are resolved to one degree
             assert -2e-4 * exact.length <= missing <= sides * short + 2e-4 * exact.length, (name, n, missing, short)
         assert lesion.roundness == pytest.approx(exact.roundness, abs=4.0 * short / exact.length)
     for name in ("volume", "effective_radius"):
@@ -146,7 +146,7 @@ def _ball_lesion(radius: float, centre: float, active: float) -> Lesion:
 
 @pytest.mark.parametrize("make", [_half_plane, _cube], ids=["half plane", "3-D"])
 def test_a_ball_is_measured_with_second_order(comm: MPI.Comm, make: Callable[[MPI.Comm, int], Domain]) -> None:
-    """Radius 3.7 mm, centre 1.9 mm up the shaft, cells of 2 mm and finer."""
+    """Radius 3.7 mm, centre 1.9 mm along the shaft, cells of 2 mm and less."""
     counts, measured = ((10, 20, 40, 80) if make is _half_plane else (10, 20, 40)), []
     for n in counts:
         domain = make(comm, n)
@@ -200,7 +200,7 @@ def test_a_lesion_that_ends_before_the_tip_has_a_negative_depth(comm: MPI.Comm) 
 
 
 def test_metal_is_no_lesion(comm: MPI.Comm) -> None:
-    """Of a ball around a rod along y only what is outside the rod counts."""
+    """For a ball around a rod along y only the volume outside the rod counts."""
     domain = _half_plane(comm, 40)
     tissue = domain.x[domain.elements.cells, 0].mean(axis=1) > 1.0 * MM
     level = 4.0 * MM - np.linalg.norm(domain.x, axis=1)
@@ -307,13 +307,13 @@ def test_a_target_covered_from_the_start_took_no_time_and_a_missed_one_for_ever(
 
 
 def _on_root(comm: MPI.Comm, results: list[StructureResult], check: Callable[..., None]) -> None:
-    """Margins are on rank 0 only."""
+    """Margins exist on rank 0 only."""
     if comm.rank == 0:
         check(*results)
 
 
 def test_margins_are_depth_inside_for_a_target_and_distance_for_the_rest(comm: MPI.Comm) -> None:
-    """Ball of 4.7 mm: the target's corners lie 4.7 - 2 sqrt(3) deep, the cord's face is 6 - 4.7 off."""
+    """Ball of 4.7 mm: depth of the target's corners 4.7 - 2 sqrt(3), distance of the cord's face 6 - 4.7."""
     observer, domain, frame = _observer(comm, [TARGET, CORD], BOXES)
     radius = np.linalg.norm(domain.x, axis=1)
 
@@ -352,7 +352,7 @@ def test_the_hottest_point_of_a_structure_is_where_it_is_hottest(comm: MPI.Comm)
 
 
 def _tube(*ends: Sequence[float]) -> tuple[list[dict[str, Any]], dict[str, Callable[[FloatArray], FloatArray]]]:
-    """Return a nerve along y and which cells it takes."""
+    """Return a nerve along y and its cells."""
     nerve = {"name": "nerve", "kind": "tube", "path_mm": [list(end) for end in ends], "diameter_mm": 2.0}
     return [nerve], {"nerve": _in_box([-1, -10, -1], [1, 10, 1])}
 
@@ -362,7 +362,7 @@ def test_the_coagulated_length_of_a_tube_is_the_chord_of_the_lesion(comm: MPI.Co
     y = domain.x[:, 1]
     for half in (0.5, 3.0, 7.77):
         (nerve,) = observer.conclude(frame(half, half * MM - np.abs(y)))
-        # |y| is linear in cells but at the fold, which is a mesh plane
+        # |y| is linear inside cells; its kink lies on a plane of the mesh
         assert nerve.coagulated_length == pytest.approx(2.0 * half * MM, rel=1e-3)
     assert nerve.length == pytest.approx(18.0 * MM)
     off = np.array([2.0, 0.0, 0.0]) * MM

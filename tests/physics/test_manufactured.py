@@ -1,14 +1,6 @@
 """Orders of the coupled nonlinear problem by a manufactured solution.
 
-Between two spheres, x = (r - r0) / (R - r0):
-
-    T(r, t)  = 37 + 40 (1 - exp(-t / 10 s)) (1 - x)^2 (1 + 2 x)         no flux at r0, body temperature at R
-    sigma(T), k(T) linear,  perfusion on,  V = 12 V on r0
-    phi(r, t): the current is the same through every sphere, so  dphi/dr = -I(t) / (4 pi r^2 sigma(T))  is exact
-               for this T, with I(t) from the voltage by quadrature: no source is needed in the electric problem
-    heat source  s = rho c dT/dt - div(k(T) grad T) + W (T - T_b) - sigma(T) |grad phi|^2
-
-so that T and phi solve the whole coupled problem exactly, with s added to the real solver at the nodes.
+The solution is that of `rfablate.evidence.manufactured_problem`; its source is added to the real solver at the nodes.
 
 | refined                                    | quantity                   | expected order | found          |
 |--------------------------------------------|----------------------------|----------------|----------------|
@@ -29,95 +21,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import shell_half_plane, shell_octant
-from rfablate.mesh.domain import Domain
-from rfablate.mesh.mesh_data import MeshData
-from rfablate.problem.problem import Problem
-from rfablate.problem.step_control import StepControl, StepMemory
-from rfablate.solve.state import Frame
-from tests.build import (
-    BLOOD,
-    OMEGA,
-    RHO,
-    SIGMA,
-    T_A,
-    C,
-    K,
-    constant_voltage,
-    fixed_step,
-    largest,
-    last_frame,
-    mesh_case,
-    norm_L2,
-    on_mesh,
-    orders,
-    problem_on,
-    with_source,
+from rfablate.evidence.closed_forms import RHO, T_A, C, K, W
+from rfablate.evidence.manufactured_problem import (
+    END,
+    INNER,
+    K_SLOPE,
+    OUTER,
+    V,
+    check_manufactured,
+    errors_of,
+    half_plane_shell,
+    heat_source,
+    manufactured_problem,
+    potential,
+    shell_domain,
+    sigma,
+    temperature,
 )
+from rfablate.evidence.verification_results import Measurement
+from rfablate.problem.step_control import StepControl, StepMemory
+from tests.build import fixed_step, last_frame, norm_L2, orders
 
 FloatArray = npt.NDArray[np.float64]
-
-INNER, OUTER, V, END = 1e-3, 6e-3, 12.0, 20.0
-RISE, TAU = 40.0, 10.0
-SIGMA_SLOPE, K_SLOPE = 0.02, 0.003
-W = OMEGA * BLOOD[0] * BLOOD[1]
-TISSUE = {"sigma_slope_per_K": SIGMA_SLOPE, "k_slope_per_K": K_SLOPE, "perfusion_per_s": OMEGA}
-
-
-# --- the solution ---------------------------------------------------------------------------------
-
-
-def _shape(r: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return g(r) and its first two derivatives."""
-    L = OUTER - INNER
-    x = (r - INNER) / L
-    return (1.0 - x) ** 2 * (1.0 + 2.0 * x), -6.0 * x * (1.0 - x) / L, (12.0 * x - 6.0) / L**2
-
-
-def temperature(r: FloatArray, t: float) -> FloatArray:
-    return T_A + RISE * (1.0 - np.exp(-t / TAU)) * _shape(r)[0]
-
-
-def sigma(r: FloatArray, t: float) -> FloatArray:
-    return SIGMA * (1.0 + SIGMA_SLOPE * (temperature(r, t) - T_A))
-
-
-@lru_cache(maxsize=4096)
-def _resistance(t: float) -> float:
-    """Return the integral of dr / (4 pi r^2 sigma) [ohm] by Gauss's rule, exact to rounding."""
-    return float(_partial_resistance(np.array([INNER]), t)[0])
-
-
-def _partial_resistance(r: FloatArray, t: float) -> FloatArray:
-    """Return the resistance from r to the outer sphere [ohm]."""
-    node, weight = np.polynomial.legendre.leggauss(60)
-    half = 0.5 * (OUTER - r)
-    s = r + half + half * node[:, None]
-    return (weight[:, None] / (4.0 * np.pi * s**2 * sigma(s, t))).sum(axis=0) * half
-
-
-def potential(r: FloatArray, t: float) -> FloatArray:
-    """Return phi for 1 V."""
-    return _partial_resistance(r, t) / _resistance(t)
-
-
-def heat_source(r: FloatArray, t: float) -> FloatArray:
-    """Return s [W/m3]."""
-    g, g_r, g_rr = _shape(r)
-    a, a_t = RISE * (1.0 - np.exp(-t / TAU)), RISE / TAU * np.exp(-t / TAU)
-    k = K * (1.0 + K_SLOPE * a * g)
-    conduction = K * K_SLOPE * (a * g_r) ** 2 + k * a * (g_rr + 2.0 * g_r / r)
-    current = V / _resistance(t)
-    joule = current**2 / (sigma(r, t) * (4.0 * np.pi * r**2) ** 2)
-    return RHO * C * a_t * g - conduction + W * a * g - joule
 
 
 def test_the_manufactured_solution_solves_the_equations() -> None:
@@ -142,90 +73,36 @@ def test_the_manufactured_solution_solves_the_equations() -> None:
     assert potential(np.array([INNER, OUTER]), t) == pytest.approx([1.0, 0.0])
 
 
-# --- the solver -----------------------------------------------------------------------------------
-
-
-def _domain(comm: MPI.Comm, mesh: Callable[[], MeshData]) -> Domain:
-    return on_mesh(comm, mesh, active="inner", returned="outer", body_temperature="outer")
-
-
-def _problem(domain: Domain, time: dict[str, Any]) -> Problem:
-    case = mesh_case(
-        constant_voltage(V, END),
-        tissue=TISSUE,
-        axisymmetric=domain.axisymmetric,
-        time=time,
-        applicator={"tip_mm": [0.0, 0.0, 1.0]},
-    )
-    r = np.linalg.norm(domain.x, axis=1)
-    volume = domain.nodes.accumulate(domain.elements.to_nodes(np.ones(len(domain.region)), domain.nodes.local))
-    problem = problem_on(case, domain)
-    return with_source(problem, lambda t: volume * heat_source(r, t), duration=END, voltage=V)
-
-
-def _half_plane(n: int) -> Callable[[], MeshData]:
-    return lambda: shell_half_plane(np.linspace(INNER, OUTER, n + 1), n, quarter=True)
-
-
-def _octant(n: int) -> Callable[[], MeshData]:
-    return lambda: shell_octant(np.linspace(INNER, OUTER, n + 1), n)
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Errors at the end of a run: T [K] in L2 and at worst, phi [1] in L2, G relative."""
-
-    T: float
-    T_worst: float
-    phi: float
-    G: float
-
-
-def _errors(domain: Domain, frame: Frame) -> Errors:
-    assert frame.t == END and frame.unit is not None
-    r = np.linalg.norm(domain.x, axis=1)
-    T, phi = frame.T - temperature(r, END), frame.unit.phi - potential(r, END)
-    share = 0.5 if domain.axisymmetric else 0.125
-    conductance = frame.unit.conductance * _resistance(END) / share - 1.0
-    return Errors(norm_L2(domain, T), largest(domain, T), norm_L2(domain, phi), abs(conductance))
-
-
 def _assert_orders(sizes: Sequence[float], errors: Sequence[float], expected: float, slack: float) -> None:
     found = orders(sizes, errors)
     assert found[-1] == pytest.approx(expected, abs=slack), (found, list(errors))
 
 
+def _assert_second_order(found: list[Measurement], slack: dict[str, float]) -> None:
+    print(*(f"{each.quantity}: {each.computed:.2f}" for each in found), sep="; ")
+    assert len(found) == len(slack)
+    for each, (name, allowed) in zip(found, slack.items(), strict=True):
+        assert each.quantity.startswith(f"order of {name} ")
+        assert each.computed == pytest.approx(2.0, abs=allowed) and each.passed, each
+
+
 @pytest.mark.mpi
 @pytest.mark.mpi3
 def test_second_order_in_h_and_dt_together_in_the_half_plane(comm: MPI.Comm) -> None:
-    counts, found = (16, 32, 64), []
-    for n in counts:
-        problem = _problem(_domain(comm, _half_plane(n)), fixed_step(8.0 / n))
-        found.append(_errors(problem.domain, last_frame(problem)))
-    h = [1.0 / n for n in counts]
-    _assert_orders(h, [e.T for e in found], 2.0, 0.15)
-    _assert_orders(h, [e.T_worst for e in found], 2.0, 0.25)
-    _assert_orders(h, [e.phi for e in found], 2.0, 0.15)
-    _assert_orders(h, [e.G for e in found], 2.0, 0.15)
+    slack = {"T, L2": 0.15, "T, largest": 0.25, "unit potential, L2": 0.15, "G": 0.15}
+    _assert_second_order(check_manufactured(comm, "axisymmetric"), slack)
 
 
 @pytest.mark.mpi
 def test_second_order_in_h_and_dt_together_in_3_d(comm: MPI.Comm) -> None:
-    counts, found = (4, 8, 16), []
-    for n in counts:
-        problem = _problem(_domain(comm, _octant(n)), fixed_step(8.0 / n))
-        found.append(_errors(problem.domain, last_frame(problem)))
-    h = [1.0 / n for n in counts]
-    _assert_orders(h, [e.T for e in found], 2.0, 0.25)
-    _assert_orders(h, [e.phi for e in found], 2.0, 0.25)
-    _assert_orders(h, [e.G for e in found], 2.0, 0.25)
+    _assert_second_order(check_manufactured(comm, "3-D"), {"T, L2": 0.25, "unit potential, L2": 0.25, "G": 0.25})
 
 
 def test_second_order_in_h(comm: MPI.Comm) -> None:
     counts, found = (6, 12, 24), []
     for n in counts:
-        problem = _problem(_domain(comm, _half_plane(n)), fixed_step(0.1))
-        found.append(_errors(problem.domain, last_frame(problem)).T)
+        problem = manufactured_problem(shell_domain(comm, half_plane_shell(n)), fixed_step(0.1))
+        found.append(errors_of(problem.domain, last_frame(problem)).T)
     _assert_orders([1.0 / n for n in counts], found, 2.0, 0.15)
 
 
@@ -255,10 +132,10 @@ class Alternating(StepControl):
 
 def _halved_steps(comm: MPI.Comm, order: int, ratio: float) -> tuple[list[float], list[float]]:
     """Return mean steps and the differences of T between runs with them and with their halves."""
-    domain = _domain(comm, _half_plane(10))
+    domain = shell_domain(comm, half_plane_shell(10))
     steps, temperatures = [2.0, 1.0, 0.5, 0.25, 0.125], []
     for dt in steps:
-        problem = _problem(domain, fixed_step(dt, order))
+        problem = manufactured_problem(domain, fixed_step(dt, order))
         if ratio != 1.0:
             long, short = (2.0 * dt * part / (1.0 + ratio) for part in (ratio, 1.0))
             control = Alternating(**{**vars(problem.control), "fixed": long}, short=short)
@@ -281,9 +158,9 @@ def test_order_in_dt(comm: MPI.Comm, order: int, ratio: float, expected: float) 
 
 
 def test_bdf3_is_of_third_order_in_dt_or_better(comm: MPI.Comm) -> None:
-    domain, temperatures = _domain(comm, _half_plane(10)), []
+    domain, temperatures = shell_domain(comm, half_plane_shell(10)), []
     for dt in (2.0, 1.0, 0.5, 0.25, 0.125):
-        problem = _problem(domain, fixed_step(dt, 3))
+        problem = manufactured_problem(domain, fixed_step(dt, 3))
         problem = replace(problem, control=Growing(**vars(problem.control)))
         temperatures.append(last_frame(problem).T)
     pairs = zip(temperatures[:-1], temperatures[1:], strict=True)
@@ -292,11 +169,11 @@ def test_bdf3_is_of_third_order_in_dt_or_better(comm: MPI.Comm) -> None:
 
 
 def test_bdf3_comes_nearer_than_bdf2_with_the_same_tolerance(comm: MPI.Comm) -> None:
-    domain = _domain(comm, _half_plane(10))
+    domain = shell_domain(comm, half_plane_shell(10))
 
     def solved(tolerance: float, order: int) -> FloatArray:
         time = {"tolerance_K": tolerance, "first_step_s": 1e-3, "order": order}
-        return last_frame(_problem(domain, time)).T
+        return last_frame(manufactured_problem(domain, time)).T
 
     exact = solved(2e-6, 3)
     for tolerance in (0.1, 0.1 / 8):
@@ -307,10 +184,10 @@ def test_bdf3_comes_nearer_than_bdf2_with_the_same_tolerance(comm: MPI.Comm) -> 
 @pytest.mark.parametrize(("order", "expected"), [(2, 2.0 / 3.0), (1, 0.5)], ids=["BDF2", "Euler"])
 def test_adaptive_steps_converge_with_their_tolerance(comm: MPI.Comm, order: int, expected: float) -> None:
     """A step's error goes with dt^(order + 1), the error at the end with dt^order."""
-    domain = _domain(comm, _half_plane(10))
+    domain = shell_domain(comm, half_plane_shell(10))
     tolerances, found = [0.1, 0.1 / 8, 0.1 / 64], []
     for tolerance, by in (*((each, order) for each in tolerances), (2e-5, 3)):
         time = {"tolerance_K": tolerance, "first_step_s": 0.1 * tolerance**0.5, "order": by}
-        found.append(last_frame(_problem(domain, time)).T)
+        found.append(last_frame(manufactured_problem(domain, time)).T)
     differences = [norm_L2(domain, T - found[-1]) for T in found[:-1]]
     _assert_orders(tolerances, differences, expected, 0.12)

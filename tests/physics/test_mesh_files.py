@@ -1,4 +1,4 @@
-"""Gmsh mesh files: read as Gmsh reads them, without Gmsh, and no file executes anything.
+"""Gmsh mesh files are read like by Gmsh, without Gmsh, and no file executes commands.
 
 | law                                                                 | allowed          |
 |---------------------------------------------------------------------|------------------|
@@ -28,7 +28,7 @@ FORMATS = [(2.2, False), (2.2, True), (4.1, False), (4.1, True)]
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[float, bool], Path]:
-    """The same mesh in every form of the format."""
+    """The same mesh in every variant of the format."""
     folder = tmp_path_factory.mktemp("msh")
     found = {}
     for version, binary in FORMATS:
@@ -108,7 +108,7 @@ SCRIPTS = {
 def test_a_script_is_never_executed(
     files: dict[tuple[float, bool], Path], way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reader refuses the file, and the mark that the script would leave is not there."""
+    """The reader rejects the file, and the file that the script would create does not exist."""
     mark = tmp_path / "executed"
     name, text = SCRIPTS[way]
     file = tmp_path / name

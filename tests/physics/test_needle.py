@@ -1,4 +1,4 @@
-"""The shipped needle benchmark against another method: axisymmetric finite volumes, converged to 0.1 %.
+"""The needle benchmark compared with axisymmetric finite volumes, converged to 0.1 %.
 
 | quantity                                        | reference                     | half plane | 3-D |
 |-------------------------------------------------|-------------------------------|------------|-----|
@@ -89,5 +89,5 @@ def test_3_d_and_the_half_plane_agree(flat: dict[str, Any], solid: dict[str, Any
     for rule, lesion in flat["lesion"].items():
         for key in ("width_mm", "length_mm", "effective_radius_mm", "depth_distal_mm", "depth_proximal_mm"):
             assert solid["lesion"][rule][key] == pytest.approx(lesion[key], rel=0.02, abs=0.1), (rule, key)
-    # a round lesion of a round cannula, in a mesh that is not
+    # the lesion is rotationally symmetric, the mesh is not
     assert solid["lesion"]["isotherm_50C"]["width_min_mm"] > 0.96 * solid["lesion"]["isotherm_50C"]["width_mm"]

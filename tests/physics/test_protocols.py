@@ -1,4 +1,4 @@
-"""Protocols in a run: stages, roll-off and pulses act on the tissue as the device's logic says.
+"""Protocols in a run: stages, roll-off and pulses follow the device logic.
 
 | law                                                                      | allowed                |
 |--------------------------------------------------------------------------|------------------------|
@@ -26,7 +26,7 @@ from tests.build import R0, UNLIMITED, frames, mesh_case, on_mesh, problem_on
 
 SENSOR = {"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0}
 DRYING = {"sigma_slope_per_K": -0.01}
-"""Tissue whose impedance rises as it heats, in place of tissue that dries out."""
+"""Tissue whose impedance rises with temperature, in place of drying tissue."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_two_holds_with_a_pause_between(ball: Domain) -> None:
 
 
 def _thresholds(seen: list[Frame], state: State) -> list[float]:
-    """Return the impedance [ohm] of the step that ended at each of the device's own switches."""
+    """Return the impedance [ohm] at the end of the step before each automatic switch of the device."""
     return [next(1.0 / f.conductance for f in seen if f.t == t) for t, _ in state.memories[0].events]
 
 

@@ -1,12 +1,12 @@
-"""Pulsed radiofrequency: pulses one by one and their cycle's average are the same treatment.
+"""Pulsed radiofrequency: resolved pulses and cycle averages give the same treatment.
 
-Two steps a cycle, one through the pulse and one through the rest, against adaptive steps on the average, for 30 s of
-2 Hz and 20 ms; once with room below the cap, once held down by it.
+Two steps per cycle, one for the pulse and one for the rest, compared with adaptive steps of the average, for 30 s of
+2 Hz and 20 ms; once below the temperature limit, once controlled by it.
 
 | what                                                                  | allowed               |
 |-----------------------------------------------------------------------|-----------------------|
 | mean over the last cycle, sensor and every node                       | 0.5 K                 |
-| Joule heat of the whole treatment, not capped                         | 0.5 %                 |
+| Joule heat of the whole treatment, no limit                           | 0.5 %                 |
 | the averaged run's estimate of the spike against pulses in ten steps  | 10 %                  |
 | cost of the resolved run, in steps and in processor time              | 20 times the averaged |
 """
@@ -49,7 +49,7 @@ def ball(comm: MPI.Comm) -> Domain:
 
 @dataclass(frozen=True)
 class Treated:
-    """What a run came to."""
+    """Results of a run."""
 
     mean: FloatArray
     """Temperature over the last cycle [degC]."""
@@ -60,7 +60,7 @@ class Treated:
 
 
 def _treat(ball: Domain, first_step: float, **changes: Any) -> Treated:
-    """Run the pulses; a step stands for its end, as backward Euler takes it."""
+    """Run the pulses; a step represents its end, as in backward Euler."""
     generator = {**PULSES, **changes}
     case = mesh_case(
         generator, tissue={"sigma_slope_per_K": 0.015}, applicator=SENSOR, time={"first_step_s": first_step}
@@ -104,7 +104,7 @@ def test_resolved_pulses_and_their_average_heat_the_tissue_alike(ball: Domain, c
 
 @pytest.mark.mpi
 def test_the_spike_that_the_average_estimates_is_that_of_the_pulses(ball: Domain) -> None:
-    """Two seconds with pulses in ten steps; the field is that of the pulse, not of its average."""
+    """Two seconds with ten steps per pulse; the field is that of the pulse, not of the average."""
     average = _treat(ball, 0.02, duration_s=2.0)
     pulses = _treat(ball, 0.002, duration_s=2.0, resolved=True)
     print({key: (average.pulses[key], pulses.pulses[key]) for key in ("spike_K", "hottest_with_spike_degC")})

@@ -1,11 +1,11 @@
-"""Replay of a log: a modelled treatment, logged and replayed, is met again; another tissue shows as a misfit.
+"""Replay of a log: a logged and replayed model run is reproduced; different tissue gives a misfit.
 
 | what                                                              | allowed                      |
 |-------------------------------------------------------------------|------------------------------|
 | the log of a run, replayed by voltage, current or power: RMS      | 1 % of the largest value     |
-| the same by temperature, whose voltage is what the steps resolve  | 5 %                          |
+| the same by temperature, with the voltage resolved by the steps   | 5 %                          |
 | the same in tissue that conducts 10 % less: impedance             | 1 / 0.9 of the log's, 2 %    |
-| measured columns stand in history.csv, drawn beside the model's   | the log's own values         |
+| measured columns are in history.csv and in the figures            | the log's own values         |
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COLUMNS = {
 }
 TREATMENT = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 4.0, "hold_s": 8.0, **UNLIMITED}
 RANGES = {"voltage_V": 11.0, "current_A": 0.024, "power_W": 0.25, "temperature_degC": 30.0, "impedance_ohm": 450.0}
-"""What the percent are of."""
+"""Reference values of the percentages."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def _treat(mesh: Path, folder: Path, generator: dict[str, Any], sigma: float = S
 
 @pytest.fixture(scope="module")
 def log(coarse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The history of a modelled treatment as a device would have logged it."""
+    """The history of a model run in the format of a device log."""
     folder = tmp_path_factory.mktemp("measured")
     _treat(coarse, folder / "run", TREATMENT)
     with (folder / "run" / "history.csv").open(newline="") as file:
@@ -85,7 +85,7 @@ def test_a_modelled_treatment_is_met_again(coarse: Path, log: Path, tmp_path: Pa
 
 
 def test_tissue_that_conducts_less_shows_as_a_misfit(coarse: Path, log: Path, tmp_path: Path) -> None:
-    """Driven by power the temperatures agree, and the impedance is off by what sigma is."""
+    """With replay by power the temperatures agree, and the impedance differs in proportion to sigma."""
     replay = {"kind": "replay", "file": str(log), "drive": "power", **UNLIMITED}
     summary = _treat(coarse, tmp_path / "run", replay, sigma=0.9 * SIGMA)
     misfit = summary["replay"]["misfit"]

@@ -1,4 +1,4 @@
-"""A run that was killed and resumed ends with the numbers of the unbroken run.
+"""A killed and resumed run gives the numbers of the uninterrupted run.
 
 Killed means here: the process leaves in the midst of a step, with the newest checkpoint some steps behind. Other
 numbers of ranks and the real command killed with -9 are in tests/mpi/test_resume.py.
@@ -53,7 +53,7 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
 
 
 class Killed(BaseException):
-    """Nothing in the package may catch this."""
+    """An exception that no code of the package may catch."""
 
 
 def _case(name: str, *changes: str) -> Case:
@@ -61,7 +61,7 @@ def _case(name: str, *changes: str) -> Case:
 
 
 def _dies_at(monkeypatch: pytest.MonkeyPatch, trials: int, error: type[BaseException] = Killed) -> list[int]:
-    """Have the run end in its step number `trials`, refused ones counted; return how many are left."""
+    """End the run in step number `trials`, rejected steps included; return the number of remaining steps."""
     import rfablate.solve.loop as module
 
     real, left = module.solve_step, [trials]
@@ -77,13 +77,13 @@ def _dies_at(monkeypatch: pytest.MonkeyPatch, trials: int, error: type[BaseExcep
 
 
 def _trials(case: Case, folder: Path, comm: MPI.Comm) -> int:
-    """Run a case unbroken; return how many steps were tried."""
+    """Run a case without interruption; return the number of attempted steps."""
     summary = run(case, folder, comm).summary
     return int(summary["numerics"]["steps"] + summary["numerics"]["rejects"])
 
 
 def _broken(case: Case, folder: Path, comm: MPI.Comm, at: int) -> None:
-    """Run a case and kill it in a step."""
+    """Run a case and kill it during a step."""
     with pytest.MonkeyPatch.context() as patch:
         _dies_at(patch, at)
         with pytest.raises(Killed):
@@ -98,7 +98,7 @@ def _resume(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
 def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
     comm: MPI.Comm, shared_tmp: Path, protocol: str
 ) -> None:
-    """Killed in the ramp, in the hold, with refused steps before, and after the switch-off."""
+    """Killed in the ramp, in the hold, after rejected steps, and after the switch-off."""
     folder = shared_tmp / f"resumed-{protocol}-{comm.size}"
     trials = _trials(_case("axisymmetric", *PROTOCOLS[protocol]), folder / "whole", comm)
     case = _case("axisymmetric", *PROTOCOLS[protocol], OFTEN)
@@ -115,7 +115,7 @@ def test_a_resumed_run_ends_with_the_numbers_of_the_unbroken_one(
 def test_channels_go_on_with_their_voltages_and_turns(
     comm: MPI.Comm, shared_tmp: Path, sharing: str, control: str
 ) -> None:
-    """A pair and a single channel with set points of their own."""
+    """A pair and a single channel with different set points."""
     folder = shared_tmp / f"channels-{control}-{comm.size}"
     changes = (f"sharing={{{sharing}}}", f"generator.control={control}")
     trials = _trials(_case("channels", *changes), folder / "whole", comm)
@@ -128,7 +128,7 @@ def test_channels_go_on_with_their_voltages_and_turns(
 @pytest.mark.slow
 @pytest.mark.parametrize("mass", ["lumped", "consistent"])
 def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_tmp: Path, mass: str) -> None:
-    """Long steps of a fine mesh: the heat solve takes V-cycles, whose hierarchy is some steps old."""
+    """Long steps on a fine mesh: the heat solve uses V-cycles with a hierarchy from earlier steps."""
     folder = shared_tmp / f"cycles-{mass}-{comm.size}"
     changes = ("generator.hold_s=5", "generator.cooldown_s=4", "time.tolerance_K=1.0", f"solver.mass={mass}")
     trials = _trials(_case("structures", *changes), folder / "whole", comm)
@@ -143,7 +143,7 @@ def test_in_3d_the_v_cycles_are_built_again_as_they_were(comm: MPI.Comm, shared_
 def test_checkpoints_come_by_the_simulated_time_by_the_clock_or_not_at_all(
     comm: MPI.Comm, shared_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No step is cut for one: it is written after the first step that reaches its time, and at the end."""
+    """Checkpoints do not shorten steps: each is written after the first step that reaches its time, and at the end."""
     from rfablate.simulation.checkpointing import Checkpointer
 
     written: list[float] = []
@@ -226,7 +226,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_older_used(
 def test_what_is_lost_beside_the_checkpoint_is_told(
     comm: MPI.Comm, shared_tmp: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Rows and frames that somebody deleted, and a frame that went bad: the run goes on without them."""
+    """With deleted rows and frames and a damaged frame the run continues without them."""
     folder = shared_tmp / "lost"
     _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 50)
     (folder / "history.csv").unlink()
@@ -277,7 +277,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
 
 
 def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
-    """While it finds its error bar: the treatment is over, the summary not written."""
+    """Killed during the error bar computation, after the treatment and before the summary is written."""
     import rfablate.simulation.run as module
 
     def dies(*args: Any) -> Any:
@@ -298,7 +298,7 @@ def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, s
 
 
 def test_a_failed_run_tries_again_from_its_last_good_state(comm: MPI.Comm, shared_tmp: Path) -> None:
-    """The frame of the failure is no frame of the unbroken run."""
+    """The frame of the failure is not a frame of the uninterrupted run."""
     folder = shared_tmp / "failed"
     case = _case("axisymmetric", *COOLED)
     run(case, folder / "whole", comm)

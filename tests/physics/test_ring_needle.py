@@ -1,10 +1,10 @@
-"""A bipolar needle of the library, two electrodes on one shaft: its conductance by another method, and where it heats.
+"""A bipolar needle of the library: conductance compared with an independent method, and position of the heating.
 
 | law                                                                        | allowed             |
 |----------------------------------------------------------------------------|---------------------|
 | conductance: rings of current on the bare surfaces, potentials +V/2, -V/2  | 5 %                 |
-| what leaves the tip comes back by the ring, nothing by the outer surface   | 1e-8 of the current |
-| tissue heats first abreast of the gap, where the electrodes face           | place               |
+| the tip current returns through the ring, none through the outer surface   | 1e-8 of the current |
+| tissue heats first beside the gap between the electrodes                   | place               |
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def ring_conductance(sigma: float) -> float:
     """Conductance [S] between the bare parts in an unbounded medium, by rings of current on their surfaces.
 
     A ring of current I at radius a: phi = I / (4 pi sigma) (2 / pi) K(m) / p, p^2 = (r + a)^2 + z^2, m = 4 r a / p^2.
-    It lets current through the gap's inside, a few per cent, and has no faces at the ends.
+    It allows current inside the gap, a few per cent, and has no end faces.
     """
     model = applicator_model(MODEL)
     a, tip, gap, ring = (
@@ -64,11 +64,11 @@ def ring_conductance(sigma: float) -> float:
         middles.append(start + length * (np.arange(count) + 0.5) / count)
         lengths.append(np.full(count, length / count))
     z, h = np.concatenate(middles), np.concatenate(lengths)
-    within = (np.arange(parts) + 0.5) / parts - 0.5  # an even number: never on the point itself
+    within = (np.arange(parts) + 0.5) / parts - 0.5  # an even number avoids the singular point
     apart = z[:, None, None] - (z[None, :, None] + h[None, :, None] * within)
     p2 = 4.0 * a**2 + apart**2
     influence = (ellipk(4.0 * a**2 / p2) / np.sqrt(p2)).mean(axis=2) * 2.0 / np.pi / (4.0 * np.pi * sigma)
-    # unit potentials of each part alone; then no net current, one volt between them
+    # unit potential of each part separately; then zero net current at 1 V between them
     own = np.linalg.solve(influence, np.stack([z < tip, z > tip], axis=1).astype(float))
     G = np.array([[own[z < tip, k].sum() for k in (0, 1)], [own[z > tip, k].sum() for k in (0, 1)]])
     return float(np.linalg.det(G) / G.sum())

@@ -1,11 +1,11 @@
-"""Boiling makes the impedance roll off: tissue dries around the tip, the device pauses, steam condenses.
+"""Impedance roll-off by boiling: tissue dries around the tip, the device pauses, steam condenses.
 
 | law                                                                       | allowed                       |
 |---------------------------------------------------------------------------|-------------------------------|
 | half boiled, half dry: sigma is the geometric mean of wet and dry         | 1e-12                         |
-| a shell that has boiled by f resists dry^-f times as much                 | 1e-6                          |
+| resistance of a shell with boiled fraction f: times dry^-f                | 1e-6                          |
 | a roll-off comes with steam around the tip, and with none where sigma     | exact                         |
-| does not fall as water leaves                                             |                               |
+| does not depend on water                                                  |                               |
 | the impedance is at the threshold then, and near its start after a pause  | 2 % beyond; half of the rise  |
 | steps grow again after a roll-off                                         | median 100 times the shortest |
 | the ledger closes                                                         | 1 %                           |
@@ -67,7 +67,7 @@ def test_what_has_boiled_dries_and_nothing_else() -> None:
 
 @pytest.mark.mpi
 def test_a_shell_of_steam_resists_by_how_much_of_it_has_boiled(ball: Domain) -> None:
-    """Everything at 100 degC and boiled by f: the whole ball's resistance times 0.01^-f."""
+    """The whole ball at 100 degC with boiled fraction f: resistance times 0.01^-f."""
     problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), tissue=DRIES), ball)
     assert problem.electric is not None
     found = []

@@ -1,4 +1,4 @@
-"""Rounding does not grow: results are the same whatever the order of sums and the processor.
+"""Rounding errors are not amplified: results do not depend on summation order or processor.
 
 | law                                                                     | allowed            |
 |-------------------------------------------------------------------------|--------------------|
@@ -43,7 +43,7 @@ def _assert_equal(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def unperturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The runs that the others are compared with."""
+    """The reference runs."""
     folder = tmp_path_factory.mktemp("rounding")
     for name in ("axisymmetric", "channels"):
         assert main(["run", str(CASES / f"{name}.toml"), "-o", str(folder / name), "--quiet"]) == 0

@@ -1,4 +1,4 @@
-"""A whole run: where its steps land, what it writes, and what it says when it cannot go on."""
+"""A complete run: step times, output files, and messages of failed runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _times(folder: Path) -> tuple[list[float], list[float], list[float]]:
 def test_steps_land_on_outputs_and_switches_and_leave_no_crumbs(
     coarse: Path, comm: MPI.Comm, tmp_path: Path, stepping: str
 ) -> None:
-    """Frames every 0.1 s: the third, 3 * 0.1, is a rounding beyond the end of the ramp at 0.3 s."""
+    """Frames every 0.1 s: the third, 3 * 0.1, exceeds the end of the ramp at 0.3 s by rounding."""
     time = {"stepping": stepping, "step_s": 0.07}
     run(_case(coarse, CONTROLLED, output={"fields_interval_s": 0.1}, time=time), tmp_path / "run", comm)
     times, lengths, written = _times(tmp_path / "run")
@@ -62,7 +62,7 @@ def test_steps_land_on_outputs_and_switches_and_leave_no_crumbs(
 
 @pytest.mark.parametrize("duration", [0.9, 1.7, 3.4])
 def test_the_last_frame_is_that_of_the_end_only(coarse: Path, comm: MPI.Comm, tmp_path: Path, duration: float) -> None:
-    """Ten intervals of a tenth of 1.7 s fall a rounding short of 1.7 s."""
+    """Ten intervals of a tenth of 1.7 s end before 1.7 s by rounding."""
     run(_case(coarse, constant_voltage(5.0, duration)), tmp_path / "run", comm)
     _, lengths, written = _times(tmp_path / "run")
     assert written == pytest.approx([duration * n / 10.0 for n in range(11)])
@@ -72,7 +72,7 @@ def test_the_last_frame_is_that_of_the_end_only(coarse: Path, comm: MPI.Comm, tm
 def test_what_is_kept_at_a_time_is_what_a_run_that_ends_then_gives(
     coarse: Path, comm: MPI.Comm, tmp_path: Path
 ) -> None:
-    """Steps that land on the same times, every 0.1 s, are the same up to the shorter run's end."""
+    """Runs with steps at the same times, every 0.1 s, agree up to the end of the shorter run."""
     output, short, long = {"fields_interval_s": 0.1}, constant_voltage(20.0, 0.6), constant_voltage(20.0, 1.2)
     ended = run(_case(coarse, short, output=output), tmp_path / "short", comm).summary
     kept = run(_case(coarse, long, output={**output, "observe_at_s": [0.6, 0.3]}), tmp_path / "long", comm).summary
@@ -128,7 +128,7 @@ def test_a_run_that_fails_keeps_its_last_good_state(
 
 
 def test_the_same_case_gives_the_same_numbers_twice(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
-    """Nothing depends on a clock, a random state or the order of a dictionary."""
+    """Results do not depend on the clock, a random state or dictionary order."""
     first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
     second = run(_case(coarse, CONTROLLED), tmp_path / "b", comm).summary
     for key in ("lesion", "structures", "energy", "electric", "numerics"):

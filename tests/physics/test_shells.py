@@ -1,4 +1,4 @@
-"""A bone and its shell: two structures of one table, and what the shell does to the impedance."""
+"""A bone with a cortical shell: two structures from one table, and the effect of the shell on the impedance."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _impedance(data: dict[str, Any]) -> float:
 
 
 def test_the_shell_adds_the_resistance_of_a_layer_of_cortical_bone() -> None:
-    """Far from the tip current flows as from a sphere: (1/s_cortical - 1/s_cancellous) (1/r1 - 1/r2) / 4 pi."""
+    """Far from the tip the current is that of a sphere: (1/s_cortical - 1/s_cancellous) (1/r1 - 1/r2) / 4 pi."""
     plain, shelled = _impedance(case()), _impedance(case(shell_mm=1.0))
     cortical, cancellous = tissue("cortical_bone").sigma, tissue("cancellous_bone").sigma
     layer = (1.0 / cortical - 1.0 / cancellous) * (1.0 / 7e-3 - 1.0 / 8e-3) / (4.0 * np.pi)

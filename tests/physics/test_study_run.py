@@ -1,4 +1,4 @@
-"""A study of real runs, by the command line: its rows are what `rfablate run` gives for the same changes."""
+"""A study of real runs by the command line: its rows equal the results of `rfablate run` with the same changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from_history = true
 
 @pytest.mark.slow
 def test_a_studys_rows_are_those_of_single_runs(tmp_path: Path) -> None:
-    """A 5 mm tip gives two times from one run; one longer than the domain is refused, apart."""
+    """A 5 mm tip gives two times from one run; a tip longer than the domain is rejected and reported separately."""
     (tmp_path / "tips.toml").write_text(STUDY)
     done = rfablate("study", tmp_path / "tips.toml", "-o", tmp_path / "out")
     with (tmp_path / "out" / "table.csv").open() as file:
@@ -48,7 +48,7 @@ def test_a_studys_rows_are_those_of_single_runs(tmp_path: Path) -> None:
             "output.report=false",
         ]
         summary = run(load_case(CASE, changes), tmp_path / f"own-{row['generator.hold_s']}", MPI.COMM_SELF).summary
-        close = 1e-6 if row["generator.hold_s"] == "40" else 0.02  # other times of frames, so other steps
+        close = 1e-6 if row["generator.hold_s"] == "40" else 0.02  # different frame times, hence different steps
         for rule, lesion in summary["lesion"].items():
             for name, value in lesion.items():
                 assert float(row[f"lesion.{rule}.{name}"]) == pytest.approx(value, rel=close, abs=3.0 * close), name
@@ -60,7 +60,7 @@ def test_a_studys_rows_are_those_of_single_runs(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_search_runs_its_members_on_as_many_ranks_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest hold makes the largest lesion; two ranks a run. Started again, it runs nothing."""
+    """The longest hold gives the largest lesion; two ranks per run. Started again, it runs nothing."""
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun on the path")
     for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle"):

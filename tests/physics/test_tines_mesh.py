@@ -1,4 +1,4 @@
-"""Meshes of expandable electrodes: the metal has its volume, all of it is joined, every tine is bare."""
+"""Meshes of expandable electrodes: correct metal volume, connected metal, active surface on every tine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def volumes(data: MeshData) -> np.ndarray:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_tine_is_metal_bare_and_joined_to_the_cannula(name: str) -> None:
-    """Inscribed polygons lose a tenth of the section at draft accuracy."""
+    """Inscribed polygons reduce the cross-section by a tenth at draft accuracy."""
     data, applicator = electrode_mesh(FAMILIES[name])
     assert data.notes == ()
     metal = np.isin(data.region, [tag for tag, region in data.region_names.items() if region.startswith("cannula")])
@@ -64,7 +64,7 @@ def test_every_tine_is_metal_bare_and_joined_to_the_cannula(name: str) -> None:
 
 
 def pieces(cells: np.ndarray) -> int:
-    """Number of sets of cells that no shared node joins."""
+    """Return the number of sets of cells without shared nodes."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""What the laws of tissue do in a solve: sources, blood flow, damage of each tissue, drying.
+"""Tissue laws in a solve: heat sources, perfusion, damage by tissue, drying.
 
 | law                                                                   | allowed          |
 |-----------------------------------------------------------------------|------------------|
@@ -19,13 +19,13 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box, geometric, shell_half_plane
+from rfablate.evidence import closed_forms as exact
 from rfablate.fem.region_fractions import node_shares
 from rfablate.mesh.domain import Domain
 from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Arrhenius, Mixed
 from rfablate.physics.library import damage_set
 from rfablate.physics.perfusion import BloodFlow
-from tests import closed_forms as exact
 from tests.build import (
     HEATED,
     OMEGA,
@@ -54,7 +54,7 @@ def ball(comm: MPI.Comm) -> Domain:
 
 @pytest.fixture(scope="module")
 def closed(comm: MPI.Comm) -> Domain:
-    """A ball that no heat leaves."""
+    """A thermally insulated ball."""
     radii = geometric(R0, 5e-3, 8, 10.0)
     return on_mesh(comm, lambda: shell_half_plane(radii, 6), active="inner", returned="outer")
 
@@ -93,7 +93,7 @@ def test_the_ledger_closes_with_metabolic_heat_beside_joule_heat(ball: Domain) -
 
 @pytest.mark.mpi
 def test_tissue_that_dries_lets_the_impedance_roll_off(ball: Domain) -> None:
-    """The same voltage: wet tissue conducts ever better as it warms, drying tissue loses its current at 100 degC."""
+    """At the same voltage the current grows in wet tissue with temperature and falls in drying tissue at 100 degC."""
 
     def run(dry: float) -> tuple[float, float, float]:
         tissue = {"sigma_slope_per_K": 0.015, "sigma_dry_fraction": dry}
@@ -114,7 +114,7 @@ def test_tissue_that_dries_lets_the_impedance_roll_off(ball: Domain) -> None:
 
 @pytest.mark.mpi
 def test_perfusion_that_rises_carries_off_more(ball: Domain) -> None:
-    """A sphere held at 44 degC: where blood comes faster the warm rim is thinner and stores less."""
+    """A sphere held at 44 degC: with more perfusion the warm layer is thinner and stores less heat."""
     heated = {**HEATED, "target_degC": 44.0, "hold_s": 120.0}
 
     def energies(rise: float) -> tuple[float, float]:
@@ -130,7 +130,7 @@ def test_perfusion_that_rises_carries_off_more(ball: Domain) -> None:
 
 @pytest.mark.mpi
 def test_a_warm_block_settles_where_the_risen_perfusion_takes_its_heat(closed: Domain) -> None:
-    """Blood at 44 degC around: the block's rise above it is q / (f W), f = 8.9 above 45 degC."""
+    """With blood at 44 degC the rise of the block above it is q / (f W), f = 8.9 above 45 degC."""
     q, f = 3e5, 8.9
     case = mesh_case(
         constant_voltage(0.0, 120.0),
@@ -146,7 +146,7 @@ _BLOOD = {"blood_density_kg_per_m3": 1000.0, "blood_heat_capacity_J_per_kgK": 41
 
 @pytest.mark.mpi
 def test_stasis_opens_then_stops_perfusion_in_a_run(ball: Domain) -> None:
-    """The lesion of a hot sphere is larger where blood stops than where it flows on."""
+    """The lesion of a hot sphere is larger if perfusion stops in dead tissue."""
     heated = {**HEATED, "target_degC": 70.0, "hold_s": 60.0}
 
     def carried(**damage: Any) -> float:
@@ -169,7 +169,7 @@ LIVER, SKIN = (Arrhenius(*damage_set(name)[:2]) for name in ("liver", "skin"))
 
 @pytest.fixture(scope="module")
 def halves(comm: MPI.Comm) -> Domain:
-    """A bar of two tissues side by side, their interface in the middle."""
+    """A bar of two tissues with the interface in the middle."""
 
     def make() -> Any:
         import dataclasses
@@ -189,7 +189,7 @@ def test_a_node_between_tissues_has_part_of_each(halves: Domain) -> None:
     x, middle = halves.x[:, 0], np.abs(halves.x[:, 0] - 2e-3) < 1e-4
     assert shares.sum(axis=0) == pytest.approx(1.0)
     assert shares[1][~middle] == pytest.approx(np.where(x < 2e-3, 0.0, 1.0)[~middle], abs=1e-12)
-    # together the nodes hold three times the right half's 2 mm3, however the cells cut the interface
+    # the nodal sum is three times the 2 mm3 of the right half, independent of the cells at the interface
     weight = halves.by_region({"left": 1.0, "right": 3.0})[halves.stencil_region]
     held = shares[1] * halves.stencil.to_nodes(weight, halves.nodes.local)
     assert halves.nodes.sum(held)[0] == pytest.approx(6e-9, rel=1e-12)

@@ -1,4 +1,4 @@
-"""A user's mesh gives the same answer from every file format, and every way to get it wrong is named."""
+"""A user's mesh gives the same result from every file format, and every error in it is reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAGS = {"tissue": 1, "lens": 2, "active": 1, "shaft": 2, "outer": 3}
 
 @pytest.fixture(scope="module")
 def needle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The needle as Gmsh's own file in mm."""
+    """The needle as a Gmsh file in mm."""
     path = tmp_path_factory.mktemp("mesh") / "needle.msh"
     write_needle(path)
     return path
@@ -92,7 +92,7 @@ def reference(needle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_every_format_gives_the_same_lesion(
     needle: Path, reference: dict[str, Any], tmp_path: Path, suffix: str
 ) -> None:
-    """Only the order of nodes may differ between formats: the lesion agrees to the solver's tolerance."""
+    """Formats differ only in the node order: the lesion agrees within the solver's tolerance."""
     file = tmp_path / f"needle{suffix}"
     convert(needle, file)
     summary = lesion(case_of(table(file, tags=suffix != ".inp")), tmp_path / "run")
@@ -114,14 +114,14 @@ def test_gmsh_versions_units_and_tags_agree(reference: dict[str, Any], tmp_path:
 
 
 def test_energy_closes_on_a_users_mesh(reference: dict[str, Any]) -> None:
-    """Joule heat is found again as stored, perfused and conducted heat."""
+    """Joule heat equals stored, perfused and conducted heat."""
     assert reference["energy"]["residual_percent"] < 1.0
     assert reference["numerics"]["error_bar"] == {}
     assert any("no error bar" in warning for warning in reference["warnings"])
 
 
 def faulty(needle: Path, change: str) -> Case:
-    """Return the case with one thing wrong."""
+    """Return the case with one fault."""
     data = table(needle)
     domain = data["domain"]
     if change == "a 40-metre domain":
@@ -155,7 +155,7 @@ def test_a_wrong_mesh_is_refused_by_name(needle: Path, change: str, said: str) -
 
 
 def test_a_cell_in_two_regions_is_refused(needle: Path, tmp_path: Path) -> None:
-    """Doubled elements would count their volume twice."""
+    """Duplicate elements would count their volume twice."""
     mesh = meshio.read(needle)
     tetra, triangle = mesh.get_cells_type("tetra"), mesh.get_cells_type("triangle")
     tags = mesh.get_cell_data("gmsh:physical", "tetra").astype(np.int32)
@@ -170,7 +170,7 @@ def test_a_cell_in_two_regions_is_refused(needle: Path, tmp_path: Path) -> None:
 
 
 def test_curved_elements_are_refused(tmp_path: Path) -> None:
-    """Quadratic tetrahedra would be read as something else."""
+    """Quadratic tetrahedra would be misread."""
     import gmsh
 
     from rfablate.mesh.gmsh_session import gmsh_session
@@ -189,7 +189,7 @@ def test_curved_elements_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_no_known_format_is_refused(tmp_path: Path) -> None:
-    """The reader's own complaint is passed on."""
+    """The message of the reader is passed on."""
     file = tmp_path / "needle.vtu"
     file.write_text("this is no mesh")
     with pytest.raises(MeshError, match="meshio cannot read needle.vtu"):

@@ -14,17 +14,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mpi4py import MPI
-from scipy.optimize import brentq
-from scipy.special import erf, erfc
 
-from meshes.structured import geometric, rectangle, shell_half_plane
+from meshes.structured import geometric, shell_half_plane
+from rfablate.evidence import closed_forms as exact
+from rfablate.evidence.closed_form_checks import boiled_depth, boiling_bar, boiling_problem
 from rfablate.mesh.domain import Domain
 from tests.build import (
     OMEGA,
     R0,
-    RHO,
-    C,
-    K,
     at_points,
     constant_power,
     constant_voltage,
@@ -37,44 +34,28 @@ from tests.build import (
     problem_on,
 )
 
-WATER = {"water_fraction": 0.68}
-LATENT = 0.68 * 2.26e9
-ALPHA = K / (RHO * C)
-HELD = {"kind": "surface_temperature", "target_degC": 140.0, "hold_s": 60.0}
-
-
-def stefan() -> float:
-    """Return lambda of PHYSICS A7, k and a the same in both phases."""
-    root = np.sqrt(np.pi) * LATENT * ALPHA / K
-
-    def balance(x: float) -> float:
-        return 40.0 * np.exp(-(x**2)) / erf(x) - 63.0 * np.exp(-(x**2)) / erfc(x) - root * x
-
-    return float(brentq(balance, 1e-3, 1.0))
+WATER = {"water_fraction": exact.WATER_FRACTION}
 
 
 @pytest.fixture(scope="module")
 def bar(comm: MPI.Comm) -> Domain:
-    z = geometric(1e-9, 30e-3, 150, 40.0) - 1e-9
-    return on_mesh(comm, lambda: rectangle(np.linspace(0.0, 0.5e-3, 3), z), active="low_z", body_temperature="high_z")
+    return boiling_bar(comm)
 
 
 @pytest.mark.parametrize("time", [fixed_step(0.05), {"tolerance_K": 0.05}], ids=["fixed", "adaptive"])
 def test_the_boiling_front_runs_as_stefan_says(bar: Domain, time: dict[str, object]) -> None:
-    x = stefan()
+    x = exact.stefan_lambda()
     assert x == pytest.approx(0.173789, rel=1e-5)
-    seen = list(frames(problem_on(mesh_case(HELD, tissue=WATER, time=time), bar)))
+    seen = list(frames(boiling_problem(bar, time)))
     frame = seen[-1]
     z = np.linspace(0.1e-3, 3e-3, 581)
     T = at_points(bar, frame.T, np.stack([np.full_like(z, 1e-4), z, 0.0 * z], axis=1))
     front = float(z[np.flatnonzero(T >= 100.0 - 1e-9)[-1]])
-    area = np.pi * 0.25e-6
-    # the node of the held surface does not boil: half a cell of water is missing
-    by_heat = frame.ledger.latent / (LATENT * area)
+    by_heat = boiled_depth(frame.ledger.latent)
     print(f"{len(seen)} steps, front {front * 1e3:.4f} mm, by its heat {by_heat * 1e3:.4f} mm", end="; ")
     T3, T5 = at_points(bar, frame.T, np.array([[1e-4, 3e-3, 0.0], [1e-4, 5e-3, 0.0]]))
     print(f"T(3 mm) {T3:.3f}, T(5 mm) {T5:.3f}, residual {100 * frame.ledger.residual_fraction:.3f} %")
-    assert by_heat == pytest.approx(2.0 * x * np.sqrt(ALPHA * 60.0), rel=0.02)
+    assert by_heat == pytest.approx(2.0 * x * np.sqrt(exact.A * 60.0), rel=0.02)
     assert by_heat == pytest.approx(0.97456e-3, rel=0.02)
     assert front == pytest.approx(0.97456e-3, rel=0.03)
     assert T3 - 37.0 == pytest.approx(72.126 - 37.0, rel=0.02)

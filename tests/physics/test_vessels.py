@@ -1,14 +1,14 @@
-"""Flow in structures.
+"""Blood flow in structures.
 
 | law                                                       | mesh              | allowed      |
 |-----------------------------------------------------------|-------------------|--------------|
-| steady between a filmed wall and a held one, closed form  | half plane        | order 2 in h |
-| h to 0: an insulated wall; h to infinity: a held one      | half plane        | 1e-5 K       |
-| power into the liquid = power from the held wall          | half plane        | 1e-7         |
-| Joule heat within the flow leaves with it                 | half plane        | 1e-7         |
+| steady between convection and a fixed wall, closed form   | half plane        | order 2 in h |
+| h to 0: an insulated wall; h to infinity: a fixed one     | half plane        | 1e-5 K       |
+| power into the liquid = power from the fixed wall         | half plane        | 1e-7         |
+| Joule heat in the liquid leaves with the flow             | half plane        | 1e-7         |
 | joule = stored + perfused + boundary over a treatment     | vein in 3-D       | 1 %          |
 | area of the wall                                          | vein in 3-D       | 3 %          |
-| off, slow, fast, held: the tissue beside ever colder      | vein in 3-D       |              |
+| no flow, slow, fast, fixed: decreasing temperature        | vein in 3-D       |              |
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ def tube_case(velocity: float = 0.002, **changes: object) -> Case:
 
 
 def between_walls(r: np.ndarray, h: float) -> np.ndarray:
-    """Return the steady temperature between a film towards LIQUID at WALL and OUTSIDE at OUTER [degC]."""
+    """Return the steady temperature between convection to LIQUID at WALL and OUTSIDE at OUTER [degC]."""
     film, reach = K / (h * WALL), np.log(OUTER / WALL)
     return LIQUID + (OUTSIDE - LIQUID) * (film + np.log(r / WALL)) / (film + reach)
 
 
 def with_h(problem: Problem, h: float) -> Problem:
-    """Return the problem with another film on the vein's wall."""
+    """Return the problem with a different coefficient at the vein's wall."""
     heat = HeatProblem(
         problem.domain,
         problem.pattern,
@@ -130,7 +130,7 @@ def test_thick_and_thin_films_are_an_insulated_and_a_held_wall(comm: MPI.Comm) -
 
 @pytest.mark.mpi
 def test_what_the_liquid_takes_comes_from_the_tissue(comm: MPI.Comm) -> None:
-    """Steady, without perfusion: what comes in at the held wall passes the film; with power on, the Joule heat too."""
+    """Steady, without perfusion: the liquid takes the heat of the fixed wall and, with power, the Joule heat."""
     domain = tube_domain(comm, 16)
     problem = problem_on(tube_case(), domain)
     zero = np.zeros(domain.nodes.local)
@@ -169,7 +169,7 @@ def beside_a_vein(kind: str) -> Case:
 
 @pytest.mark.mpi
 def test_tissue_beside_a_vein_is_the_colder_the_faster_it_flows(comm: MPI.Comm) -> None:
-    """On one mesh; the energies add up each time."""
+    """On one mesh; the energy balance closes each time."""
     domain, beside = build_domain(beside_a_vein("off"), comm), []
     probe = make_probe(domain, np.array([[3.4 * MM, 0.0, 0.0]]), "beside the vein")
     for kind in NAMES:

@@ -1,8 +1,8 @@
-"""Every shipped case runs, closes its energy balance and gives the answer its README tells.
+"""Every shipped case runs, closes its energy balance and gives the result stated in its README.
 
-Most runs here are on draft meshes. The numbers in the READMEs are what was seen at the case's own accuracy: a slow test
-looks whether a reader would still see them, which is no evidence that they are right. `cases/needle_benchmark` has an
-independent reference: see also tests/physics/test_needle.py.
+Most runs use draft meshes. The numbers in the READMEs are results at the accuracy of the case. A slow test checks that
+the program still reproduces them; this is not a validation. `cases/needle_benchmark` has an independent reference: see
+tests/physics/test_needle.py.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a function that runs a case, and those it starts from, on draft meshes, once for each set of changes."""
+    """Return a function that runs a case after the cases it starts from, on draft meshes, once per set of changes."""
 
     @lru_cache
     def summary(name: str, *changes: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_case_has_no_fault_and_a_readme(name: str, tmp_path: Path) -> None:
-    """The README names the sources of the numbers and what to expect."""
+    """The README names the sources of the input values, and its targets and protected structures."""
     case = load_shipped(CASES / name / "case.toml", tmp_path)
     assert case_warnings(case) == []
     text = (CASES / name / "README.md").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_a_case_has_no_fault_and_a_readme(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -> None:
-    """No run of a shipped case ends early, and no energy gets lost."""
+    """No run of a shipped case ends early, and its energy balance closes."""
     summary = summary_of(name)
     assert summary["status"] == "completed"
     assert summary["energy"]["residual_percent"] < 1.0
@@ -90,9 +90,9 @@ def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "needle_benchmark"])
 def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: Any, tmp_path: Path) -> None:
-    """No structure takes another's cells: volumes agree with points counted in the shapes.
+    """Mesh volumes agree with volumes from point counts in the shapes.
 
-    A coarse tube has six sides and 17 % less.
+    A coarse tube is a hexagonal prism with 17 % less volume.
     """
     case, summary = load_shipped(CASES / name / "case.toml", tmp_path), summary_of(name)
     lower, upper = bounding_box(case.domain)
@@ -110,27 +110,27 @@ def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: A
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_case_gives_the_answer_of_its_readme(name: str, summary_of: Any) -> None:
-    """Which targets are covered and which structures are safe."""
+    """The verdicts on targets and protected structures."""
     structures = summary_of(name)["structures"]
     verdicts = {key: entry["verdict"] for key, entry in structures.items() if entry["role"] != "anatomy"}
     assert verdicts == ANSWERS[name]
 
 
 def test_a_repeat_adds_to_what_the_first_treatment_left(summary_of: Any) -> None:
-    """The tip moved by 3 mm: the lesions overlap, and all of the first stays."""
+    """With the tip moved by 3 mm the lesions overlap, and the first lesion remains."""
     for rule, volume in summary_of("repeat_rhizotomy")["repeat"]["volume_mm3"].items():
         assert 0.2 * volume["before"] < volume["added"] < 1.5 * volume["before"], rule
         assert volume["before"] == pytest.approx(volume["in_its_own_run"], rel=0.15, abs=3.0), rule
 
 
 def test_the_withdrawn_tip_leaves_one_lesion_along_the_track(summary_of: Any) -> None:
-    """30 mm of withdrawal and 20 mm of tip: the union is longer than both, ahead of the last tip by at least 30 mm."""
+    """After 30 mm of withdrawal with a 20 mm tip the lesion extends at least 30 mm ahead of the last tip."""
     lesion = summary_of("track_withdrawal")["lesion"]["isotherm_50C"]
     assert lesion["length_mm"] > 50.0 and lesion["depth_distal_mm"] > 30.0
 
 
 def test_boiling_rolls_the_impedance_off_again_and_again(summary_of: Any) -> None:
-    """Each pause lasts 15 s; what dried has got wet again after it, so that the device goes on for some seconds."""
+    """Each pause lasts 15 s; the dried tissue rewets, so that the output continues for some seconds afterwards."""
     summary = summary_of("liver_roll_off")
     times = [event["time_s"] for event in summary["electric"]["events"]]
     assert all("paused for 15 s" in event["what"] for event in summary["electric"]["events"])
@@ -142,7 +142,7 @@ def test_boiling_rolls_the_impedance_off_again_and_again(summary_of: Any) -> Non
 
 
 def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path) -> None:
-    """A wall at blood temperature draws heat from the plexus before it: without flow the plexus gets hotter."""
+    """A wall at blood temperature cools the plexus in front of it; without flow the plexus is hotter."""
     case = load_case(CASES / "pancreas_coeliac", QUICK)
     still = tuple(s.model_copy(update={"held": None}) if s.name == "aorta" else s for s in case.structures)
     without = run(case.model_copy(update={"structures": still}), tmp_path / "still", MPI.COMM_SELF).summary
@@ -152,7 +152,7 @@ def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path
 
 
 def test_the_gauge_study_is_made_of_sound_cases() -> None:
-    """Every variant of its tables loads, for both gauges."""
+    """Every variant of its tables is a valid case, for both gauges."""
     study = runpy.run_path(str(CASES / "ex_vivo_gauge" / "gauges.py"))
     for gauge in ("22", "16"):
         own = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt"]
@@ -162,7 +162,7 @@ def test_the_gauge_study_is_made_of_sound_cases() -> None:
 
 @pytest.mark.slow
 def test_a_solid_cylinder_gains_41_percent_in_width_from_22_to_16_gauge(summary_of: Any) -> None:
-    """PHYSICS section 7, found by another method; a tube with air in its lumen gains less."""
+    """PHYSICS section 7, from an independent method; a tube with air in its lumen has a smaller gain."""
 
     def gain(suffix: str) -> float:
         models = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt{suffix}" for gauge in (22, 16)]
@@ -182,7 +182,7 @@ def expected(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_readme_tells_the_expected_numbers(name: str) -> None:
-    """What is compared below stands in the README as written there."""
+    """The README contains the numbers that the next test compares."""
     text = (CASES / name / "README.md").read_text(encoding="utf-8")
     assert [entry["key"] for entry in expected(name) if f"| {entry['value']:g}" not in text] == []
 

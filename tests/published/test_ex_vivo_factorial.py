@@ -1,4 +1,4 @@
-"""Trends of Cosman et al. 2014 (Pain Med 15:2020) at one tip of the shipped factorial, on draft meshes."""
+"""Trends of Cosman et al. 2014 (Pain Med 15:2020) for one tip length of the shipped factorial study, draft meshes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Sizes:
 
 
 def gain(sizes: Sizes, more: tuple[float, float, float], less: tuple[float, float, float]) -> float:
-    """How much wider the lesion is there than here."""
+    """Return the relative increase of the width from `less` to `more`."""
     return sizes[more][0] / sizes[less][0] - 1.0
 
 

@@ -1,4 +1,4 @@
-"""The lesion card in the README is what `rfablate run cases/trigeminal` prints."""
+"""The lesion card in the README is the output of `rfablate run cases/trigeminal`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.shipped import CASES
 
 README = Path(__file__).parents[2] / "README.md"
 NUMBER = re.compile(r"[-+±]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-# Wall times differ from run to run, iterations and error bars by rounding.
+# Wall times vary between runs; iterations and error bars vary with rounding.
 LOOSE = ("time ", "energy ", "numerics ")
 
 

@@ -1,4 +1,4 @@
-"""The public Python functions: cases changed and made in Python, results read back, nothing imported before its use."""
+"""The public Python functions: cases built and changed in Python, results read back, imports on first use."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_fault_of_a_change_is_reported() -> None:
 
 
 def made(**changes: Any) -> rfa.Case:
-    """Return a case made in Python."""
+    """Return a case built in Python."""
     tables = {
         "title": "made in Python",
         "domain": rfa.Cylinder(radius_mm=40, height_mm=80, tissue="muscle"),
@@ -134,6 +134,9 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rfa.CaseError, match="no summary.json"):
         rfa.open_run(tmp_path)
     (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(rfa.CaseError, match="cannot be read"):
+        rfa.open_run(tmp_path)
+    (tmp_path / "summary.json").write_text('{"status": "completed"}')
     with pytest.raises(rfa.CaseError, match="title"):
         rfa.open_run(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Tines and tubes: where they run, what they are made of, and what a case with impossible ones is told."""
+"""Tines and tubes: geometry, materials, and faults of impossible ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def electrode(**tines: Any) -> Applicator:
 
 
 def test_the_arms_of_the_deck_are_half_circles_around_8_mm() -> None:
-    """Major radius 7.5 mm, centres 8 mm off the axis at the height of the tip, ahead of it, by quarter turns."""
+    """Major radius 7.5 mm, centres 8 mm from the axis at the height of the tip, at quarter turns."""
     arms = tines_of(load_case(FOUR_ARM).applicators[0])
     centres = np.array([arm.centre for arm in arms]) / MM
     np.testing.assert_allclose(centres, [[8, 0, 60], [0, 8, 60], [-8, 0, 60], [0, -8, 60]], atol=1e-9)
@@ -39,7 +39,7 @@ def test_the_arms_of_the_deck_are_half_circles_around_8_mm() -> None:
 
 @pytest.mark.parametrize("keys", [{}, {"bend_radius_mm": 7.5}, {"bend_radius_mm": 30.0, "exit_angle_deg": 25.0}])
 def test_a_tine_fills_its_length_times_its_section(keys: dict[str, float]) -> None:
-    """By counting points (Pappus: also when bent); half the deployment, half the metal."""
+    """By counting points (Pappus: also when bent); half the deployment gives half the metal."""
     whole, half = (tines_of(electrode(deployment=part, **keys))[0] for part in (1.0, 0.5))
     rng = np.random.default_rng(0)
     line = whole.at(np.linspace(0, whole.length, 200))

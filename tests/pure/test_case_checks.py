@@ -1,4 +1,4 @@
-"""What the schema allows and a treatment does not: places, roles, protocol, revolution, mesh, units."""
+"""Faults beyond the schema: positions, roles, protocol, rotational symmetry, mesh, units."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_case_the_faults_start_from_has_none() -> None:
         assert check_case(parse_case(copy.deepcopy(data))) == []
 
 
-# --- places ---------------------------------------------------------------------------------------
+# --- positions ---------------------------------------------------------------------------------------
 
 OUTSIDE = {
     "sphere": shape("sphere", centre_mm=[60, 0, 0], radius_mm=5),

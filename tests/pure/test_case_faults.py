@@ -1,4 +1,4 @@
-"""Every wrong key or value is told with its place, what was found, what is allowed, what to try; at once."""
+"""Every wrong key or value is reported with its place, finding, expectation and hint, all at once."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_a_fault_says_where_what_allowed_and_try(
     assert expected in told[0].expected
     assert suggestion in told[0].suggestion
     assert bool(told[0].suggestion) or not suggestion
-    # an applicator without a model lacks two keys; nothing else is told twice or in other places
+    # an applicator without a model lacks two keys; no other fault is reported twice or elsewhere
     assert len(faults) == 1 or where == "applicators[0].outer_diameter_mm"
 
 
@@ -256,7 +256,7 @@ def test_all_faults_come_at_once_from_every_table_and_from_the_cross_checks() ->
 
 
 def test_a_misspelt_table_is_looked_into_as_what_was_meant() -> None:
-    """Its name and its contents are told at once; what it was meant to be is not told as missing."""
+    """Faults of its name and its contents are reported together; the intended table is not reported as missing."""
 
     def change(data: dict[str, Any]) -> None:
         data["aplicator"] = data.pop("applicators")
@@ -278,7 +278,7 @@ def test_a_misspelt_table_is_looked_into_as_what_was_meant() -> None:
 
 
 def test_nothing_is_looked_into_under_a_name_that_is_taken_or_only_resembles() -> None:
-    """Nor under one of another unit, where every number would be wrong."""
+    """A key with another unit is not suggested, because every number would be wrong."""
 
     def change(data: dict[str, Any]) -> None:
         data["aplicators"] = [{"tip_shap": "bevel"}]
@@ -319,7 +319,7 @@ def test_a_syntax_fault_says_line_column_and_text(tmp_path: Path, text: str, whe
     "wrong", ["cases/trigminal.toml", "cases/facet_jont", "cass/facet_joint", "cases/facet_jont/case.toml"]
 )
 def test_a_missing_case_is_told_with_the_nearest_path(wrong: str, tmp_path: Path) -> None:
-    """A file, or a folder with a case.toml in it: one without is no case."""
+    """A case is a file, or a folder that contains a case.toml."""
     for made in ("trigeminal.toml", "facet_joint/case.toml", "facet_jon/notes.txt"):
         (tmp_path / "cases" / made).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "cases" / made).touch()
@@ -341,3 +341,18 @@ def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     file.write_bytes(b"title = 'a'\ntissue = 'L\xe9ber'\n")
     with pytest.raises(CaseError, match="line 2: found text that is not UTF-8"):
         load_case(file)
+
+
+@pytest.mark.parametrize("misspelt", ["hold_sec", "holdd_s", "hold", "hold_min"])
+def test_a_misspelt_key_hides_no_other_fault_of_its_table(misspelt: str) -> None:
+    """Beside the unknown key: a set point below body temperature, and a limit that the check of limits finds."""
+    data = copy.deepcopy(BASE)
+    generator = data["generator"]
+    generator[misspelt] = generator.pop("hold_s")
+    generator |= {"target_degC": 20, "min_impedance_ohm": 900, "max_impedance_ohm": 100}
+    with pytest.raises(CaseError) as caught:
+        parse_case(data)
+    places = [fault.where for fault in caught.value.faults]
+    assert f"generator.{misspelt}" in places and "generator.target_degC" in places, places
+    assert any("impedance" in place for place in places), places
+    assert len(places) == len(set(places))

@@ -1,4 +1,4 @@
-"""Whatever stands in a case file, reading it ends in a case or in faults, never in a traceback."""
+"""Reading any case file gives a case or faults, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generator tables of a case: what they become, and what is refused."""
+"""Generator tables of a case: the resulting objects, and rejected values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case written to a file reads back equal, and changes from the command line land where they should."""
+"""A case written to a file reads back equal, and command line changes apply to the intended keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes: inside and outside agree with geometry, distances are lower bounds, samples lie inside."""
+"""Shapes: inclusion agrees with geometry, distances are lower bounds, samples lie inside."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VOLUMES_MM3 = {
     "sphere": 4 / 3 * np.pi * 64,
     "ellipsoid": 4 / 3 * np.pi * 64,
     "box": 64,
-    # two cylinders that overlap in the wedge of a mitre, and the ball's part beyond it
+    # two cylinders that overlap at the bend, plus the part of the ball outside both
     "tube": None,
     "cylinder": np.pi * 6.25 * 13,
 }
@@ -72,7 +72,7 @@ def test_nothing_of_a_shape_is_outside_its_bounding_box(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_no_surface_is_nearer_than_the_signed_distance(kind: str) -> None:
-    """Moving by less than the distance never changes sides."""
+    """Moving a point by less than the distance never crosses the surface."""
     points = cloud(4000)
     distance = signed_distance(shape(kind), points)
     steps = np.random.default_rng(2).normal(size=points.shape)

@@ -1,4 +1,4 @@
-"""Three-state cell death against a general solver of ordinary differential equations, and what the model implies."""
+"""Three-state cell death compared with a general ODE solver, and properties of the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stepped(T: Callable[[float], float], end: float, dt: float) -> tuple[float, 
 
 
 def ramp(t: float) -> float:
-    """A ramp of 15 s from 37 to 70 degC, then a hold: the corner lies on a step's end."""
+    """A ramp of 15 s from 37 to 70 degC, then a hold; a step ends at the transition."""
     return 37.0 + 33.0 * min(t / 15.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Channels without a mesh: turns on scripted impedances, how voltages settle, what floats, and wrong cases."""
+"""Channels without a mesh: switching on scripted impedances, voltage iteration, floating electrodes, faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from rfablate.physics.generator import (
     Guard,
     IdealControl,
     Limits,
-    Memory,
     Offer,
     Ramp,
     RollOff,
@@ -51,7 +50,7 @@ RESOLUTION = 1e-3
 
 
 class Turned(NamedTuple):
-    """When a channel had output [s]."""
+    """Intervals in which a channel had output [s]."""
 
     channel: int
     start: float
@@ -59,18 +58,18 @@ class Turned(NamedTuple):
 
 
 def device(count: int, roll_off: RollOff | None, dwell: float, on: float = 30.0) -> Channels:
-    """Return channels of 10 W that switch."""
+    """Return channels of 10 W in switching mode."""
     guard = Guard(ConstantPower(LIMITS, on, 0.0, 10.0), Window(1.0, 1e5), roll_off, RESOLUTION)
     return Channels((guard,) * count, dwell)
 
 
 def drive(channels: Channels, impedance: Callable[[int, float, float], float]) -> tuple[list[Turned], Any]:
-    """Run the loop of `rfablate.solve.loop.steps` on scripted impedances; return who had output when, and the memories.
+    """Run `rfablate.solve.loop.steps` on scripted impedances; return output intervals and memories.
 
     impedance: of a channel [ohm], from its number, the time, and the time since its turn began [s].
     """
     t, turn, stepping, cut = 0.0, channels.start(), CONTROL.start(), None
-    memories: Sequence[Memory] = tuple(Memory() for _ in channels.generators)
+    memories: Sequence[Any] = tuple(each.start() for each in channels.generators)
     turns: list[Turned] = []
     landings = [*channels.switch_times, channels.end]
     while t < channels.end:
@@ -104,7 +103,7 @@ def test_turns_last_the_dwell_time_and_go_round() -> None:
 
 
 def test_a_channel_whose_impedance_has_risen_hands_over_at_that_time() -> None:
-    """Straight up by 4 ohm/s in each turn: 20 ohm after 5 s, long before the dwell time; then 8 s of rest."""
+    """Linear rise of 4 ohm/s in each turn: 20 ohm after 5 s, well before the dwell time; then 8 s of rest."""
     roll_off = RollOff("pause", None, rise=20.0, wait=8.0)
     turns, memories = drive(device(3, roll_off, 12.0), lambda n, t, since: 100.0 + 4.0 * since)
     assert [turn.channel for turn in turns] == [0, 1, 2, 0, 1, 2]
@@ -115,7 +114,7 @@ def test_a_channel_whose_impedance_has_risen_hands_over_at_that_time() -> None:
 
 
 def test_the_time_of_a_rise_that_runs_straight_is_exact() -> None:
-    """The threshold is known beforehand and Z is straight: the cut needs one more step, and no search."""
+    """The threshold is known and Z is linear: locating the crossing takes one more step and no iteration."""
     roll_off = RollOff("pause", 120.0, wait=8.0)
     turns, _ = drive(device(2, roll_off, 12.0), lambda n, t, since: 100.0 + 4.0 * since)
     assert turns[0] == pytest.approx((0, 0.0, 5.0), abs=1e-6) and turns[1] == pytest.approx((1, 5.0, 10.0), abs=1e-6)
@@ -145,23 +144,23 @@ def test_a_delayed_generator_does_later_what_it_would_do() -> None:
     inner = IdealControl(LIMITS, 20.0, 5.0, Ramp(37.0, 77.0, 10.0))
     later = Delayed(inner, 30.0)
     assert (later.end, later.switch_times, later.turning_times) == (55.0, (30.0, 50.0), (40.0,))
-    assert not later.needs(29.0, 30.0, Memory()).conductance and later.needs(30.0, 31.0, Memory()).sensor
+    assert not later.needs(29.0, 30.0, later.start()).conductance and later.needs(30.0, 31.0, later.start()).sensor
     offer = Offer(35.0, 1.0, 0.01, 37.0, 0.3, 35.0, 37.0)
-    assert later.decide(offer, Memory())[0].setpoint == pytest.approx(57.0)
-    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), Memory())[0] == Command(0.0)
+    assert later.decide(offer, later.start())[0].setpoint == pytest.approx(57.0)
+    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), later.start())[0] == Command(0.0)
 
 
-# --- voltages that settle -------------------------------------------------------------------------
+# --- voltage iteration -------------------------------------------------------------------------
 
 
 def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
-    """Three coupled sensors: the answer is that of the linear system."""
+    """Three coupled sensors: the result is that of the linear system."""
     b, a = np.array([[0.3, 0.1, 0.05], [0.1, 0.25, 0.1], [0.02, 0.1, 0.4]]), np.array([37.0, 38.0, 40.0])
     targets = np.array([70.0, 60.0, 80.0])
 
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         others = a[n] + b[n] @ heating - b[n, n] * heating[n]
-        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), Memory()
+        return Command(float(np.sqrt(max(0.0, (targets[n] - others) / b[n, n])))), None
 
     found = settle(range(3), [0.0] * 3, decide)
     assert found is not None
@@ -170,29 +169,29 @@ def test_voltages_settle_where_all_sensors_are_on_their_set_points() -> None:
 
 
 def test_a_channel_that_others_heat_enough_is_off() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
         wanted = 100.0 if n == 0 else 10.0 - 0.5 * heating[0]
-        return Command(max(0.0, wanted) ** 0.5), Memory()
+        return Command(max(0.0, wanted) ** 0.5), None
 
     found = settle([0, 1], [0.0, 50.0], decide)
     assert found is not None and found[1][0].voltage == 0.0 and found[0][0].voltage == pytest.approx(10.0)
 
 
 def test_sensors_that_feel_the_others_more_than_their_own_do_not_settle() -> None:
-    def decide(n: int, heating: Sequence[float]) -> tuple[Command, Memory]:
-        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), Memory()
+    def decide(n: int, heating: Sequence[float]) -> tuple[Command, None]:
+        return Command((max(0.0, 100.0 - 2.0 * heating[1 - n]) if n else 1.0 + 3.0 * heating[1]) ** 0.5), None
 
     assert settle([0, 1], [0.0, 0.0], decide) is None
 
 
-# --- what floats ----------------------------------------------------------------------------------
+# --- floating electrodes ----------------------------------------------------------------------------------
 
 
 def test_electrodes_that_always_go_together_are_one_group() -> None:
     roles: list[Any] = [("active",), ("active",), ("return",)]
     assert electrode_groups(roles) == ((0, 1),)
     roles = [("active", "float"), ("float", "active"), ("active", "float"), ("return", "return")]
-    assert electrode_groups(roles) == ((0,), (1,), (2,)), "what floats is alone: each has its own potential"
+    assert electrode_groups(roles) == ((0,), (1,), (2,)), "each floating electrode has its own potential"
 
 
 def test_no_net_current_leaves_what_floats() -> None:
@@ -356,7 +355,7 @@ def test_an_electrodes_own_role_and_channels_contradict() -> None:
         parse_case(wrong)
 
 
-# --- what is told of them -------------------------------------------------------------------------
+# --- texts -------------------------------------------------------------------------
 
 DID = {"power_W": 3.0, "voltage_V": 17.3, "current_A": 0.173, "impedance_ohm": 100.0, "sensor_degC": 60.8}
 IDLE = dict.fromkeys((*DID, "peak_power_W"))
@@ -374,7 +373,7 @@ def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
 
 
 def test_the_ledger_keeps_each_channels_energy() -> None:
-    """The first flows of a step after a switch are its last ones, as for the sum."""
+    """After a switch the first flows of a step equal its last ones, as for the sum."""
     ledger = Ledger().advance(2.0, Powers(5.0, channels=(3.0, 2.0)), 10.0, after_switch=True)
     ledger = ledger.advance(1.0, Powers(4.0, channels=(4.0, 0.0)), 14.5, after_switch=False)
     assert ledger.channels == (9.5, 5.0) and sum(ledger.channels) == ledger.joule

@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or not there, two kept, every damage noticed; and what they are made of comes back."""
+"""Checkpoint files are atomic, two are kept, damage is detected, and their content is restored."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_two_newest_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["sync", "replace"])
 def test_a_kill_at_any_point_leaves_a_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Before the bytes are on the disk, and before each of the two renamings."""
+    """Interrupted before the data are on disk, and before each of the two renamings."""
     for stop in (1, 2):
         folder = tmp_path / f"{step}{stop}"
         folder.mkdir()
@@ -106,7 +106,7 @@ def test_a_damaged_newest_one_is_told_and_the_older_read(tmp_path: Path, damage:
 
 
 def test_any_damaged_byte_is_noticed(tmp_path: Path) -> None:
-    """HDF5 crashes on some of them."""
+    """HDF5 crashes on some of these files."""
     _write(tmp_path, 1.0)
     path = tmp_path / "checkpoint.h5"
     good = path.read_bytes()
@@ -156,7 +156,7 @@ def test_the_hash_of_a_mesh_tells_meshes_apart() -> None:
     assert len({one, *others}) == 5
 
 
-# --- what is in them ------------------------------------------------------------------------------
+# --- content ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def test_a_tree_of_another_version_is_refused() -> None:
         put_together(Inner, {**tree, "count": "one"}, arrays)
 
 
-# --- what lies beside them ------------------------------------------------------------------------
+# --- other files ------------------------------------------------------------------------
 
 
 def test_a_history_goes_on_after_the_rows_it_keeps(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_history_goes_on_after_the_rows_it_keeps(tmp_path: Path) -> None:
 
 
 def test_frames_go_on_after_those_of_the_checkpoint(tmp_path: Path) -> None:
-    """Later ones, and one half written, are forgotten."""
+    """Later entries and an incomplete one are removed."""
     points, cells, region = np.eye(4, 3), np.array([[0, 1, 2, 3]]), np.array([1])
     frames = KeptFrames(tmp_path / "frames")
     for t in (0.0, 2.5, 10.0, 12.5):
@@ -253,7 +253,7 @@ def test_frames_go_on_after_those_of_the_checkpoint(tmp_path: Path) -> None:
 def test_signals_are_remembered_inside_and_left_alone_outside(
     inherited: signal.Handlers, request: pytest.FixtureRequest
 ) -> None:
-    """SIGINT is ignored in a shell's background jobs: a run listens to it there too."""
+    """SIGINT is ignored in background jobs of a shell; a run handles it there too."""
     request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
     signal.signal(signal.SIGINT, inherited)
     before = [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)]
@@ -265,6 +265,6 @@ def test_signals_are_remembered_inside_and_left_alone_outside(
         signal.raise_signal(signal.SIGUSR1)
         assert requests.take() is Wish.STOP
         signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):  # who asks twice is in a hurry
+        with pytest.raises(KeyboardInterrupt):  # a second signal ends the run immediately
             signal.raise_signal(signal.SIGINT)
     assert [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)] == before

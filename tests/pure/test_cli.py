@@ -1,4 +1,4 @@
-"""The command line: exit codes, nothing written for a bad case, a quick start, progress where it goes."""
+"""The command line: exit codes, no output for an invalid case, fast start, progress display."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_unknown_verbs_and_no_verb_give_2() -> None:
 @needs_dolfinx
 @pytest.mark.parametrize("cache", ["as it is", "empty"])
 def test_sigterm_ends_a_run_with_6(tmp_path: Path, cache: str) -> None:
-    """With an empty cache Gmsh makes the mesh, which sets SIGTERM back to its default as it starts."""
+    """With an empty cache Gmsh generates the mesh; starting Gmsh resets the SIGTERM handler."""
     environment = clean_environment()
     if cache == "empty":
         environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
@@ -174,7 +174,7 @@ def test_sigterm_ends_a_run_with_6(tmp_path: Path, cache: str) -> None:
     )
     assert process.stdout is not None
     seen = next((line for line in process.stdout if "treatment of" in line), "")
-    assert seen, process.communicate()[1]  # it ended before it began
+    assert seen, process.communicate()[1]  # it ended before it started
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 6, errors
@@ -282,7 +282,7 @@ def quiet_after() -> object:
 
 
 def test_children_of_a_test_see_no_mpi_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither what a launcher set, nor what the library sets behind the back of os.environ; what a user set they do."""
+    """Variables of a launcher and of the MPI library are not passed on; variables of the user are."""
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
     monkeypatch.setenv("PMIX_NAMESPACE", "here")
     monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")

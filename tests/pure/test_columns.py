@@ -1,4 +1,4 @@
-"""Packed columns: what was packed comes back, and products are those of the same matrix in compressed rows.
+"""Packed columns: unpacking restores the columns, and products equal those in compressed row format.
 
 | law                                                   | allowed |
 |-------------------------------------------------------|---------|
@@ -19,7 +19,7 @@ N, FAR = 203, 70_000
 
 @pytest.fixture
 def matrix() -> sp.csr_matrix:
-    """Rows that reach a few columns to both sides, and every fiftieth row `FAR` away: more than 16 bits can count."""
+    """Banded rows, and every fiftieth row with a column `FAR` away, beyond the range of 16 bits."""
     random = np.random.default_rng(1)
     rows = np.repeat(np.arange(N), 7)
     columns = np.clip(rows + random.integers(-20, 21, len(rows)), 0, N - 1)

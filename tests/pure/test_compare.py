@@ -38,7 +38,7 @@ rules = ["isotherm_50C", "arrhenius"]
 
 
 def cube(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes [mm] and tetrahedra of a cube of n^3 bricks, six a brick (Kuhn)."""
+    """Return nodes [mm] and tetrahedra of a cube of n^3 bricks, six per brick (Kuhn)."""
     line = np.linspace(-HALF_MM, HALF_MM, n + 1)
     x = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
     corner = np.arange((n + 1) ** 3).reshape([n + 1] * 3)[:-1, :-1, :-1].ravel()
@@ -108,7 +108,7 @@ def ball(radius: float) -> float:
 
 
 def lens(r1: float, r2: float, d: float) -> float:
-    """Return the volume that two balls share whose centres are d apart, |r1 - r2| < d < r1 + r2."""
+    """Return the common volume of two balls with centres at distance d, |r1 - r2| < d < r1 + r2."""
     cap = (r1 + r2 - d) ** 2 * (d**2 + 2.0 * d * (r1 + r2) - 3.0 * (r1 - r2) ** 2)
     return float(np.pi * cap / (12.0 * d))
 
@@ -170,7 +170,7 @@ def test_a_body_of_revolution_is_held_against_a_ball_beside_its_axis(tmp_path: P
 
 
 def test_a_shared_lens_thinner_than_a_cell_is_found(tmp_path: Path) -> None:
-    """Cells are cut by one level after the other: no node lies in both balls' lens, which is 0.4 mm thick."""
+    """Cells are cut by both levels in sequence: no node lies in the common lens, which is 0.4 mm thick."""
     r, c = 4.0, 3.8
     a, b = (ball_run(tmp_path / name, cube(28), r, (0, 0, z)) for name, z in (("a", 0.25 - c), ("b", 0.25 + c)))
     assert compared(a, b).rules["arrhenius"].shared.both == pytest.approx(lens(r, r, 2.0 * c), rel=0.15)
@@ -178,7 +178,7 @@ def test_a_shared_lens_thinner_than_a_cell_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [cube(14), cube(28)], ids=["same-mesh", "finer-mesh"])
 def test_metal_is_no_lesion(other: Any, tmp_path: Path) -> None:
-    """Tissue is lesion everywhere: metal that only one run has, 2 by 2 by 4 mm, is what the other has more."""
+    """All tissue is lesion: metal of one run only, 2 x 2 x 4 mm, is additional lesion volume of the other."""
 
     def metal(x: np.ndarray) -> np.ndarray:
         return np.asarray((np.abs(x[:, 0]) < 1.0) & (np.abs(x[:, 1]) < 1.0) & (np.abs(x[:, 2]) < 2.0))
@@ -257,7 +257,7 @@ def test_what_differs_is_told_and_written(tmp_path: Path, capsys: pytest.Capture
     assert found["case"] == {"generator.target_degC": {"a": 80.0, "b": 85.0}}
     assert found["numbers"]["lesion.isotherm_50C.width_mm"]["difference"] == 1.5
     rules = found["lesions"][0]["rules"]
-    assert list(rules) == ["isotherm_50C"]  # the one that both have
+    assert list(rules) == ["isotherm_50C"]  # the rule that both have
     assert rules["isotherm_50C"]["dice"] == pytest.approx(2 * 27 / (27 + 64), rel=0.01)
 
 
@@ -294,7 +294,7 @@ def test_cases_differ_by_key_and_by_name() -> None:
         "tip_mm": [0.0, 0.0, 1.0],
     }
     assert list(case_difference(a, a)) == []
-    assert list(case_difference(a, {**a, "channels": []})) == []  # as good as none
+    assert list(case_difference(a, {**a, "channels": []})) == []  # negligible
     assert list(case_difference(a, b)) == [
         ("structures.root.limit_degC", 45.0, 50.0),
         ("structures.new.name", ABSENT, "new"),

@@ -1,4 +1,4 @@
-"""Curved tips: where their centre line runs, what is metal, what a case with an impossible one is told."""
+"""Curved tips: centre line, metal, and faults of impossible ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_bent_rod_has_the_volume_of_a_straight_one() -> None:
 
 
 def test_a_bevel_is_a_plane_across_the_end_of_the_bend() -> None:
-    """At 30 degrees to the tip's own end, where a straight one has it."""
+    """At 30 degrees to the direction at the tip, as for a straight cannula."""
     bent, straight = (each.model_copy(update={"tip_shape": "bevel"}) for each in (quarter(), cannula()))
     local = np.random.default_rng(1).uniform([-0.3, -0.3, 0], [0.3, 0.3, 1.0], (2000, 3)) * MM
     end = applicator_frame(bent).at_tip()
@@ -132,7 +132,7 @@ def test_the_half_plane_has_no_curved_tip() -> None:
 
 
 def test_a_shaft_that_leaves_the_domain_by_its_bend_is_refused() -> None:
-    """Straight, 10 mm from the wall are room enough; bent by 90 degrees over 18 mm the shaft stands outside."""
+    """10 mm from the boundary suffice for a straight cannula; bent by 90 degrees over 18 mm the shaft is outside."""
     place = {"tip_mm": [-30.0, 0.0, 0.0], "active_tip_mm": 18.0}
     assert faults_of(**place) == []
     assert any("not far enough inside the domain" in str(each) for each in faults_of(**place, bend={"angle_deg": 90.0}))

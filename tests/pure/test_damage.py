@@ -1,4 +1,4 @@
-"""Damage at constant temperature against the numbers in print; its integration in time; the rules."""
+"""Damage at constant temperature compared with published numbers; integration in time; lesion rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_liver_reaches_omega_1_after_61_s_at_50_degC() -> None:
 
 
 def test_liver_reaches_omega_1_after_12_min_at_41_9_degC() -> None:
-    """The trap of long protocols named in the table."""
+    """The overestimation for long protocols described in the table."""
     assert 1.0 / _rate(LIVER, 41.9) / 60.0 == pytest.approx(12.0, abs=0.5)
 
 

@@ -1,4 +1,4 @@
-"""Logs of devices: what is read, what is refused, and what a replay does with them."""
+"""Device logs: accepted and rejected content, and use in a replay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.device_log import read_log
 from rfablate.errors import CaseError
-from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Memory, Offer, Replay
+from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Offer, Replay
 from rfablate.problem.generator_setup import case_generator
 from rfablate.report.replay_section import misfit
 from rfablate.results.run_reader import RunData
@@ -108,10 +108,10 @@ def test_a_replay_delivers_what_was_measured_within_the_limits(quantity: Any, va
     """5 V at 100 ohm: 0.05 A, 0.25 W."""
     replay = Replay(NONE, 10.0, 0.0, quantity, Curve((0.0, 10.0), (0.0, 2.0 * value)))
     offer = Offer(5.0, 0.5, 0.01, 37.0, 0.3, 5.0)
-    assert replay.decide(offer, Memory())[0].voltage == pytest.approx(5.0)
+    assert replay.decide(offer, replay.start())[0].voltage == pytest.approx(5.0)
     weak = Replay(Limits(1e9, 3.0, 1e9), 10.0, 0.0, quantity, replay.curve)
-    assert weak.decide(offer, Memory())[0].limited_by == "voltage"
-    assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), Memory())[0].voltage == 0.0
+    assert weak.decide(offer, weak.start())[0].limited_by == "voltage"
+    assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), replay.start())[0].voltage == 0.0
 
 
 def test_the_report_tells_the_misfit_in_units() -> None:

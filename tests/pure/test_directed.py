@@ -1,4 +1,4 @@
-"""Conductivity along a structure in a case file: where it may stand, what it is refused for."""
+"""Anisotropic conductivity in a case file: allowed structures and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor reports whatever it meets, says what to do about it, and exits by it."""
+"""The doctor reports each problem with advice, and its exit code reflects them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_missing_compiler_is_a_failure(monkeypatch):
 
 
 def test_it_is_light_and_works_without_dolfinx():
-    """Importing the doctor must pull in nothing that could be missing or slow."""
+    """Importing the doctor imports no optional or slow module."""
     code = (
         "import sys; sys.modules['dolfinx'] = None; import rfablate.cli.doctor as d; "
         "assert not {'numpy', 'pyvista', 'petsc4py'} & set(sys.modules); "

@@ -1,4 +1,4 @@
-"""fields.vtkhdf: what is written comes back through VTK, PyVista and our own reader."""
+"""fields.vtkhdf: written data are read back by VTK, PyVista and the package's reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gallery has every case and every applicator, with pictures, and shows the numbers that the cases record."""
+"""The gallery contains every case and applicator with pictures, and its numbers agree with those of the cases."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PAGES = ("gallery.md", "applicators.md")
 
 
 def test_every_case_is_in_the_gallery_with_its_picture() -> None:
-    """`make gallery ARGS=<case>` mends this."""
+    """If this fails, run `make gallery ARGS=<case>`."""
     assert list(RECORD) == NAMES
     assert [name for name in NAMES if not (DOCS / "pictures" / f"{name}.png").is_file()] == []
 
 
 def test_the_page_is_what_its_record_makes() -> None:
-    """Nobody has edited the page, or a README's question without `make gallery`."""
+    """The page was not edited, and `make gallery` was run after changes of a README's question."""
     assert (DOCS / "gallery.md").read_text(encoding="utf-8") == gallery_page(RECORD)
 
 
@@ -49,7 +49,7 @@ def test_the_numbers_are_those_that_the_case_expects(name: str) -> None:
 
 
 def test_the_trends_of_the_factorial_are_those_of_its_readme() -> None:
-    """What was printed, and what this program gave."""
+    """The published ranges, and the computed ones."""
     rows = (CASES / "ex_vivo_factorial" / "README.md").read_text(encoding="utf-8")
     for trend in RECORD["ex_vivo_factorial"]["trends"]:
         (row,) = [line for line in rows.splitlines() if line.startswith(f"| {trend['title']} |")]
@@ -66,7 +66,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_every_applicator_of_the_library_is_drawn() -> None:
-    """On a sheet of its family, or alone; sheets name how many."""
+    """On the sheet of its family, or separately; sheets state the number of models."""
     sheets, alone = families()
     assert sorted([*(name for names in sheets.values() for name in names), *alone]) == sorted(applicator_names())
     text = (DOCS / "applicators.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_every_applicator_of_the_library_is_drawn() -> None:
 
 
 def test_pictures_are_small() -> None:
-    """A clone stays small: 60 kB a picture, 2 MB in all; none that no page shows."""
+    """At most 60 kB per picture and 2 MB in total; every picture is on a page."""
     sizes = {file.name: file.stat().st_size for file in (DOCS / "pictures").iterdir()}
     assert max(sizes.values()) < 60e3 and sum(sizes.values()) < 2e6
     shown = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
@@ -84,7 +84,7 @@ def test_pictures_are_small() -> None:
 
 
 def test_a_question_ends_with_its_mark_and_links_from_docs() -> None:
-    """Up to the first question mark, on one line."""
+    """The text up to the first question mark, on one line."""
     asked = question("repeat_rhizotomy")
     assert asked.endswith("?") and "\n" not in asked
     assert "](../cases/trigeminal/README.md)" in asked
@@ -101,7 +101,7 @@ def test_a_question_ends_with_its_mark_and_links_from_docs() -> None:
     ],
 )
 def test_a_number_has_its_unit_and_its_bar(key: str, value: float, error: float | None, text: str) -> None:
-    """Fractions as percent, the bar with one digit."""
+    """Fractions in percent, the error bar with one digit."""
     assert number_text({"key": key, "value": value, "error": error}) == text
 
 

@@ -1,4 +1,4 @@
-"""Each generator's law, its limits and its memory, on an electrode that is three numbers: G, a and b."""
+"""Law, limits and memory of each generator, with a model electrode of three numbers: G, a and b."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rfablate.physics.generator import (
     Generator,
     IdealControl,
     Limits,
-    Memory,
     Needs,
     Off,
     Offer,
     PIControl,
+    PIState,
     Ramp,
 )
 
@@ -48,17 +48,17 @@ def test_a_ramp_of_no_duration_is_a_step() -> None:
 
 
 def test_constant_voltage_is_constant() -> None:
-    command, _ = ConstantVoltage(NONE, 60.0, 0.0, 12.0).decide(_offer(), Memory())
+    command, _ = ConstantVoltage(NONE, 60.0, 0.0, 12.0).decide(_offer(), None)
     assert command == Command(12.0)
 
 
 def test_constant_power_is_what_the_conductance_makes_of_it() -> None:
-    command, _ = ConstantPower(NONE, 60.0, 0.0, 3.0).decide(_offer(), Memory())
+    command, _ = ConstantPower(NONE, 60.0, 0.0, 3.0).decide(_offer(), None)
     assert command.voltage**2 * G == pytest.approx(3.0)
 
 
 def test_constant_current_is_what_the_conductance_makes_of_it() -> None:
-    command, _ = ConstantCurrent(NONE, 60.0, 0.0, 0.4).decide(_offer(), Memory())
+    command, _ = ConstantCurrent(NONE, 60.0, 0.0, 0.4).decide(_offer(), None)
     assert command.voltage * G == pytest.approx(0.4)
 
 
@@ -79,7 +79,7 @@ def test_the_tightest_limit_holds_the_voltage_and_is_named(limits: Limits, by: s
         IdealControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0)),
         PIControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0), 10.0, 0.0),
     ):
-        command, _ = generator.decide(_offer(), Memory())
+        command, _ = generator.decide(_offer(), generator.start())
         assert command.limited_by == by
         assert command.voltage == pytest.approx(voltage)
 
@@ -103,10 +103,12 @@ ALL: list[Generator] = [
 @pytest.mark.parametrize("generator", ALL, ids=lambda g: type(g).__name__)
 def test_after_its_time_a_generator_gives_nothing_and_the_end_is_after_the_cooldown(generator: Generator) -> None:
     assert generator.end == 75.0 and generator.switch_times == (70.0,)
-    command, _ = generator.decide(_offer(t=70.5), Memory(3.0, 1.0))
+    command, _ = generator.decide(_offer(t=70.5), generator.start())
     assert command.voltage == 0.0
     if not isinstance(generator, Off):
-        assert generator.decide(_offer(t=70.0), Memory())[0].voltage > 0.0, "the step that ends at the switch is heated"
+        assert generator.decide(_offer(t=70.0), generator.start())[0].voltage > 0.0, (
+            "the step that ends at the switch is heated"
+        )
 
 
 def test_steps_land_where_the_set_point_turns() -> None:
@@ -120,20 +122,20 @@ def test_steps_land_where_the_set_point_turns() -> None:
 @pytest.mark.parametrize("t", [2.0, 10.0, 40.0])
 def test_ideal_control_puts_the_sensor_on_its_set_point(t: float) -> None:
     offer = _offer(t=t, a=39.0)
-    command, _ = IdealControl(NONE, 60.0, 0.0, RAMP).decide(offer, Memory())
+    command, _ = IdealControl(NONE, 60.0, 0.0, RAMP).decide(offer, None)
     assert offer.sensor_passive + offer.sensor_gain * command.voltage**2 == pytest.approx(RAMP.at(t))
     assert command.setpoint == RAMP.at(t)
 
 
 def test_ideal_control_does_not_cool() -> None:
-    command, _ = IdealControl(NONE, 60.0, 0.0, RAMP).decide(_offer(t=40.0, a=85.0), Memory())
+    command, _ = IdealControl(NONE, 60.0, 0.0, RAMP).decide(_offer(t=40.0, a=85.0), None)
     assert command.voltage == 0.0 and command.limited_by == ""
 
 
 def test_ideal_control_of_a_short_step_aims_at_its_horizon_and_reports_the_set_point_of_the_step() -> None:
     generator = IdealControl(NONE, 60.0, 0.0, RAMP, ahead=0.5)
-    assert generator.needs(1.5, 2.0, Memory()) == Needs(sensor=True, horizon=0.5)
-    command, _ = generator.decide(_offer(t=2.02, dt=0.02, a=40.0, b=0.1, reach=2.5), Memory())
+    assert generator.needs(1.5, 2.0, generator.start()) == Needs(sensor=True, horizon=0.5)
+    command, _ = generator.decide(_offer(t=2.02, dt=0.02, a=40.0, b=0.1, reach=2.5), generator.start())
     assert 40.0 + 0.1 * command.voltage**2 == pytest.approx(RAMP.at(2.5))
     assert command.setpoint == pytest.approx(RAMP.at(2.02))
 
@@ -146,7 +148,7 @@ def _pi(**changes: object) -> PIControl:
 
 
 def test_pi_power_is_proportional_plus_integral_of_the_error_at_the_end_of_the_step() -> None:
-    offer, before = _offer(dt=2.0, a=45.0, b=0.05), Memory(integral_power=0.4, error=10.0)
+    offer, before = _offer(dt=2.0, a=45.0, b=0.05), PIState(integral_power=0.4, error=10.0)
     command, after = _pi().decide(offer, before)
     error = 60.0 - 45.0 - 0.05 * command.voltage**2
     assert after.error == pytest.approx(error)
@@ -155,9 +157,9 @@ def test_pi_power_is_proportional_plus_integral_of_the_error_at_the_end_of_the_s
 
 
 def test_the_integral_keeps_its_memory_between_steps() -> None:
-    """A sensor that does not react: the integral grows by Ki e dt in each step, however the time is cut."""
+    """Sensor without response: the integral grows by Ki e dt in each step, for any step lengths."""
     for dt in (0.1, 0.25, 1.0):
-        memory = Memory()
+        memory = PIState()
         for n in range(1, round(10.0 / dt) + 1):
             before = memory.integral_power
             _, memory = _pi().decide(_offer(t=n * dt, dt=dt, a=50.0, b=0.0), memory)
@@ -167,14 +169,14 @@ def test_the_integral_keeps_its_memory_between_steps() -> None:
 
 
 def test_a_controller_without_memory_would_never_reach_the_set_point() -> None:
-    """The peer bug: with the integral lost every step a steady error is left; with it the error goes to zero."""
+    """If the integral were lost at every step, a steady error would remain; with it the error converges to zero."""
 
     def settle(keep: bool) -> float:
-        T, memory, dt, tau, gain = 37.0, Memory(), 0.5, 5.0, 0.08
+        T, memory, dt, tau, gain = 37.0, PIState(), 0.5, 5.0, 0.08
         for n in range(1, 2001):
             r = dt / tau
             a, b = (T + r * 37.0) / (1.0 + r), gain * r / (1.0 + r)
-            command, memory = _pi().decide(_offer(t=n * dt, dt=dt, a=a, b=b), memory if keep else Memory())
+            command, memory = _pi().decide(_offer(t=n * dt, dt=dt, a=a, b=b), memory if keep else PIState())
             T = a + b * command.voltage**2
         return T
 
@@ -184,7 +186,7 @@ def test_a_controller_without_memory_would_never_reach_the_set_point() -> None:
 
 @pytest.mark.parametrize("dt", [0.01, 0.1, 1.0, 10.0, 100.0])
 def test_pi_control_holds_a_thermal_mass_stably_at_any_step(dt: float) -> None:
-    T, memory, tau, gain = 37.0, Memory(), 5.0, 0.08
+    T, memory, tau, gain = 37.0, PIState(), 5.0, 0.08
     peak = T
     for n in range(1, max(50, round(300.0 / dt)) + 1):
         r = dt / tau
@@ -198,7 +200,7 @@ def test_pi_control_holds_a_thermal_mass_stably_at_any_step(dt: float) -> None:
 
 def test_at_a_limit_the_integral_does_not_wind_up() -> None:
     limited = _pi(limits=Limits(power=0.5, voltage=1e9, current=1e9))
-    memory = Memory(integral_power=0.3, error=20.0)
+    memory = PIState(integral_power=0.3, error=20.0)
     for n in range(1, 200):
         command, memory = limited.decide(_offer(t=float(n), dt=1.0, a=40.0, b=0.0), memory)
         assert command.limited_by == "power" and memory.integral_power == 0.3
@@ -207,11 +209,11 @@ def test_at_a_limit_the_integral_does_not_wind_up() -> None:
 
 
 def test_with_no_voltage_the_integral_does_not_wind_down() -> None:
-    memory = Memory(integral_power=0.1, error=-20.0)
+    memory = PIState(integral_power=0.1, error=-20.0)
     for n in range(1, 50):
         command, memory = _pi().decide(_offer(t=float(n), dt=1.0, a=80.0, b=0.05), memory)
         assert command.voltage == 0.0 and memory.integral_power == 0.1
 
 
 def test_pi_control_forgets_when_it_is_switched_off() -> None:
-    assert _pi(on=10.0).decide(_offer(t=10.5), Memory(3.0, 2.0)) == (Command(0.0), Memory())
+    assert _pi(on=10.0).decide(_offer(t=10.5), PIState(3.0, 2.0)) == (Command(0.0), PIState())

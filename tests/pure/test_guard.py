@@ -1,8 +1,8 @@
-"""What the device does by itself when the impedance passes a threshold: exact times under a scripted impedance.
+"""Automatic device switches at an impedance threshold: exact times with a scripted impedance.
 
 | impedance                | switch                                   | allowed                   |
 |--------------------------|------------------------------------------|---------------------------|
-| straight between corners | where it meets the threshold             | 1e-9 s                    |
+| piecewise linear         | where it crosses the threshold           | 1e-9 s                    |
 | curved                   | the same                                 | the guard's resolution    |
 | pause                    | off from the switch for exactly `wait`   | 1e-9 s                    |
 """
@@ -22,10 +22,11 @@ from rfablate.physics.generator import (
     ConstantPower,
     Generator,
     Guard,
+    GuardState,
     Limits,
-    Memory,
     Offer,
     PIControl,
+    PIState,
     Ramp,
     RollOff,
     Window,
@@ -50,8 +51,8 @@ class Step(NamedTuple):
 
 
 def drive(guard: Generator, impedance: Impedance, *, largest: float = 3.0, control: StepControl = ADAPTIVE) -> tuple:
-    """Run the loop of `rfablate.solve.loop.steps` on a scripted impedance, with steps that grow to `largest` [s]."""
-    t, memory, stepping, taken, cut, on = 0.0, Memory(), control.start(), [], None, 0.0
+    """Run `rfablate.solve.loop.steps` on a scripted impedance, with steps that grow to `largest` [s]."""
+    t, memory, stepping, taken, cut, on = 0.0, guard.start(), control.start(), [], None, 0.0
     landings = [*guard.turning_times, *guard.switch_times, guard.end]
     while t < guard.end:
         stops = [*landings, *far_from(landings, guard.planned(memory), ROUNDING * guard.end)]
@@ -76,7 +77,7 @@ def _guarded(roll_off: RollOff | None, *, window: Window = WIDE, on: float = 100
     return Guard(ConstantPower(NONE, on, 0.0, 10.0), window, roll_off, resolution=RESOLUTION)
 
 
-def _switches(memory: Memory) -> list[float]:
+def _switches(memory: GuardState) -> list[float]:
     return [t for t, _ in memory.events]
 
 
@@ -84,13 +85,13 @@ PAUSE = RollOff("pause", above=150.0, wait=15.0)
 
 
 def _straight(t: float, since: float) -> float:
-    """100 ohm, from 10 s on after each start 4 ohm/s more."""
+    """100 ohm, rising by 4 ohm/s from 10 s after each start."""
     return 100.0 + 4.0 * max(0.0, since - 10.0)
 
 
 @pytest.mark.parametrize("largest", [0.05, 0.7, 3.0, 9.0])
 def test_a_pause_starts_and_ends_at_exact_times_and_the_device_starts_again(largest: float) -> None:
-    """Off after 10 s + 50 ohm / (4 ohm/s) = 22.5 s on; then 15 s off; again and again."""
+    """Off after 10 s + 50 ohm / (4 ohm/s) = 22.5 s; then 15 s pause; repeated."""
     taken, memory = drive(_guarded(PAUSE), _straight, largest=largest)
     assert _switches(memory) == pytest.approx([22.5, 60.0, 97.5], abs=1e-9)
     off = [step for step in taken if step.power == 0.0]
@@ -103,7 +104,7 @@ def test_a_pause_starts_and_ends_at_exact_times_and_the_device_starts_again(larg
 
 
 def test_the_steps_recover_after_a_roll_off() -> None:
-    """No step but the located ones and the first after each switch is short, and none is at the minimum."""
+    """Only the located steps and the first after each switch are short, and none is at the minimum."""
     taken, memory = drive(_guarded(PAUSE), _straight, largest=3.0)
     assert sum(step.dt < 0.0199 for step in taken) <= len(memory.events)
     for begin, end in ((0.0, 22.5), (22.5, 37.5), (37.5, 60.0), (60.0, 75.0)):
@@ -112,7 +113,7 @@ def test_the_steps_recover_after_a_roll_off() -> None:
 
 
 def test_the_pause_that_ends_a_rounding_beside_a_landing_leaves_no_crumb() -> None:
-    """22.5 + 15 = 37.5, with the treatment's own switch one rounding off it."""
+    """22.5 + 15 = 37.5, with the scheduled switch off by rounding."""
     guard = _guarded(PAUSE, on=37.5 * (1.0 + 1e-15))
     taken, _ = drive(guard, _straight)
     assert min(step.dt for step in taken) > 1e-3
@@ -141,7 +142,7 @@ def _valley(t: float, since: float) -> float:
 
 
 def test_a_rise_counts_from_the_lowest_impedance_so_far() -> None:
-    """30 ohm above the lowest at 35 s; the lowest is known as finely as the steps."""
+    """30 ohm above the lowest at 35 s; the lowest is resolved by the steps."""
     _, memory = drive(_guarded(RollOff("stop", None, 30.0)), _valley, largest=0.2)
     assert _switches(memory) == pytest.approx([35.0], abs=0.2)
 
@@ -180,20 +181,20 @@ def test_an_electrode_without_contact_gets_one_shortest_step() -> None:
 def test_a_controller_starts_afresh_after_a_pause_and_does_not_wind_up_below_a_step_down() -> None:
     pi = PIControl(NONE, 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.1, 0.05)
     paused = Guard(pi, WIDE, PAUSE, RESOLUTION)
-    _, memory = paused.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), replace(Memory(3.0, 1.0), wait=40.0))
-    assert memory.integral_power == 0.0 and memory.wait == 40.0
+    _, memory = paused.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), GuardState(PIState(3.0, 1.0), wait=40.0))
+    assert memory.controller == PIState() and memory.wait == 40.0
     lowered = Guard(pi, WIDE, replace(PAUSE, action="step_down"), RESOLUTION)
-    before = replace(Memory(3.0, 1.0), ceiling=2.0)
+    before = GuardState(PIState(3.0, 1.0), ceiling=2.0)
     command, after = lowered.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), before)
     assert command.limited_by == "step-down" and command.voltage**2 * 0.01 == pytest.approx(2.0)
-    assert after.integral_power == 3.0
+    assert after.controller.integral_power == 3.0
 
 
 def test_the_memory_is_plain_data_from_which_a_run_goes_on() -> None:
-    """Written as JSON and read back half way, the rest is the same."""
+    """Written as JSON and read back midway, the remaining run is identical."""
     guard = _guarded(PAUSE)
     _, memory = drive(guard, _straight)
-    again = Memory(**json.loads(json.dumps(asdict(memory))))
+    again = GuardState(**json.loads(json.dumps(asdict(memory))))
     assert again.wait == memory.wait and [tuple(event) for event in again.events] == list(memory.events)
     offer = Offer(99.0, 0.5, 0.01, 37.0, 0.3, 99.0, 37.0)
     assert guard.decide(offer, again)[0] == guard.decide(offer, memory)[0]

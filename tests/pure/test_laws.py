@@ -1,11 +1,11 @@
-"""The laws of sigma, k and perfusion: 1 at 37 degC, continuous, monotone, capped; drying takes orders of magnitude.
+"""The laws of sigma, k and perfusion: 1 at 37 degC, continuous, monotone, bounded; drying by orders of magnitude.
 
 | law                       | value                                                         |
 |---------------------------|---------------------------------------------------------------|
 | linear, 1.5 %/K           | 1.345 at 60 degC, 1.945 at 100 degC and above                 |
 | exponential, 1.5 %/K      | exp(0.345) = 1.412 at 60 degC, exp(0.945) = 2.573 above 100   |
 | drying to 1e-3 over 5 K   | a hundred and a half degrees: 10^(-3/10); 105 degC: 1e-3      |
-| perfusion's rise          | 1 up to 37 degC, `most` from 45 degC                          |
+| rise of perfusion         | 1 up to 37 degC, `most` from 45 degC                          |
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def test_perfusion_rises_to_its_most_at_45_degC() -> None:
     muscle = Rising(8.9)
     assert (at(muscle, 20.0), at(muscle, 37.0), at(muscle, 45.0), at(muscle, 60.0)) == pytest.approx((1, 1, 8.9, 8.9))
     assert (np.diff(muscle(FINE)) >= 0.0).all()
-    # Lang 1999 for muscle: 0.45 + 3.55 exp(-(45 - T)^2 / 12) kg/m3/s; the Gaussian's foot at 37 degC is put to 1 here
+    # Lang 1999 for muscle: 0.45 + 3.55 exp(-(45 - T)^2 / 12) kg/m3/s; scaled to 1 at 37 degC here
     for T in (40.0, 42.0, 44.0):
         assert at(muscle, T) == pytest.approx((0.45 + 3.55 * math.exp(-((45.0 - T) ** 2) / 12.0)) / 0.45, rel=0.04)
 

@@ -1,4 +1,4 @@
-"""The ledger integrates flows over time and shows what does not add up."""
+"""The energy balance integrates flows over time and reports the residual."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_residual_is_joule_less_all_that_it_went_into() -> None:
 
 
 def test_a_heated_surface_is_judged_by_what_came_in_through_it() -> None:
-    """Without Joule heat the fraction is of the largest energy there is."""
+    """Without Joule heat the fraction is relative to the largest energy."""
     ledger = Ledger(stored=8.0, perfused=1.0, boundary=-9.1)
     assert ledger.residual_fraction == pytest.approx(0.1 / 9.1)
 

@@ -1,4 +1,4 @@
-"""The library converts to SI as by hand, and every number in it has a unit and a source."""
+"""The library converts to SI correctly, and every number in it has a unit and a source."""
 
 from __future__ import annotations
 
@@ -160,13 +160,13 @@ def test_names_without_an_entry_raise() -> None:
 
 
 def test_every_applicator_stands_with_its_own_source() -> None:
-    """Not those of the cannulae for all: the deck that the four-armed one is of, what is assumed of a curve."""
+    """Each model has its own source: the tutorial of the four-arm electrode, the assumptions of a curved tip."""
     _, sources = applicators_text().split("\nsources\n")
     lines = dict(line.strip().split(": ", 1) for line in sources.splitlines())
     assert "Tungjitkusolmun" in lines["four-arm-15mm"]
     assert lines["cooled-18g-4mm, cooled-17g-4mm"].startswith("gauge and tip: sizes sold for pain treatment")
     curved = [name for name in applicator_names() if "-curved" in name]
-    assert "manufacturers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} like it"]
+    assert "manufacturers do not publish the curve" in lines[f"{curved[0]} and {len(curved) - 1} similar"]
     assert sum("publish the curve" in line for line in lines.values()) == 1
     for name in applicator_names():
         assert applicator_source(name)[0] in sources and applicator_source(name)[0] in applicators_text(name)

@@ -1,4 +1,4 @@
-"""What a first day brings: wrong file, wrong word, wrong unit, and an answer that helps."""
+"""Typical errors of new users: wrong file, wrong name, wrong unit, with a helpful message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rfablate.results.run_reader import load_run
 
 
 def test_a_study_given_as_a_case_is_told_as_one(tmp_path: Path) -> None:
-    """Instead of every key of it as unknown."""
+    """Instead of reporting each of its keys as unknown."""
     file = tmp_path / "study.toml"
     file.write_text('base = "case.toml"\n[[axes]]\nkey = "generator.hold_s"\nvalues = [60, 90]\n')
     with pytest.raises(CaseError) as caught:
@@ -31,7 +31,7 @@ def test_a_study_given_as_a_case_is_told_as_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_syntax_fault_is_a_sentence(tmp_path: Path, text: str, words: str) -> None:
-    """The parser's own words stand where they make sense: `expected expected` and `expected illegal` do not."""
+    """Messages of the parser are used only where they form a sentence."""
     file = tmp_path / "case.toml"
     file.write_text(text)
     with pytest.raises(CaseError) as caught:
@@ -50,7 +50,7 @@ def test_a_syntax_fault_is_a_sentence(tmp_path: Path, text: str, words: str) -> 
 def test_what_a_perfusion_was_meant_as_is_one_that_tissue_has(
     value: float, told: str, never: str, tmp_path: Path
 ) -> None:
-    """A hint that leads to the next refusal is none."""
+    """A hint must not lead to another fault."""
     main(["new", str(tmp_path / "case.toml")])
     with (tmp_path / "case.toml").open("a") as file:
         file.write(f'[tissues.muscle]\nperfusion_per_s = {value}\nsource = "a try"\n')
@@ -60,7 +60,7 @@ def test_what_a_perfusion_was_meant_as_is_one_that_tissue_has(
 
 
 def test_the_library_takes_no_word_that_it_does_not_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """One damage set where one is asked for, and no pictures of tissues."""
+    """A single damage set is listed on request, and tissues have no pictures."""
     assert main(["library", "damage", "skin"]) == 0
     out = capsys.readouterr().out
     assert "3.1e+98" in out and "7.39e+39" not in out
@@ -71,6 +71,6 @@ def test_the_library_takes_no_word_that_it_does_not_use(capsys: pytest.CaptureFi
 
 
 def test_provenance_has_no_more_digits_than_it_means(tmp_path: Path) -> None:
-    """Memory in MiB came with eight decimals."""
+    """Regression: memory in MiB had eight decimals."""
     (tmp_path / "summary.json").write_text('{"provenance": {"ranks": 2, "peak_MiB": 421.13671875}}')
     assert "421.1<" in provenance(load_run(tmp_path)) and "<code>2</code>" in provenance(load_run(tmp_path))

@@ -1,4 +1,4 @@
-"""A user's own tissues, in the case or in a file: laws, the units of perfusion, and what is refused."""
+"""User-defined tissues, in the case or in a file: laws, units of perfusion, and faults."""
 
 from __future__ import annotations
 

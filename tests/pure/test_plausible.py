@@ -1,4 +1,4 @@
-"""A value that cannot be meant is named before the solve, with what was probably meant."""
+"""Implausible values are reported before the solve, with the probable intention."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def case(**keys: Any) -> dict[str, Any]:
     ],
 )
 def test_a_slip_of_unit_is_refused_or_warned_of(key: str, value: float, hint: str) -> None:
-    """Refused where no tissue has the value, warned of where another tissue might."""
+    """Rejected if no tissue has the value; a warning if another tissue has it."""
     try:
         said = case_warnings(parse_case(case(**{key: value})))
     except CaseError as error:

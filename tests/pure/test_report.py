@@ -1,4 +1,4 @@
-"""The report of a run: a synthetic run directory goes in, one self-contained page comes out."""
+"""The report of a run: one self-contained page from a synthetic run directory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _axis(half: float, n: int) -> np.ndarray:
 
 
 def _tetrahedra(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Box of n^3 graded nodes [mm], six tetrahedra a brick (Kuhn)."""
+    """Box of n^3 graded nodes [mm], six tetrahedra per brick (Kuhn)."""
     line = _axis(20.0, n)
     x, y, z = np.meshgrid(line, line, line + 2.0, indexing="ij")
     index = np.arange(n**3).reshape(n, n, n)
@@ -97,7 +97,7 @@ def _regions(centre: np.ndarray) -> np.ndarray:
 
 
 def _heat(points: np.ndarray, time: float) -> np.ndarray:
-    """A blob around the active tip that follows the ramp and then grows [degC]."""
+    """A temperature field around the active tip that follows the ramp and then grows [degC]."""
     x, y, z = points.T
     off = np.hypot(np.hypot(x, y), z - np.clip(z, 0, TIP_MM))
     reach = 2.0 + 1.4 * np.sqrt(time / END_S)
@@ -262,7 +262,7 @@ def _summary(axisymmetric: bool) -> dict[str, object]:
 
 
 def make_run(directory: Path, axisymmetric: bool = False, n: int = 17, frames: int = 3) -> Path:
-    """Write a run directory of the contract with an analytic temperature; n nodes an edge."""
+    """Write a complete run directory with an analytic temperature; n nodes per edge."""
     directory.mkdir(parents=True, exist_ok=True)
     points, cells = _triangles(n) if axisymmetric else _tetrahedra(n)
     _write_fields(directory / "fields.vtkhdf", points, cells, axisymmetric, frames)
@@ -293,7 +293,7 @@ def page_axisymmetric(run_axisymmetric: Path) -> str:
 
 
 class Page(HTMLParser):
-    """Balance of tags, addresses and words of a page."""
+    """Open tags, addresses and words of a page."""
 
     VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -321,7 +321,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the tests that look at words the seconds of a 3-D picture."""
+    """Skip the 3-D picture in tests of texts, to save seconds."""
 
     class Absent:
         def __init__(self, directory: Path) -> None:
@@ -564,13 +564,13 @@ def test_a_run_has_one_picture_with_its_title_and_its_slice(
 
 
 def test_a_picture_that_cannot_be_made_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "summary.json").write_text('{"status": "completed"}', encoding="utf-8")
     assert main(["report", str(tmp_path), "--picture", str(tmp_path / "plate.png")]) == 2
     assert "fields.vtkhdf" in capsys.readouterr().err
 
 
 def test_a_cannula_beside_a_slice_is_not_drawn_on_it(run_3d: Path, tmp_path: Path) -> None:
-    """A mesh without metal, as of a pair 10 mm apart cut midway: its outline would stand where it is not."""
+    """A slice without metal, as midway between a pair 10 mm apart: no outline must be drawn."""
     run = tmp_path / "run"
     shutil.copytree(run_3d, run)
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
@@ -588,7 +588,7 @@ def test_a_cannula_beside_a_slice_is_not_drawn_on_it(run_3d: Path, tmp_path: Pat
 
 
 def _repeated(run: Path) -> None:
-    """Make a run the repeat of another one: its lesion in the first frame is the other's."""
+    """Make a run the repeat of another run, with the other's lesion in its first frame."""
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     volumes = {"isotherm_50C": {"before": 82.5, "added": 65.0, "after": 147.5, "in_its_own_run": 80.7}}
     start = {"start_from": "/somewhere/runs/first", "cooled": True, "same_mesh": False}
@@ -610,7 +610,7 @@ def test_a_repeat_says_what_it_adds(tmp_path: Path) -> None:
 
 
 def test_the_lesion_before_a_repeat_is_outlined(tmp_path: Path) -> None:
-    """A first treatment has none; that of a repeat is the first frame's, and lies within the last frame's."""
+    """A first treatment has no prior outline; that of a repeat is from its first frame and inside the last one."""
     run = make_run(tmp_path / "run", axisymmetric=True, n=15, frames=3)
     assert load_view(load_run(run)).before is None
     with FieldsReader(run / "fields.vtkhdf") as fields:
@@ -621,7 +621,7 @@ def test_the_lesion_before_a_repeat_is_outlined(tmp_path: Path) -> None:
 
 
 def test_rings_are_where_the_case_has_them(run_3d: Path, tmp_path: Path) -> None:
-    """From the active tip's end over the gap; drawn as meshed, named in the key."""
+    """From the end of the active tip across the gap; drawn as meshed, named in the legend."""
     run = tmp_path / "run"
     shutil.copytree(run_3d, run)
     ring = CASE.replace("active_tip_mm = 5.0\n", "active_tip_mm = 5.0\nring = { gap_mm = 1.5, length_mm = 2.0 }\n")

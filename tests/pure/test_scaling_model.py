@@ -1,11 +1,11 @@
-"""The scaling model's arithmetic, by cases that can be worked out by hand.
+"""The arithmetic of the scaling model, for cases with known results.
 
 | law                                                    | expected                                  |
 |--------------------------------------------------------|-------------------------------------------|
-| a law goes through what was measured                   | exactly                                   |
+| a cost function interpolates the measurements          | exactly                                   |
 | one rank                                               | no messages                               |
 | work alone, no fixed parts, an even partition          | speed-up P                                |
-| latency alone                                          | messages that wait for one another, times |
+| latency alone                                          | number of sequential messages x latency   |
 | replicated work                                        | the same on any number of ranks           |
 """
 

@@ -1,4 +1,4 @@
-"""`start_from` names a finished run, or the case is refused with what is wrong with it."""
+"""`start_from` must name a finished run; otherwise the fault states the reason."""
 
 from __future__ import annotations
 

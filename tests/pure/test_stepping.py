@@ -1,4 +1,4 @@
-"""Steps land exactly on every stop, leave no crumbs, and keep the error they promise.
+"""Steps end exactly at every stop, without very short steps, and within the error tolerance.
 
 | what                                          | expected                              |
 |-----------------------------------------------|---------------------------------------|
@@ -71,14 +71,14 @@ def test_no_step_to_a_lone_stop_is_shorter_than_half_a_wish(seed: int) -> None:
 
 
 def test_a_step_of_rounding_size_is_never_made_after_a_wish_that_reaches_the_stop() -> None:
-    """0.1 + 0.2 is not 0.3: three fixed steps of 0.1 s end at 0.3 s without a fourth of 5e-17 s."""
+    """0.1 + 0.2 is not 0.3: three fixed steps of 0.1 s end at 0.3 s without a fourth step of 5e-17 s."""
     control = StepControl(tolerance=1.0, first=0.1, minimum=1e-4, maximum=1.0, fixed=0.1)
     assert _walk(control, [0.3], lambda t, dt: 0.0) == pytest.approx([0.0, 0.1, 0.2, 0.3])
     assert len(_walk(control, [0.3, 60.0], lambda t, dt: 0.0)) == 601
 
 
 def test_a_stop_that_cuts_a_step_does_not_shrink_the_wish() -> None:
-    """Stops 0.5 s apart, then none for a minute: at most two steps a stop, and no slow start afterwards."""
+    """Stops 0.5 s apart, then none for a minute: at most two steps per stop, and no slow restart."""
     times = _walk(CONTROL, [*(0.5 * n for n in range(1, 100)), 60.0], lambda t, dt: 0.0)
     assert len(times) < 2 * 100 + 15
     memory = replace(CONTROL.start(), wish=3.0)
@@ -89,7 +89,7 @@ def test_an_error_above_the_tolerance_refuses_the_step_and_asks_for_a_shorter_on
     verdict = CONTROL.judge(1.0, 8e-3, 2, CONTROL.start())
     assert not verdict.accepted
     assert verdict.memory.rejected == 1 and verdict.memory.accepted == 0
-    # the error goes with dt^3: a factor 8 takes half the step, less the safety
+    # the error scales with dt^3: a factor 8 halves the step, times the safety factor
     assert 0.35 < verdict.memory.wish < 0.5
 
 
@@ -177,7 +177,7 @@ def test_the_error_factor_gives_the_error_of_a_step_on_the_next_polynomial_exact
 
 
 def _decay(times: Sequence[float], order: int) -> float:
-    """Return the error at the last time of y' = -y, y(0) = 1, from exact values at as many times as the order takes."""
+    """Return the final error for y' = -y, y(0) = 1, starting from as many exact values as the order needs."""
     t = list(times[:order])
     y = [math.exp(-each) for each in t]
     for end in times[order:]:
@@ -227,7 +227,7 @@ def _adaptive_decay(tolerance: float) -> tuple[float, int, list[float]]:
         verdict = control.judge(h, error, order, memory)
         memory = verdict.memory
         if verdict.accepted:
-            # what this step alone adds, were its history exact
+            # error of this step alone, with exact history
             if error is not None:
                 alone = -sum(wi * math.exp(-each) for wi, each in zip(w, before, strict=True)) / (w0 + 1.0)
                 committed.append(abs(alone - math.exp(-end)))
@@ -269,7 +269,7 @@ def test_rounding_of_a_time_does_not_change_the_rung() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_in_the_error_changes_no_step(seed: int) -> None:
-    """The sixth digit of an error estimate is noise; the step lengths are the same to the last bit."""
+    """Changes in the sixth digit of an error estimate do not change the step lengths by a bit."""
     rng = random.Random(seed)
     stops = [0.5 * n for n in range(1, 60)] + [100.0]
 

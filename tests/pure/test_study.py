@@ -1,4 +1,4 @@
-"""A study: what it plans, what it refuses, what its table says."""
+"""A study: plan, faults and results table."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def done(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, *, retry: bo
 
 
 def starts(folder: Path) -> list[str]:
-    """The members the stub solver was started for, in time's order."""
+    """The members for which the stub solver was started, in order of time."""
     return (folder / "log").read_text().split()
 
 
 def refused(folder: Path, text: str) -> str:
-    """What is said of a study that is refused."""
+    """The message of a rejected study."""
     with pytest.raises(CaseError) as caught:
         planned(folder, text)
     return str(caught.value)
@@ -65,7 +65,7 @@ def test_a_grid_has_every_combination_once(tmp_path: Path) -> None:
 
 
 def test_a_members_name_follows_its_resolved_case(tmp_path: Path) -> None:
-    """Not the way it was written down: a default that is spelt out is the same member, another base is not."""
+    """Independent of notation: an explicit default gives the same member, a different base does not."""
     name = planned(tmp_path, TARGETS).members[0].name
     assert planned(tmp_path, 'set = ["time.order=3"]\n' + TARGETS).members[0].name == name
     assert planned(tmp_path, 'set = ["time.order=1"]\n' + TARGETS).members[0].name != name
@@ -140,7 +140,7 @@ def test_a_wrong_study_is_refused_with_its_reason(text: str, said: str, tmp_path
 
 
 def test_all_faults_of_a_study_come_at_once_each_where_it_stands(tmp_path: Path) -> None:
-    """Of its keys, of its tables together, and of what its changes and axes make of the case."""
+    """Faults of its keys, of its tables, and of the cases that its changes and axes produce."""
     text = """
 titel = "heat"
 ranks = 0
@@ -217,7 +217,7 @@ def test_a_response_no_run_can_have_is_refused_before_any_run(asked: str, meant:
 
 
 def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One run fails, one case is refused: both have a reason, the other two have results."""
+    """One run fails, one case is rejected: both have a reason, the other two have results."""
     plan = planned(tmp_path, TARGETS.replace("70]", "70, 500]"))
     table = done(plan, tmp_path, monkeypatch)
     assert table.columns["status"] == ["completed", "failed", "completed", "failed"]
@@ -233,7 +233,7 @@ def test_a_failing_member_is_kept_apart_and_stops_nothing(tmp_path: Path, monkey
 
 
 def test_shorter_times_are_read_from_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row of a shorter hold is what the shorter run's would be, and says what it does not hold."""
+    """The row of a shorter hold equals that of a shorter run, and lists missing numbers."""
     own = done(planned(tmp_path, TARGETS + HOLDS), tmp_path, monkeypatch)
     (tmp_path / "read").mkdir()
     plan = planned(tmp_path / "read", TARGETS + HOLDS + "from_history = true\n")
@@ -256,7 +256,7 @@ def test_shorter_times_are_read_from_one_run(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_time_that_a_run_kept_nothing_of_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is made up between other times."""
+    """Values between other times are not interpolated."""
     plan = planned(tmp_path, HOLDS + "from_history = true\n")
     done(plan, tmp_path, monkeypatch)
     file = tmp_path / "out" / "members" / plan.members[0].name / "summary.json"
@@ -309,7 +309,7 @@ def test_two_studies_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytes
 
 
 def test_jobs_of_one_study_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a study is submitted again while the job that collects is at work, or that finds members ending."""
+    """As when a study is submitted again while the collecting job is running or members are ending."""
     monkeypatch.setattr("rfablate.study.members.PATIENCE_S", 0.1)
     first = StudyDirectory(tmp_path).alone(shared=True)
     first.__enter__()

@@ -1,4 +1,4 @@
-"""Searches with a stub solver whose answers are known in closed form."""
+"""Searches with a stub solver with closed-form results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Numbers = Callable[[Case, bool], dict[str, dict[str, float]]]
 
 
 def size(case: Case, draft: bool) -> dict[str, dict[str, float]]:
-    """A lesion and a nerve that grow with temperature and time; a draft's are 3 and 2 percent too large."""
+    """A lesion and a nerve temperature that grow with temperature and time; draft values are 3 and 2 % too large."""
     generator: Any = case.generator
     volume = (generator.target - 37) * generator.hold**0.5 * (1.03 if draft else 1.0)
     hot = 37 + 0.1 * (generator.target - 37) + 0.05 * generator.hold
@@ -41,7 +41,7 @@ def size(case: Case, draft: bool) -> dict[str, dict[str, float]]:
 
 
 def hump(case: Case, draft: bool) -> dict[str, dict[str, float]]:
-    """A volume with its largest value inside the range, at 72 degC (a draft's: at 71)."""
+    """A volume with its maximum inside the range, at 72 degC (draft: 71)."""
     generator: Any = case.generator
     return {"lesion.isotherm_50C": {"volume_mm3": 50 - 0.1 * (generator.target - (71 if draft else 72)) ** 2}}
 
@@ -57,7 +57,7 @@ def answer(  # noqa: PLR0913
     bar: float = 0.0,
     **aim: str,
 ) -> tuple[Answer, list[str]]:
-    """The answer of a search with this solver, and the members that were run for it."""
+    """Return the result of a search with this solver, and the members that were run."""
     question = question or ask(load_case(of), vary, goals, aim.get("minimise"), aim.get("maximise"))
     search, directory, done = Search(of, (), question), StudyDirectory(folder), list[str]()
 
@@ -95,7 +95,7 @@ def test_the_answer_lies_on_its_goal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bar", [0.05, 0.4])
 def test_a_search_ends_where_the_error_bar_does_not_tell_its_runs_apart(bar: float, tmp_path: Path) -> None:
-    """The number's slope over the key is 0.1: the answer is known to ten times the bar, and is no closer than that."""
+    """The slope of the number over the key is 0.1: the result is known to ten times the error bar, not better."""
     asked = (["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=45"])
     aim = {"maximise": "lesion.isotherm_50C.volume_mm3"}
     found, done = answer(tmp_path / "bar", size, *asked, bar=bar, **aim)
@@ -111,7 +111,7 @@ def test_a_search_ends_where_the_error_bar_does_not_tell_its_runs_apart(bar: flo
 def test_an_interior_optimum_is_found_without_a_goal(tmp_path: Path) -> None:
     found, done = answer(tmp_path, hump, ["generator.target_degC=60:95"], [], maximise="lesion.isotherm_50C.volume_mm3")
     assert found.x is not None
-    # the drafts' optimum is one degree off, which costs 0.1 of 50 mm3: no additive shift can see it
+    # the optimum of the drafts is off by one degree, 0.1 of 50 mm3: no additive shift corrects it
     assert found.x[0] == pytest.approx(71, abs=0.2)
     assert found.numbers["lesion.isotherm_50C.volume_mm3"] == pytest.approx(49.9, abs=0.05)
     assert len(done) < 30
@@ -153,7 +153,7 @@ def test_two_keys_meet_their_goal_together(tmp_path: Path) -> None:
 
 
 def test_a_search_started_again_goes_the_same_way(tmp_path: Path) -> None:
-    """Broken off after any number of runs it ends with the same answer and no run is made twice."""
+    """Interrupted after any number of runs, it gives the same result and repeats no run."""
     question = (["generator.target_degC=60:95"], ["structures.motor_root.max_degC<=45"])
     aim = {"maximise": "lesion.isotherm_50C.volume_mm3"}
     whole, runs = answer(tmp_path / "whole", size, *question, **aim)
@@ -173,7 +173,7 @@ def test_a_search_started_again_goes_the_same_way(tmp_path: Path) -> None:
 
 
 def test_a_goal_about_no_column_is_refused_after_the_first_runs(tmp_path: Path) -> None:
-    """Where its structure is there and only the runs know what is told of it."""
+    """If the structure exists but its number exists only in the results."""
     with pytest.raises(CaseError, match='did you mean "structures.motor_root.max_degC"'):
         answer(
             tmp_path, size, ["generator.target_degC=60:95"], ["structures.motor_root.mx_degC<=45"],
@@ -228,7 +228,7 @@ def test_each_run_is_told_by_its_values_with_what_it_came_to(
 
 
 def test_a_goal_at_nothing_is_missed_in_its_own_unit() -> None:
-    """Else a search could not tell a near miss from a far one."""
+    """Otherwise a search could not distinguish small from large deviations."""
     goal = Goal("margin", ">=", 0.0)
     assert goal.violation({"margin": -0.25}) == 0.25 and goal.violation({"margin": 2.0}) == -2.0
 
@@ -287,7 +287,7 @@ def test_the_shorthand_asks_for_a_covered_target_with_its_margin() -> None:
 
 
 def test_the_target_of_a_users_mesh_can_be_asked_for() -> None:
-    """Regions of a mesh are structures too."""
+    """Regions of a mesh count as structures."""
     regions = [
         {"tag": 1, "name": "tissue", "tissue": "liver"},
         {"tag": 2, "name": "lens", "tissue": "fat", "role": "target", "required_fraction": 0.6},

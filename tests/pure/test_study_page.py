@@ -1,4 +1,4 @@
-"""study.html: it holds what it shows, asks no network, says what failed, and stands whatever the design."""
+"""study.html is self-contained, uses no network, lists failures, and works for every design."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_figure_is_drawn(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 4, 6, 7])
 def test_contours_stay_wide_enough_to_read_however_many(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In rows; no panel is narrower than 1.7 inches or lies upon another."""
+    """Panels are in rows, at least 1.7 inches wide, and do not overlap."""
     drawn: list[Any] = []
     monkeypatch.setattr(figures.style, "svg", lambda figure, title: drawn.append(figure) or "")
     x, y = (part.ravel() for part in np.meshgrid([60.0, 70.0, 80.0], [30.0, 60.0, 90.0]))

@@ -1,4 +1,4 @@
-"""A study that is killed goes on where it was; 10,000 members are planned, gone on with and collected in seconds."""
+"""A killed study resumes; 10,000 members are planned, resumed and collected in seconds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ sys.exit(6 if interrupted else 0)
 
 
 def study_process(folder: Path) -> subprocess.Popen[bytes]:
-    """Start, or go on with, the study in a process of its own."""
+    """Start or resume the study in a separate process."""
     environment = {**os.environ, "STUB_LOG": str(folder / "log"), "STUB_SLEEP": "0.05", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(folder)], env=environment, stdout=subprocess.DEVNULL, cwd=folder
@@ -64,13 +64,13 @@ def finished(folder: Path) -> set[str]:
 
 
 def started(folder: Path) -> list[str]:
-    """Members the solver was started for, in time's order."""
+    """Members for which the solver was started, in order of time."""
     log = folder / "log"
     return log.read_text().split() if log.exists() else []
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """The rows of the table, without how long failed members took."""
+    """The rows of the table, without the times of failed members."""
     with (folder / "out" / "table.csv").open() as file:
         return [{key: cell for key, cell in row.items() if key != "timing_s.total"} for row in csv.DictReader(file)]
 
@@ -94,7 +94,7 @@ def test_a_study_killed_again_and_again_ends_like_an_unbroken_one(seed: int, tmp
     while True:
         known = started(broken)
         process = study_process(broken)
-        if chance.random() < 0.8:  # else it may be killed before it has done anything, as on a slow machine
+        if chance.random() < 0.8:  # otherwise a slow machine may kill it before any member has run
             while process.poll() is None and started(broken) == known:
                 time.sleep(0.01)
         try:
@@ -113,7 +113,7 @@ def test_a_study_killed_again_and_again_ends_like_an_unbroken_one(seed: int, tmp
             break
         kills += 1
         assert kills < 200
-        time.sleep(0.15)  # an orphan that outlived the study would end its member now
+        time.sleep(0.15)  # an orphan process would end its member now
         before = {n: b"" for n in finished(broken)}
         before |= {p.parent.name: p.read_bytes() for p in broken.glob("out/members/*/summary.json")}
     assert kills >= 2
@@ -137,7 +137,7 @@ def test_members_die_with_a_killed_study(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_a_study_cleanly(tmp_path: Path) -> None:
-    """Exit code 6, the table written, nothing left half, and the rest runs next time."""
+    """Exit code 6, the table is written, no incomplete files, and the rest runs next time."""
     folder = new_folder(tmp_path, "study")
     process = study_process(folder)
     while len(finished(folder)) < 3:
@@ -161,10 +161,10 @@ def test_a_summary_that_cannot_be_read_is_none(left: str, tmp_path: Path) -> Non
 
 
 class InstantJob:
-    """A run that is over when it begins."""
+    """A run that ends immediately."""
 
     def __init__(self, directory: Path, number: int) -> None:
-        """Leave a summary of ordinary size."""
+        """Write a summary of typical size."""
         self.code = 0 if number % 100 else 4
         if self.code == 0:
             lesion = {key: number * 0.001 for key in ("width_mm", "length_mm", "volume_mm3", "depth_distal_mm")}
@@ -195,7 +195,7 @@ class InstantJob:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planning, going on and collecting: 6.5, 1.3 and 1.0 s were seen on two busy cores."""
+    """Planning, resuming and collecting: 6.5, 1.3 and 1.0 s measured on two busy cores."""
 
     def text(count: int) -> str:
         base = f'base = "{DATA / "trigeminal.toml"}"\n'

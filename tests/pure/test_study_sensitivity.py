@@ -1,4 +1,4 @@
-"""Sensitivity and surrogates against functions whose indices are known in closed form."""
+"""Sensitivity and surrogates compared with functions of known indices."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def study(folder: Path, design: str, answer: Answer) -> tuple[Plan, StudyTable]:
 
 
 def linear(a: float, b: float) -> float:
-    """Indices by the squares of the slopes: 0.9 and 0.1."""
+    """Indices in proportion to the squares of the slopes: 0.9 and 0.1."""
     return 3 * a + b
 
 
@@ -109,7 +109,7 @@ def test_a_surrogate_never_extrapolates(target: float, said: str, tmp_path: Path
 
 
 def test_a_line_through_the_ranges_is_no_study_of_their_box(tmp_path: Path) -> None:
-    """Axes that moved together: off their diagonal the surrogate answers nothing, and the indices carry a warning."""
+    """Correlated axes: the surrogate gives no value off their diagonal, and the indices have a warning."""
     (tmp_path / "list.csv").write_text("\n".join([f"{TARGET},{HOLD}", *(f"{60 + n},{20 + n}" for n in range(20))]))
     (tmp_path / "study.toml").write_text(f'base = "{CASE}"\n[design]\nkind = "csv"\nfile = "list.csv"\n')
     plan = load_plan(tmp_path / "study.toml")

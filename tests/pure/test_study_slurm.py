@@ -1,4 +1,4 @@
-"""Studies on Slurm: the scripts, what is submitted, and shares that never run a member twice."""
+"""Studies on Slurm: scripts, submissions, and shares that never run a member twice."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_example_site_is_sound() -> None:
 
 
 def test_what_is_open_is_submitted_with_collecting_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for sbatch keeps what it is given; a study that is done submits nothing."""
+    """A stub of sbatch records its input; a completed study submits nothing."""
     (tmp_path / "bin").mkdir()
     sbatch = tmp_path / "bin" / "sbatch"
     sbatch.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/given\nwc -l < {tmp_path}/given\n')
@@ -113,7 +113,7 @@ def test_what_is_open_is_submitted_with_collecting_behind_it(tmp_path: Path, mon
 def test_a_job_that_ends_before_its_run_is_told_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Stand-ins for sbatch, whose job says why it fails, and for squeue, which knows of none."""
+    """Stubs of sbatch, whose job logs its failure, and of squeue, which lists no job."""
     (tmp_path / "bin").mkdir()
     run = tmp_path / "run"
     for name, does in (("sbatch", f"echo no space left > {run}/slurm.log; echo 7"), ("squeue", "true")):

@@ -3,7 +3,7 @@
 | law                                                          | allowed |
 |--------------------------------------------------------------|---------|
 | laminar: the eigenvalue problem of Graetz, solved here       | 2 %     |
-| far down the tube: 3.65679 (OEIS A282581)                    | 0.5 %   |
+| fully developed: 3.65679 (OEIS A282581)                      | 0.5 %   |
 | Gnielinski at Re 1e5, Pr 1.2, f 0.0185: 254.6268             | 1e-12   |
 | continuous over Re, 2300 and 4000                            |         |
 """
@@ -55,7 +55,7 @@ def test_far_down_the_tube_the_nusselt_number_is_known() -> None:
 
 
 def test_turbulent_flow_is_that_of_gnielinski() -> None:
-    """The first value is that of the `ht` library; 0.0180 is Petukhov's f at Re 1e5 in any textbook's chart."""
+    """The first value is that of the `ht` library; 0.0180 is Petukhov's f at Re 1e5 in textbook charts."""
     assert gnielinski(1e5, 1.2, 0.0185) == pytest.approx(254.62682749359632, rel=1e-12)
     assert petukhov(1e5) == pytest.approx(0.0180, rel=0.01)
 

@@ -11,6 +11,7 @@ from rfablate.case.checks.injectate_checks import injectate_faults
 from rfablate.case.checks.plausibility_checks import plausible_faults, plausible_warnings
 from rfablate.case.checks.prior_treatment_checks import start_faults
 from rfablate.case.checks.protocol_checks import cell_death_warnings, protocol_faults
+from rfablate.case.checks.resource_checks import resource_faults
 from rfablate.case.checks.structure_checks import limit_warnings, structure_faults
 from rfablate.case.checks.user_mesh_checks import mesh_faults
 from rfablate.case.resolve.sound_parts import Parts
@@ -34,6 +35,8 @@ def check_parts(parts: Parts) -> list[Fault]:
     degenerate = list(degenerate_faults(parts))
     faults += degenerate
     faults += size_faults(parts)
+    if not degenerate:
+        faults += resource_faults(parts)
     if parts.domain is not None:
         faults += geometry_faults(parts, parts.domain)
         faults += electrode_faults(parts, parts.domain)

@@ -135,6 +135,9 @@ def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], 
         return
     covering = []
     for other in later:
+        box = bounding_box(other.shape)
+        if ((points < box[0]) | (points > box[1])).any(axis=1).all():
+            continue
         inside = contains(other.shape, points)
         if inside.any():
             covering.append(other.where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -58,6 +59,30 @@ def faults_of(
         else:
             faults.setdefault(place.keys, _fault(item["type"], place, data))
     return [fault for keys, fault in faults.items() if not (keys in meant and fault.found.startswith("missing"))]
+
+
+def without_unknown(error: ValidationError, data: dict[str, Any], file: type[BaseModel] = Case) -> dict[str, Any]:
+    """Return `data` without the unknown keys in `error`, each under the key that was surely meant where that is free.
+
+    So a misspelt key does not keep the other values of its table from being looked at.
+    """
+    known = copy.deepcopy(data)
+    for item in error.errors(include_url=False):
+        if item["type"] != "extra_forbidden":
+            continue
+        place = locate(item["loc"], data, file)
+        table: Any = known
+        for key in place.keys[:-1]:
+            table = table[key]
+        fault, meant = _unknown(place, data, data, file)
+        value = table.pop(place.keys[-1], None)
+        if not meant or meant in table:
+            continue
+        if surely(str(place.keys[-1]), meant):
+            table[meant] = value
+        elif number := re.search(rf"{re.escape(meant)} = ([-+\d.e]+)\?", fault.suggestion):  # in the unit of the key
+            table[meant] = float(number[1])
+    return known
 
 
 def mend_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:

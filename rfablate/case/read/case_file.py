@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,15 @@ from pydantic import ValidationError
 from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
-from rfablate.case.messages.validation_faults import faults_of, mend_names
+from rfablate.case.messages.validation_faults import faults_of, mend_names, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
+from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
 from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.schema import Case, register
+from rfablate.case.tables.user_file import parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
 
@@ -47,7 +50,7 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
         CaseError: the file cannot be read or the case has faults; contains all of them.
     """
     file = Path(path)
-    file = file / "case.toml" if file.is_dir() else file
+    file = file / "case.toml" if os.path.isdir(file) else file
     data = read_case_file(file)
     if "base" in data and "domain" not in data:
         hint = f"rfablate study {file}"
@@ -65,7 +68,7 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
 def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
     """Return the tables of a case or study file as written; raises CaseError if it cannot be read."""
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = read_user_file(file).decode("utf-8")
     except FileNotFoundError:
         default = f"{what}.toml"
         given = file.parent if file.name == default else file
@@ -79,10 +82,9 @@ def read_case_file(file: Path, what: str = "case") -> dict[str, Any]:
         line = error.object[: error.start].count(b"\n") + 1
         raise CaseError([Fault(f"line {line}", "found text that is not UTF-8", "UTF-8")], str(file)) from None
     try:
-        data: dict[str, Any] = tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise CaseError([_syntax_fault(error, text)], str(file)) from None
-    return data
 
 
 def _syntax_fault(error: tomllib.TOMLDecodeError, text: str) -> Fault:
@@ -113,6 +115,8 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     Raises:
         CaseError: the case has faults; contains those of all tables.
     """
+    if too_many := list(count_faults(data)):
+        raise CaseError(too_many, source)
     data = copy.deepcopy(data)
     faults = mend_names(data)
     faults += expand_shells(data)
@@ -126,7 +130,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         case = Case.model_validate(data)
     except ValidationError as error:
         faults = [*faults_of(error, data, written), *faults]
-        faults += check_parts(Parts.salvage(data, unsound))
+        faults += check_parts(Parts.salvage(without_unknown(error, data), unsound))
         raise CaseError(faults, source) from None
     if check or unsound:
         faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))

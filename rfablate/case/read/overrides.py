@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import tomli_w
 
 from rfablate.case.geometry.applicator_spacing import SPACING, set_spacing
 from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.case.tables.user_file import parse_toml
 from rfablate.errors import Fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class OverrideError(ValueError):
@@ -102,8 +97,8 @@ def _index(items: list[Any], key: str, override: str, parent: str) -> int:
 def _value(text: str, override: str) -> Any:
     """Return the value of TOML `text`; text that is not TOML is a string unless it starts like a list or string."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+        parsed = parse_toml(f"value = {text}")
+    except ValueError as error:
         if not text or text[0] in "[{\"'":
             raise OverrideError(Fault(f"--set {override}", str(error), "a TOML value after =")) from None
         return text

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.case.tables.user_file import parse_toml, read_user_file
 from rfablate.errors import Fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
@@ -29,12 +24,13 @@ def merge_tissue_file(data: dict[str, Any], base_dir: Path) -> list[Fault]:
         return [Fault("tissue_file", f"found {show(name)}", "a file name in quotes")]
     file = base_dir / name
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = parse_toml(read_user_file(file).decode("utf-8"))
     except FileNotFoundError:
         near = did_you_mean(file.name, [each.name for each in file.parent.glob("*.toml")])
         return [Fault("tissue_file", f'found "{name}", no such file', "a file of [tissues.NAME] tables", near)]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return [Fault("tissue_file", f'found "{name}": {error}', "a file of [tissues.NAME] tables")]
+    except (OSError, ValueError) as error:  # no TOML and no UTF-8 are ValueErrors
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return [Fault("tissue_file", f'found "{name}": {reason}', "a file of [tissues.NAME] tables")]
     theirs, own = tables.pop("tissues", {}), data.setdefault("tissues", {})
     faults = [Fault("tissue_file", f'found "{key}" in {name}', "only [tissues.NAME] tables") for key in tables]
     if not isinstance(theirs, dict) or not isinstance(own, dict):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from rfablate.case.tables.user_file import LARGEST_TABLE, read_user_file
 from rfablate.physics.generator.replay import Quantity
 
 DRIVERS: dict[Quantity, str] = {
@@ -46,8 +48,11 @@ def read_log(path: str | Path) -> DeviceLog:
         OSError: the file cannot be read.
         ValueError: it is not such a log; says where and why.
     """
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
+    text = read_user_file(path, LARGEST_TABLE).decode("utf-8-sig")
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
     if not rows:
         raise ValueError("an empty file")
     head = [name.strip() for name in rows[0]]

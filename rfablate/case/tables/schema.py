@@ -111,7 +111,7 @@ class TissueOverride(Table):
 class Mesh(Table):
     """Element sizes: `size_tip` on the active tip, growing with distance at `growth` (1/1) up to `size_far`.
 
-    What is not given follows from `accuracy` and the cannula's diameter (see `rfablate.mesh.element_sizes`).
+    What is not given follows from `accuracy` and the cannula's diameter (see `rfablate.case.geometry.element_sizes`).
     """
 
     accuracy: Literal["draft", "standard", "fine"] = "standard"
@@ -129,6 +129,9 @@ class Mesh(Table):
     standard or fine `accuracy`; beyond the lesion's likely reach it is three times as large."""
     scale: Annotated[float, Field(strict=True, ge=0.2, le=5)] = 1.0
     """Factor for every cell size and the growth; runs with 0.7 and 1.4 show how much the results depend on the mesh."""
+    max_cells: Annotated[float, Field(strict=True, gt=0)] = 2e7
+    """Largest number of cells [1]. A case whose mesh would have more, by an estimate from its sizes that is accurate to
+    a factor of two, is rejected."""
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
     """How structures are meshed: "conforming" makes their surfaces mesh surfaces, "cells" gives each cell the structure
     its centroid lies in, "auto" falls back to "cells" if a conforming mesh fails."""

@@ -10,15 +10,15 @@ mode requires a file here that implements `Generator`, a table in the case schem
 `rfablate.problem.generator_setup`. A device has one or more channels, each with its generator: `Channels`.
 """
 
-from rfablate.physics.generator.guard import Guard, RollOff, Window
-from rfablate.physics.generator.interface import Command, Generator, Limits, Memory, Needs, Offer
+from rfablate.physics.generator.guard import Guard, GuardState, RollOff, Window
+from rfablate.physics.generator.interface import Command, Generator, Limits, Needs, Offer
 from rfablate.physics.generator.multichannel import Channels, Delayed, Turn, settle
 from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
 from rfablate.physics.generator.pulsed import Pulsed
 from rfablate.physics.generator.replay import Curve, Replay
 from rfablate.physics.generator.setpoint import Ramp
-from rfablate.physics.generator.stages import Stage, Staged
-from rfablate.physics.generator.tracking import IdealControl, PIControl, SampledControl
+from rfablate.physics.generator.stages import Stage, Staged, StagedState
+from rfablate.physics.generator.tracking import IdealControl, PIControl, PIState, SampledControl, SampledState
 
 __all__ = [
     "Channels",
@@ -30,20 +30,23 @@ __all__ = [
     "Delayed",
     "Generator",
     "Guard",
+    "GuardState",
     "IdealControl",
     "Limits",
-    "Memory",
     "Needs",
     "Off",
     "Offer",
     "PIControl",
+    "PIState",
     "Pulsed",
     "Ramp",
     "Replay",
     "RollOff",
     "SampledControl",
+    "SampledState",
     "Stage",
     "Staged",
+    "StagedState",
     "Turn",
     "Window",
     "settle",

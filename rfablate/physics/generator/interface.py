@@ -1,10 +1,10 @@
-"""The interface between the time loop and a generator (needs, offer, command, memory), and the device limits."""
+"""The interface between the time loop and a generator (needs, offer, command, state), and the device limits."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -45,34 +45,6 @@ class Offer:
     def middle(self) -> float:
         """Midpoint of the step [s]; it shows robustly against rounding on which side of a switch the step is."""
         return self.t - 0.5 * self.dt
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The complete state of a generator between steps."""
-
-    integral_power: float = 0.0
-    """Integral term of the PI law [W]."""
-    error: float = 0.0
-    """Set point minus sensor temperature at the end of the last step, or at the last sample [K]."""
-    sampled: float | None = None
-    """V^2 that the sampled controller has set for the next step [V2]; None before the first step."""
-    stage: int = -1
-    """Index of the protocol stage of the last step."""
-    origin: float = 0.0
-    """Sensor temperature at the start of that stage [degC]."""
-    impedance: float | None = None
-    """Impedance at the end of the last step [ohm]; None without voltage."""
-    least: float = math.inf
-    """Lowest impedance so far [ohm]."""
-    wait: float = -math.inf
-    """Time until which a roll-off keeps the output off, or until which the next roll-off is ignored [s]."""
-    ceiling: float = math.inf
-    """Power limit after step-downs [W]."""
-    off: bool = False
-    """Whether the output is off for the rest of the treatment."""
-    events: tuple[tuple[float, str], ...] = ()
-    """Times [s] at which the device switched because of the impedance, and the reasons."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +96,11 @@ class Limits:
 
 
 class Generator(Protocol):
-    """The interface of a generator for the time loop."""
+    """The interface of a generator for the time loop.
+
+    A generator is a frozen value. What it keeps between steps is its state, a frozen dataclass of a type of its own, or
+    None: it is passed in and returned, so that a rejected step leaves it unchanged and a checkpoint contains it.
+    """
 
     @property
     def end(self) -> float:
@@ -138,11 +114,17 @@ class Generator(Protocol):
     def turning_times(self) -> tuple[float, ...]:
         """Times at which the slope of the set point changes [s]; steps end at them."""
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
+    def start(self) -> Any:
+        """Return the state at t = 0."""
+
+    def rest(self, state: Any) -> Any:
+        """Return the state after a time without output, during which a controller is reset."""
+
+    def planned(self, state: Any) -> tuple[float, ...]:
         """Return the times [s] at which the device will switch; steps end at them."""
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """Return the inputs that the decision on a step from `start` to `end` [s] requires."""
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
-        """Return the command for the step described by `offer`, and the memory after it."""
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+        """Return the command for the step described by `offer`, and the state after it."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Generator, Memory, Needs, Offer
-from rfablate.physics.generator.tracking import forgotten
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, Needs, Offer
 
 SLACK = 1e-9
 """Relative rounding tolerance between a time and the end of a turn."""
@@ -23,7 +23,7 @@ SETTLED = 1e-12
 """Change of V^2 between two iterations over the channels, relative to the largest V^2, at convergence."""
 SWEEPS = 1000
 
-Decide = Callable[[int, Sequence[float]], tuple[Command, Memory]]
+Decide = Callable[[int, Sequence[float]], tuple[Command, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,48 +63,48 @@ class Channels:
         """Return the turn at t = 0 s."""
         return Turn(None if self.dwell is None else 0)
 
-    def planned(self, memories: Sequence[Memory], turn: Turn) -> tuple[float, ...]:
+    def planned(self, states: Sequence[Any], turn: Turn) -> tuple[float, ...]:
         """Return the times [s] at which the device will switch; steps end at them."""
-        pairs = zip(self.generators, memories, strict=True)
-        own = tuple(t for generator, memory in pairs for t in generator.planned(memory))
+        pairs = zip(self.generators, states, strict=True)
+        own = tuple(t for generator, state in pairs for t in generator.planned(state))
         return own if self.dwell is None else (*own, turn.since + self.dwell)
 
     def served(self, turn: Turn) -> tuple[int, ...]:
         """Return the indices of the channels that are driven."""
         return tuple(range(len(self.generators))) if turn.channel is None else (turn.channel,)
 
-    def needs(self, start: float, end: float, memories: Sequence[Memory], turn: Turn) -> tuple[Needs, ...]:
+    def needs(self, start: float, end: float, states: Sequence[Any], turn: Turn) -> tuple[Needs, ...]:
         """Return the inputs that each channel's decision on a step requires; see `Generator.needs`."""
         served = self.served(turn)
         return tuple(
-            each.needs(start, end, memory) if number in served else NOTHING
-            for number, (each, memory) in enumerate(zip(self.generators, memories, strict=True))
+            each.needs(start, end, state) if number in served else NOTHING
+            for number, (each, state) in enumerate(zip(self.generators, states, strict=True))
         )
 
-    def pass_on(self, t: float, memories: Sequence[Memory], turn: Turn) -> tuple[Turn, tuple[Memory, ...]]:
-        """Return the turn after a step that ended at t [s], and the memories at that time.
+    def pass_on(self, t: float, states: Sequence[Any], turn: Turn) -> tuple[Turn, tuple[Any, ...]]:
+        """Return the turn after a step that ended at t [s], and the states at that time.
 
         A channel that passes its turn on resets its controller, as in a pause.
         """
         now = turn.channel
         if self.dwell is None or now is None:
-            return turn, tuple(memories)
+            return turn, tuple(states)
         late = SLACK * self.end
-        pairs = zip(self.generators, memories, strict=True)
-        ready = [each.needs(t + late, t + late, memory).conductance for each, memory in pairs]
+        pairs = zip(self.generators, states, strict=True)
+        ready = [each.needs(t + late, t + late, state).conductance for each, state in pairs]
         if ready[now] and t < turn.since + self.dwell - late:
-            return turn, tuple(memories)
-        count = len(memories)
+            return turn, tuple(states)
+        count = len(states)
         following = next((n % count for n in range(now + 1, now + count + 1) if ready[n % count]), None)
         if following is None:  # no channel is ready: no output until one is
-            return turn, tuple(memories)
+            return turn, tuple(states)
         if following == now:
-            return Turn(now, t), tuple(memories)
-        left = replace(forgotten(memories[now]), impedance=None)
-        return Turn(following, t), tuple(left if n == now else memory for n, memory in enumerate(memories))
+            return Turn(now, t), tuple(states)
+        left = self.generators[now].rest(states[now])
+        return Turn(following, t), tuple(left if n == now else state for n, state in enumerate(states))
 
 
-def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> dict[int, tuple[Command, Memory]] | None:
+def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> dict[int, tuple[Command, Any]] | None:
     """Return the consistent decisions of the channels `served`; None if the iteration does not converge.
 
     Each channel decides on its V^2 for given V^2 of the others, in turn, until none changes (Gauss-Seidel).
@@ -150,18 +150,26 @@ class Delayed:
         """See `Generator.turning_times`."""
         return tuple(self.delay + t for t in self.generator.turning_times)
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
-        """See `Generator.planned`."""
-        return tuple(self.delay + t for t in self.generator.planned(memory))
+    def start(self) -> Any:
+        """See `Generator.start`."""
+        return self.generator.start()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def rest(self, state: Any) -> Any:
+        """See `Generator.rest`."""
+        return self.generator.rest(state)
+
+    def planned(self, state: Any) -> tuple[float, ...]:
+        """See `Generator.planned`."""
+        return tuple(self.delay + t for t in self.generator.planned(state))
+
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         if 0.5 * (start + end) < self.delay:
             return NOTHING
-        return self.generator.needs(start - self.delay, end - self.delay, memory)
+        return self.generator.needs(start - self.delay, end - self.delay, state)
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return no voltage before the start; see `Generator.decide`."""
         if offer.middle < self.delay:
-            return Command(0.0), memory
-        return self.generator.decide(replace(offer, t=offer.t - self.delay, reach=offer.reach - self.delay), memory)
+            return Command(0.0), state
+        return self.generator.decide(replace(offer, t=offer.t - self.delay, reach=offer.reach - self.delay), state)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Limits, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Limits, Needs, Offer
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,19 @@ class Timed:
         """See `Generator.turning_times`."""
         return ()
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
+    def start(self) -> Any:
+        """Return no state; see `Generator.start`."""
+        return None
+
+    def rest(self, state: Any) -> Any:
+        """Return the state at the start; see `Generator.rest`."""
+        return self.start()
+
+    def planned(self, state: Any) -> tuple[float, ...]:
         """See `Generator.planned`."""
         return ()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         return Needs() if end <= self.on else NOTHING
 
@@ -65,17 +74,25 @@ class Off:
         """Time at which the ramp of the surface temperature ends [s]."""
         return (self.ramp,) if self.ramp > 0.0 else ()
 
-    def planned(self, memory: Memory) -> tuple[float, ...]:
+    def start(self) -> Any:
+        """Return no state; see `Generator.start`."""
+        return None
+
+    def rest(self, state: Any) -> Any:
+        """Return the state at the start; see `Generator.rest`."""
+        return self.start()
+
+    def planned(self, state: Any) -> tuple[float, ...]:
         """Return no times."""
         return ()
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """Return no needs."""
         return NOTHING
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return no voltage."""
-        return Command(0.0), memory
+        return Command(0.0), state
 
 
 @dataclass(frozen=True)
@@ -84,11 +101,11 @@ class ConstantVoltage(Timed):
 
     voltage: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the constant voltage; see `Generator.decide`."""
         wanted = self.voltage**2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state
 
 
 @dataclass(frozen=True)
@@ -97,11 +114,11 @@ class ConstantCurrent(Timed):
 
     current: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the voltage for the constant current; see `Generator.decide`."""
         wanted = (self.current / offer.conductance) ** 2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,8 @@ class ConstantPower(Timed):
 
     power: float
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the voltage for the constant power; see `Generator.decide`."""
         wanted = self.power / offer.conductance if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Needs, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 
@@ -45,16 +46,16 @@ class Pulsed(Timed):
         edges = {edge for start in starts for edge in (start, start + self.width)}
         return (*sorted(edge for edge in edges if 0.0 < edge < self.on * (1.0 - 1e-9)), self.on)
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         if end > self.on or not self._delivers(0.5 * (start + end)):
             return NOTHING
         return Needs(sensor=self.cap is not None, horizon=max(self.ahead, 1.0 / self.rate))
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the pulse voltage or its average, reduced if the sensor would exceed its cap."""
         if offer.t > self.on or not self._delivers(offer.middle):
-            return Command(0.0), memory
+            return Command(0.0), state
         pulse, limit = self.limits.apply(self.voltage**2, offer.conductance, offer.ceiling)
         setpoint = None
         if self.cap is not None:
@@ -62,7 +63,7 @@ class Pulsed(Timed):
             if allowed < pulse**2:
                 pulse, limit, setpoint = math.sqrt(allowed), "", self.cap
         voltage = pulse if self.resolved else pulse * math.sqrt(self.duty)
-        return Command(voltage, setpoint, limit, pulse=pulse), memory
+        return Command(voltage, setpoint, limit, pulse=pulse), state
 
     def _delivers(self, t: float) -> bool:
         """Return whether there is output at t [s]."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from rfablate.physics.generator.interface import Command, Memory, Offer
+from rfablate.physics.generator.interface import Command, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 Quantity = Literal["voltage", "current", "power", "temperature"]
@@ -53,11 +53,11 @@ class Replay(Timed):
         """See `Generator.turning_times`."""
         return self.curve.turns
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Return the voltage that gives the measured quantity at the end of the step; see `Generator.decide`."""
         if offer.t > self.on:
-            return Command(0.0), memory
+            return Command(0.0), state
         value, G = max(0.0, self.curve.at(offer.t)), offer.conductance
         wanted: Mapping[str, float] = {"voltage": value**2, "current": (value / G) ** 2, "power": value / G}
         voltage, limit = self.limits.apply(wanted[self.quantity], G, offer.ceiling)
-        return Command(voltage, limited_by=limit), memory
+        return Command(voltage, limited_by=limit), state

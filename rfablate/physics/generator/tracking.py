@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from rfablate.physics.generator.interface import NOTHING, Command, Memory, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Needs, Offer
 from rfablate.physics.generator.open_loop import Timed
 
 
@@ -29,7 +29,7 @@ class _Tracking(Timed):
         """See `Generator.turning_times`."""
         return self.ramp.turns
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         return Needs(sensor=True) if end <= self.on else NOTHING
 
@@ -45,17 +45,27 @@ class IdealControl(_Tracking):
 
     ahead: float = 0.5
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> Needs:
         """See `Generator.needs`."""
         return Needs(sensor=True, horizon=self.ahead) if end <= self.on else NOTHING
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
         """Solve a + b V^2 = set point; see `Generator.decide`."""
         if offer.t > self.on:
-            return Command(0.0), memory
+            return Command(0.0), state
         wanted = (self.ramp.at(offer.reach) - offer.sensor_passive) / offer.sensor_gain
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
-        return Command(voltage, self.ramp.at(offer.t), limit), memory
+        return Command(voltage, self.ramp.at(offer.t), limit), state
+
+
+@dataclass(frozen=True)
+class PIState:
+    """What a PI controller keeps between steps."""
+
+    integral_power: float = 0.0
+    """Integral term [W]."""
+    error: float = 0.0
+    """Set point minus sensor at the end of the last step [K]."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +84,37 @@ class PIControl(_Tracking):
     integral: float
     """Ki [W/(K s)]"""
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def start(self) -> PIState:
+        """See `Generator.start`."""
+        return PIState()
+
+    def decide(self, offer: Offer, state: PIState) -> tuple[Command, PIState]:
         """Solve the PI law for V^2 at the end of the step; see `Generator.decide`."""
         if offer.t > self.on:
-            return Command(0.0), forgotten(memory)
+            return Command(0.0), PIState()
         setpoint = self.ramp.at(offer.t)
         half = 0.5 * self.integral * offer.dt
-        known = memory.integral_power + half * memory.error
+        known = state.integral_power + half * state.error
         gain = self.proportional + half
         wanted = (gain * (setpoint - offer.sensor_passive) + known) / (offer.conductance + gain * offer.sensor_gain)
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
         error = setpoint - offer.sensor_passive - offer.sensor_gain * voltage**2
         integral = known + half * error
-        pinned_high = limit != "" and integral > memory.integral_power
-        pinned_low = voltage == 0.0 and integral < memory.integral_power
+        pinned_high = limit != "" and integral > state.integral_power
+        pinned_low = voltage == 0.0 and integral < state.integral_power
         if pinned_high or pinned_low:
-            integral = memory.integral_power
-        return Command(voltage, setpoint, limit), replace(memory, integral_power=integral, error=error)
+            integral = state.integral_power
+        return Command(voltage, setpoint, limit), replace(state, integral_power=integral, error=error)
+
+
+@dataclass(frozen=True)
+class SampledState:
+    """What a sampled controller keeps between steps."""
+
+    error: float = 0.0
+    """Set point minus sensor at the last sample [K]."""
+    sampled: float | None = None
+    """V^2 of the next step [V2]; None before the first sample."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +130,25 @@ class SampledControl(_Tracking):
     """Kp [V2/K]"""
     integral: float
     """Ki [V2/(K s)]"""
-    start: float
+    first: float
     """u of the first step [V2]."""
 
-    def needs(self, start: float, end: float, memory: Memory) -> Needs:
+    def start(self) -> SampledState:
+        """See `Generator.start`."""
+        return SampledState()
+
+    def needs(self, start: float, end: float, state: SampledState) -> Needs:
         """Return the conductance only: every offer contains the current sensor temperature."""
         return Needs() if end <= self.on else NOTHING
 
-    def decide(self, offer: Offer, memory: Memory) -> tuple[Command, Memory]:
+    def decide(self, offer: Offer, state: SampledState) -> tuple[Command, SampledState]:
         """Apply the output computed at the last sample, and sample the sensor; see `Generator.decide`."""
         if offer.t > self.on:
-            return Command(0.0), forgotten(memory)
-        now = self.start if memory.sampled is None else memory.sampled
+            return Command(0.0), SampledState()
+        now = self.first if state.sampled is None else state.sampled
         setpoint = self.ramp.at(offer.t - offer.dt)
         error = setpoint - offer.sensor
-        last = error if memory.sampled is None else memory.error
+        last = error if state.sampled is None else state.error
         following = max(0.0, now + self.proportional * (error - last) + self.integral * offer.dt * error)
         voltage, limit = self.limits.apply(now, offer.conductance, offer.ceiling)
-        return Command(voltage, setpoint, limit), replace(memory, error=error, sampled=following)
-
-
-def forgotten(memory: Memory) -> Memory:
-    """Return the memory with the controller state reset."""
-    return replace(memory, integral_power=0.0, error=0.0, sampled=None)
+        return Command(voltage, setpoint, limit), replace(state, error=error, sampled=following)

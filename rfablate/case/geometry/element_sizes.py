@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rfablate.case.geometry.applicator_parts import bare_length
 from rfablate.case.tables.geometry_tables import (
+    Applicator,
     BoxDomain,
+    Domain,
     MeshDomain,
+    Structure,
 )
-from rfablate.case.tables.schema import Case
+from rfablate.case.tables.schema import Mesh
 
 _PER_ACCURACY = {
     # cells across the cannula, growth per unit distance, cells across the thinnest part of a structure
@@ -48,25 +52,27 @@ class Sizes:
     """Distance from the active tip up to which structures keep their size [m]; beyond, the size grows."""
 
 
-def choose_sizes(case: Case) -> Sizes:
+def choose_sizes(
+    domain: Domain, mesh: Mesh, applicators: Sequence[Applicator], structures: Sequence[Structure]
+) -> Sizes:
     """Return the sizes of a generated mesh, from the case if given, else from the accuracy and the cannulae."""
-    if isinstance(case.domain, MeshDomain):
+    if isinstance(domain, MeshDomain):
         raise ValueError("a user mesh has fixed element sizes")
-    mesh, scale = case.mesh, case.mesh.scale
-    diameter = min(each.outer_diameter for each in case.applicators)
-    active_tip = max(bare_length(each) for each in case.applicators)
-    tines = [each.tines.diameter for each in case.applicators if each.tines is not None]
+    scale = mesh.scale
+    diameter = min(each.outer_diameter for each in applicators)
+    active_tip = max(bare_length(each) for each in applicators)
+    tines = [each.tines.diameter for each in applicators if each.tines is not None]
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = scale * (mesh.size_tip or diameter / across)
-    extent = case.domain.size if isinstance(case.domain, BoxDomain) else (2.0 * case.domain.radius, case.domain.height)
+    extent = domain.size if isinstance(domain, BoxDomain) else (2.0 * domain.radius, domain.height)
     structure = {}
-    for shape in case.structures:
+    for shape in structures:
         thin = shape.thinnest()
         if thin is not None:
             structure[shape.name] = max(tip, scale * (mesh.size_structure or thin / across_structure))
     return Sizes(
         tip=tip,
-        edge=tip / _EDGE[2 if case.domain.kind == "axisymmetric" else 3],
+        edge=tip / _EDGE[2 if domain.kind == "axisymmetric" else 3],
         shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * diameter)),
         tine=min(tip, scale * 1.5 * min(tines) / across) if tines else 0.0,
         far=scale * (mesh.size_far or _FAR * min(extent)),

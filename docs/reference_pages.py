@@ -1,0 +1,149 @@
+"""Makes docs/api.md, docs/summary_schema.md and docs/key_reference.md of the code; a test compares them.
+
+python -m docs.reference_pages
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import rfablate
+from docs.key_pages import key_page
+from rfablate.results import summary_models
+from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE, Quantity
+
+HERE = Path(__file__).parent
+
+API_HEAD = """# Python API
+
+Every public name of `import rfablate as rfa`. Nothing is imported before it is used; without DOLFINx everything but
+`run` and `resume` works. [Python](python.md) shows how they go together.
+
+Attributes of the tables (`Case`, domains, structures, applicators, generators) are shown under their names in Python.
+Their arguments are the keys of the [case file](case_file.md), which is the `alias` where one is shown:
+`rfa.Sphere(radius_mm=3, ...)` has the attribute `radius` [m].
+"""
+GROUPS = {
+    "Running and reading": "load_case run resume open_run RunResult Fields",
+    "Studies, searches, comparisons": "run_study find compare StudyResult",
+    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
+    "Describing the files": "explain schema",
+    "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
+    "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
+    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
+    "Generators": "TemperatureControl ConstantPower ConstantVoltage ConstantCurrent Staged Pulsed Replay"
+    " SurfaceTemperature",
+    "Tissues and extensions": "Tissue library_tissue tissues_of Arrhenius Extensions",
+    "Errors": "RfablateError CaseError MeshError SolveError StepError Interrupted",
+}
+
+SCHEMA_HEAD = """# summary.json, key by key
+
+The file holds one JSON object. `rfablate.RunSummary` is its typed form (`rfa.open_run(DIRECTORY).summary`). `null`
+stands for a number that does not exist. `schema_version` is {version}; it is raised when a key is renamed, removed or
+changes its meaning. Later versions may add keys. [Files of a run](file_formats.md) describes the entries that only some
+cases have.
+"""
+
+
+def api_page() -> str:
+    """Return the page of the public names."""
+    named = [name for names in GROUPS.values() for name in names.split()]
+    assert sorted(named) == sorted(rfablate._PUBLIC), set(named) ^ set(rfablate._PUBLIC)
+    parts = [API_HEAD]
+    for title, names in GROUPS.items():
+        parts.append(f"## {title}\n")
+        parts += [f"::: {_place(name)}\n    options:\n      heading: rfa.{name}\n" for name in names.split()]
+    return "\n".join(parts)
+
+
+def _place(name: str) -> str:
+    """Return where a public name is defined: what it is imported from may only pass it on."""
+    found = getattr(rfablate, name)
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def schema_page() -> str:
+    """Return the page of summary.json."""
+    parts = [SCHEMA_HEAD.format(version=summary_models.SCHEMA_VERSION)]
+    parts.append(_section("The whole", summary_models.RunSummary, ()))
+    parts.append(_section("lesion.RULE", summary_models.LesionMeasures, (*LESION, *JOINING)))
+    parts.append(_section("structures.NAME", summary_models.StructureResult, STRUCTURE))
+    parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
+    parts.append(_section("electric", summary_models.Electric, ()))
+    return "\n".join(parts)
+
+
+def _section(title: str, model: Any, quantities: tuple[Quantity, ...]) -> str:
+    told = {each.key: each for each in quantities}
+    rows = list(_rows(model, told))
+    doc = " ".join((model.__doc__ or "").split())
+    return "\n".join([f"## {title}\n", f"{doc}\n", "| key | type | unit | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+_MEANING = {
+    "title": "Title of the case.",
+    "status": "`completed`: the treatment was simulated to its end; `failed`: a solver error ended it. `stopped` is "
+    "reserved.",
+    "reason": "Why the run ended.",
+    "simulated_s": "Simulated time.",
+    "lesion": "By lesion rule, see below.",
+    "structures": "By name, see below.",
+    "energy": "The energy balance, see below.",
+    "electric": "Output of the generator at the end of heating, see below.",
+    "numerics": "Nodes, cells, steps, rejected steps, iterations, ranks, `error_bar` by `RULE.key` and "
+    "`STRUCTURE.key`.",
+    "warnings": "What a user must know beside the numbers.",
+    "timing_s": "Wall time by stage.",
+    "provenance": "Versions of rfablate, DOLFINx, Gmsh and Python; ranks, cores, start time, SHA-256 of the case, peak "
+    "memory.",
+    "schema_version": "Version of this schema.",
+    "kind": "Kind of the structure, or `region` of a user's mesh.",
+    "tissue": "Its tissue.",
+    "role": "Its role in the case.",
+    "rule": "Lesion rule that decides about it.",
+    "hottest_point_mm": "Where its highest temperature was reached.",
+    "limit": "`max_degC` of a protected structure.",
+    "verdict": "`reached`, `partly reached`, `missed`; `safe`, `limit exceeded`; empty for anatomy.",
+    "voltage_V": "RMS voltage.",
+    "current_A": "RMS current.",
+    "power_W": "Power.",
+    "impedance_ohm": "Impedance.",
+    "peak_power_W": "Highest power of the run.",
+    "limited_s": "Time at a limit of the generator.",
+}
+"""What the keys mean that are no `Quantity`."""
+_UNITS = {"s": "s", "mm": "mm", "V": "V", "A": "A", "W": "W", "ohm": "ohm"}
+
+
+def _rows(model: Any, told: dict[str, Quantity]) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        if field.exclude:
+            continue
+        quantity = told.get(key)
+        unit = quantity.unit if quantity is not None else _UNITS.get(key.rsplit("_", 1)[-1], "") if "_" in key else ""
+        meaning = quantity.definition if quantity is not None else _MEANING[key]
+        yield f"| `{key}` | {_type(field.annotation)} | {unit} | {meaning} |"
+
+
+def _type(annotation: Any) -> str:
+    """Return a type in JSON's words."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type(each) for each in inner)
+    if origin is Literal:
+        return "text"
+    if origin is tuple:
+        return "list"
+    if origin is dict or isinstance(annotation, type) and hasattr(annotation, "model_fields"):
+        return "object"
+    return {float: "number", int: "integer", str: "text", bool: "boolean", type(None): "null"}.get(annotation, "any")
+
+
+if __name__ == "__main__":
+    (HERE / "api.md").write_text(api_page(), encoding="utf-8")
+    (HERE / "summary_schema.md").write_text(schema_page(), encoding="utf-8")
+    (HERE / "key_reference.md").write_text(key_page(), encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Checks of what a run would take: cells, frames and steps, before anything is meshed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rfablate.case.geometry.cell_estimate import estimate_cells
+from rfablate.case.geometry.element_sizes import choose_sizes
+from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.tables.generator_tables import Generator, Pulsed, on_time
+from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.tables.schema import Output, Time
+from rfablate.errors import Fault
+
+_SMALLEST = 1e-6
+"""Below it [m] a cell's size was probably meant in another unit: tissue laws hold for many cells of the body."""
+_MOST_FRAMES = 10_000
+_MOST_STEPS = 10_000_000
+
+
+def resource_faults(parts: Parts) -> Iterator[Fault]:
+    """Yield what no machine could carry out, with its number; `parts` are without degenerate shapes."""
+    small = list(_small_sizes(parts))
+    yield from small
+    if not small:
+        yield from _cell_faults(parts)
+    end = _end(parts.generator)
+    if parts.output is not None:
+        yield from _frame_faults(parts.output, end)
+    if parts.time is not None and parts.generator is not None:
+        yield from _step_faults(parts.time, parts.generator, end)
+
+
+def _small_sizes(parts: Parts) -> Iterator[Fault]:
+    if parts.mesh is None:
+        return
+    for key in ("size_tip", "size_structure", "size_far"):
+        size = getattr(parts.mesh, key)
+        if size is not None and size < _SMALLEST:
+            hint = f"m for mm? {size * 1e6:g} mm" if size * 1e3 >= _SMALLEST else ""
+            yield Fault(f"mesh.{key}_mm", f"found {size * 1e3:g}", f"at least {_SMALLEST * 1e3:g} [mm]", hint)
+
+
+def _cell_faults(parts: Parts) -> Iterator[Fault]:
+    domain, mesh = parts.domain, parts.mesh
+    if domain is None or mesh is None or isinstance(domain, MeshDomain) or not parts.applicators:
+        return
+    applicators = [each for _, each in parts.applicators]
+    structures = [placed.shape for placed in parts.structures]
+    cells = estimate_cells(domain, mesh, applicators, structures)
+    if cells <= mesh.max_cells:
+        return
+    sizes = choose_sizes(domain, mesh, applicators, structures)
+    least = min(sizes.structure.values(), default=sizes.tip)
+    found = (
+        f"about {cells:.2g} cells, with {sizes.tip * 1e3:.3g} mm on the tip, {least * 1e3:.3g} mm on structures "
+        f"and {sizes.far * 1e3:.3g} mm far off"
+    )
+    hint = f"larger size_*_mm or scale; or mesh.max_cells = {cells:.1e} on a machine that holds them"
+    yield Fault("mesh", found, f"at most mesh.max_cells = {mesh.max_cells:.3g}", hint)
+
+
+def _end(generator: Generator | None) -> float:
+    """Return how long a treatment takes [s]; 0 where that cannot be known."""
+    try:
+        return on_time(generator) + generator.cooldown if generator is not None else 0.0
+    except (OSError, ValueError):  # a log that cannot be read is a fault of the generator's
+        return 0.0
+
+
+def _frame_faults(output: Output, end: float) -> Iterator[Fault]:
+    if output.fields_interval is not None and end / output.fields_interval > _MOST_FRAMES:
+        found = f"found {output.fields_interval:g}: {end / output.fields_interval:.3g} frames in {end:g} s"
+        yield Fault("output.fields_interval_s", found, f"at most {_MOST_FRAMES} frames", f"{end / 100:.2g}")
+
+
+def _step_faults(time: Time, generator: Generator, end: float) -> Iterator[Fault]:
+    step = time.step if time.stepping == "fixed" else time.max_step
+    if end / step > _MOST_STEPS:
+        key = "step_s" if time.stepping == "fixed" else "max_step_s"
+        found = f"found {step:g}: {end / step:.3g} steps in {end:g} s"
+        yield Fault(f"time.{key}", found, f"at most {_MOST_STEPS} steps")
+    if isinstance(generator, Pulsed) and generator.resolved and 2.0 * generator.rate * end > _MOST_STEPS:
+        found = f"found true: {2.0 * generator.rate * end:.3g} steps, two a pulse"
+        yield Fault("generator.resolved", found, f"at most {_MOST_STEPS} steps", "resolved = false")

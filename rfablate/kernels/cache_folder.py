@@ -1,0 +1,70 @@
+"""Where compiled kernels and meshes are kept: in the user's cache, or where that cannot be used, in a temporary folder.
+
+A library from the cache is executed, so a folder that other users own or can write to is not used: they could have put
+one there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import stat
+import tempfile
+from functools import cache
+from pathlib import Path
+
+log = logging.getLogger("rfablate")
+
+
+def cache_folder(name: str) -> Path:
+    """Return the folder for one kind of files, which is there and which only this user (or root) can write to."""
+    folder = _home() / "rfablate" / name
+    if reason := refused(folder):
+        other = _temporary() / name
+        _tell(folder, reason, other)
+        other.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return other
+    return folder
+
+
+def refused(folder: Path) -> str:
+    """Make a folder of the cache and return why it cannot be used, '' where it can."""
+    try:
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+            found = each.stat()
+            if found.st_uid not in (0, os.geteuid()):
+                return f"user {found.st_uid} owns {each}"
+            if stat.S_IMODE(found.st_mode) & 0o022:
+                return f"other users can write to {each} (chmod -R go-w makes it safe)"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _home() -> Path:
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:  # neither HOME nor an entry of the user database
+        return Path("/nonexistent")
+
+
+@cache
+def _temporary() -> Path:
+    """Return a folder of this user's in the temporary folder, the same each time; a new one where it is another's."""
+    folder = Path(tempfile.gettempdir()) / f"rfablate-{os.geteuid()}"
+    if not folder.is_symlink() and not refused(folder / "cache"):
+        return folder / "cache"
+    made = Path(tempfile.mkdtemp(prefix="rfablate-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@cache
+def _tell(folder: Path, reason: str, other: Path) -> None:
+    log.warning("the cache %s cannot be used: %s; %s takes its place (XDG_CACHE_HOME moves it)", folder, reason, other)
