@@ -23,8 +23,8 @@ LIMIT_S = 120.0
 LARGEST_BYTES = 4_500_000
 """Largest packed scene that is inlined, so that the page stays below 8 MB [B]."""
 ABSENT = (
-    "The interactive scene needs the package k3d, which is not installed: install the extra with "
-    "pip install 'rfablate[report]' and write the page again with rfablate report RUN."
+    "The interactive scene needs the package k3d, which is not installed. Install the extra report "
+    "(pip install -e '.[report]' in the folder of rfablate) and write the page again with rfablate report RUN."
 )
 
 
@@ -80,7 +80,7 @@ class SurfaceJob:
             return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
         file = library_file()
         assert file is not None
-        script = zlib.compress(file.read_bytes(), 9)
+        script = zlib.compress(file.read_bytes(), 6)
         return Interactive(b64encode(packed).decode(), b64encode(script).decode(), licence())
 
 

@@ -104,7 +104,7 @@ class ScenePacker:
             **plain,
         }
         text = json.dumps(header).encode()
-        target.write_bytes(zlib.compress(len(text).to_bytes(4, "little") + text + bytes(self._data), 9))
+        target.write_bytes(zlib.compress(len(text).to_bytes(4, "little") + text + bytes(self._data), 6))
 
     def _append(self, numbers: npt.NDArray[Any]) -> tuple[int, int]:
         """Append 16-bit numbers; return where they start and how many they are."""

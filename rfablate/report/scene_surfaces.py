@@ -189,7 +189,7 @@ def _structures(
             mesh = mesh.clip_box(bounds, invert=False).extract_surface(algorithm=None)
         surface = _surface(mesh)
         if len(surface.triangles) > TRIANGLES:
-            joined = pv.PolyData.from_regular_faces(surface.points, surface.triangles).clean()
+            joined = pv.PolyData.from_regular_faces(np.asarray(surface.points, dtype=float), surface.triangles).clean()
             whole = pv.PolyData(joined.points, faces=joined.faces)  # without lines left over from slivers
             surface = _surface(whole.decimate(1 - TRIANGLES / whole.n_cells))
         if len(surface.triangles):
