@@ -11,7 +11,6 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class Surface:
 
 
 class ScenePacker:
-    """Collects the objects of a scene and writes them. low, high: corners of the sampled box [mm]."""
+    """Collects the objects of a scene and packs them. low, high: corners of the sampled box [mm]."""
 
     def __init__(self, low: FloatArray, high: FloatArray) -> None:
         self._low, self._high = low, high
@@ -92,8 +91,8 @@ class ScenePacker:
         self._data += differences.astype(np.uint8).tobytes()
         self._field = {"start": start, "shape": list(shape), "spacing": spacing_mm, "low": low, "step": step}
 
-    def write(self, target: Path, times_s: Sequence[float], **facts: Any) -> None:
-        """Write the packed scene; `facts` are further numbers and arrays for the header."""
+    def packed(self, times_s: Sequence[float], **facts: Any) -> bytes:
+        """Return the packed scene; `facts` are further numbers and arrays for the header."""
         plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in facts.items()}
         header = {
             "times": list(times_s),
@@ -104,7 +103,7 @@ class ScenePacker:
             **plain,
         }
         text = json.dumps(header).encode()
-        target.write_bytes(zlib.compress(len(text).to_bytes(4, "little") + text + bytes(self._data), 6))
+        return zlib.compress(len(text).to_bytes(4, "little") + text + bytes(self._data), 6)
 
     def _append(self, numbers: npt.NDArray[Any]) -> tuple[int, int]:
         """Append 16-bit numbers; return where they start and how many they are."""

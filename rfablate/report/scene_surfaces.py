@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,13 @@ POINTS = 48
 """Points along each edge of the grid on which fields are sampled [1]."""
 FRAMES = 16
 """Largest number of frames shown [1]."""
+LARGEST_BYTES = 4_200_000
+"""Size above which a scene is packed with fewer frames, so that the page stays below 8 MB [B]."""
 ISOTHERMS_degC = (45.0, 50.0, 60.0)
 TRIANGLES = 8000
 """Largest number of triangles of the surface of a mesh region [1]."""
+Placed = tuple[str, str, str, float, Surface]
+"""Name, role, colour, opacity and surface of a structure."""
 VERDICT_COLOUR = "#e8873a"
 SLEEVE = 1.03
 """Drawn over true diameter of an applicator [1]: structures have a hole of the true diameter, which would flicker."""
@@ -40,13 +44,15 @@ class Samples:
     """Fields on a regular grid; arrays over the grid have x as the fastest index.
 
     low: first corner of the grid [mm]. spacing: distance of its points [mm]. times_s: time of each frame [s].
-    temperature: frame -> temperature [degC], shape (frames, POINTS^3). levels: lesion rule -> level of each frame,
-    positive inside the lesion. inside: whether a point lies in the domain.
+    frames_in_file: number of frames of the file, shown or not. temperature: frame -> temperature [degC], shape
+    (frames, POINTS^3). levels: lesion rule -> level of each frame, positive inside the lesion. inside: whether a point
+    lies in the domain.
     """
 
     low: FloatArray
     spacing: float
     times_s: tuple[float, ...]
+    frames_in_file: int
     temperature: FloatArray
     levels: Mapping[str, FloatArray]
     inside: np.ndarray
@@ -55,6 +61,16 @@ class Samples:
     def high(self) -> FloatArray:
         """Last corner of the grid [mm]."""
         return self.low + (POINTS - 1) * self.spacing
+
+    def thinned(self, heating_end_s: float | None) -> Samples:
+        """Return the samples of about half of the frames."""
+        kept = chosen_frames(self.times_s, heating_end_s, max(len(self.times_s) // 2, 3))
+        return replace(
+            self,
+            times_s=tuple(self.times_s[i] for i in kept),
+            temperature=self.temperature[kept],
+            levels={rule: level[kept] for rule, level in self.levels.items()},
+        )
 
 
 def write_scene(directory: Path, target: Path) -> None:
@@ -68,6 +84,15 @@ def write_scene(directory: Path, target: Path) -> None:
     with FieldsReader(directory / FIELDS) as fields:
         samples = _sample(run, fields, cannulas)
         structures = _structures(run, fields, samples)
+    packed = _packed(run, cannulas, samples, structures)
+    while len(packed) > LARGEST_BYTES and len(samples.times_s) > 2:
+        samples = samples.thinned(heating_end(run))
+        packed = _packed(run, cannulas, samples, structures)
+    target.write_bytes(packed)
+
+
+def _packed(run: RunData, cannulas: tuple[Cannula, ...], samples: Samples, structures: Sequence[Placed]) -> bytes:
+    """Return the packed scene: lesions, isotherms, structures, applicators and the temperature."""
     packer = ScenePacker(samples.low, samples.high)
     for rule, level in samples.levels.items():
         first = rule == next(iter(samples.levels))
@@ -84,16 +109,16 @@ def write_scene(directory: Path, target: Path) -> None:
     packer.add_temperature(samples.temperature, (POINTS,) * 3, samples.spacing)
     axis = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
     through = np.mean([c.tip + 0.5 * c.span * c.direction for c in cannulas], axis=0) if cannulas else np.zeros(3)
-    packer.write(target, samples.times_s, axis=axis, through=through, heating_end_s=heating_end(run))
+    return packer.packed(samples.times_s, axis=axis, through=through, frames_in_file=samples.frames_in_file)
 
 
-def chosen_frames(times_s: Sequence[float], heating_end_s: float | None) -> list[int]:
-    """Return at most `FRAMES` evenly spread frames, with the first, the last and the last one of heating."""
+def chosen_frames(times_s: Sequence[float], heating_end_s: float | None, most: int = FRAMES) -> list[int]:
+    """Return at most `most` evenly spread frames, with the first, the last and the last one of heating."""
     count = len(times_s)
-    if count <= FRAMES:
+    if count <= most:
         return list(range(count))
     hot = [i for i, time in enumerate(times_s) if heating_end_s is not None and time <= heating_end_s * (1 + 1e-9)]
-    spread = np.linspace(0, count - 1, FRAMES - 1).round().astype(int).tolist()
+    spread = np.linspace(0, count - 1, max(most - 1, 2)).round().astype(int).tolist()
     return sorted({*spread, *hot[-1:]})
 
 
@@ -108,13 +133,15 @@ def _sample(run: RunData, fields: FieldsReader, cannulas: tuple[Cannula, ...]) -
     levels = [rule_levels(run, fields, frame) for frame in frames]
     hot = np.max(heat, axis=0) > ISOTHERMS_degC[0]
     dead = np.any([level > 0 for level in levels[-1].values()], axis=0) if levels[-1] else hot
-    low, high = _window(fields.points_mm[hot | dead], fields.axisymmetric, cannulas)
+    axis = _axis(fields, cannulas)
+    low, high = _window(fields.points_mm[hot | dead], axis, cannulas)
     spacing = float(high[0] - low[0]) / (POINTS - 1)
     line = np.arange(POINTS) * spacing
     z, y, x = np.meshgrid(low[2] + line, low[1] + line, low[0] + line, indexing="ij")
     points = np.column_stack([x.ravel(), y.ravel(), z.ravel()])
-    if fields.axisymmetric:
-        points = np.column_stack([np.hypot(points[:, 0], points[:, 1]), np.zeros(len(points)), points[:, 2]])
+    if axis is not None:
+        radius = np.hypot(points[:, 0] - axis[0], points[:, 1] - axis[1])
+        points = np.column_stack([radius, np.zeros(len(points)), points[:, 2]])
     kind = pv.CellType.TETRA if fields.cells.shape[1] == 4 else pv.CellType.TRIANGLE
     mesh = pv.UnstructuredGrid({kind: fields.cells}, fields.points_mm)
     columns = [*heat, *(level[rule] for rule in levels[0] for level in levels)]
@@ -128,20 +155,30 @@ def _sample(run: RunData, fields: FieldsReader, cannulas: tuple[Cannula, ...]) -
         rule: np.where(inside, values[(1 + i) * count : (2 + i) * count], -1.0) for i, rule in enumerate(levels[0])
     }
     times = tuple(float(fields.times_s[frame]) for frame in frames)
-    return Samples(low, spacing, times, temperature, found, inside)
+    return Samples(low, spacing, times, len(fields.times_s), temperature, found, inside)
 
 
-def _window(points: FloatArray, axisymmetric: bool, cannulas: tuple[Cannula, ...]) -> tuple[FloatArray, FloatArray]:
+def _axis(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> FloatArray | None:
+    """Return x and y of the axis of an axisymmetric run [mm], on which its applicators lie; None in 3-D."""
+    if not fields.axisymmetric:
+        return None
+    return cannulas[0].tip[:2] if cannulas else np.zeros(2)
+
+
+def _window(
+    points: FloatArray, axis: FloatArray | None, cannulas: tuple[Cannula, ...]
+) -> tuple[FloatArray, FloatArray]:
     """Return the corners of a cube around hot or dead nodes and the active tips [mm]."""
     parts = [points]
-    if axisymmetric and len(points):
-        radius = float(np.max(points[:, 0]))
-        parts = [np.array([[side * radius, side * radius, z] for side in (-1, 1) for z in points[:, 2]])]
+    if axis is not None and len(points):
+        reach = float(np.max(points[:, 0]))
+        ends = points[:, 2].min(), points[:, 2].max()
+        parts = [np.array([[*(axis - reach), ends[0]], [*(axis + reach), ends[1]]])]
     parts += [np.array([c.tip, c.tip + c.span * c.direction]) for c in cannulas]
     every = np.concatenate(parts)
     every = every if len(every) else np.array([[-8.0] * 3, [8.0] * 3])
     low, high = every.min(axis=0), every.max(axis=0)
-    half = 0.57 * float(np.max(high - low))
+    half = max(0.57 * float(np.max(high - low)), cannulas[0].active_tip if cannulas else 0.0)
     return (low + high) / 2 - half, (low + high) / 2 + half
 
 
@@ -166,14 +203,13 @@ def _surface(mesh: Any) -> Surface:
     return Surface(np.asarray(triangles.points, dtype=float), triangles.faces.reshape(-1, 4)[:, 1:])
 
 
-def _structures(
-    run: RunData, fields: FieldsReader, samples: Samples
-) -> list[tuple[str, str, str, float, Surface]]:  # fmt: skip
+def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Placed]:
     """Return name, role, colour, opacity and surface of each structure, clipped to the grid."""
     import pyvista as pv
 
     colours, shapes = style.structure_colours(run), placed_shapes(run)
-    found = []
+    found: list[Placed] = []
+    axis = _axis(fields, read_cannulas(run))
     for tag, name in fields.region_names.items():
         if name not in colours:
             continue
@@ -181,6 +217,7 @@ def _structures(
             mesh = _placed(shapes, name, samples)
         elif fields.axisymmetric:
             mesh = _revolved(outline(fields.points_mm[:, [0, 2]], fields.cells, fields.region == tag))
+            mesh = mesh.translate([*axis, 0.0]) if axis is not None else mesh
         else:
             cells = fields.cells[fields.region == tag]
             mesh = pv.UnstructuredGrid({pv.CellType.TETRA: cells}, fields.points_mm).extract_surface(algorithm=None)

@@ -49,7 +49,7 @@ def _volume(points: np.ndarray, triangles: np.ndarray) -> float:
     return float(abs(np.einsum("ij,ij->i", a, np.cross(b, c)).sum()) / 6)
 
 
-def test_a_packed_surface_comes_back(tmp_path: Path) -> None:
+def test_a_packed_surface_comes_back() -> None:
     rng = np.random.default_rng(3)
     points, triangles = rng.uniform(-7, 9, (500, 3)), rng.integers(0, 500, (900, 3))
     packer = ScenePacker(np.full(3, -7.0), np.full(3, 9.0))
@@ -57,8 +57,7 @@ def test_a_packed_surface_comes_back(tmp_path: Path) -> None:
     heat = rng.uniform(37, 91, (2, 27))
     heat[1, 5] = np.nan
     packer.add_temperature(heat, (3, 3, 3), 8.0)
-    packer.write(tmp_path / "scene", [0.0, 5.0], axis=np.array([0.0, 0.0, 1.0]))
-    header, data = _unpack((tmp_path / "scene").read_bytes())
+    header, data = _unpack(packer.packed([0.0, 5.0], axis=np.array([0.0, 0.0, 1.0])))
     entry = header["objects"][0]
     assert entry["frames"][0][1::2] == [0, 0]
     found, numbers = _surface(entry, 1, data)
@@ -104,6 +103,32 @@ def test_surfaces_enclose_what_the_fields_say(tmp_path: Path, axisymmetric: bool
     points, _ = _surface(entries["active tip"], 0, data)
     assert np.ptp(points[:, 2]) == pytest.approx(5.0, abs=1e-3)
     assert np.ptp(points[:, 0]) == pytest.approx(0.718 * scene_surfaces.SLEEVE, abs=1e-3)
+
+
+def test_a_large_scene_has_fewer_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run", axisymmetric=True, n=15, frames=12)
+    scene_surfaces.write_scene(run, tmp_path / "whole")
+    size = (tmp_path / "whole").stat().st_size
+    monkeypatch.setattr(scene_surfaces, "LARGEST_BYTES", size // 2)
+    scene_surfaces.write_scene(run, tmp_path / "scene")
+    assert (tmp_path / "scene").stat().st_size <= size // 2
+    header, _ = _unpack((tmp_path / "scene").read_bytes())
+    assert header["times"][0] == 0 and header["times"][-1] == 75 and 3 <= len(header["times"]) < 12
+    assert header["frames_in_file"] == 12
+
+
+def test_the_surfaces_of_an_axisymmetric_run_lie_around_its_applicator(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", axisymmetric=True, n=21, frames=2)
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    summary["applicators"][0]["tip_mm"] = [3.0, -4.0, 0.0]
+    (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    scene_surfaces.write_scene(run, tmp_path / "scene")
+    header, data = _unpack((tmp_path / "scene").read_bytes())
+    for entry in header["objects"]:
+        if entry["frames"][-1][3] and entry["label"] != "csf_cistern (anatomy)":
+            points, _ = _surface(entry, -1, data)
+            middle = (points.min(axis=0) + points.max(axis=0)) / 2
+            assert middle[:2] == pytest.approx([3.0, -4.0], abs=0.1), entry["label"]
 
 
 def test_without_the_library_the_page_keeps_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -326,6 +326,8 @@
       }
       byId('live-legend').append(group)
     }
+    if (header.times.length < header.frames_in_file)
+      byId('live-frames').textContent = `The slider has ${header.times.length} of the ${header.frames_in_file} frames of the run.`
     byId('live-time').max = header.times.length - 1
     byId('live-time').addEventListener('input', event => seek(Number(event.target.value)))
     document.addEventListener('rfablate-seek', event => {
