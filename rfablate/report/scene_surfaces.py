@@ -35,6 +35,8 @@ TRIANGLES = 8000
 Placed = tuple[str, str, str, float, Surface]
 """Name, role, colour, opacity and surface of a structure."""
 VERDICT_COLOUR = "#e8873a"
+AROUND = 1.5
+"""Edge of the box in which structures are shown over that of the sampled box [1]."""
 SLEEVE = 1.03
 """Drawn over true diameter of an applicator [1]: structures have a hole of the true diameter, which would flicker."""
 
@@ -61,6 +63,12 @@ class Samples:
     def high(self) -> FloatArray:
         """Last corner of the grid [mm]."""
         return self.low + (POINTS - 1) * self.spacing
+
+    @property
+    def box(self) -> tuple[FloatArray, FloatArray]:
+        """Corners of the box in which structures are shown [mm]."""
+        middle, half = (self.low + self.high) / 2, AROUND * (self.high - self.low) / 2
+        return middle - half, middle + half
 
     def thinned(self, heating_end_s: float | None) -> Samples:
         """Return the samples of about half of the frames."""
@@ -204,7 +212,7 @@ def _surface(mesh: Any) -> Surface:
 
 
 def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Placed]:
-    """Return name, role, colour, opacity and surface of each structure, clipped to the grid."""
+    """Return name, role, colour, opacity and surface of each structure, clipped to the box around the lesion."""
     import pyvista as pv
 
     colours, shapes = style.structure_colours(run), placed_shapes(run)
@@ -221,7 +229,7 @@ def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Pl
         else:
             cells = fields.cells[fields.region == tag]
             mesh = pv.UnstructuredGrid({pv.CellType.TETRA: cells}, fields.points_mm).extract_surface(algorithm=None)
-        bounds = np.column_stack([samples.low, samples.high]).ravel().tolist()
+        bounds = np.column_stack(samples.box).ravel().tolist()
         if mesh.n_points:
             mesh = mesh.clip_box(bounds, invert=False).extract_surface(algorithm=None)
         surface = _surface(mesh)
@@ -232,21 +240,21 @@ def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Pl
         if len(surface.triangles):
             role = style.role(run, name)
             judged = role in ("target", "protect")
-            wide = np.sort(np.ptp(surface.points, axis=0))[1] > 0.95 * float(samples.high[0] - samples.low[0])
+            wide = np.sort(np.ptp(surface.points, axis=0))[1] > 0.8 * float(samples.box[1][0] - samples.box[0][0])
             opacity = 0.45 if judged else 0.07 if wide else 0.16
             found.append((name, {"protect": "protected"}.get(role, role), colours[name], opacity, surface))
     return found
 
 
 def _placed(shapes: Any, name: str, samples: Samples) -> Any:
-    """Return the surface of the exact shape of a structure within the grid."""
+    """Return the surface of the exact shape of a structure within the box around the lesion."""
     import pyvista as pv
 
     from rfablate.case.geometry.shapes import bounding_box
 
     shape = bounding_box(shapes[name]) * 1e3
     slack = 0.01 * (samples.high - samples.low)
-    low, high = np.maximum(shape[0] - slack, samples.low), np.minimum(shape[1] + slack, samples.high)
+    low, high = np.maximum(shape[0] - slack, samples.box[0]), np.minimum(shape[1] + slack, samples.box[1])
     if np.any(high <= low):
         return pv.PolyData()
     box = pv.ImageData(

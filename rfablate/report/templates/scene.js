@@ -106,9 +106,9 @@
     const THREE = lib.ThreeJsProvider.THREE
     const plot = new lib.K3D(lib.ThreeJsProvider, byId('live-view'), {
       menuVisibility: false, gridVisible: false, gridAutoFit: false,
-      grid: [...header.low, ...header.high], // the library takes the far end of the view from it
+      grid: [...header.low.map((low, i) => 1.5 * low - 0.5 * header.high[i]), ...header.high.map((high, i) => 1.5 * high - 0.5 * header.low[i])], // the library takes the far end of the view from it
       cameraAutoFit: false, clearColor: 0xffffff,
-      cameraFov: 24, antialias: 1, lighting: 1.3, axesHelper: 1, colorbarObjectId: 0,
+      cameraFov: 24, antialias: 1, lighting: 2, axesHelper: 1, colorbarObjectId: 0,
     })
     const heat = new Temperature(header, data)
     const size = header.high[0] - header.low[0]
@@ -144,7 +144,7 @@
     const centre = header.low.map((low, i) => (low + header.high[i]) / 2)
     const home = () => {
       const view = unit([0, 1, 2].map(i => 0.62 * beside[i] - 0.78 * across[i] + 0.42 * axis[i]))
-      plot.setCamera([...along(centre, 1, view, 2.9 * size), ...centre, ...axis])
+      plot.setCamera([...along(centre, 1, view, 3.3 * size), ...centre, ...axis])
       plot.render()
     }
 
