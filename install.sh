@@ -253,7 +253,7 @@ build_wheel() { # build_wheel FOLDER: create FOLDER/wheel/*.whl
 # --- the steps in order -----------------------------------------------------------------------------------------------
 
 start_python_packages() { # in the background: downloads overlap with the compilation
-  local fresh=--clear wanted=(-e '.[mesh,labels,dev,docs]')
+  local fresh=--clear wanted=(-e '.[mesh,labels,report,dev,docs]')
   [ ! -e "$STAMP" ] || fresh= # without a stamp the environment may be incomplete
   rm -f "$STAMP"
   # shellcheck disable=SC2086

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from rfablate.report.html_elements import table
 from rfablate.results.run_reader import RunData
 from rfablate.results.wording import number
@@ -22,8 +20,6 @@ COLUMNS = (
 def channels(run: RunData) -> str:
     """Return the table of the channels, each at the end of its heating; '' without channels."""
     found = run.table("channels")
-    rows = [
-        [escape(name), *(number(each.get(key), digits) for key, _, digits in COLUMNS)] for name, each in found.items()
-    ]
+    rows = [[name, *(number(each.get(key), digits) for key, _, digits in COLUMNS)] for name, each in found.items()]
     caption = "Channels, each at the end of its heating"
     return table(("channel", *(head for _, head, _ in COLUMNS)), rows, caption=caption) if rows else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from rfablate.report.html_elements import table
 from rfablate.results.run_reader import RunData
 from rfablate.results.wording import is_number, number
@@ -14,7 +12,7 @@ def electrodes(run: RunData) -> str:
     found = run.table("electrodes")
     rows = []
     for name, tip in found.get("tips", {}).items():
-        rows.append([escape(name), escape(str(tip.get("electrode", "–"))), *_values(tip)])
+        rows.append([name, str(tip.get("electrode", "–")), *_values(tip)])
     if not rows:
         return ""
     if is_number(found.get("return_current_A")):

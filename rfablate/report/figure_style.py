@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from rfablate.results.run_reader import RunData
 
@@ -102,7 +103,7 @@ def figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height))
 
 
-def svg(fig: Any, description: str) -> str:
+def svg(fig: Any, description: str) -> Markup:
     """Return a figure as inline SVG that scales with the page; text is kept as text."""
     buffer = io.StringIO()
     fig.savefig(buffer, format="svg", dpi=220, metadata={"Date": None})
@@ -112,4 +113,4 @@ def svg(fig: Any, description: str) -> str:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", text, count=1)
     text = text.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
-    return re.sub(r'\s*xmlns:xlink="[^"]*"|\s*version="1.1"', "", text).replace("xlink:href", "href")
+    return Markup(re.sub(r'\s*xmlns:xlink="[^"]*"|\s*version="1.1"', "", text).replace("xlink:href", "href"))

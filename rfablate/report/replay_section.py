@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.report.html_elements import table
 from rfablate.results.run_reader import RunData
@@ -23,6 +21,6 @@ def misfit(run: RunData) -> str:
         name, unit = split_unit(column)
         unit = {"degC": "K", "ohm": "Ω"}.get(unit, unit)
         at = f"{short(found['largest'])} {unit} at {short(found['largest_at_s'])} s"
-        rows.append([escape(name), f"{short(found['rms'])} {unit}", at])
+        rows.append([name, f"{short(found['rms'])} {unit}", at])
     caption = f"Modelled minus measured values; the model is driven by the logged {replay['driven_by']}"
-    return table(("", "RMS", "largest"), rows, caption=escape(caption))
+    return table(("", "RMS", "largest"), rows, caption=caption)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from rfablate.report import figure_style as style
 from rfablate.report.html_elements import bar, icon, pairs, table, verdict
+from rfablate.report.page_templates import element
 from rfablate.results.quantities import JOINING, LESION, STRUCTURE, TERMS, Quantity
 from rfablate.results.run_reader import RunData
 from rfablate.results.wording import duration, is_number, limit_degC, number, percent, rule_label, short
@@ -39,13 +41,13 @@ STAGES = (
 )  # fmt: skip
 """Stages of a run in chronological order."""
 TISSUE = (
-    ("density_kg_per_m3", "density<br>kg/m³"),
-    ("heat_capacity_J_per_kgK", "heat capacity<br>J/(kg&nbsp;K)"),
-    ("k_W_per_mK", "<i>k</i><br>W/(m&nbsp;K)"),
-    ("k_slope_per_K", "<i>k</i>&nbsp;slope<br>1/K"),
-    ("sigma_S_per_m", "σ<br>S/m"),
-    ("sigma_slope_per_K", "σ&nbsp;slope<br>1/K"),
-    ("perfusion_per_s", "perfusion<br>1/s"),
+    ("density_kg_per_m3", ("density", "kg/m³")),
+    ("heat_capacity_J_per_kgK", ("heat capacity", "J/(kg\u00a0K)")),
+    ("k_W_per_mK", ("k", "W/(m\u00a0K)")),
+    ("k_slope_per_K", ("k\u00a0slope", "1/K")),
+    ("sigma_S_per_m", ("σ", "S/m")),
+    ("sigma_slope_per_K", ("σ\u00a0slope", "1/K")),
+    ("perfusion_per_s", ("perfusion", "1/s")),
 )
 
 
@@ -60,22 +62,19 @@ def lesion_card(run: RunData) -> str:
         key, digits = quantity.key, quantity.decimals
         if not any(key in (lesions[rule] or {}) for rule in rules):
             continue
-        row = [
-            f'<abbr title="{escape(quantity.definition)}">{quantity.label}</abbr> '
-            f'<span class="unit">{quantity.unit}</span>'
-        ]
+        row: list[str] = [element("quantity", quantity.label, quantity.unit, quantity.definition)]
         for rule in rules:
             card, error = lesions[rule] or {}, errors.get(f"{rule}.{key}")
-            margin = f' <span class="error">± {number(error, digits)}</span>' if is_number(error) else ""
+            margin = Markup(" ") + element("span", "error", f"± {number(error, digits)}") if is_number(error) else ""
             empty = not card.get("volume_mm3") and key != "volume_mm3"
             row.append("–" if empty else number(card.get(key), digits) + margin)
         rows.append(row)
     styles = style.rule_styles(rules)
-    head = ["", *(f'<b style="color:{styles[rule][0]}">{escape(rule_label(rule))}</b>' for rule in rules)]
-    verdict_rule = f"The verdicts on structures use the {escape(rule_label(rules[0]))}."
+    head = ["", *(element("strong", rule_label(rule), styles[rule][0]) for rule in rules)]
+    verdict_rule = f"The verdicts on structures use the {rule_label(rules[0])}."
     bars = TERMS["error bar"] if errors else "Numerical error bars were not requested."
     used = [each for each in METRICS if any(each.key in (lesions[rule] or {}) for rule in rules)]
-    return table(head, rows, kind="card") + f'<p class="small">{verdict_rule} {bars}</p>' + definitions(used)
+    return table(head, rows, kind="card") + element("small", f"{verdict_rule} {bars}") + definitions(used)
 
 
 def verdicts(run: RunData) -> str:
@@ -107,18 +106,17 @@ def verdicts(run: RunData) -> str:
     )
 
 
-def definitions(quantities: Iterable[Quantity]) -> str:
+def definitions(quantities: Iterable[Quantity]) -> Markup:
     """Return a collapsible list with the definitions of quantities."""
-    items = "".join(f"<dt>{escape(each.label)}</dt><dd>{escape(each.definition)}</dd>" for each in quantities)
-    return f'<details class="small"><summary>Definitions of these quantities</summary><dl>{items}</dl></details>'
+    return element("definitions", list(quantities))
 
 
 def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float) -> list[str]:
     role, limit = s.get("role", "anatomy"), limit_degC(s)
     covered = s.get("covered_fraction")
-    coverage = f"{percent(covered)} {bar(float(covered), colour)}" if is_number(covered) else "–"
+    coverage = Markup("{} {}").format(percent(covered), bar(float(covered), colour)) if is_number(covered) else "–"
     if role == "target" and required < 1:
-        coverage += f'<span class="need">{percent(required)} required</span>'
+        coverage += element("span", "need", f"{percent(required)} required")
     coagulated = "–"
     if is_number(s.get("coagulated_length_mm")):
         coagulated = f"{number(s['coagulated_length_mm'])} of {number(s.get('length_mm'))} mm"
@@ -126,9 +124,8 @@ def _structure_row(name: str, s: Mapping[str, Any], colour: str, required: float
     judged = role in ("target", "protect")
     return [
         verdict(str(s.get("verdict") or "")) if judged else "",
-        f'<span class="name"><i class="swatch" style="background:{colour}"></i><b>{escape(name)}</b></span>'
-        f'<span class="what">{escape(description)}</span>',
-        {"protect": "protected"}.get(role, escape(str(role))),
+        element("structure", name, colour, description),
+        {"protect": "protected"}.get(role, str(role)),
         coverage,
         _with_unit(s.get("max_degC"), "°C"),
         f"{limit:g} °C" if limit is not None else "–",
@@ -152,7 +149,7 @@ def energy(run: RunData) -> str:
     total = max([abs(float(v)) for k, v in balance.items() if k.endswith("_J") and is_number(v)] or [1.0]) or 1.0
     rows = [
         [
-            "<b>delivered (Joule heat)</b>",
+            element("strong", "delivered (Joule heat)"),
             bar((abs(joule) if is_number(joule) else 0.0) / total, "#e8873a"),
             _with_unit(joule, "J"),
             "100 %",
@@ -164,14 +161,15 @@ def energy(run: RunData) -> str:
             rows.append([label, bar(abs(value) / total, colour), _with_unit(value, "J"), _share(value, joule)])
     residual = balance.get("residual_percent")
     too_large = is_number(residual) and abs(residual) > RESIDUAL_LIMIT
-    mark = icon("part") if too_large else ""
+    mark = icon("part") if too_large else Markup()
     percentage = f"{number(residual, 2)} %" if is_number(residual) else "–"
-    rows.append([f"{mark}residual", "", _with_unit(balance.get("residual_J"), "J", 2), percentage])
-    warning = ""
+    rows.append([mark + "residual", "", _with_unit(balance.get("residual_J"), "J", 2), percentage])
+    warning = Markup()
     if too_large:
-        warning = (
-            f'<p class="warn">{icon("part")}The residual of the energy balance is above {RESIDUAL_LIMIT:g} %: '
-            "the results are not reliable; refine the mesh or the time steps.</p>"
+        warning = element(
+            "warning",
+            f"The residual of the energy balance is above {RESIDUAL_LIMIT:g} %: "
+            "the results are not reliable; refine the mesh or the time steps.",
         )
     return warning + table((), rows, kind="energy", caption="Energy balance", texts=2)
 
@@ -202,7 +200,7 @@ def numerics(run: RunData) -> str:
     """Return the table of the mesh, the steps and the iterations."""
     found = run.table("numerics")
     rows = [
-        (label, short(found[key]) if is_number(found[key]) else escape(str(found[key])))
+        (label, short(found[key]) if is_number(found[key]) else str(found[key]))
         for key, label in NUMERICS
         if found.get(key) is not None
     ]
@@ -217,8 +215,8 @@ def timing(run: RunData) -> str:
         return ""
     order = {stage: i for i, stage in enumerate(STAGES)}
     stages = sorted(times, key=lambda stage: order.get(stage, len(order)))
-    rows = [[escape(stage), bar(times[stage] / total, "#8fa3bb"), duration(times[stage])] for stage in stages]
-    rows.append(["<b>total</b>", "", f"<b>{duration(total)}</b>"])
+    rows = [[stage, bar(times[stage] / total, "#8fa3bb"), duration(times[stage])] for stage in stages]
+    rows.append([element("strong", "total"), "", element("strong", duration(total))])
     return table((), rows, kind="energy", caption="Wall time by stage", texts=2)
 
 
@@ -229,18 +227,18 @@ def tissues(run: RunData) -> str:
         return ""
     rows = []
     for name, values in found.items():
-        mark = "" if values.get("checked") else '<span class="unchecked">not verified</span>'
-        source = escape(str(values.get("source") or "no source given"))
+        mark = Markup() if values.get("checked") else element("span", "unchecked", "not verified")
+        source = str(values.get("source") or "no source given")
         rows.append(
             [
-                f"<b>{escape(name)}</b>",
-                f"{source} {mark}",
+                element("strong", name),
+                Markup("{} {}").format(source, mark),
                 *(_tissue_value(values.get(key)) for key, _ in TISSUE),
             ]
         )
     text = "Values at 37 °C. “Not verified”: not every value was checked against the named source."
-    head = ("tissue", "source", *(label for _, label in TISSUE))
-    return table(head, rows, kind="tissues", texts=2) + f'<p class="small">{text}</p>'
+    head = ("tissue", "source", *(element("stacked", lines) for _, lines in TISSUE))
+    return table(head, rows, kind="tissues", texts=2) + element("small", text)
 
 
 def _tissue_value(value: Any) -> str:
@@ -252,11 +250,11 @@ def _tissue_value(value: Any) -> str:
 def provenance(run: RunData) -> str:
     """Return the table of the provenance: versions, hashes, resumptions."""
     rows = [
-        (escape(key.replace("_", " ")), f"<code>{escape(_as_text(value))}</code>")
+        (key.replace("_", " "), element("code", _as_text(value)))
         for key, value in run.table("provenance").items()
         if value != []
     ]
-    return f'<div class="two">{pairs(rows)}</div>' if rows else ""
+    return element("two_columns", pairs(rows)) if rows else ""
 
 
 def _as_text(value: Any) -> str:

@@ -17,6 +17,10 @@ SIDE_IN, KEY_IN = 1.35, 0.165
 """Height of a panel, and of a row of its legend [in]."""
 MEASURED: tuple[str, Any, float] = (style.INK, (0, (1, 1.4)), 1.2)
 """Colour, dashes and width of measured curves."""
+READINGS = 200
+"""Times at which the page has values for the pointer [1]."""
+HEADLINES = ("sensor_degC", "power_W", "impedance_ohm")
+HEADLINE_PANELS = ("Lesion width", "Lesion volume")
 KEY_CHARACTERS = 47
 """Characters that fit in a row of a legend."""
 
@@ -48,7 +52,7 @@ def history_figure(run: RunData) -> str:
     time = run.history.get("time_s")
     if time is None or len(time) < 2:
         return ""
-    panels = [kept for panel in _panels(run) if (kept := _present(run.history, panel)) is not None]
+    panels = _shown(run)
     if not panels:
         return ""
     rows = [panels[start : start + COLUMNS] for start in range(0, len(panels), COLUMNS)]
@@ -65,11 +69,53 @@ def history_figure(run: RunData) -> str:
             x = (left + column * (width + gap)) / style.WIDTH_IN
             ax = fig.add_axes((x, bottom, width / style.WIDTH_IN, SIDE_IN / height))
             _draw(ax, time, run.history, panel)
+            ax.patch.set_gid(f"panel-{panels.index(panel)}")
             _head(ax, panel, key)
             if row is rows[-1]:
                 ax.set_xlabel("time (s)", labelpad=2)
         top -= tall
     return style.svg(fig, "Curves over time")
+
+
+def history_readings(run: RunData) -> dict[str, Any]:
+    """Return times and values of the curves of `history_figure`, for the values under the pointer.
+
+    `panels` are in the order of the figure; values are thinned to `READINGS` times, None where a value is missing.
+    `headline` marks the curves whose values stand below the time slider of the scene.
+    """
+    time = run.history.get("time_s")
+    if time is None or len(time) < 2:
+        return {"time": [], "panels": []}
+    kept = np.unique(np.linspace(0, len(time) - 1, min(len(time), READINGS)).round().astype(int))
+
+    def values(curve: Curve, panel: Panel) -> list[float | None]:
+        scaled = run.history[curve.column][kept] * (100.0 if panel.percent else 1.0)
+        return [float(f"{value:.5g}") if np.isfinite(value) else None for value in scaled]
+
+    return {
+        "time": [float(f"{value:.6g}") for value in time[kept]],
+        "panels": [
+            {
+                "title": panel.title,
+                "unit": panel.unit,
+                "curves": [
+                    {
+                        "label": curve.label,
+                        "colour": curve.colour,
+                        "values": values(curve, panel),
+                        "headline": curve.column in HEADLINES or place == 0 and panel.title in HEADLINE_PANELS,
+                    }
+                    for place, curve in enumerate(panel.curves)
+                ],
+            }
+            for panel in _shown(run)
+        ],
+    }
+
+
+def _shown(run: RunData) -> list[Panel]:
+    """Return the panels that have curves."""
+    return [kept for panel in _panels(run) if (kept := _present(run.history, panel)) is not None]
 
 
 def _panels(run: RunData) -> list[Panel]:

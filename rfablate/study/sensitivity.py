@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from rfablate.errors import CaseError, Fault
 from rfablate.report import figure_style as style
-from rfablate.report.html_elements import section, table
+from rfablate.report.html_elements import section, table, together
+from rfablate.report.page_templates import element
 from rfablate.results.wording import short
 from rfablate.study.design import salib_problem, unit_cube
 from rfablate.study.results_table import FloatArray, StudyTable, column_of
@@ -135,16 +137,16 @@ def as_text(found: Sensitivity) -> str:
 
 def as_section(found: Sequence[Sensitivity]) -> str:
     """Return the indices as a section of the page, with a bar chart and tables."""
-    parts = [f"<figure>{_bars(found)}</figure>"] if found else []
+    parts = [element("figure", _bars(found))] if found else []
     for each in found:
         rows = [
-            (f"<code>{key}</code>", short(a), short(b), f"±{short(c, 1)}")
+            (element("code", key), short(a), short(b), f"±{short(c, 1)}")
             for key, a, b, c in zip(each.keys, each.first, each.second, each.interval, strict=True)
         ]
         parts.append(table(("axis", *each.names, "95 %"), rows, caption=response_title(each.column)))
-        warning = f' <span class="warn">{each.warning}</span>' if each.warning else ""
-        parts.append(f'<p class="small">{each.how}.{warning}</p>')
-    return section("Sensitivity", "".join(parts))
+        warning = [Markup(" "), element("span", "warn", each.warning)] if each.warning else []
+        parts.append(element("small", together([f"{each.how}.", *warning])))
+    return section("Sensitivity", together(parts))
 
 
 def _bars(found: Sequence[Sensitivity]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from rfablate.errors import CaseError, Fault
-from rfablate.report.html_elements import icon, note, section, table
+from rfablate.report.html_elements import note, section, table, together
+from rfablate.report.page_templates import element, render
 from rfablate.results.wording import number, short
 from rfablate.study import study_figures as figures
 from rfablate.study.results_table import FloatArray, StudyTable, column_of
@@ -32,47 +33,36 @@ CAPTIONS = {
 def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> Path:
     """Write study.html into the folder of a study atomically and return its path.
 
-    extra: HTML of additional sections.
+    extra: additional sections made by templates; plain text is escaped.
     """
     title = plan.study.title or folder.name
-    body = [
-        _header(plan, data, title),
+    sections = [
         *_sections(plan, data),
         extra,
         section("Failed members", _failures(data)),
         section("Table", _table(plan, data)),
         section("Study file", _study_file(folder)),
     ]
-    sheet = files("rfablate.report").joinpath("page.css").read_text(encoding="utf-8")
-    text = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{sheet}</style></head>\n"
-        "<body><main>" + "\n".join(part for part in body if part) + "</main></body></html>\n"
-    )
+    text = render("study.html", title=title, sections=sections, **_header(data, len(plan.members)))
     part = folder / "study.html.part"
     part.write_text(text, encoding="utf-8")
     os.replace(part, folder / "study.html")
     return folder / "study.html"
 
 
-def _header(plan: Plan, data: StudyTable, title: str) -> str:
+def _header(data: StudyTable, members: int) -> dict[str, Any]:
+    """Return the values of the header: facts and state."""
     status = data.columns["status"]
     good = sum(each not in ("failed", "not run", "not seen") for each in status)
     failed, waiting = status.count("failed"), status.count("not run")
-    facts = [f"{len(plan.members)} members", f"{data.length} rows", f"{good} with a result"]
+    facts = [f"{members} members", f"{data.length} rows", f"{good} with a result"]
     facts += [f"{failed} failed"] * bool(failed) + [f"{waiting} not run yet"] * bool(waiting)
     kind = "good" if good == data.length else "part"
     state = "complete" if kind == "good" else "incomplete"
-    return (
-        f'<header><p class="kicker">rfablate · study</p><h1>{escape(title)}</h1>'
-        f'<p class="facts"><span class="status {kind}">{icon(kind)}{state}</span>'
-        + "".join(f"<span>{escape(fact)}</span>" for fact in facts)
-        + "</p></header>"
-    )
+    return {"facts": facts, "kind": kind, "state": state}
 
 
-def _sections(plan: Plan, data: StudyTable) -> list[str]:
+def _sections(plan: Plan, data: StudyTable) -> list[Markup]:
     """Return the sections with figures; a note where no member has a result."""
     axes = varied_axes(plan, data)
     responses: Numbers = [(name, data.numbers(name)) for name in shown_responses(plan, data)]
@@ -90,13 +80,13 @@ def _sections(plan: Plan, data: StudyTable) -> list[str]:
     return found
 
 
-def _figure(draw: Callable[[], str], caption: str) -> str:
+def _figure(draw: Callable[[], str], caption: str) -> Markup:
     """Return a figure with its caption, or a note with the error where it cannot be drawn."""
     try:
         drawn = draw()
     except Exception as error:  # plotting libraries raise many types; the page must still be written
         return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
-    return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>" if drawn else ""
+    return element("figure", drawn, caption) if drawn else Markup()
 
 
 def read_goal(text: str, data: StudyTable, where: str) -> tuple[str, str, FloatArray]:
@@ -114,13 +104,13 @@ def read_goal(text: str, data: StudyTable, where: str) -> tuple[str, str, FloatA
 def _pareto(plan: Plan, data: StudyTable, axes: list[Varied]) -> str:
     goals = [read_goal(text, data, "collect.pareto") for text in plan.study.collect.pareto or ()]
     drawn, front = figures.pareto(goals, [axis.title for axis in axes])
-    head = [*(escape(axis.title) for axis in axes), *(escape(response_title(name)) for _, name, _ in goals), "member"]
+    head = [*(axis.title for axis in axes), *(response_title(name) for _, name, _ in goals), "member"]
     rows = []
     for n in front:
-        chosen = [escape(axis.labels[int(axis.x[n])]) if axis.named else short(axis.x[n], 5) for axis in axes]
+        chosen = [axis.labels[int(axis.x[n])] if axis.named else short(axis.x[n], 5) for axis in axes]
         rows.append([*chosen, *(short(y[n], 4) for _, _, y in goals), _link(data, n)])
     caption = "Dots: all rows. Line: Pareto front, the rows for which no other row is better in both goals."
-    return f'<figure style="max-width:700px">{drawn}<figcaption>{caption}</figcaption></figure>' + table(head, rows)
+    return element("figure", drawn, caption, "narrow") + table(head, rows)
 
 
 def _failures(data: StudyTable) -> str:
@@ -129,39 +119,40 @@ def _failures(data: StudyTable) -> str:
         if status == "failed":
             seen.setdefault(name, str(reason))
     shown = list(seen.items())[:FAULTS_SHOWN]
-    rows = [(f"<code>failed/{escape(name)}</code>", f"<pre>{escape(reason)}</pre>") for name, reason in shown]
-    rest = f'<p class="small">and {len(seen) - len(shown)} more: see table.csv</p>' if len(seen) > len(shown) else ""
+    rows = [(element("code", f"failed/{name}"), element("text_block", reason)) for name, reason in shown]
+    left = len(seen) - len(shown)
+    rest = element("small", f"and {left} more: see table.csv") if left else Markup()
     return table(("member", "reason"), rows, texts=2) + rest if rows else ""
 
 
 def _table(plan: Plan, data: StudyTable) -> str:
     responses = shown_responses(plan, data) if data.responses() else []
     keys = [axis.key for axis in plan.axes]
-    head = [*(escape(axis_name(axis)) for axis in plan.axes), *(escape(response_title(r)) for r in responses), "member"]
+    head = [*(axis_name(axis) for axis in plan.axes), *(response_title(r) for r in responses), "member"]
     rows = []
     for n in range(min(data.length, ROWS_SHOWN)):
         answers = []
         for name in responses:
             bar = data.columns.get(f"{name}.bar", [None] * data.length)[n]
-            error = f' <span class="error">±{short(bar, 1)}</span>' if bar is not None else ""
-            answers.append(number(data.columns[name][n], 2) + error)
+            error = [Markup(" "), element("span", "error", f"±{short(bar, 1)}")] if bar is not None else []
+            answers.append(together([number(data.columns[name][n], 2), *error]))
         rows.append([*(_cell(data.columns[key][n]) for key in keys), *answers, _link(data, n)])
     left = data.length - len(rows)
     rest = f"The first {len(rows)} of {data.length} rows; " if left else ""
-    return f'<p class="small">{rest}all columns are in table.csv.</p>' + table(head, rows, texts=0)
+    return element("small", f"{rest}all columns are in table.csv.") + table(head, rows, texts=0)
 
 
 def _cell(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else escape(str(value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _link(data: StudyTable, row: int) -> str:
     name, status = str(data.columns["member"][row]), data.columns["status"][row]
     if status in ("failed", "not run", "not seen"):
-        return f'<span class="warn">{status}</span>'
-    return f'<a href="members/{escape(name)}/">run</a>'
+        return element("span", "warn", status)
+    return element("link", f"members/{name}/", "run")
 
 
 def _study_file(folder: Path) -> str:
     file = folder / "study.toml"
-    return f"<pre>{escape(file.read_text(encoding='utf-8'))}</pre>" if file.is_file() else ""
+    return element("text_block", file.read_text(encoding="utf-8")) if file.is_file() else ""

@@ -20,6 +20,7 @@ from rfablate.cli.main import main
 from rfablate.report import figure_style as style
 from rfablate.report import write_report
 from rfablate.report.field_maps import draw_metal
+from rfablate.report.interactive_scene import Interactive
 from rfablate.report.scene_3d import Picture
 from rfablate.results import field_slices as slices
 from rfablate.results.fields_file import FieldsFile
@@ -329,7 +330,15 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
         def collect(self) -> Picture:
             return Picture(reason="left out")
 
+    class NoSurfaces:
+        def __init__(self, directory: Path) -> None:
+            pass
+
+        def collect(self) -> Interactive:
+            return Interactive(reason="left out")
+
     monkeypatch.setattr("rfablate.report.report_page.SceneJob", Absent)
+    monkeypatch.setattr("rfablate.report.report_page.SurfaceJob", NoSurfaces)
 
 
 def without_pictures(page: str) -> str:
@@ -358,11 +367,12 @@ def test_the_first_sentence_answers_the_question(page_3d: str) -> None:
 def test_sections_stand_in_the_order_a_reader_asks(page_3d: str) -> None:
     titles = re.findall(r"<h2>(.*?)</h2>", page_3d)
     assert titles == [
+        "Targets and limits",
         "Lesion",
         "Targets and protected structures",
-        "Temperature and damage on slices through the applicator",
         "Lesion and structures in three dimensions",
         "Over time",
+        "Temperature and damage on slices through the applicator",
         "Energy and generator",
         "Numerics and timing",
         "Tissue values and their sources",

@@ -76,6 +76,7 @@ def test_the_page_opens_offline(tmp_path: Path) -> None:
     found = page(tmp_path, GRID)
     links = re.findall(r'(?:src|href)="([^"]*)"', found)
     assert links and all(link.startswith(("#", "members/", "data:")) for link in links)
+    assert "Research tool, not a medical device" in found
 
 
 def test_a_failed_member_is_told_with_its_reason_escaped(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The templates of the pages: Jinja2 with automatic escaping. Only what a template made is not escaped again."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+
+def render(name: str, **values: Any) -> Markup:
+    """Return the page or part of a page that template `name` makes of `values`; text in `values` is escaped."""
+    return Markup(_environment().get_template(name).render(**values))
+
+
+def element(name: str, *arguments: Any, **named: Any) -> Markup:
+    """Return an element of elements.html; text in the arguments is escaped."""
+    return Markup(getattr(_elements(), name)(*arguments, **named))
+
+
+def unbroken(text: str) -> str:
+    """Return the text with non-breaking spaces between numbers and units."""
+    return re.sub(r"(?<=\d) (?=(?:mm|°C|degC|%|s|min|W|V|G|mA|A|K)\b|%)", "\u00a0", text)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("rfablate.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    environment.filters["unbroken"] = unbroken
+    environment.globals["script"] = _own_text
+    environment.globals["sheet"] = lambda: Markup(files("rfablate.report").joinpath("page.css").read_text("utf-8"))
+    return environment
+
+
+@cache
+def _elements() -> Any:
+    return _environment().get_template("elements.html").module
+
+
+def _own_text(name: str) -> Markup:
+    """Return a script of the package, which is not escaped."""
+    return Markup(files("rfablate.report").joinpath("templates").joinpath(name).read_text("utf-8"))
