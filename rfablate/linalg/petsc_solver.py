@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -85,7 +84,7 @@ class PetscSolver:
         self._fresh: float | None = None
         """Iterations per factor of ten in energy with a new preconditioner."""
         self._stale = True
-        self._goal = _Goal(0.0)
+        self._goal = _Goal()
 
     def solve(
         self,
@@ -99,7 +98,7 @@ class PetscSolver:
     ) -> int:
         """Solve in place; return the number of iterations. See `ConjugateGradients.solve`. Collective."""
         free = inverse > 0.0
-        self._goal = _Goal(self.rtol**2 * reference, self.rtol**2 if add_start else 0.0)
+        self._goal.set(self.rtol**2 * reference, self.rtol**2 if add_start else 0.0)
         try:
             used = self._solve(x, b, free)
         except PETSc.Error as error:
@@ -141,18 +140,8 @@ class PetscSolver:
         ksp.setInitialGuessNonzero(False)
         if ksp.getType() in NATURAL:
             ksp.setNormType(PETSc.KSP.NormType.NATURAL)
-            ksp.setConvergenceTest(self._test)
+            ksp.setConvergenceTest(self._goal.test)
         return ksp
-
-    def _test(self, ksp: Any, iteration: int, norm: float) -> int:
-        """Return the reason to stop, 0 to continue; `norm` is the root of r . M r."""
-        energy = float(norm) ** 2
-        if iteration == 0:
-            self._goal = self._goal.start(energy)
-        self._goal.reached = energy
-        if not np.isfinite(energy):
-            return int(PETSc.KSP.ConvergedReason.DIVERGED_NANORINF)
-        return int(PETSc.KSP.ConvergedReason.CONVERGED_ATOL) if energy <= self._goal.target else 0
 
     def _natural(self, x: FloatArray, b: FloatArray | None, free: BoolArray) -> int:
         system, ksp = self._system, self._ksp
@@ -171,7 +160,7 @@ class PetscSolver:
             ksp.getPC().apply(system.r, system.d)
             energy = float(system.r.dot(system.d))
             if repeat == 0:
-                self._goal = self._goal.start(energy)
+                self._goal.start(energy)
             self._goal.reached = energy
             if abs(energy) <= self._goal.target:
                 return used
@@ -200,21 +189,29 @@ class PetscSolver:
         )
 
 
-@dataclass
 class _Goal:
-    """The energy of the residual that a solve must reach."""
+    """The energy of the residual that a solve must reach, and the test that PETSc calls in each iteration."""
 
-    target: float
-    of_start: float = 0.0
-    """Fraction of the energy of the initial residual that is added to the target."""
-    reached: float = np.nan
-    digits: float = 0.0
+    def __init__(self) -> None:
+        self.target, self.reached, self.digits, self._of_start = 0.0, np.nan, 0.0, 0.0
 
-    def start(self, energy: float) -> _Goal:
-        """Return the goal for an initial residual of this energy."""
-        target = self.target + self.of_start * energy
-        digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(target, 1e-300))))
-        return _Goal(target, 0.0, energy, digits)
+    def set(self, target: float, of_start: float) -> None:
+        """Set the target of the next solve; `of_start` is the fraction of the initial energy that is added to it."""
+        self.target, self._of_start, self.reached = target, of_start, np.nan
+
+    def start(self, energy: float) -> None:
+        """Note the energy of the initial residual."""
+        self.target += self._of_start * energy
+        self.digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(self.target, 1e-300))))
+
+    def test(self, ksp: Any, iteration: int, norm: float) -> int:
+        """Return the reason to stop, 0 to continue; `norm` is the root of r . M r."""
+        self.reached = float(norm) ** 2
+        if iteration == 0:
+            self.start(self.reached)
+        if not np.isfinite(self.reached):
+            return int(PETSc.KSP.ConvergedReason.DIVERGED_NANORINF)
+        return int(PETSc.KSP.ConvergedReason.CONVERGED_ATOL) if self.reached <= self.target else 0
 
 
 class _Options:

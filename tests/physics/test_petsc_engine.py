@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,17 @@ def test_the_criterion_is_that_of_the_native_solver(comm: MPI.Comm) -> None:
         errors.append(float(np.sqrt(energy / unit.conductance)))
         assert errors[-1] < 3.0 * rtol
     assert errors[0] > 10.0 * errors[1] > 100.0 * errors[2]
+
+
+@pytest.mark.mpi
+def test_a_problem_that_is_no_longer_used_is_freed(comm: MPI.Comm) -> None:
+    """PETSc holds a callback of the solver, and the solver objects of PETSc: both must end together."""
+    problem = problem_on(_case(True, {}), _domain(comm, axisymmetric=True))
+    solver = weakref.ref(problem.heat.solver)
+    assert len(list(frames(problem))) > 1
+    del problem
+    gc.collect()
+    assert solver() is None
 
 
 def test_the_native_engine_does_not_load_the_solver_of_petsc() -> None:
