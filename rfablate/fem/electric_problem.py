@@ -31,9 +31,9 @@ from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.electrode_patterns import Role, electrode_groups, group_potentials
 from rfablate.fem.wall_convection import facet_area
 from rfablate.kernels.loader import call
-from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.engine import NATIVE, Engine
 from rfablate.linalg.matrix import Matrix, Pattern
-from rfablate.linalg.multigrid import HierarchyMemory, KeptHierarchy
+from rfablate.linalg.multigrid import HierarchyMemory, KeptHierarchy, VCycle
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
 
@@ -94,6 +94,7 @@ class ElectricProblem:
         flowing: Sequence[str] = (),
         stiffness: FloatArray | None = None,
         contact: float = 0.0,
+        engine: Engine = NATIVE,
     ) -> None:
         """Set up the problem. Collective.
 
@@ -108,6 +109,7 @@ class ElectricProblem:
             flowing: regions with a flowing liquid, which removes the Joule heat.
             stiffness: g_ij of the stencil for anisotropic sigma (`fem.anisotropy`), the same as set in the pattern.
             contact: resistance of a layer on the active tip [ohm m2].
+            engine: the solver of the linear systems.
         """
         self._stiffness = domain.stencil.stiffness if stiffness is None else stiffness
         self._domain, self._consistent = domain, consistent
@@ -136,7 +138,7 @@ class ElectricProblem:
         """Stiffness of sigma; `Pattern.assemble` computes it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
         self.hierarchy = KeptHierarchy(domain.nodes, self.matrix, self._contact)
-        self.solver = ConjugateGradients(
+        self.solver = engine.solver(
             domain.nodes, self._operator, what="potential", rtol=rtol, max_iterations=max_iterations
         )
         self._conductance = [0.0] * len(self.groups)
@@ -189,10 +191,15 @@ class ElectricProblem:
 
     def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients, group: int) -> UnitField:
         reference = self._conductance[group] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
-        cycle = self.hierarchy.get(inverse > 0.0, 0.0 if self._contact is None else 1.0)
+        cycle = self._cycle(inverse, 0.0 if self._contact is None else 1.0)
         used = self.solver.solve(phi, self._contact, inverse, reference, cycle)
-        self.hierarchy.note(used, self.solver.digits)
+        if cycle is not None:
+            self.hierarchy.note(used, self.solver.digits)
         return self.unit(phi, coefficients)
+
+    def _cycle(self, inverse: FloatArray, w0: float = 0.0) -> VCycle | None:
+        """Return the V-cycle of the free nodes; None if the engine has its own preconditioner. Collective."""
+        return None if self.solver.own_preconditioner else self.hierarchy.get(inverse > 0.0, w0)
 
     def unit(self, phi: FloatArray, coefficients: Coefficients) -> UnitField:
         """Return the unit field for a given potential, with the current sigma. Collective.
@@ -233,7 +240,7 @@ class ElectricProblem:
         for tip in self._tips[:-1]:
             phi = np.where(tip, 1.0, 0.0)
             reference = self._conductance[0] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
-            self.solver.solve(phi, None, inverse, reference, self.hierarchy.get(inverse > 0.0))
+            self.solver.solve(phi, None, inverse, reference, self._cycle(inverse))
             columns.append(self.currents(phi)[:-1])
         return np.array(columns).T
 

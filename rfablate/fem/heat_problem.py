@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rfablate.fem.mass_matrix import Mass, Rows
 from rfablate.fem.wall_convection import Film
-from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.engine import NATIVE, Engine
 from rfablate.linalg.initial_guess import Known
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import HierarchyMemory, KeptHierarchy
@@ -69,15 +69,14 @@ class HeatProblem:
         rtol: float,
         max_iterations: int,
         film: Film | None = None,
+        engine: Engine = NATIVE,
     ) -> None:
         """Set up with heat capacity and perfusion of the nodes, and an optional wall convection. Collective."""
         self._domain, self.mass, self._blood, self._film = domain, mass, blood_temperature, film
         self.stiffness = Matrix(pattern)
         """Stiffness of k; `Pattern.assemble` computes it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
-        self.solver = ConjugateGradients(
-            domain.nodes, self._operator, what="heat", rtol=rtol, max_iterations=max_iterations
-        )
+        self.solver = engine.solver(domain.nodes, self._operator, what="heat", rtol=rtol, max_iterations=max_iterations)
         self._hierarchy = KeptHierarchy(domain.nodes, self.stiffness, mass.capacity)
         self._diagonal_needs = 0.0
         """Iterations above one with the inverse diagonal, per factor of ten in energy, times sqrt(w0) [1/s^0.5]."""
@@ -172,12 +171,14 @@ class HeatProblem:
         return self._known
 
     def _solve(self, x: FloatArray, b: FloatArray, coarser: float = 1.0) -> None:
-        """Solve in place with the faster preconditioner, the diagonal or V-cycles. Collective.
+        """Solve in place with the faster preconditioner, the diagonal or V-cycles, or that of the engine. Collective.
 
         With the diagonal, the number of iterations is proportional to the square root of the step length (diffusion).
         """
         root, reference = np.sqrt(self._w0), self._energy(x, b) * coarser**2
-        if 1.0 + self._diagonal_needs / max(root, 1e-12) > SLOW:
+        if self.solver.own_preconditioner:
+            self.solver.solve(x, b, self._inverse, reference, add_start=True)
+        elif 1.0 + self._diagonal_needs / max(root, 1e-12) > SLOW:
             cycle = self._hierarchy.get(self._inverse > 0.0, self._w0)
             used = self.solver.solve(x, b, self._inverse, reference, cycle, add_start=True)
             self._hierarchy.note(used, self.solver.digits)

@@ -1,1 +1,1 @@
-"""Linear algebra on the distributed mesh: matrices, conjugate gradients, multigrid. Collective, without physics."""
+"""Linear algebra on the distributed mesh: matrices, conjugate gradients, multigrid, PETSc. Collective, no physics."""

@@ -1,4 +1,4 @@
-"""Conjugate gradients: the only solver of linear systems, with a convergence check.
+"""Conjugate gradients: the solver of linear systems unless a case chooses another, with a convergence check.
 
 A x = b is solved at the free nodes; at fixed nodes x keeps its initial value. The initial residual contains these
 values, and a preconditioner that is zero at fixed nodes keeps every search direction zero there. No matrix is modified
@@ -39,6 +39,8 @@ class Preconditioner(Protocol):
 
 class ConjugateGradients:
     """Solver for one matrix with changing values; its vectors are allocated once."""
+
+    own_preconditioner = False
 
     def __init__(self, nodes: Nodes, matrix: Matrix, *, what: str, rtol: float, max_iterations: int) -> None:
         """Set up; `what` names the equation in messages, `rtol` is the relative tolerance in energy norm."""

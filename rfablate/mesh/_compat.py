@@ -32,3 +32,9 @@ def cell_nodes(mesh: dolfinx.mesh.Mesh) -> npt.NDArray[np.int32]:
     if _VERSION >= (0, 11):  # `dofmap` is deprecated there
         return np.asarray(geometry.dofmaps[0], dtype=np.int32)
     return np.asarray(geometry.dofmap, dtype=np.int32)
+
+
+def interpolation_points(space: Any) -> npt.NDArray[np.float64]:
+    """Return the reference points at which an expression is evaluated to interpolate it in a function space."""
+    points = space.element.interpolation_points
+    return np.asarray(points() if callable(points) else points)  # a property from 0.10

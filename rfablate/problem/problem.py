@@ -20,6 +20,7 @@ from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.electric_problem import ElectricProblem, Electrode, PotentialMemory
 from rfablate.fem.heat_problem import HeatMemory, HeatProblem
 from rfablate.fem.wall_convection import Film, joint_film, make_film
+from rfablate.linalg.engine import Engine
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.physics import generator as device
@@ -136,6 +137,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
     thermal = without_liquid(tissues, vessels)
     coefficients = make_coefficients(domain, thermal)
     inject(case, domain, coefficients)
+    engine = Engine(case.solver.engine, case.solver.petsc_options)
     heat = HeatProblem(
         domain,
         pattern,
@@ -144,6 +146,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
         film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
+        engine=engine,
     )
     fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
     generator, surface = case_channels(case, extensions.generator), _surface(case, domain)
@@ -163,6 +166,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
             flowing=[each.name for each in vessels],
             stiffness=directed,
             contact=case.applicators[0].contact,
+            engine=engine,
         )
     metabolic = make_metabolic(domain, thermal)
     return Problem(
@@ -275,6 +279,7 @@ def describe(problem: Problem) -> str:
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
     count = len(problem.generator.generators)
     directed = ["sigma is anisotropic: its matrix is assembled separately from that of k"]
+    petsc = ["linear systems are solved by PETSc"] if problem.heat.solver.own_preconditioner else []
     channels = "" if count == 1 else f", {count} channels"
-    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else [])]
+    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else []), *petsc]
     return "\n".join([*lines, f"treatment of {problem.generator.end:g} s{channels}"])

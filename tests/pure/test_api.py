@@ -74,6 +74,13 @@ def test_no_change_gives_an_equal_case(folder: str) -> None:
     assert case.with_changes({}) == case
 
 
+@pytest.mark.parametrize("options", [{}, {"pc_type": "gamg", "pc_gamg_threshold": "0.02"}, {"ksp_monitor": ""}])
+def test_a_change_can_be_a_table(options: dict[str, str]) -> None:
+    case = rfa.load_case(CASES / "trigeminal")
+    changed = case.with_changes({"solver.engine": "petsc", "solver.petsc_options": options})
+    assert changed.solver.petsc_options == options
+
+
 def test_every_fault_of_a_change_is_reported() -> None:
     case = rfa.load_case(CASES / "trigeminal")
     with pytest.raises(rfa.CaseError) as caught:

@@ -26,6 +26,7 @@ RULE = {
     "linalg": "mesh",
     "fem": "linalg physics",
     "problem": "fem case",
+    "reference": "problem",
     "solve": "problem",
     "lesion": "solve",
     "results": "case",

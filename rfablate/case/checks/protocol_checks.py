@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rfablate.case.checks.generator_checks import KELVIN, generator_faults
@@ -10,11 +11,17 @@ from rfablate.case.geometry.applicator_parts import electrode_roles
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.resolve.sound_parts import Parts
 from rfablate.case.tables.generator_tables import Generator, Replay, SurfaceTemperature, on_time
-from rfablate.case.tables.schema import Boundary, Damage, Lesion, Mesh, Output, Time
+from rfablate.case.tables.schema import Boundary, Damage, Lesion, Mesh, Output, Solver, Time
 from rfablate.errors import Fault
 from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names
 
+_OPTION = re.compile(r"[A-Za-z]\w*")
+_OWN_OPTIONS = (
+    "ksp_rtol", "ksp_atol", "ksp_divtol", "ksp_max_it", "ksp_norm_type", "ksp_convergence_test",
+    "ksp_initial_guess_nonzero",
+)  # fmt: skip
+"""Options that the solver sets itself."""
 _LONGEST_CELL_DEATH = 1800.0
 """Time [s] after which the three-state model gives 1 % cell death at 37 degC."""
 _USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240", "cell_death")
@@ -49,6 +56,8 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
             if own.water_fraction is not None:
                 found = 'found with solver.mass = "consistent"'
                 yield Fault(f"tissues.{name}.water_fraction", found, 'solver.mass = "lumped"', "remove solver.mass")
+    if parts.solver is not None:
+        yield from _engine_faults(parts.solver)
     if parts.output is not None and parts.generator is not None:
         yield from _observed_faults(parts.output, parts.generator)
     if parts.mesh is not None:
@@ -57,6 +66,24 @@ def protocol_faults(parts: Parts) -> Iterator[Fault]:
         yield from _damage_faults(parts.damage)
     if parts.lesion is not None:
         yield from _lesion_faults(parts.lesion)
+
+
+def _engine_faults(solver: Solver) -> Iterator[Fault]:
+    """Yield options without PETSc, and options that other keys of the table set."""
+    if solver.petsc_options and solver.engine != "petsc":
+        found = f'found options with solver.engine = "{solver.engine}"'
+        yield Fault("solver.petsc_options", found, 'solver.engine = "petsc"', 'set solver.engine = "petsc"')
+    for key in solver.petsc_options:
+        if not _OPTION.fullmatch(key):
+            expected = "the name of an option of PETSc, without a leading minus"
+            yield Fault(f"solver.petsc_options.{key}", "found this name", expected, f"use {key.lstrip('-')}")
+        elif key.removeprefix("heat_").removeprefix("potential_") in _OWN_OPTIONS:
+            instead = "solver.heat_rtol, solver.potential_rtol and solver.max_iterations"
+            expected = "no option for the end of a solve: PETSc has the criterion of the native solver"
+            yield Fault(f"solver.petsc_options.{key}", "found this option", expected, f"use {instead}")
+        elif key.removeprefix("heat_").removeprefix("potential_") == "pc_type" and solver.petsc_options[key] == "none":
+            expected = 'a preconditioner, e.g. "jacobi": the error of a solve is measured with it'
+            yield Fault(f"solver.petsc_options.{key}", 'found "none"', expected)
 
 
 def _half_plane(parts: Parts) -> bool:

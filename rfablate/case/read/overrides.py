@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
@@ -26,6 +27,11 @@ def setting(key: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         items = [setting("", each)[1:] for each in value]
         return f"{key}=[{', '.join(items)}]"
+    if isinstance(value, Mapping):
+        items = [
+            f"{tomli_w.dumps({name: 0}).partition(' = ')[0]} = {setting('', each)[1:]}" for name, each in value.items()
+        ]
+        return f"{key}={{{', '.join(items)}}}"
     return f"{key}={tomli_w.dumps({'value': value}).partition('= ')[2].strip()}"
 
 

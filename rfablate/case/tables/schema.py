@@ -157,7 +157,7 @@ class Time(Table):
 
 
 class Solver(Table):
-    """Relative tolerances of the two linear solves, in energy, their iteration limit, and how heat is stored."""
+    """Relative tolerances of the two linear solves, in energy, their iteration limit and engine; how heat is stored."""
 
     heat_rtol: Annotated[float, Field(strict=True, gt=0, le=1e-2)] = 1e-11
     """Relative tolerance of the heat solve, in energy."""
@@ -171,6 +171,12 @@ class Solver(Table):
     fully with linear elements, as other codes do (3-D only)."""
     max_iterations: Annotated[int, Field(strict=True, gt=0)] = 2000
     """Largest number of conjugate gradient iterations of a solve; the run stops with an error where it is exceeded."""
+    engine: Literal["native", "petsc"] = "native"
+    """Solver of the linear systems: "native" is that of rfablate, "petsc" the method and preconditioner that
+    `petsc_options` select. Both solve to the same tolerances."""
+    petsc_options: dict[str, str] = Field(default={}, examples=[{"ksp_type": "cg", "pc_type": "hypre"}])
+    """Options of PETSc as texts, without a leading minus; "" for an option without a value. Those that begin with heat_
+    or potential_ apply to that solve only. The default is conjugate gradients with GAMG."""
 
 
 class Damage(Table):
