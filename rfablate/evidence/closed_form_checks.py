@@ -162,7 +162,7 @@ def check_stepped_half_space(comm: MPI.Comm) -> list[Measurement]:
     errors, counts = [], (80, 160, 320)
     for n in counts:
         domain = half_space(comm, n)
-        frame = last_frame(half_space_problem(domain, time=fixed_step(40.0 / n)))
+        frame = last_frame(half_space_problem(domain, time=fixed_step(160.0 / n)))
         errors.append(norm_L2(domain, frame.T - T_A - exact.stepped_half_space(domain.x[:, 1], 60.0)))
     domain = half_space(comm, counts[0])
     frame = last_frame(half_space_problem(domain))

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.errors import RfablateError
+from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.evidence import closed_form_checks as closed
 from rfablate.evidence import simulation_checks as simulated
 from rfablate.evidence.manufactured_problem import check_manufactured
@@ -152,9 +152,12 @@ def verify_installation(
         report: called with each result on rank 0.
 
     A check that cannot be made fails, with the reason.
+
+    Raises:
+        CaseError: the directory cannot be made.
     """
     begun, started = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
-    on_root(comm, lambda: directory.mkdir(parents=True, exist_ok=True))
+    on_root(comm, lambda: _make_directory(directory))
     setup_log(comm.rank, directory / "verification.log", quiet=True)
     setting = Setting(comm, directory / "runs", quick)
     results = []
@@ -182,6 +185,13 @@ def make_check(check: Check, setting: Setting) -> CheckResult:
             fault = str(error)
     result = CheckResult(check.id, check.problem, tuple(measured), time.perf_counter() - begun, fault)
     return from_root(comm, lambda: result)
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaseError([Fault(str(directory), error.strerror or str(error), "a writable folder")], "verify") from None
 
 
 def _write(found: Verification, directory: Path) -> None:

@@ -246,6 +246,12 @@ def test_sizes_are_compared_in_fractions_of_what_is_expected() -> None:
     assert inside.quantity == "isotherm 50C width"
 
 
+def test_a_file_in_the_place_of_the_directory_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("")
+    assert main(["verify", "-o", str(tmp_path / "taken")]) == 2
+    assert "expected a writable folder" in capsys.readouterr().err
+
+
 def test_failures_are_shown_with_their_numbers_and_give_exit_code_1(
     comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
