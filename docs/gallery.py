@@ -25,7 +25,7 @@ from docs.applicators import write_applicators
 from docs.pages import HERE, gallery_page
 from rfablate.report import figure_style as style
 from rfablate.report.scene_3d import LESION
-from rfablate.report.summary_picture import write_plate
+from rfablate.report.summary_picture import write_summary_picture
 from rfablate.results.run_reader import load_run
 from rfablate.results.wording import answer
 from tests.shipped import CASES, EARLIER
@@ -91,7 +91,7 @@ def _case(name: str, kept: bool) -> dict[str, Any]:
             _rfablate("run", str(file), "-o", str(RUNS / run), "--overwrite", "--quiet", *start)
         start = ["--set", f"start_from={RUNS / run}"]
     with tempfile.TemporaryDirectory() as folder:
-        store(write_plate(RUNS / name, Path(folder) / "plate.png"), PICTURES / f"{name}.png")
+        store(write_summary_picture(RUNS / name, Path(folder) / "plate.png"), PICTURES / f"{name}.png")
     data = load_run(RUNS / name)
     summary, numerics = data.summary, data.table("numerics")
     expected = tomllib.loads((CASES / name / "expected.toml").read_text(encoding="utf-8"))["number"]

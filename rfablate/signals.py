@@ -3,8 +3,8 @@
 mpirun and srun forward SIGUSR1 and SIGUSR2 to the ranks and wait. After SIGTERM, mpirun may kill the ranks one second
 later.
 
-A signal may reach only one rank, or reach the ranks at different times. `Requests` therefore only stores the request;
-the ranks agree on it between two time steps (`simulation/checkpointing.py`).
+A signal may reach only one rank, or reach the ranks at different times. `SignalListener` therefore only stores the
+request; the ranks agree on it between two time steps (`simulation/checkpointing.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
-class Wish(IntEnum):
+class SignalRequest(IntEnum):
     """Request made by a signal. Where ranks have different requests, the largest value applies to all of them."""
 
     NOTHING = 0
@@ -31,10 +31,10 @@ class Wish(IntEnum):
 
 
 MEANING = {
-    signal.SIGUSR1: Wish.CHECKPOINT,
-    signal.SIGUSR2: Wish.STOP,
-    signal.SIGTERM: Wish.STOP,
-    signal.SIGINT: Wish.STOP,
+    signal.SIGUSR1: SignalRequest.CHECKPOINT,
+    signal.SIGUSR2: SignalRequest.STOP,
+    signal.SIGTERM: SignalRequest.STOP,
+    signal.SIGINT: SignalRequest.STOP,
 }
 
 
@@ -44,7 +44,7 @@ class Aborted(KeyboardInterrupt):
     exit_code = 130
 
 
-class Requests:
+class SignalListener:
     """Context manager that stores the requests of signals; it restores the earlier signal handlers at exit.
 
     A second stop signal before the end of the step does not wait for it: the earlier handler is called, or
@@ -54,11 +54,11 @@ class Requests:
 
     def __init__(self) -> None:
         """Start without a stored request."""
-        self._request = Wish.NOTHING
+        self._request = SignalRequest.NOTHING
         self._interrupted = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Requests:
+    def __enter__(self) -> SignalListener:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.getsignal(number) for number in MEANING}
             for number in MEANING:
@@ -77,20 +77,20 @@ class Requests:
         if number == signal.SIGINT and self._interrupted:
             raise Aborted
         self._interrupted = self._interrupted or number == signal.SIGINT
-        if request is Wish.STOP and self._request is Wish.STOP:
+        if request is SignalRequest.STOP and self._request is SignalRequest.STOP:
             if not callable(before):  # ignored or default, as in a shell's background job
                 raise KeyboardInterrupt
             before(number, frame)
         self._request = max(self._request, request)
 
-    def take(self) -> Wish:
+    def take(self) -> SignalRequest:
         """Return this rank's request since the last call, and clear it."""
-        request, self._request = self._request, Wish.NOTHING
+        request, self._request = self._request, SignalRequest.NOTHING
         return request
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def preserved_handlers() -> Iterator[None]:
     """Restore the signal handlers after a block that replaces them in C, as `gmsh.initialize` does for SIGTERM.
 
     A signal that arrives inside the block is delivered after it.
@@ -109,7 +109,7 @@ def kept() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def listen() -> None:
+def install_handlers() -> None:
     """Install handlers that end the command with exit code 6 after a stop signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, _raise)

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 
 import rfablate as rfa
-from rfablate.physics.generator import Command, Limits, Needs, Offer
+from rfablate.physics.generator import Command, Limits, RequiredInputs, StepPrediction
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class PowerRamp:
         """Switches that the generator has set for itself: none."""
         return ()
 
-    def needs(self, start: float, end: float, state: Delivered) -> Needs:
+    def needs(self, start: float, end: float, state: Delivered) -> RequiredInputs:
         """What the decision depends on: not on the sensor."""
-        return Needs()
+        return RequiredInputs()
 
-    def decide(self, offer: Offer, state: Delivered) -> tuple[Command, Delivered]:
+    def decide(self, offer: StepPrediction, state: Delivered) -> tuple[Command, Delivered]:
         """V^2 = P / G, with the power at the end of the step, where an implicit step takes its heat source."""
         power = self.power * min(1.0, offer.t / self.rise) if state.energy < self.dose else 0.0
         voltage, limited_by = self.limits.apply(power / offer.conductance, offer.conductance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.api.run_case import load_case, world
+from rfablate.api.run_case import all_ranks, load_case
 from rfablate.case.read.case_name import case_name
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Convergence, converge_case
@@ -40,7 +40,7 @@ def converge(
     if not isinstance(case, Case):
         name, case = case_name(Path(case)), load_case(case)
     place = Path(directory) if directory is not None else Path("runs") / f"{name}-converge"
-    comm = comm or world()
+    comm = comm or all_ranks()
     if comm.rank == 0:
         place.mkdir(parents=True, exist_ok=True)
     comm.barrier()
@@ -70,4 +70,4 @@ def verify(
 
     place = Path(directory) if directory is not None else VERIFICATION
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
-    return verify_installation(place, comm or world(), quick=quick, report=report)
+    return verify_installation(place, comm or all_ranks(), quick=quick, report=report)

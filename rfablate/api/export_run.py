@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rfablate.errors import CaseError, Fault
-from rfablate.results.run_directory import refuse_unfinished
+from rfablate.results.run_directory import require_finished
 from rfablate.results.run_reader import load_run
 
 
@@ -38,7 +38,7 @@ def export(
     from rfablate.results import mesh_export, volume_export
 
     directory = Path(run)
-    refuse_unfinished([directory], "export")
+    require_finished([directory], "export")
     if not (labels or temperature or stl or npy):
         expected = "at least one of --labels FILE, --temperature FILE, --stl DIR, --npy DIR"
         raise CaseError([Fault(str(directory), "nothing to export", expected)], "export")

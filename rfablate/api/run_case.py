@@ -12,13 +12,13 @@ from rfablate.case.checks.all_checks import case_warnings, check_parts
 from rfablate.case.read import case_file
 from rfablate.case.read.case_name import case_name
 from rfablate.case.read.overrides import setting
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.log import setup_log
 from rfablate.problem.extensions import Extensions
 from rfablate.results.directory_lock import RunLock
-from rfablate.results.run_directory import ended, refuse_own_start, refuse_used
+from rfablate.results.run_directory import end_reason, require_other_than_start, require_unused
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def run(
     elif directory is None:
         name = "".join(c if c.isalnum() else "-" for c in case.title.lower()).strip("-")[:60] or "run"
     run_directory = Path(directory) if directory is not None else Path("runs") / name
-    comm = comm or world()
+    comm = comm or all_ranks()
     run_in(case, run_directory, comm, overwrite=overwrite, quiet=quiet, extensions=extensions)
     comm.barrier()  # rank 0 has written the last file
     return RunResult(run_directory)
@@ -93,7 +93,7 @@ def resume(
         CaseError: there is no run in the directory, or its checkpoint belongs to another case or version.
         MeshError, SolveError, StepError, Interrupted: as for `run`.
     """
-    comm = comm or world()
+    comm = comm or all_ranks()
     resume_in(Path(directory), comm, quiet=quiet, extensions=extensions)
     comm.barrier()
     return RunResult(directory)
@@ -147,10 +147,10 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import resume as resume_in_directory
 
-    if from_root(comm, lambda: ended(directory)):
+    if from_root(comm, lambda: end_reason(directory)):
         return None
     with _locked(comm, lambda: RunLock(directory)):
-        if from_root(comm, lambda: ended(directory)):  # while the lock was waited for
+        if from_root(comm, lambda: end_reason(directory)):  # while the lock was waited for
             return None
         case = from_root(comm, lambda: case_file.load_case(directory))
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
@@ -158,7 +158,7 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
         return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
 
 
-def world() -> MPI.Comm:
+def all_ranks() -> MPI.Comm:
     """Return the communicator of all ranks."""
     from mpi4py import MPI
 
@@ -180,11 +180,11 @@ def _locked(comm: MPI.Comm, lock: Callable[[], RunLock]) -> Iterator[None]:
 
 def _prepare(case: Case, directory: Path, overwrite: bool) -> RunLock:
     """Check a case, which may have been built in Python, create the run directory and lock it. Root only."""
-    faults = check_parts(Parts.of(case))
+    faults = check_parts(CheckableCase.of(case))
     if faults:
         raise CaseError(faults, case.title)
-    refuse_used(directory, overwrite=overwrite)
-    refuse_own_start(directory, case)
+    require_unused(directory, overwrite=overwrite)
+    require_other_than_start(directory, case)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -192,7 +192,7 @@ def _prepare(case: Case, directory: Path, overwrite: bool) -> RunLock:
         raise CaseError([fault], "output") from None
     lock = RunLock(directory)
     try:
-        refuse_used(directory, overwrite=overwrite)  # again: another run may have used the directory meanwhile
+        require_unused(directory, overwrite=overwrite)  # again: another run may have used the directory meanwhile
     except CaseError:
         lock.release()
         raise

@@ -14,7 +14,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.card import lesion_card
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.results.run_directory import present_files, refuse_unfinished
+from rfablate.results.run_directory import present_files, require_finished
 from rfablate.results.run_reader import FIELDS, load_run
 from rfablate.results.summary_models import EnergyBalance, LesionMeasures, RunSummary, StructureResult, read_summary
 
@@ -33,7 +33,7 @@ class RunResult:
             CaseError: there is no finished run in the directory.
         """
         self.directory = Path(directory)
-        refuse_unfinished([self.directory], "open_run")
+        require_finished([self.directory], "open_run")
         self.summary: RunSummary = read_summary(self.directory)
 
     @property

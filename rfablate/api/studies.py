@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rfablate.api.run_result import RunResult
 from rfablate.case.read.overrides import setting
-from rfablate.results.run_directory import refuse_unfinished
+from rfablate.results.run_directory import require_finished
 from rfablate.results.run_reader import load_run
 
 if TYPE_CHECKING:
     import pandas
 
     from rfablate.comparison.two_runs import Comparison
-    from rfablate.study.inverse_search import Answer
+    from rfablate.study.inverse_search import SearchResult
 
 
 class StudyResult:
@@ -104,7 +104,7 @@ def find(  # noqa: PLR0913
     directory: str | Path | None = None,
     jobs: int | None = None,
     ranks: int = 1,
-) -> Answer:
+) -> SearchResult:
     """Search for the values of one or several keys of a case that meet the goals. Each run has a separate process.
 
     Args:
@@ -131,7 +131,7 @@ def find(  # noqa: PLR0913
     """
     from rfablate.case.read.case_file import load_case
     from rfablate.study.find_run import keep_answer, run_open
-    from rfablate.study.goals import Shorthand, question_of
+    from rfablate.study.goals import CommonQuestion, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
@@ -141,7 +141,7 @@ def find(  # noqa: PLR0913
     file, texts = Path(case), [setting(key, value) for key, value in (changes or {}).items()]
     ranges = vary.items() if isinstance(vary, Mapping) else ()
     varied = [key if ends is None else f"{key}={ends[0]}:{ends[1]}" for key, ends in ranges] or list(vary)
-    shorthand = Shorthand(shortest_hold, least_temperature, largest_spacing, margin_mm)
+    shorthand = CommonQuestion(shortest_hold, least_temperature, largest_spacing, margin_mm)
     question = question_of(load_case(file, texts), varied, goals, minimise, maximise, shorthand)
     search = Search(file, texts, question)
     usual = Path("studies") / f"find-{study_name(file, 'case.toml')}"
@@ -167,7 +167,7 @@ def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
     from rfablate.comparison.two_runs import compare_runs, refuse_damaged
 
     places = [each.directory if isinstance(each, RunResult) else Path(each) for each in (a, b)]
-    refuse_unfinished(places, "compare")
+    require_finished(places, "compare")
     runs = [load_run(each) for each in places]
     refuse_damaged(runs)
     return compare_runs(*runs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rfablate.case.read.case_name import case_name
-from rfablate.signals import listen
+from rfablate.signals import install_handlers
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 THREADS = "OMP_NUM_THREADS"
 
 
-def say_error(comm: MPI.Comm, text: str) -> None:
+def report_error(comm: MPI.Comm, text: str) -> None:
     """Write an error message to the log file and to standard error, on rank 0 only."""
     import logging
 
@@ -34,7 +34,7 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.api.run_case import load_case, run_in
     from rfablate.mesh.root_tasks import from_root
 
-    listen()  # second call: Open MPI 5 and PETSc may have replaced the signal handlers when they were loaded
+    install_handlers()  # second call: Open MPI 5 and PETSc may have replaced the signal handlers when they were loaded
     directory = args.output or Path("runs") / case_name(args.case)
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
     notes = [f"{THREADS} is not set: every rank uses one thread"] if args.threads_unset else []
@@ -55,12 +55,12 @@ def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
     """Resume a run; return the exit code. Collective."""
     from rfablate.api.run_case import resume_in
     from rfablate.mesh.root_tasks import from_root
-    from rfablate.results.run_directory import ended
+    from rfablate.results.run_directory import end_reason
 
-    listen()
+    install_handlers()
     outcome = resume_in(args.run, comm, quiet=args.quiet)
     if outcome is None:
-        reason = from_root(comm, lambda: ended(args.run))
+        reason = from_root(comm, lambda: end_reason(args.run))
         if comm.rank == 0:
             print(f"{args.run} has already ended: {reason}", flush=True)
         return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rfablate.case.read.case_name import case_name
-from rfablate.signals import listen
+from rfablate.signals import install_handlers
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -28,7 +28,7 @@ def converge_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.evidence.convergence_table import convergence_text
     from rfablate.mesh.root_tasks import from_root
 
-    listen()
+    install_handlers()
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
     place = args.output or Path("runs") / f"{case_name(args.case)}-converge"
     found = converge(case, place, comm=comm, quiet=args.quiet)

@@ -1,7 +1,7 @@
 """Checks whether this machine can run rfablate, and advises what to do where it cannot. Works without DOLFINx.
 
-Each check is a function that returns one `Finding`; `CHECKS` lists the checks in the order of the report. To add a
-check, write the function and add it to the list.
+Each check is a function that returns one `InstallationFinding`; `CHECKS` lists the checks in the order of the report.
+To add a check, write the function and add it to the list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INSTALL = "run ./install.sh, or with conda: conda env create -f environment.yml"
 
 
 @dataclass(frozen=True)
-class Finding:
+class InstallationFinding:
     """Result of one check; `advice` is what to do about a problem, empty where there is none."""
 
     name: str
@@ -35,12 +35,12 @@ class Finding:
     advice: str = ""
 
 
-def diagnose() -> list[Finding]:
+def diagnose() -> list[InstallationFinding]:
     """Return all findings in the order of the report. A check that raises an error gives a failed finding."""
     return [_guarded(name, check) for name, check in CHECKS]
 
 
-def print_report(findings: list[Finding]) -> None:
+def print_report(findings: list[InstallationFinding]) -> None:
     """Print one line for each finding, followed by a line of advice where there is any."""
     mark = {True: "ok     ", False: "FAILED ", "warning": "warning"}
     width = max(len(finding.name) for finding in findings)
@@ -60,55 +60,55 @@ def main() -> int:
     return int(any(finding.ok is False for finding in findings))
 
 
-def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[str], InstallationFinding]) -> InstallationFinding:
     try:
         return check(name)
     except ImportError as error:
-        return Finding(name, False, f"cannot be imported: {error}", INSTALL)
+        return InstallationFinding(name, False, f"cannot be imported: {error}", INSTALL)
     except Exception as error:  # the report must list every check
-        return Finding(name, False, f"{type(error).__name__}: {error}", INSTALL)
+        return InstallationFinding(name, False, f"{type(error).__name__}: {error}", INSTALL)
 
 
 # --- checks
 
 
-def _python(name: str) -> Finding:
+def _python(name: str) -> InstallationFinding:
     found = f"{sys.version.split()[0]} at {sys.executable}"
     if sys.version_info[:2] >= OLDEST_PYTHON:
-        return Finding(name, True, found)
-    return Finding(name, False, found, "rfablate needs Python 3.10 or newer")
+        return InstallationFinding(name, True, found)
+    return InstallationFinding(name, False, found, "rfablate needs Python 3.10 or newer")
 
 
-def _dolfinx(name: str) -> Finding:
+def _dolfinx(name: str) -> InstallationFinding:
     dolfinx = importlib.import_module("dolfinx")
     version = str(dolfinx.__version__)
     if OLDEST_DOLFINX <= _release(version) <= NEWEST_DOLFINX:
-        return Finding(name, True, version)
-    return Finding(name, False, version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
+        return InstallationFinding(name, True, version)
+    return InstallationFinding(name, False, version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
 
 
-def _mpi(name: str) -> Finding:
+def _mpi(name: str) -> InstallationFinding:
     mpi = importlib.import_module("mpi4py.MPI")
     library = str(mpi.Get_library_version()).split("\n")[0].split(",")[0].strip("\0 ")
     launcher = shutil.which("mpirun") or shutil.which("mpiexec")
     if launcher is None:
         advice = "to use several cores, install the launcher of this MPI library (Debian: openmpi-bin)"
-        return Finding(name, "warning", f"{library}, no mpirun on PATH", advice)
-    return Finding(name, True, f"{library}, {launcher}")
+        return InstallationFinding(name, "warning", f"{library}, no mpirun on PATH", advice)
+    return InstallationFinding(name, True, f"{library}, {launcher}")
 
 
-def _gmsh(name: str) -> Finding:
+def _gmsh(name: str) -> InstallationFinding:
     try:
         gmsh = importlib.import_module("gmsh")
     except OSError as error:  # the Gmsh wheel needs the system's X libraries, even without a display
         advice = "Debian: apt-get install libglu1-mesa libxcursor1 libxinerama1 libxft2"
-        return Finding(name, False, str(error), advice)
-    return Finding(name, True, str(gmsh.__version__))
+        return InstallationFinding(name, False, str(error), advice)
+    return InstallationFinding(name, True, str(gmsh.__version__))
 
 
-def _h5py(name: str) -> Finding:
+def _h5py(name: str) -> InstallationFinding:
     h5py = importlib.import_module("h5py")
-    return Finding(name, True, f"{h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
+    return InstallationFinding(name, True, f"{h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
 
 
 DRAW_A_CUBE = """
@@ -120,33 +120,35 @@ print(pyvista.__version__)
 """
 
 
-def _pictures(name: str) -> Finding:
+def _pictures(name: str) -> InstallationFinding:
     # In a separate process: a missing graphics library kills the process instead of raising an exception.
     command = [sys.executable, "-c", DRAW_A_CUBE]
     trial = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if trial.returncode == 0:
-        return Finding(name, True, f"PyVista {trial.stdout.strip()} renders off screen")
+        return InstallationFinding(name, True, f"PyVista {trial.stdout.strip()} renders off screen")
     advice = "runs work, but reports have no 3-D picture; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
     last = (trial.stderr.strip().splitlines() or [f"exit status {trial.returncode}"])[-1]
-    return Finding(name, "warning", f"PyVista cannot render: {last}", advice)
+    return InstallationFinding(name, "warning", f"PyVista cannot render: {last}", advice)
 
 
-def _compiler(name: str) -> Finding:
+def _compiler(name: str) -> InstallationFinding:
     compiler = os.environ.get("CC", "cc").split()[0]
     path = shutil.which(compiler)
     if path is None:
         advice = "rfablate compiles its kernels for this processor at first use; Debian: apt-get install gcc"
-        return Finding(name, False, f"no {compiler}", advice)
+        return InstallationFinding(name, False, f"no {compiler}", advice)
     from rfablate.errors import RfablateError
     from rfablate.kernels.loader import compile_kernels
 
     try:
-        return Finding(name, True, f"{path}, kernels in {compile_kernels()}")
+        return InstallationFinding(name, True, f"{path}, kernels in {compile_kernels()}")
     except RfablateError as error:
-        return Finding(name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev")
+        return InstallationFinding(
+            name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev"
+        )
 
 
-def _write_access(name: str) -> Finding:
+def _write_access(name: str) -> InstallationFinding:
     places = {"this folder": Path.cwd(), "the cache": cache_home()}
     for what, folder in places.items():
         try:
@@ -155,52 +157,52 @@ def _write_access(name: str) -> Finding:
                 pass
         except OSError as error:
             advice = f"make {what} writable (XDG_CACHE_HOME sets the cache folder) or work in another folder"
-            return Finding(name, False, f"{what}, {folder}: {error.strerror}", advice)
-    return Finding(name, True, ", ".join(map(str, places.values())))
+            return InstallationFinding(name, False, f"{what}, {folder}: {error.strerror}", advice)
+    return InstallationFinding(name, True, ", ".join(map(str, places.values())))
 
 
-def _memory(name: str) -> Finding:
+def _memory(name: str) -> InstallationFinding:
     free = _available_memory_gb()
     if free is None:
-        return Finding(name, True, "cannot be determined on this system")
+        return InstallationFinding(name, True, "cannot be determined on this system")
     if free >= FREE_MEMORY_GB:
-        return Finding(name, True, f"{free:.1f} GB free")
+        return InstallationFinding(name, True, f"{free:.1f} GB free")
     advice = f"a 3-D case needs about {FREE_MEMORY_GB:g} GB; use a coarser mesh or close other programs"
-    return Finding(name, "warning", f"{free:.1f} GB free", advice)
+    return InstallationFinding(name, "warning", f"{free:.1f} GB free", advice)
 
 
-def _disk(name: str) -> Finding:
+def _disk(name: str) -> InstallationFinding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free >= FREE_DISK_GB:
-        return Finding(name, True, f"{free:.1f} GB free in this folder")
+        return InstallationFinding(name, True, f"{free:.1f} GB free in this folder")
     advice = f"a 3-D case with its fields needs about {FREE_DISK_GB:g} GB; choose another folder with -o"
-    return Finding(name, "warning", f"{free:.1f} GB free in this folder", advice)
+    return InstallationFinding(name, "warning", f"{free:.1f} GB free in this folder", advice)
 
 
-def _threads(name: str) -> Finding:
+def _threads(name: str) -> InstallationFinding:
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads == "1":
-        return Finding(name, True, "OMP_NUM_THREADS=1")
+        return InstallationFinding(name, True, "OMP_NUM_THREADS=1")
     advice = "export OMP_NUM_THREADS=1: each MPI rank uses one core; additional threads make it slower"
-    return Finding(name, "warning", f"OMP_NUM_THREADS={threads or 'not set'}", advice)
+    return InstallationFinding(name, "warning", f"OMP_NUM_THREADS={threads or 'not set'}", advice)
 
 
-def _root(name: str) -> Finding:
+def _root(name: str) -> InstallationFinding:
     return root_finding(name, is_root=hasattr(os, "geteuid") and os.geteuid() == 0, environ=os.environ)
 
 
-def root_finding(name: str, *, is_root: bool, environ: Mapping[str, str]) -> Finding:
+def root_finding(name: str, *, is_root: bool, environ: Mapping[str, str]) -> InstallationFinding:
     """Return the finding about the user: Open MPI starts ranks as root only where two variables allow it."""
     if not is_root:
-        return Finding(name, True, "not root")
+        return InstallationFinding(name, True, "not root")
     wanted = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
     if all(environ.get(variable) == "1" for variable in wanted):
-        return Finding(name, True, "root, and the Open MPI variables for root are set")
+        return InstallationFinding(name, True, "root, and the Open MPI variables for root are set")
     advice = "for mpirun as root with Open MPI: export " + " ".join(f"{variable}=1" for variable in wanted)
-    return Finding(name, "warning", "root", advice)
+    return InstallationFinding(name, "warning", "root", advice)
 
 
-CHECKS: list[tuple[str, Callable[[str], Finding]]] = [
+CHECKS: list[tuple[str, Callable[[str], InstallationFinding]]] = [
     ("Python", _python),
     ("DOLFINx", _dolfinx),
     ("MPI", _mpi),

@@ -11,7 +11,7 @@ from rfablate.study.find_run import keep_answer, run_open
 from rfablate.study.study_run import finish, study_name
 
 if TYPE_CHECKING:
-    from rfablate.study.inverse_search import Answer
+    from rfablate.study.inverse_search import SearchResult
     from rfablate.study.members import StudyDirectory
 
 
@@ -60,13 +60,13 @@ def find(args: argparse.Namespace) -> int:
     """Search for the value of keys that meets the goals; return the exit code."""
     from rfablate.case.read.case_file import load_case
     from rfablate.cli.warm_members import start_warm
-    from rfablate.study.goals import Shorthand, question_of
+    from rfablate.study.goals import CommonQuestion, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
 
     case = load_case(args.case, args.overrides)
-    shorthand = Shorthand(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
+    shorthand = CommonQuestion(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
     question = question_of(case, args.vary, args.goal, args.minimise, args.maximise, shorthand)
     search = Search(args.case, args.overrides, question)
     print(question, flush=True)
@@ -90,7 +90,7 @@ def find(args: argparse.Namespace) -> int:
     return 0 if answer.x is not None else NOT_ALL
 
 
-def _print_answer(answer: Answer, directory: StudyDirectory) -> None:
+def _print_answer(answer: SearchResult, directory: StudyDirectory) -> None:
     from rfablate.study.search_runs import at_edge, shown
 
     question = answer.question

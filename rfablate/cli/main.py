@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate.case.read.case_name import case_name
-from rfablate.cli.collective_verbs import THREADS, mesh_case, resume_run, run_case, say_error
+from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
@@ -25,7 +25,7 @@ from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
-from rfablate.signals import Aborted, listen
+from rfablate.signals import Aborted, install_handlers
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: parallelism comes from ranks, not from threads
     args.main = main  # for the verbs that start runs
-    listen()
+    install_handlers()
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
@@ -202,9 +202,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from rfablate.results.run_directory import refuse_unfinished
+    from rfablate.results.run_directory import require_finished
 
-    refuse_unfinished([args.run], "report")
+    require_finished([args.run], "report")
     if args.picture is not None:
         print(_picture(args.run, args.picture))
         return 0
@@ -217,10 +217,10 @@ def _report(args: argparse.Namespace) -> int:
 
 def _picture(run: Path, target: Path) -> Path:
     """Write the summary picture of a run; return its path."""
-    from rfablate.report.summary_picture import write_plate
+    from rfablate.report.summary_picture import write_summary_picture
 
     try:
-        return write_plate(run, target)
+        return write_summary_picture(run, target)
     except (OSError, ValueError) as error:
         raise CaseError(
             [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
@@ -299,15 +299,15 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     except RfablateError as error:
         if isinstance(error, Interrupted):
             _end_undisturbed()
-        say_error(comm, str(error))
+        report_error(comm, str(error))
         return error.exit_code
     except Aborted as error:
         _end_undisturbed()
-        say_error(comm, "interrupted twice: aborted at once; the last checkpoint is the one before")
+        report_error(comm, "interrupted twice: aborted at once; the last checkpoint is the one before")
         code = error.exit_code
     except KeyboardInterrupt:
         _end_undisturbed()
-        say_error(comm, "interrupted")
+        report_error(comm, "interrupted")
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of the last lines, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.signals import listen
+from rfablate.signals import install_handlers
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -25,7 +25,7 @@ def verify_installation(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.api.evidence import VERIFICATION, verify
     from rfablate.evidence.verification_table import verification_text
 
-    listen()
+    install_handlers()
     place = args.output or VERIFICATION
     found = verify(place, quick=args.quick, comm=comm)
     if comm.rank == 0:

@@ -59,10 +59,10 @@ def submit_new(args: argparse.Namespace, directory: Path) -> int:
 def submit_again(args: argparse.Namespace, directory: Path) -> int:
     """Submit the rest of an interrupted run; return the exit code."""
     from rfablate.cluster.slurm import load_site
-    from rfablate.results.run_directory import ended
+    from rfablate.results.run_directory import end_reason
 
     site = load_site(args.slurm)
-    if reason := ended(directory):
+    if reason := end_reason(directory):
         print(f"{directory} has already ended: {reason}")
         return 0
     return _submit(args, directory, site)
@@ -70,14 +70,14 @@ def submit_again(args: argparse.Namespace, directory: Path) -> int:
 
 def _submit(args: argparse.Namespace, directory: Path, site: Site) -> int:
     from rfablate.cluster.slurm import follow, submit_run
-    from rfablate.results.run_directory import ended
+    from rfablate.results.run_directory import end_reason
 
     job = submit_run(directory, site, args.ranks or 1, args.nodes)
     print(f"submitted: job {job}; script, slurm.log and results in {directory}", flush=True)
     if not args.follow:
         return 0
-    follow([job], lambda: ended(directory) or "not finished")
-    if ended(directory):
+    follow([job], lambda: end_reason(directory) or "not finished")
+    if end_reason(directory):
         return 0
     print(f"job {job} ended before the run; last lines of {directory / 'slurm.log'}:\n{_last_lines(directory)}")
     return 1

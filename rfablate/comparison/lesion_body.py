@@ -27,7 +27,7 @@ SAME_TIME = 1e-6
 
 
 @dataclass(frozen=True)
-class Body:
+class LesionMesh:
     """The mesh of a run and the levels of its lesion rules at one time."""
 
     x: FloatArray
@@ -53,10 +53,10 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Carried:
+class CommonMesh:
     """The lesions of two runs on the mesh of one of them, `home`."""
 
-    home: Body
+    home: LesionMesh
     tissue: BoolArray
     """True for cells that a lesion reaches and that are tissue in the other run, shape (m,)."""
     levels: dict[str, FloatArray]
@@ -91,7 +91,7 @@ def _times(run: RunData) -> FloatArray:
         return fields.times_s
 
 
-def read_body(run: RunData, time_s: float) -> Body:
+def read_lesion_mesh(run: RunData, time_s: float) -> LesionMesh:
     """Return the mesh and lesions of a run at one of its output times [s].
 
     Raises:
@@ -105,7 +105,7 @@ def read_body(run: RunData, time_s: float) -> Body:
             levels = rule_levels(run, fields, int(np.argmin(np.abs(fields.times_s - time_s))))
         except KeyError as error:
             raise ValueError(f"{FIELDS} of {run.directory} has no field {error}") from None
-        return Body(
+        return LesionMesh(
             x=np.stack([x[:, 0], x[:, 2], np.zeros(len(x))], axis=1) if flat else x,
             cells=fields.cells,
             tissue=~np.isin(fields.region, metal),
@@ -114,13 +114,13 @@ def read_body(run: RunData, time_s: float) -> Body:
         )
 
 
-def carry(home: Body, other: Body) -> Carried:
+def interpolate_lesions(home: LesionMesh, other: LesionMesh) -> CommonMesh:
     """Return the lesions of two runs on the mesh of `home`; an axisymmetric run can be interpolated onto a 3-D mesh.
 
     A node in the metal of the other run, or outside its mesh, takes the level of the nearest tissue node.
     """
     if np.array_equal(home.x, other.x) and np.array_equal(home.cells, other.cells):
-        return Carried(home, other.tissue, other.levels, True)
+        return CommonMesh(home, other.tissue, other.levels, True)
     to_other: Any = other.from_space if home.axis is None else np.asarray
     nodes = transfer_weights(other.x, other.cells[other.tissue], to_other(home.x))
     levels = {rule: np.asarray(nodes @ level) for rule, level in other.levels.items()}
@@ -132,4 +132,4 @@ def carry(home: Body, other: Body) -> Carried:
     inside = transfer_weights(other.x[other.cells.ravel()], apart, middles)
     tissue = np.zeros(len(home.cells), dtype=bool)
     tissue[reached] = inside @ np.repeat(other.tissue.astype(np.float64), other.cells.shape[1]) > 0.5
-    return Carried(home, tissue, levels, False)
+    return CommonMesh(home, tissue, levels, False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.comparison.lesion_body import Body
+from rfablate.comparison.lesion_body import LesionMesh
 from rfablate.comparison.overlap import grid_of
 from rfablate.lesion.surface_distance import distances
 
@@ -22,10 +22,10 @@ TURNS = 72
 
 
 @dataclass(frozen=True)
-class Surface:
+class LesionSurface:
     """The surface of a lesion."""
 
-    body: Body
+    body: LesionMesh
     points: FloatArray
     """Points in the coordinates of the body's mesh [mm], shape (n, 3)."""
     pieces: FloatArray
@@ -43,7 +43,7 @@ class Distance:
     largest: float
 
 
-def surface(body: Body, rule: str) -> Surface | None:
+def surface(body: LesionMesh, rule: str) -> LesionSurface | None:
     """Return the surface of the lesion of a rule; None where there is no lesion."""
     level = body.levels[rule]
     reached = body.tissue & body.reached(level)
@@ -64,10 +64,10 @@ def surface(body: Body, rule: str) -> Surface | None:
         area = 0.5 * np.linalg.norm(np.cross(second - first, x[parts[:, 2]] - first), axis=1)
     corners = parts.shape[1]
     weight = np.bincount(parts.ravel(), np.repeat(area / corners, corners), len(x))
-    return Surface(body, x, x[parts], np.asarray(weight, dtype=np.float64))
+    return LesionSurface(body, x, x[parts], np.asarray(weight, dtype=np.float64))
 
 
-def distance(a: Surface | None, b: Surface | None) -> Distance | None:
+def distance(a: LesionSurface | None, b: LesionSurface | None) -> Distance | None:
     """Return the distance of surface A from surface B; None where one of them does not exist."""
     if a is None or b is None:
         return None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.comparison.lesion_body import Body, Carried
+from rfablate.comparison.lesion_body import CommonMesh, LesionMesh
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Overlap:
         return 2.0 * self.both / (self.a + self.b) if self.a + self.b > 0.0 else None
 
 
-def overlap(carried: Carried, rule: str) -> Overlap:
+def overlap(carried: CommonMesh, rule: str) -> Overlap:
     """Return the overlap of the lesions of a rule: `a` is the run of the mesh, `b` the other run."""
     home = carried.home
     own, other = home.levels[rule], carried.levels[rule]
@@ -55,12 +55,12 @@ def overlap(carried: Carried, rule: str) -> Overlap:
     )
 
 
-def lesion_volume(body: Body, rule: str) -> float:
+def lesion_volume(body: LesionMesh, rule: str) -> float:
     """Return the volume of the lesion of a rule on the run's own mesh [mm3]."""
     return _volume(body, body.tissue, body.levels[rule])
 
 
-def grid_of(body: Body, chosen: BoolArray) -> Any:
+def grid_of(body: LesionMesh, chosen: BoolArray) -> Any:
     """Return the chosen cells of a mesh as a PyVista grid."""
     import pyvista as pv
 
@@ -68,7 +68,7 @@ def grid_of(body: Body, chosen: BoolArray) -> Any:
     return pv.UnstructuredGrid({kind: body.cells[chosen]}, body.x)
 
 
-def _volume(body: Body, chosen: BoolArray, *levels: FloatArray) -> float:
+def _volume(body: LesionMesh, chosen: BoolArray, *levels: FloatArray) -> float:
     """Return the volume of the part of the chosen cells where every level is at least 0 [mm3]."""
     import pyvista as pv
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rfablate.comparison.case_diff import Difference, case_difference
-from rfablate.comparison.lesion_body import Body, carry, read_body, times_to_compare
+from rfablate.comparison.lesion_body import LesionMesh, interpolate_lesions, read_lesion_mesh, times_to_compare
 from rfablate.comparison.lesion_surface import Distance, distance, surface
 from rfablate.comparison.number_deltas import Pair, pair_numbers
 from rfablate.comparison.overlap import Overlap, lesion_volume, overlap
@@ -69,7 +69,7 @@ def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) ->
     Raises:
         OSError, ValueError: a fields file cannot be read, or the lesions cannot be compared.
     """
-    first, second = read_body(a, time_a_s), read_body(b, time_b_s)
+    first, second = read_lesion_mesh(a, time_a_s), read_lesion_mesh(b, time_b_s)
     if first.axis is not None and second.axis is not None and first.axis != second.axis:
         raise ValueError("both runs are axisymmetric, but about different axes (domain.centre_mm)")
     rules = [rule for rule in first.levels if rule in second.levels]
@@ -77,7 +77,7 @@ def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) ->
         raise ValueError("the runs have no lesion rule in common")
     swapped = _prefers(second, first)
     home, other = (second, first) if swapped else (first, second)
-    carried = carry(home, other)
+    carried = interpolate_lesions(home, other)
     found, changes = {}, [0.0]
     for rule in rules:
         shared = overlap(carried, rule)
@@ -93,7 +93,7 @@ def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) ->
     return LesionPairs(time_a_s, time_b_s, mesh, 100.0 * max(changes), found)
 
 
-def _prefers(body: Body, other: Body) -> bool:
+def _prefers(body: LesionMesh, other: LesionMesh) -> bool:
     """Return whether volumes are computed on the mesh of `body`."""
     if (body.axis is None) != (other.axis is None):
         return body.axis is None

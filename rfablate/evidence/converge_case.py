@@ -130,13 +130,13 @@ def converge_case(case: Case, directory: Path, comm: MPI.Comm) -> Convergence:
         MeshError, SolveError, StepError, Interrupted: as a run.
     """
     from rfablate.mesh.root_tasks import from_root
-    from rfablate.results.run_directory import ended
+    from rfablate.results.run_directory import end_reason
     from rfablate.simulation.run import run
 
     levels = levels_of(case)
     for level in levels:
         place, changed = directory / level.name, level.apply(case)
-        if not from_root(comm, lambda: ended(place) if _same_case(place, changed) else None):  # noqa: B023
+        if not from_root(comm, lambda: end_reason(place) if _same_case(place, changed) else None):  # noqa: B023
             run(changed, place, comm, overwrite=True)
         comm.barrier()
     return from_root(comm, lambda: collect_convergence(case, directory, levels))

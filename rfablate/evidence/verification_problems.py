@@ -25,7 +25,7 @@ from rfablate.fem.heat_problem import HeatProblem
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.point_location import make_probe
-from rfablate.physics.generator import Channels, Command, ConstantVoltage, Limits, Offer
+from rfablate.physics.generator import Channels, Command, ConstantVoltageControl, Limits, StepPrediction
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
@@ -201,12 +201,12 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
 
 
 @dataclass(frozen=True)
-class Clocked(ConstantVoltage):
+class Clocked(ConstantVoltageControl):
     """A constant voltage that writes down the end of each step it is asked about."""
 
     clock: list[float]
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Note the time; see `Generator.decide`."""
         self.clock[:] = [offer.t]
         return super().decide(offer, state)

@@ -11,7 +11,7 @@ degC; Lambda [J] is the latent heat of its water. The lumped mass matrix makes t
 
 so the step remains linear in V^2. Steps are backward Euler while tissue is hot, because only then is their sum over
 time exactly the change of heat. Vapour condenses where it forms; it does not move. Nodes with a prescribed temperature
-do not boil. Evaporation desiccates tissue: sigma decreases with f (`drying`).
+do not boil. Evaporation desiccates tissue: sigma decreases with f (`law_temperature`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RELEASES = 20
 """Largest number of repeated solves of a step to free nodes; beyond it, energy is conserved but nodes overshoot."""
 
 
-def drying(T: FloatArray, fraction: FloatArray) -> FloatArray:
+def law_temperature(T: FloatArray, fraction: FloatArray) -> FloatArray:
     """Return the temperature [degC] at which laws are evaluated: T, or 100 + 5 f where water boils.
 
     The decrease of a law from 100 to 105 degC represents evaporation, in proportion to f: at f = 0.5, ln sigma is
@@ -42,7 +42,7 @@ def drying(T: FloatArray, fraction: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Settled:
+class BoilingCorrection:
     """The state after evaporation and condensation of a step."""
 
     T: FloatArray
@@ -53,7 +53,7 @@ class Settled:
     """Latent heat absorbed on all ranks since the start [J]."""
 
 
-class Vapour:
+class BoilingWater:
     """Latent heat of the water at the nodes."""
 
     def __init__(self, domain: Domain, latent: FloatArray, capacity: FloatArray, fixed: BoolArray) -> None:
@@ -110,7 +110,7 @@ class Vapour:
 
     def settle(
         self, T: FloatArray, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, steps: float
-    ) -> Settled:
+    ) -> BoilingCorrection:
         """Return the temperature and the vapour fractions at the end of the step. Collective.
 
         Args:
@@ -134,4 +134,4 @@ class Vapour:
         sensible, latent = self._nodes.total_of(taken, float(self._latent @ f))
         self._nodes.update_ghosts(T)
         self._nodes.update_ghosts(fraction)
-        return Settled(T, fraction, float(sensible), float(latent) - self._held)
+        return BoilingCorrection(T, fraction, float(sensible), float(latent) - self._held)

@@ -33,7 +33,7 @@ from rfablate.fem.wall_convection import facet_area
 from rfablate.kernels.loader import call
 from rfablate.linalg.engine import NATIVE, Engine
 from rfablate.linalg.matrix import Matrix, Pattern
-from rfablate.linalg.multigrid import HierarchyMemory, KeptHierarchy, VCycle
+from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory, VCycle
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
 
@@ -137,7 +137,7 @@ class ElectricProblem:
         self.matrix = Matrix(pattern)
         """Stiffness of sigma; `Pattern.assemble` computes it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
-        self.hierarchy = KeptHierarchy(domain.nodes, self.matrix, self._contact)
+        self.hierarchy = CachedHierarchy(domain.nodes, self.matrix, self._contact)
         self.solver = engine.solver(
             domain.nodes, self._operator, what="potential", rtol=rtol, max_iterations=max_iterations
         )

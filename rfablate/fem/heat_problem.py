@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.fem.mass_matrix import Mass, Rows
-from rfablate.fem.wall_convection import Film
+from rfablate.fem.wall_convection import WallConvection
 from rfablate.linalg.engine import NATIVE, Engine
-from rfablate.linalg.initial_guess import Known
+from rfablate.linalg.initial_guess import ProjectionSpace
 from rfablate.linalg.matrix import Matrix, Pattern
-from rfablate.linalg.multigrid import HierarchyMemory, KeptHierarchy
+from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory
 from rfablate.mesh.domain import Domain
 
 FloatArray = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ class HeatProblem:
         blood_temperature: float,
         rtol: float,
         max_iterations: int,
-        film: Film | None = None,
+        film: WallConvection | None = None,
         engine: Engine = NATIVE,
     ) -> None:
         """Set up with heat capacity and perfusion of the nodes, and an optional wall convection. Collective."""
@@ -77,7 +77,7 @@ class HeatProblem:
         """Stiffness of k; `Pattern.assemble` computes it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
         self.solver = engine.solver(domain.nodes, self._operator, what="heat", rtol=rtol, max_iterations=max_iterations)
-        self._hierarchy = KeptHierarchy(domain.nodes, self.stiffness, mass.capacity)
+        self._hierarchy = CachedHierarchy(domain.nodes, self.stiffness, mass.capacity)
         self._diagonal_needs = 0.0
         """Iterations above one with the inverse diagonal, per factor of ten in energy, times sqrt(w0) [1/s^0.5]."""
         self._w0 = 0.0
@@ -88,7 +88,7 @@ class HeatProblem:
         self._answered: set[int] = set()
         """Channels whose newest response belongs to the current operator."""
         self._past: Sequence[tuple[float, FloatArray]] = ()
-        self._known: Known | None = None
+        self._known: ProjectionSpace | None = None
 
     def memory(self) -> HeatMemory:
         """Return the data that `restore` requires."""
@@ -161,13 +161,13 @@ class HeatProblem:
         self._answered.add(number)
         return response
 
-    def _known_fields(self) -> Known:
+    def _known_fields(self) -> ProjectionSpace:
         """Return the space of the last changes and responses, with this operator. Collective."""
         if self._known is None:
             changes = [new - old for (_, new), (_, old) in zip(self._past[:3], self._past[1:3], strict=False)]
             fields = [*changes, *(each for channel in self._responses for each in channel)]
             free = np.where(self._fixed, 0.0, np.reshape(fields, (len(fields), self._domain.nodes.local)))
-            self._known = Known(self._domain.nodes, self._operator, free)
+            self._known = ProjectionSpace(self._domain.nodes, self._operator, free)
         return self._known
 
     def _solve(self, x: FloatArray, b: FloatArray, coarser: float = 1.0) -> None:

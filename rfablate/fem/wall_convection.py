@@ -22,7 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Film:
+class WallConvection:
     """A convection condition at the nodes."""
 
     transfer: FloatArray
@@ -35,29 +35,31 @@ class Film:
         return float(self.transfer @ (T[: len(self.transfer)] - self.temperature))
 
 
-def make_film(domain: Domain, surface: str, h: float, temperature: float) -> Film:
+def surface_convection(domain: Domain, surface: str, h: float, temperature: float) -> WallConvection:
     """Return the convection at a named surface; only its own facets may have all nodes on it. Collective."""
     n = domain.nodes.owned
-    return Film(h * wall_area(domain, domain.surface_nodes[surface])[:n], np.full(n, temperature))
+    return WallConvection(h * wall_area(domain, domain.surface_nodes[surface])[:n], np.full(n, temperature))
 
 
-def make_wall_film(domain: Domain, inside: BoolArray, outside: BoolArray, h: float, temperature: float) -> Film:
+def interface_convection(
+    domain: Domain, inside: BoolArray, outside: BoolArray, h: float, temperature: float
+) -> WallConvection:
     """Return the convection at the facets between stencil cells marked `inside` and cells marked `outside`."""
     n, cells = domain.nodes.owned, domain.stencil.cells
     near = np.zeros(domain.nodes.local, dtype=bool)
     near[cells[inside]] = True
     near_cells = np.flatnonzero(near[cells].any(axis=1))
     facets = facets_between(cells[near_cells].astype(np.int64), inside[near_cells], outside[near_cells])
-    return Film(h * facet_area(domain, facets)[:n], np.full(n, temperature))
+    return WallConvection(h * facet_area(domain, facets)[:n], np.full(n, temperature))
 
 
-def joint_film(films: Sequence[Film]) -> Film | None:
+def combine_convection(films: Sequence[WallConvection]) -> WallConvection | None:
     """Return the sum of convection conditions, None for none; where walls meet, their conductances add up."""
     if not films:
         return None
     transfer = np.sum([each.transfer for each in films], axis=0)
     brought = np.sum([each.transfer * each.temperature for each in films], axis=0)
-    return Film(transfer, np.divide(brought, transfer, out=films[0].temperature.copy(), where=transfer > 0.0))
+    return WallConvection(transfer, np.divide(brought, transfer, out=films[0].temperature.copy(), where=transfer > 0.0))
 
 
 def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:

@@ -36,7 +36,7 @@ SAMPLES = 201
 
 
 @dataclass(frozen=True)
-class Crossing:
+class Continuity:
     """Level and margin on the lines for the lesion of one rule."""
 
     level: float
@@ -45,7 +45,7 @@ class Crossing:
     """Margin [m]; None without a lesion."""
 
 
-class Bridge:
+class ContinuityLines:
     """The lines between the bare tips of the applicators of a case."""
 
     def __init__(self, domain: Domain, points: FloatArray) -> None:
@@ -53,7 +53,7 @@ class Bridge:
         self._domain, self._points = domain, points
         self._probe = make_probe(domain, points, "line between the bare tips")
 
-    def across(self, level: FloatArray, surface: FloatArray) -> Crossing:
+    def across(self, level: FloatArray, surface: FloatArray) -> Continuity:
         """Return level and margin on the lines for the lesion of a nodal level. Collective.
 
         Args:
@@ -62,18 +62,18 @@ class Bridge:
         """
         levels = self._probe.values(level)
         found = target_margin(self._points, levels, surface) if self._domain.comm.rank == 0 else None
-        return Crossing(float(levels.min()), self._domain.comm.bcast(found))
+        return Continuity(float(levels.min()), self._domain.comm.bcast(found))
 
 
-def make_bridge(case: Case, domain: Domain) -> Bridge | None:
+def make_continuity_lines(case: Case, domain: Domain) -> ContinuityLines | None:
     """Return the lines between the applicators of a case; None for one applicator or a user mesh. Collective."""
     if len(case.applicators) < 2 or isinstance(case.domain, MeshDomain):
         return None
-    points = lines_between(case.applicators)
-    return Bridge(domain, points) if len(points) else None
+    points = tip_connections(case.applicators)
+    return ContinuityLines(domain, points) if len(points) else None
 
 
-def lines_between(applicators: tuple[Applicator, ...]) -> FloatArray:
+def tip_connections(applicators: tuple[Applicator, ...]) -> FloatArray:
     """Return points in tissue on the straight lines between the midpoints of the bare tips [m], shape (n, 3)."""
     from scipy.sparse.csgraph import minimum_spanning_tree
 

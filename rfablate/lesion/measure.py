@@ -26,7 +26,7 @@ DIRECTIONS = 90
 
 
 @dataclass(frozen=True)
-class Axis:
+class LesionAxis:
     """The axis of the applicator, or the mean axis of several, along and across which extents are measured."""
 
     tip: FloatArray
@@ -45,7 +45,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Lesion:
+class MeasuredLesion:
     """The lesion of one rule. Lengths in m; all zero without a lesion."""
 
     width: float = 0.0
@@ -69,7 +69,7 @@ class Lesion:
 class LesionMeter:
     """Measures lesions in the tissue cells of a domain."""
 
-    def __init__(self, domain: Domain, tissue: npt.NDArray[np.bool_], axis: Axis) -> None:
+    def __init__(self, domain: Domain, tissue: npt.NDArray[np.bool_], axis: LesionAxis) -> None:
         """Set up with the marked tissue cells of this rank; metal does not count as lesion."""
         self._domain, self._axis = domain, axis
         self._tissue = np.flatnonzero(tissue).astype(np.int32)
@@ -109,7 +109,7 @@ class LesionMeter:
         if reach > self._radius:
             self._look_within(LOOK_AHEAD * reach)
 
-    def measure(self, levels: Sequence[FloatArray]) -> tuple[list[Lesion], FloatArray]:
+    def measure(self, levels: Sequence[FloatArray]) -> tuple[list[MeasuredLesion], FloatArray]:
         """Return the lesion of each level, and its volume by region [m3], shape (n_levels, n_regions). Collective."""
         self._cover(levels)
         volumes = np.zeros((len(levels), self._n_regions))
@@ -126,14 +126,14 @@ class LesionMeter:
         lesions = [self._lesion(float(v.sum()), e) for v, e in zip(volumes, extents, strict=True)]
         return lesions, volumes
 
-    def _lesion(self, volume: float, extents: FloatArray) -> Lesion:
+    def _lesion(self, volume: float, extents: FloatArray) -> MeasuredLesion:
         if not np.isfinite(extents).all() or volume <= 0.0:
-            return Lesion()
+            return MeasuredLesion()
         distal, proximal = float(extents[0]), float(extents[1])
         n = len(self._cosine)
         widths = 2.0 * extents[2:3] if self._domain.axisymmetric else extents[2 : 2 + n] + extents[2 + n :]
         width, length = float(widths.max()), distal + proximal
-        return Lesion(
+        return MeasuredLesion(
             width=width,
             width_min=float(widths.min()),
             length=length,

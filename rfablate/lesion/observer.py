@@ -14,8 +14,8 @@ from rfablate.case.geometry.applicator_parts import active_line
 from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.tables.schema import Case
-from rfablate.lesion.continuity import Crossing, make_bridge
-from rfablate.lesion.measure import Axis, Lesion, LesionMeter
+from rfablate.lesion.continuity import Continuity, make_continuity_lines
+from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
 from rfablate.lesion.surface_distance import other_margin, target_margin
 from rfablate.mesh.gather import gather_nodal
 from rfablate.mesh.point_location import Probe, make_probe
@@ -35,7 +35,7 @@ COMPLETE = 1e-9
 
 
 @dataclass(frozen=True)
-class Watched:
+class ReportedStructure:
     """A named structure of the mesh for which results are reported."""
 
     spec: Structure | MeshRegion
@@ -49,11 +49,11 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Observation:
+class StepMeasures:
     """The results of one step."""
 
     t: float
-    lesions: Mapping[str, Lesion]
+    lesions: Mapping[str, MeasuredLesion]
     covered: Mapping[str, float]
     """Fraction of each structure's volume inside the lesion of the verdict rule."""
     max_T: Mapping[str, float]
@@ -61,7 +61,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class StructureResult:
+class FinalStructure:
     """The final results of a structure. Lengths in m."""
 
     spec: Structure | MeshRegion
@@ -79,7 +79,7 @@ class StructureResult:
     verdict: str
 
 
-class _Level(NamedTuple):
+class _RuleLevel(NamedTuple):
     """A nodal level, positive inside, and its zero surface, which only rank 0 has."""
 
     nodal: FloatArray
@@ -101,13 +101,13 @@ class Observer:
         volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
-        self._bridge = make_bridge(case, problem.domain)
+        self._bridge = make_continuity_lines(case, problem.domain)
         self.covered_at: dict[str, float] = {}
         """Time at which each structure was covered [s]."""
-        self._last: Observation | None = None
+        self._last: StepMeasures | None = None
 
     @property
-    def last(self) -> Observation:
+    def last(self) -> StepMeasures:
         """The results of the last step."""
         assert self._last is not None
         return self._last
@@ -117,7 +117,7 @@ class Observer:
         """Name of the rule for coverage, margins and verdicts of structures."""
         return self.rules[self._deciding].name
 
-    def _watch(self, case: Case, spec: Structure | MeshRegion, volume: FloatArray) -> Watched:
+    def _watch(self, case: Case, spec: Structure | MeshRegion, volume: FloatArray) -> ReportedStructure:
         domain = self._domain
         tag = domain.tag_of[spec.name]
         line, length = None, None
@@ -128,25 +128,27 @@ class Observer:
             if self._plane is not None:
                 points = self._plane.from_space(points)
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
-        return Watched(spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length)
+        return ReportedStructure(
+            spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length
+        )
 
     def _levels(self, frame: Frame) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
-    def measure(self, frame: Frame) -> dict[str, Lesion]:
+    def measure(self, frame: Frame) -> dict[str, MeasuredLesion]:
         """Return the lesion of each rule without storing anything. Collective."""
         return {
             rule.name: lesion
             for rule, lesion in zip(self.rules, self._meter.measure(self._levels(frame))[0], strict=True)
         }
 
-    def look(self, frame: Frame) -> Observation:
+    def look(self, frame: Frame) -> StepMeasures:
         """Return the results of a step and store the structures covered by now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))
         mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
         hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
         inside = volumes[self._deciding]
-        seen = Observation(
+        seen = StepMeasures(
             t=frame.t,
             lesions={rule.name: lesion for rule, lesion in zip(self.rules, lesions, strict=True)},
             covered={w.spec.name: float(min(1.0, inside[w.tag] / w.volume)) for w in self.watched},
@@ -156,7 +158,7 @@ class Observer:
         self._last = seen
         return seen
 
-    def _note_covered(self, seen: Observation) -> None:
+    def _note_covered(self, seen: StepMeasures) -> None:
         for w in self.watched:
             name, needed = w.spec.name, w.spec.required_fraction - COMPLETE
             if name in self.covered_at or seen.covered[name] < needed:
@@ -168,19 +170,19 @@ class Observer:
             part = (needed - before.covered[name]) / (seen.covered[name] - before.covered[name])
             self.covered_at[name] = before.t + part * (seen.t - before.t)
 
-    def conclude(self, frame: Frame) -> list[StructureResult]:
+    def conclude(self, frame: Frame) -> list[FinalStructure]:
         """Return the final results of every structure; margins on rank 0 only. Collective."""
         seen = self._last if self._last is not None and self._last.t == frame.t else self.look(frame)
         level = self._levels(frame)[self._deciding]
-        decided = _Level(level, self._meter.surface(level))
+        decided = _RuleLevel(level, self._meter.surface(level))
         limits = {w.spec.limit for w in self.watched if w.spec.limit is not None}
-        isotherms = {T: _Level(frame.peak - T, self._meter.surface(frame.peak - T)) for T in sorted(limits)}
+        isotherms = {T: _RuleLevel(frame.peak - T, self._meter.surface(frame.peak - T)) for T in sorted(limits)}
         return [
             self._conclude_one(w, frame, seen, decided, isotherms[w.spec.limit] if w.spec.limit is not None else None)
             for w in self.watched
         ]
 
-    def bridges(self, frame: Frame) -> dict[str, Crossing]:
+    def bridges(self, frame: Frame) -> dict[str, Continuity]:
         """Return each rule's lesion continuity between the applicators; empty for one applicator. Collective."""
         if self._bridge is None:
             return {}
@@ -188,8 +190,8 @@ class Observer:
         return {rule.name: self._bridge.across(level, self._meter.surface(level)) for rule, level in levels}
 
     def _conclude_one(
-        self, w: Watched, frame: Frame, seen: Observation, lesion: _Level, limit: _Level | None
-    ) -> StructureResult:
+        self, w: ReportedStructure, frame: Frame, seen: StepMeasures, lesion: _RuleLevel, limit: _RuleLevel | None
+    ) -> FinalStructure:
         domain, spec = self._domain, w.spec
         owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
         at_limit = lesion.nodal if limit is None else limit.nodal
@@ -208,7 +210,7 @@ class Observer:
         if w.centre_line is not None and w.length is not None:
             coagulated = w.length * _positive_fraction(w.centre_line.values(lesion.nodal))
         covered, max_T = seen.covered[spec.name], seen.max_T[spec.name]
-        return StructureResult(
+        return FinalStructure(
             spec=spec,
             volume=w.volume,
             covered=covered,
@@ -248,13 +250,13 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
     return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
 
 
-def _axis(case: Case) -> Axis:
+def _axis(case: Case) -> LesionAxis:
     """Return the axis of the applicator, the mean of several, or the first where the mean direction vanishes."""
     tips, directions, lengths = zip(*(active_line(a) for a in case.applicators), strict=True)
     middle = np.mean(directions, axis=0)
     size = float(np.linalg.norm(middle))
     direction = middle / size if size > _CANCELS else directions[0]
-    return Axis(np.mean(tips, axis=0), direction, float(np.mean(lengths)))
+    return LesionAxis(np.mean(tips, axis=0), direction, float(np.mean(lengths)))
 
 
 def _along(path: FloatArray) -> tuple[FloatArray, float]:

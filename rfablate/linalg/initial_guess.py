@@ -23,7 +23,7 @@ INDEPENDENT = 1e-12
 """Smallest singular value of the Gram matrix, relative to the largest, that is inverted."""
 
 
-class Known:
+class ProjectionSpace:
     """A space of fields on the local nodes, zero at fixed nodes, with their Gram matrix in energy."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, fields: FloatArray) -> None:

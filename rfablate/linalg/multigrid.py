@@ -13,7 +13,7 @@ like the mesh. The coarse levels, smaller by a factor of twenty or more, are sto
 part of their rows. A cycle exchanges ghost values before each product on the fine level, makes one sum over ranks, and
 gathers the rows of each product on the coarse levels.
 
-The hierarchy is only a preconditioner. It is kept while the coefficients change, see `KeptHierarchy`.
+The hierarchy is only a preconditioner. It is kept while the coefficients change, see `CachedHierarchy`.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class VCycle:
         return float(call("to_double", owned, fine.x, self._factor, r, u, 1.0))
 
 
-class _Level:
+class _GridLevel:
     """A level stored on every rank: stiffness and mass on one pattern, and the smoother of their sum."""
 
     def __init__(
@@ -184,16 +184,16 @@ class _Coarsest:
         return root
 
 
-def _weigh_levels(levels: list[_Level | _Coarsest], w0: float) -> FloatArray:
+def _weigh_levels(levels: list[_GridLevel | _Coarsest], w0: float) -> FloatArray:
     """Combine K and C on every level; return D^-1/2 of the first."""
     roots = [level.weigh(w0) for level in levels]
     for level, root, below in zip(levels, roots, roots[1:], strict=False):
-        assert isinstance(level, _Level)
+        assert isinstance(level, _GridLevel)
         level.transfer.scale(np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0), below)
     return roots[0]
 
 
-def _cycle(levels: list[_Level | _Coarsest], b: SingleArray) -> SingleArray:
+def _cycle(levels: list[_GridLevel | _Coarsest], b: SingleArray) -> SingleArray:
     level = levels[0]
     if isinstance(level, _Coarsest):
         return np.dot(level.inverse, b, out=level.x)
@@ -206,9 +206,9 @@ def _cycle(levels: list[_Level | _Coarsest], b: SingleArray) -> SingleArray:
     return smoother.x
 
 
-def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm) -> list[_Level | _Coarsest]:
+def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm) -> list[_GridLevel | _Coarsest]:
     """Return the coarse levels of a matrix that every rank stores completely."""
-    levels: list[_Level | _Coarsest] = []
+    levels: list[_GridLevel | _Coarsest] = []
     while stiffness.shape[0] > COARSEST:
         serial = Serial(stiffness.shape[0])
         root = inverse_root(stiffness.diagonal())
@@ -219,7 +219,7 @@ def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm)
         if scaled.shape[1] > SLOWEST * A.shape[0]:
             scaled = prolongation(serial, A, candidate, largest, 0.0)
         P = sp.csr_matrix(sp.diags(root) @ scaled)
-        levels.append(_Level(stiffness, mass, largest, P, comm))
+        levels.append(_GridLevel(stiffness, mass, largest, P, comm))
         stiffness, mass = coarse_matrix(serial, A, scaled), sp.csr_matrix(P.T @ mass @ P)
     return [*levels, _Coarsest(stiffness, mass)]
 
@@ -236,7 +236,7 @@ class HierarchyMemory:
     wasted: float = 0.0
 
 
-class KeptHierarchy:
+class CachedHierarchy:
     """A V-cycle that is built once, and rebuilt when its excess iterations cost as much as a rebuild."""
 
     def __init__(self, nodes: Nodes, matrix: Matrix, mass: FloatArray | None = None) -> None:

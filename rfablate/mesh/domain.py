@@ -17,7 +17,7 @@ from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.partition import Part, make_parts
+from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
 
 FloatArray = npt.NDArray[np.float64]
@@ -155,7 +155,7 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
     axisymmetric, names, notes, remarks = shared
     on_root(comm, compile_kernels)
     parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
-    part: Part = comm.scatter(parts)
+    part: RankMesh = comm.scatter(parts)
     stencil = make_elements(part.points, part.cells, axisymmetric=axisymmetric)
     return Domain(
         comm=comm,

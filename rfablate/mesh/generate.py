@@ -19,7 +19,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.geometry.applicator_axes import Frame, applicator_frame
+from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
 from rfablate.case.geometry.applicator_parts import (
     bare_length,
     device_parts,
@@ -36,12 +36,12 @@ from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.kept_geometry import keep, take
 from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
+from rfablate.mesh.stored_geometry import keep, take
 
 IntArray = npt.NDArray[np.int64]
 
@@ -198,7 +198,7 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     frame = applicator_frame(applicator)
     if dim == 2:  # the mesh plane is (r, z)
         tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
-        frame = Frame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
+        frame = ApplicatorFrame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
     length = min(applicator.shaft_length or np.inf, _extent(case))
     # the current density is singular at the edges of the insulation and of a blunt tip
     edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]

@@ -9,13 +9,13 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.signals import kept
+from rfablate.signals import preserved_handlers
 
 
 @contextmanager
 def gmsh_session() -> Iterator[None]:
     """Run the block in a new, silent Gmsh session that takes element sizes from the background field only."""
-    with kept():  # Gmsh resets SIGTERM to its default, which would end a run without a checkpoint
+    with preserved_handlers():  # Gmsh resets SIGTERM to its default, which would end a run without a checkpoint
         gmsh.initialize(readConfigFiles=False, interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
-from rfablate.case.geometry.applicator_axes import Frame, applicator_frame
+from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, lengths_of, lumen, tines_of
 from rfablate.case.tables.geometry_tables import (
     Applicator,
@@ -135,7 +135,7 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
     return {"tines": tines, "tip": tip, **pieces, "lumen": hollow}
 
 
-def _rod(frame: Frame, start: float, end: float, radius: float) -> Entities:
+def _rod(frame: ApplicatorFrame, start: float, end: float, radius: float) -> Entities:
     """Add a rod of `radius` around an upright centre line from `start` to `end` [m from the tip], curved part first."""
     bent = 0.0 if frame.arc is None else min(max(frame.arc.length, start), end)
     bodies: Entities = []
@@ -161,7 +161,7 @@ def _add_tine(tine: Tine) -> Entities:
     return body
 
 
-def _tip(applicator: Applicator, frame: Frame, radius: float) -> Entities:
+def _tip(applicator: Applicator, frame: ApplicatorFrame, radius: float) -> Entities:
     occ, active = gmsh.model.occ, applicator.active_tip
     slope = np.tan(np.radians(applicator.bevel_angle))
     if applicator.tip_shape == "conical":

@@ -30,7 +30,7 @@ ROW_COST = 8.0
 
 
 @dataclass(frozen=True)
-class Part:
+class RankMesh:
     """One rank's part of a mesh; local node numbers: owned nodes first, then ghosts sorted by global number."""
 
     owned: int
@@ -49,7 +49,7 @@ class Part:
     surfaces: dict[str, npt.NDArray[np.bool_]]
 
 
-def make_parts(mesh: MeshData, n_parts: int) -> list[Part]:
+def make_parts(mesh: MeshData, n_parts: int) -> list[RankMesh]:
     """Return the part of a mesh for each rank."""
     graph = _graph(mesh.cells, len(mesh.points))
     degree = np.diff(graph.indptr)
@@ -118,7 +118,7 @@ def _part(  # noqa: PLR0913
     owner_of_cell: npt.NDArray[np.int32],
     cell_order: IntArray,
     on_surface: dict[str, npt.NDArray[np.bool_]],
-) -> Part:
+) -> RankMesh:
     first, end = int(starts[rank]), int(starts[rank + 1])
     if len(starts) == 2:
         chosen, n_owned = cell_order, len(cell_order)
@@ -133,7 +133,7 @@ def _part(  # noqa: PLR0913
     local = cells - first
     local[outside] = end - first + np.searchsorted(ghosts, cells[outside])
     input_node = np.concatenate([order[first:end], order[ghosts]])
-    return Part(
+    return RankMesh(
         owned=end - first,
         first=first,
         ghosts=ghosts,

@@ -11,7 +11,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.case.geometry.applicator_axes import Frame
+from rfablate.case.geometry.applicator_axes import ApplicatorFrame
 from rfablate.case.geometry.applicator_parts import Tine
 from rfablate.case.geometry.element_sizes import Sizes
 
@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 class Needle:
     """An applicator in the coordinates of the mesh [m]."""
 
-    frame: Frame
+    frame: ApplicatorFrame
     radius: float
     active: float
     length: float
@@ -47,7 +47,7 @@ class Needle:
 
 
 @dataclass(frozen=True)
-class Guides:
+class SizeGuides:
     """Points that control the element size: on the axis of active tip and shaft, on sharp edges, on the tines."""
 
     active: list[int]
@@ -57,11 +57,11 @@ class Guides:
     tine_ends: list[int]
 
 
-def add_guides(needle: Needle, sizes: Sizes, dim: int) -> Guides:
+def add_guides(needle: Needle, sizes: Sizes, dim: int) -> SizeGuides:
     """Add the size control points of an applicator; call before `synchronize`."""
     tines = needle.tines
     count = max(8, int(np.ceil(2.0 * np.pi * needle.radius / sizes.edge * 2.0)))
-    return Guides(
+    return SizeGuides(
         _add_points(_along(needle, 0.0, needle.active, sizes.tip / 2)),
         _add_points(_along(needle, needle.active, needle.length, sizes.shaft / 2)),
         _add_points([point for s in needle.edges for point in needle.ring(s, count, dim)]),
@@ -111,7 +111,7 @@ def add_grid(grid: SizeGrid, path: Path) -> int:
 
 def set_background(
     needles: Sequence[Needle],
-    guides: Sequence[Guides],
+    guides: Sequence[SizeGuides],
     interfaces: Mapping[str, list[int]],
     sizes: Sizes,
     dim: int,
@@ -143,7 +143,7 @@ def set_background(
     field.setAsBackgroundMesh(least)
 
 
-def _of_needle(needle: Needle, guides: Guides, sizes: Sizes) -> list[int]:
+def _of_needle(needle: Needle, guides: SizeGuides, sizes: Sizes) -> list[int]:
     """Add the size fields of an applicator."""
     active, shaft = (_distance("PointsList", points) for points in (guides.active, guides.shaft))
     fields = [

@@ -80,7 +80,7 @@ LAWS: dict[LawName, Callable[[float], Law]] = {"linear": Linear, "exponential": 
 
 
 @dataclass(frozen=True)
-class Table:
+class TabulatedLaw:
     """Measured points: `factors` at increasing `temperatures` [degC]."""
 
     temperatures: tuple[float, ...]

@@ -52,7 +52,7 @@ def in_all_units(omega_b: float, density: float, blood_density: float) -> str:
     )
 
 
-def fading(omega: FloatArray, stop: float, fade: float) -> FloatArray:
+def linear_stop(omega: FloatArray, stop: float, fade: float) -> FloatArray:
     """Return the remaining fraction of perfusion: 1, then linear to 0 over the last fraction `fade` before `stop`."""
     if fade == 0.0:
         return np.asarray(np.where(omega < stop, 1.0, 0.0))
@@ -87,7 +87,7 @@ class BloodFlow:
         if self.stop is None:
             flow = np.ones_like(omega)
         else:
-            flow = stasis(omega) if self.by_stasis else fading(omega, self.stop, self.fade)
+            flow = stasis(omega) if self.by_stasis else linear_stop(omega, self.stop, self.fade)
         if self.shares is not None:
             opened = np.ones_like(T)
             for rise, share in zip(self.rises, self.shares, strict=True):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from rfablate.case.resolve.structure_flow import flowing
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.fem.wall_convection import Film, make_wall_film
+from rfablate.fem.wall_convection import WallConvection, interface_convection
 from rfablate.mesh.domain import Domain
 from rfablate.physics.tissue import Tissue
 
@@ -52,7 +52,7 @@ def vessels_of(case: Case, domain: Domain) -> tuple[Vessel, ...]:
     return vessels
 
 
-def without_liquid(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> dict[str, Tissue]:
+def exclude_liquids(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> dict[str, Tissue]:
     """Return the tissues with the flowing liquids removed from the heat equation (all coefficients zero)."""
     left = dict(tissues)
     for each in vessels:
@@ -62,11 +62,13 @@ def without_liquid(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> d
     return left
 
 
-def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[Film]:
+def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[WallConvection]:
     """Return the convection conditions at the vessel walls, towards materials without flow."""
     any_flow = np.isin(domain.stencil_region, [domain.tag_of[each.name] for each in vessels])
     return [
-        make_wall_film(domain, domain.stencil_region == domain.tag_of[each.name], ~any_flow, each.h, each.temperature)
+        interface_convection(
+            domain, domain.stencil_region == domain.tag_of[each.name], ~any_flow, each.h, each.temperature
+        )
         for each in vessels
     ]
 

@@ -24,8 +24,8 @@ def case_channels(case: Case, own: Generator | None = None) -> Channels:
     """
     if own is not None:
         assert not isinstance(case.generator, tables.SurfaceTemperature)
-        window = device.Window(case.generator.min_impedance, case.generator.max_impedance)
-        return Channels((device.Guard(own, window, None, resolution=_resolution(case)),))
+        window = device.ImpedanceWindow(case.generator.min_impedance, case.generator.max_impedance)
+        return Channels((device.ImpedanceGuard(own, window, None, resolution=_resolution(case)),))
     outputs, mode = outputs_of(case.applicators, case.channels, case.generator), case.sharing.mode
     if mode == "sequential":
         lengths = [case_generator(case, each.generator).switch_times[-1] for each in outputs]
@@ -55,9 +55,9 @@ def case_generator(
         return device.Off(table.ramp, table.ramp + table.hold, table.cooldown)
     limits = Limits(table.max_power, table.max_voltage * share**0.5, table.max_current * share**0.5)
     inner = _unguarded(table, limits, start)
-    return device.Guard(
+    return device.ImpedanceGuard(
         device.Delayed(inner, delay) if delay else inner,
-        device.Window(table.min_impedance, table.max_impedance),
+        device.ImpedanceWindow(table.min_impedance, table.max_impedance),
         _roll_off(table.roll_off),
         resolution=_resolution(case),
     )
@@ -73,35 +73,35 @@ def _unguarded(table: tables.Generator, limits: Limits, start: float) -> Generat
         case tables.TemperatureControl():
             return _temperature_control(table, limits, Ramp(start, table.target, table.ramp))
         case tables.ConstantPower():
-            return device.ConstantPower(limits, table.duration, table.cooldown, table.power)
+            return device.ConstantPowerControl(limits, table.duration, table.cooldown, table.power)
         case tables.ConstantVoltage():
-            return device.ConstantVoltage(limits, table.duration, table.cooldown, table.voltage)
+            return device.ConstantVoltageControl(limits, table.duration, table.cooldown, table.voltage)
         case tables.ConstantCurrent():
-            return device.ConstantCurrent(limits, table.duration, table.cooldown, table.current)
+            return device.ConstantCurrentControl(limits, table.duration, table.cooldown, table.current)
         case tables.Pulsed():
-            return device.Pulsed(
+            return device.PulsedControl(
                 limits, table.duration, table.cooldown, table.voltage, table.width, table.rate, table.cap,
                 resolved=table.resolved,
             )  # fmt: skip
         case tables.Replay():
             return _replay(table, limits)
         case tables.Staged():
-            return device.Staged(_stages(table, limits, start), table.cooldown)
+            return device.StagedControl(_stages(table, limits, start), table.cooldown)
     raise AssertionError
 
 
 def _replay(table: tables.Replay, limits: Limits) -> Generator:
     log, driver = tables.replay_log(table), tables.replay_driver(table)
-    curve = device.Curve(log.times, log.columns[DRIVERS[driver]])
+    curve = device.MeasuredCurve(log.times, log.columns[DRIVERS[driver]])
     if driver == "temperature":
         return device.IdealControl(limits, log.times[-1], table.cooldown, curve, table.horizon)
-    return device.Replay(limits, log.times[-1], table.cooldown, driver, curve)
+    return device.ReplayControl(limits, log.times[-1], table.cooldown, driver, curve)
 
 
-def _roll_off(table: tables.RollOff | None) -> device.RollOff | None:
+def _roll_off(table: tables.RollOff | None) -> device.RollOffResponse | None:
     if table is None:
         return None
-    return device.RollOff(table.action, table.above, table.rise or 0.0, table.wait, table.factor)
+    return device.RollOffResponse(table.action, table.above, table.rise or 0.0, table.wait, table.factor)
 
 
 def _temperature_control(table: tables.TemperatureControl, limits: Limits, ramp: Ramp) -> Generator:
@@ -129,11 +129,17 @@ def _stages(table: tables.Staged, limits: Limits, start: float) -> tuple[device.
             case tables.PauseStage():
                 found.append(device.Stage(stage.duration, None))
             case tables.PowerStage():
-                found.append(device.Stage(stage.duration, device.ConstantPower(limits, FOREVER, 0.0, stage.power)))
+                found.append(
+                    device.Stage(stage.duration, device.ConstantPowerControl(limits, FOREVER, 0.0, stage.power))
+                )
             case tables.VoltageStage():
-                found.append(device.Stage(stage.duration, device.ConstantVoltage(limits, FOREVER, 0.0, stage.voltage)))
+                found.append(
+                    device.Stage(stage.duration, device.ConstantVoltageControl(limits, FOREVER, 0.0, stage.voltage))
+                )
             case tables.CurrentStage():
-                found.append(device.Stage(stage.duration, device.ConstantCurrent(limits, FOREVER, 0.0, stage.current)))
+                found.append(
+                    device.Stage(stage.duration, device.ConstantCurrentControl(limits, FOREVER, 0.0, stage.current))
+                )
         tracked = isinstance(stage, tables.RampStage | tables.HoldStage)
     return tuple(found)
 

@@ -14,7 +14,7 @@ from rfablate.case.read.case_file import case_tissues
 from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, Tube
 from rfablate.case.tables.schema import Case
 from rfablate.fem.anisotropy import directed_stiffness
-from rfablate.fem.boiling_water import Vapour
+from rfablate.fem.boiling_water import BoilingWater
 from rfablate.fem.coefficients import Coefficients, region_law
 from rfablate.fem.mass_matrix import ConsistentMass, LumpedMass, Mass
 from rfablate.fem.region_fractions import node_shares
@@ -151,12 +151,12 @@ def make_blood_flow(case: Case, domain: Domain, tissues: dict[str, Tissue]) -> B
     return BloodFlow(stop, damage.perfusion_fade, by_stasis, tuple(Rising(most) for most in mosts), shares[1:])
 
 
-def make_vapour(domain: Domain, tissues: dict[str, Tissue], mass: Mass, fixed: BoolArray) -> Vapour | None:
+def make_vapour(domain: Domain, tissues: dict[str, Tissue], mass: Mass, fixed: BoolArray) -> BoilingWater | None:
     """Return the latent heat of the nodes; None if no tissue contains water that boils."""
     if not any(t.water_fraction for t in tissues.values()):
         return None
     latent = domain.by_region({name: t.water_fraction * WATER for name, t in tissues.items()})
-    return Vapour(domain, latent, mass.capacity, fixed)
+    return BoilingWater(domain, latent, mass.capacity, fixed)
 
 
 def make_metabolic(domain: Domain, tissues: dict[str, Tissue]) -> FloatArray:

@@ -15,11 +15,11 @@ from rfablate.case.tables.generator_tables import SurfaceTemperature
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.fem.boiling_water import Vapour
+from rfablate.fem.boiling_water import BoilingWater
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.electric_problem import ElectricProblem, Electrode, PotentialMemory
 from rfablate.fem.heat_problem import HeatMemory, HeatProblem
-from rfablate.fem.wall_convection import Film, joint_film, make_film
+from rfablate.fem.wall_convection import WallConvection, combine_convection, surface_convection
 from rfablate.linalg.engine import Engine
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
@@ -28,7 +28,7 @@ from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Kinetics
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
-from rfablate.problem.blood_vessels import Vessel, films, inside, vessels_of, without_liquid
+from rfablate.problem.blood_vessels import Vessel, exclude_liquids, films, inside, vessels_of
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.generator_setup import case_channels
 from rfablate.problem.materials import (
@@ -50,7 +50,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Surface:
+class PrescribedSurface:
     """Prescribed surface temperature of the active tip while the generator is on."""
 
     nodes: BoolArray
@@ -82,12 +82,12 @@ class Problem:
     fixed_value: FloatArray
     sensors: Sensors
     generator: device.Channels
-    surface: Surface | None
+    surface: PrescribedSurface | None
     arrhenius: Kinetics
     cell_death: ThreeState | None
     """None if no lesion rule uses the three-state model."""
     blood_flow: BloodFlow
-    vapour: Vapour | None
+    vapour: BoilingWater | None
     """None if no tissue contains water that boils."""
     metabolic: FloatArray
     """Metabolic heat of each owned node, zero at ghosts [W]."""
@@ -134,7 +134,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
     parts = set() if isinstance(case.domain, MeshDomain) else set().union(*map(device_materials, case.applicators))
     tissue_cells = domain.per_cell({name: float(t.is_metal or name in parts) for name, t in tissues.items()}) == 0.0
     vessels = vessels_of(case, domain)
-    thermal = without_liquid(tissues, vessels)
+    thermal = exclude_liquids(tissues, vessels)
     coefficients = make_coefficients(domain, thermal)
     inject(case, domain, coefficients)
     engine = Engine(case.solver.engine, case.solver.petsc_options)
@@ -145,7 +145,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
         blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol,
         max_iterations=case.solver.max_iterations,
-        film=joint_film([*_coolant(case, domain), *films(domain, vessels)]),
+        film=combine_convection([*_coolant(case, domain), *films(domain, vessels)]),
         engine=engine,
     )
     fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
@@ -241,26 +241,26 @@ def _electrodes(case: Case, domain: Domain) -> list[Electrode]:
     ]
 
 
-def _coolant(case: Case, domain: Domain) -> list[Film]:
+def _coolant(case: Case, domain: Domain) -> list[WallConvection]:
     """Return the coolant's convection condition; empty without one, or if the wall temperature is fixed. Collective."""
     coolant = case.applicators[0].coolant
     if coolant is None or coolant.h is None:
         return []
-    return [make_film(domain, "coolant", coolant.h, coolant.temperature)]
+    return [surface_convection(domain, "coolant", coolant.h, coolant.temperature)]
 
 
-def _surface(case: Case, domain: Domain) -> Surface | None:
+def _surface(case: Case, domain: Domain) -> PrescribedSurface | None:
     g = case.generator
     if not isinstance(g, SurfaceTemperature):
         return None
     ramp = device.Ramp(case.body.temperature, g.target, g.ramp)
-    return Surface(domain.surface_nodes["active"], ramp, g.ramp + g.hold)
+    return PrescribedSurface(domain.surface_nodes["active"], ramp, g.ramp + g.hold)
 
 
-def unguarded(problem: Problem) -> device.Generator:
+def without_guard(problem: Problem) -> device.Generator:
     """Return the generator of the first channel without its impedance guard."""
     first = problem.generator.generators[0]
-    return first.generator if isinstance(first, device.Guard) else first
+    return first.generator if isinstance(first, device.ImpedanceGuard) else first
 
 
 def describe_mesh(domain: Domain) -> str:

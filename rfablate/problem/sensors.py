@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.half_plane import is_axisymmetric
-from rfablate.case.resolve.channel_setup import Output, outputs_of
+from rfablate.case.resolve.channel_setup import ChannelSetup, outputs_of
 from rfablate.case.tables.generator_tables import Device
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
@@ -67,7 +67,7 @@ def make_sensors(case: Case, domain: Domain) -> Sensors:
     return Sensors(make_probe(domain, np.concatenate(groups), "temperature sensor"), weights, followed)
 
 
-def _followed(channel: Output, count: int) -> FloatArray:
+def _followed(channel: ChannelSetup, count: int) -> FloatArray:
     """Return the weight of each of `count` sensors in each reading of a channel."""
     own = np.eye(count)[list(channel.sensors)]
     reads = channel.generator.reads if isinstance(channel.generator, Device) else "first"

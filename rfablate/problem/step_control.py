@@ -116,7 +116,7 @@ class StepControl:
             return Verdict(
                 True, StepMemory(self._next_wish(dt, factor, memory.wish), memory.accepted + 1, memory.rejected)
             )
-        shorter = max(self.minimum, preferred(dt * min(factor, 0.7)))
+        shorter = max(self.minimum, round_to_series(dt * min(factor, 0.7)))
         return Verdict(
             False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum * TIE
         )
@@ -125,13 +125,15 @@ class StepControl:
         """Return the next proposed length [s] after an accepted step of dt [s] whose error allows dt * `factor`."""
         # A step shortened to end at a stop gives no upper limit: it must not reduce the proposed length.
         possible = max(dt * factor, wish if factor >= 1.0 and dt < wish else 0.0)
-        longer = min(self.maximum, preferred(possible / CLEARLY))
+        longer = min(self.maximum, round_to_series(possible / CLEARLY))
         if longer > wish:
             return longer
-        return min(self.maximum, wish if possible * TIE >= KEEP * wish else max(self.minimum, preferred(possible)))
+        return min(
+            self.maximum, wish if possible * TIE >= KEEP * wish else max(self.minimum, round_to_series(possible))
+        )
 
 
-def preferred(length: float) -> float:
+def round_to_series(length: float) -> float:
     """Return the largest length of the series that is at most `length` [s]."""
     length *= TIE
     decade = math.floor(math.log10(length))
@@ -139,7 +141,7 @@ def preferred(length: float) -> float:
     return max((each for each in LADDER if each <= scaled), default=1.0) * 10.0**decade
 
 
-def far_from(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:
+def distinct_times(stops: Sequence[float], times: Sequence[float], rounding: float) -> tuple[float, ...]:
     """Return those of `times` [s] that differ from all `stops` by more than `rounding` [s]."""
     return tuple(t for t in times if all(abs(t - stop) > rounding for stop in stops))
 

@@ -61,7 +61,7 @@ from rfablate.errors import SolveError
 from rfablate.mesh._compat import cell_nodes, interpolation_points
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.physics.damage import GAS_CONSTANT, ZERO_CELSIUS, Arrhenius
-from rfablate.physics.laws import LEAST, T_CAP, T_REFERENCE, Drying, Exponential, Law, Linear, Table
+from rfablate.physics.laws import LEAST, T_CAP, T_REFERENCE, Drying, Exponential, Law, Linear, TabulatedLaw
 from rfablate.physics.library import damage_set
 from rfablate.problem.materials import region_tissues
 
@@ -84,7 +84,7 @@ def law(kind: Law, T: fem.Function) -> Any:
         return ufl.max_value(1.0 + slope * wet, LEAST)
     if isinstance(kind, Exponential):
         return ufl.exp(slope * wet)
-    if isinstance(kind, Table):  # linear between the points, constant outside them
+    if isinstance(kind, TabulatedLaw):  # linear between the points, constant outside them
         points = list(zip(kind.temperatures, kind.factors, strict=True))
         value: Any = points[0][1]
         for (T0, f0), (T1, f1) in zip(points[:-1], points[1:], strict=True):

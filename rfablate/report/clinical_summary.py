@@ -16,7 +16,7 @@ NEAR_LIMIT_K = 3.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClinicalFinding:
     """One target or protected structure: verdict, the amount behind it, and whether the error bar could change it."""
 
     name: str
@@ -34,7 +34,7 @@ def clinical_summary(run: RunData) -> str:
     return render("clinical.html", findings=found, has_error_bar=bool(errors)) if found else ""
 
 
-def findings(run: RunData) -> list[Finding]:
+def findings(run: RunData) -> list[ClinicalFinding]:
     """Return the findings of a run: targets, then protected structures, those nearest to their limit first."""
     errors = run.table("numerics").get("error_bar") or {}
     structures = run.table("structures")
@@ -48,12 +48,14 @@ def findings(run: RunData) -> list[Finding]:
     return targets + [_protected(name, protected[name], errors) for name in sorted(protected, key=room)]
 
 
-def _target(run: RunData, name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> Finding:
+def _target(run: RunData, name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> ClinicalFinding:
     covered, needed = s.get("covered_fraction"), run.required_fraction(name)
     error = errors.get(f"{name}.covered_fraction")
     text = str(s.get("verdict") or "")
     if not is_number(covered):
-        return Finding(name, "target", text or "no verdict", VERDICTS.get(text, "none"), "no coverage was measured", "")
+        return ClinicalFinding(
+            name, "target", text or "no verdict", VERDICTS.get(text, "none"), "no coverage was measured", ""
+        )
     bar = f" ± {number(100 * error)} %" if is_number(error) else ""
     rule = rule_label(str(s.get("rule") or run.rules()[0])) if s.get("rule") or run.rules() else "lesion"
     amount = f"{percent(covered)}{bar} inside the {rule} lesion; {percent(needed)} required"
@@ -64,19 +66,23 @@ def _target(run: RunData, name: str, s: Mapping[str, Any], errors: Mapping[str, 
         amount += f", {number(100 * difference)} percentage points to spare"
     if is_number(s.get("time_to_cover_s")):
         amount += f"; reached after {duration(s['time_to_cover_s'])}"
-    return Finding(name, "target", text, VERDICTS.get(text, "none"), amount + ".", _certainty(difference, error))
+    return ClinicalFinding(
+        name, "target", text, VERDICTS.get(text, "none"), amount + ".", _certainty(difference, error)
+    )
 
 
-def _protected(name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> Finding:
+def _protected(name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> ClinicalFinding:
     hottest, limit, error = s.get("max_degC"), limit_degC(s), errors.get(f"{name}.max_degC")
     text = str(s.get("verdict") or "")
     kind = VERDICTS.get(text, "none")
     if not is_number(hottest):
-        return Finding(name, "protected", text or "no verdict", kind, "no temperature was measured", "")
+        return ClinicalFinding(name, "protected", text or "no verdict", kind, "no temperature was measured", "")
     bar = f" ± {number(error)} K" if is_number(error) else ""
     amount = f"at most {number(hottest)} °C{bar}"
     if limit is None:
-        return Finding(name, "protected", text or "no verdict", kind, amount + ", no temperature limit given.", "")
+        return ClinicalFinding(
+            name, "protected", text or "no verdict", kind, amount + ", no temperature limit given.", ""
+        )
     room = limit - hottest
     amount += f", {number(abs(room))} K {'below' if room >= 0 else 'above'} its limit of {limit:g} °C"
     if is_number(s.get("limit_margin_mm")):
@@ -85,7 +91,7 @@ def _protected(name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> Fi
         amount += f"; the {limit:g} °C isotherm is {number(abs(distance))} mm {place}"
     if 0 <= room < NEAR_LIMIT_K and kind == "good":
         text, kind = f"{text}, near its limit", "part"
-    return Finding(name, "protected", text, kind, amount + ".", _certainty(room, error))
+    return ClinicalFinding(name, "protected", text, kind, amount + ".", _certainty(room, error))
 
 
 def _certainty(difference: float, error: Any) -> str:

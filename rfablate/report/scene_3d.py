@@ -95,8 +95,8 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
 
     from rfablate.report import figure_style as style
     from rfablate.report.vtk_canvas import Canvas
+    from rfablate.results.exact_shapes import placed_shapes
     from rfablate.results.fields_reader import FieldsReader
-    from rfablate.results.placed_structures import placed_shapes
     from rfablate.results.run_reader import FIELDS, load_run
     from rfablate.results.run_view import read_cannulas, rule_levels
 
@@ -184,7 +184,7 @@ def _placed_surface(shapes: Any, name: str, middle: Any, half: float) -> Any:
     import pyvista as pv
 
     from rfablate.case.geometry.shapes import bounding_box
-    from rfablate.results.placed_structures import depth_mm
+    from rfablate.results.exact_shapes import depth_mm
 
     shape = bounding_box(shapes[name]) * 1e3
     slack = 0.02 * half

@@ -23,14 +23,14 @@ LARGEST = 65535
 
 
 @dataclass(frozen=True)
-class Surface:
+class SceneSurface:
     """A triangulated surface. points: [mm], shape (n, 3). triangles: point numbers, shape (m, 3)."""
 
     points: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
     triangles: npt.NDArray[Any] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
 
     @classmethod
-    def joined(cls, parts: Sequence[Surface]) -> Surface:
+    def joined(cls, parts: Sequence[SceneSurface]) -> SceneSurface:
         """Return several surfaces as one."""
         starts = np.cumsum([0, *(len(part.points) for part in parts)])
         return cls(
@@ -49,7 +49,7 @@ class ScenePacker:
         self._data = bytearray()
 
     def add(
-        self, label: str, kind: str, colour: str, opacity: float, surfaces: Sequence[Surface], shown: bool = True
+        self, label: str, kind: str, colour: str, opacity: float, surfaces: Sequence[SceneSurface], shown: bool = True
     ) -> None:
         """Add an object with one surface for all times, or one for each frame.
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from rfablate.report import figure_style as style
-from rfablate.report.scene_packing import ScenePacker, Surface
+from rfablate.report.scene_packing import ScenePacker, SceneSurface
+from rfablate.results.exact_shapes import depth_mm, placed_shapes
 from rfablate.results.field_slices import FloatArray, outline
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.results.placed_structures import depth_mm, placed_shapes
 from rfablate.results.run_reader import FIELDS, RunData, load_run
 from rfablate.results.run_view import Cannula, heating_end, path_until, read_cannulas, rule_levels
 from rfablate.results.wording import rule_label
@@ -32,7 +32,7 @@ LARGEST_BYTES = 4_200_000
 ISOTHERMS_degC = (45.0, 50.0, 60.0)
 TRIANGLES = 8000
 """Largest number of triangles of the surface of a mesh region [1]."""
-Placed = tuple[str, str, str, float, Surface]
+Placed = tuple[str, str, str, float, SceneSurface]
 """Name, role, colour, opacity and surface of a structure."""
 VERDICT_COLOUR = "#e8873a"
 AROUND = 1.5
@@ -190,25 +190,25 @@ def _window(
     return (low + high) / 2 - half, (low + high) / 2 + half
 
 
-def _contour(samples: Samples, values: FloatArray, level: float) -> Surface:
+def _contour(samples: Samples, values: FloatArray, level: float) -> SceneSurface:
     """Return the surface on which sampled values equal `level`."""
     import pyvista as pv
 
     values = np.where(samples.inside, values, level - 1.0)
     if not (values > level).any():
-        return Surface()
+        return SceneSurface()
     box = pv.ImageData(dimensions=(POINTS,) * 3, spacing=(samples.spacing,) * 3, origin=tuple(samples.low))
     box.point_data["value"] = values
     return _surface(box.contour([level], scalars="value"))
 
 
-def _surface(mesh: Any) -> Surface:
+def _surface(mesh: Any) -> SceneSurface:
     """Return a PyVista surface as points and triangles."""
     if not mesh.n_points or not mesh.n_cells:
-        return Surface()
+        return SceneSurface()
     mesh.clear_data()
     triangles = mesh.triangulate()
-    return Surface(np.asarray(triangles.points, dtype=float), triangles.faces.reshape(-1, 4)[:, 1:])
+    return SceneSurface(np.asarray(triangles.points, dtype=float), triangles.faces.reshape(-1, 4)[:, 1:])
 
 
 def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Placed]:
@@ -277,7 +277,7 @@ def _revolved(lines: Sequence[FloatArray]) -> Any:
 
 def _applicators(
     run: RunData, cannulas: tuple[Cannula, ...], reach: float
-) -> list[tuple[str, str, Surface]]:  # fmt: skip
+) -> list[tuple[str, str, SceneSurface]]:  # fmt: skip
     """Return label, colour and surface of active tips, insulated shafts and ring electrodes."""
     rings = run.rings()
     active, shafts, sleeves = [], [], []
@@ -296,10 +296,10 @@ def _applicators(
         ("insulated shaft", style.METAL_SHAFT, shafts),
         ("ring electrode", style.RING, sleeves),
     )
-    return [(label, colour, Surface.joined(parts)) for label, colour, parts in groups if parts]
+    return [(label, colour, SceneSurface.joined(parts)) for label, colour, parts in groups if parts]
 
 
-def _tube(path: FloatArray, diameter: float) -> Surface:
+def _tube(path: FloatArray, diameter: float) -> SceneSurface:
     import pyvista as pv
 
     tube = pv.lines_from_points(np.asarray(path, dtype=float)).tube(radius=diameter / 2, n_sides=32, capping=True)

@@ -24,7 +24,7 @@ SCENE_IN, SLICE_IN = (0.12, 0.9, 4.9, 3.43), (5.75, 0.9, 3.43, 3.43)
 """Left, bottom, width and height of the two panels [in]."""
 
 
-def write_plate(directory: Path, target: Path) -> Path:
+def write_summary_picture(directory: Path, target: Path) -> Path:
     """Write the summary picture of a run directory to the PNG file `target` and return its path. Root only.
 
     Raises:

@@ -26,7 +26,7 @@ KEY_CHARACTERS = 47
 
 
 @dataclass(frozen=True)
-class Curve:
+class HistoryCurve:
     """A column of the history and its line style."""
 
     column: str
@@ -42,7 +42,7 @@ class Panel:
 
     title: str
     unit: str
-    curves: tuple[Curve, ...]
+    curves: tuple[HistoryCurve, ...]
     limits: tuple[tuple[float, str], ...] = ()
     percent: bool = False
 
@@ -88,7 +88,7 @@ def history_readings(run: RunData) -> dict[str, Any]:
         return {"time": [], "panels": []}
     kept = np.unique(np.linspace(0, len(time) - 1, min(len(time), READINGS)).round().astype(int))
 
-    def values(curve: Curve, panel: Panel) -> list[float | None]:
+    def values(curve: HistoryCurve, panel: Panel) -> list[float | None]:
         scaled = run.history[curve.column][kept] * (100.0 if panel.percent else 1.0)
         return [float(f"{value:.5g}") if np.isfinite(value) else None for value in scaled]
 
@@ -124,34 +124,43 @@ def _panels(run: RunData) -> list[Panel]:
     judged = [name for name, s in structures.items() if s.get("role") in ("target", "protect")]
     heat, blue = style.TEMPERATURE_MAP[7], style.DAMAGE_MAP[7]
     temperatures = (
-        Curve("max_degC", "hottest point", "#c9822b", width=1.1),
-        Curve("sensor_degC", "sensor", heat),
-        Curve("setpoint_degC", "set point", style.INK, (0, (3, 2)), 1.0),
-        Curve("measured_temperature_degC", "sensor, measured", *MEASURED),
+        HistoryCurve("max_degC", "hottest point", "#c9822b", width=1.1),
+        HistoryCurve("sensor_degC", "sensor", heat),
+        HistoryCurve("setpoint_degC", "set point", style.INK, (0, (3, 2)), 1.0),
+        HistoryCurve("measured_temperature_degC", "sensor, measured", *MEASURED),
     )
 
-    def growth(quantity: str) -> tuple[Curve, ...]:
-        return tuple(Curve(f"{rule}_{quantity}", rule_short(rule), *styles[rule]) for rule in rules)
+    def growth(quantity: str) -> tuple[HistoryCurve, ...]:
+        return tuple(HistoryCurve(f"{rule}_{quantity}", rule_short(rule), *styles[rule]) for rule in rules)
 
-    def found(quantity: str, roles: Sequence[str]) -> tuple[Curve, ...]:
+    def found(quantity: str, roles: Sequence[str]) -> tuple[HistoryCurve, ...]:
         kept = [name for name in judged if structures[name].get("role") in roles]
         return tuple(
-            Curve(f"{name}_{quantity}", name, colours[name], style.ROLE_DASHES[structures[name]["role"]])
+            HistoryCurve(f"{name}_{quantity}", name, colours[name], style.ROLE_DASHES[structures[name]["role"]])
             for name in kept
         )
 
     limits = {(limit, colours[n]) for n in judged if (limit := limit_degC(structures[n])) is not None}
     return [
         Panel("Temperature", "°C", temperatures),
-        Panel("Power", "W", (Curve("power_W", "power", blue), Curve("measured_power_W", "measured", *MEASURED))),
         Panel(
-            "Voltage", "V", (Curve("voltage_V", "voltage", blue), Curve("measured_voltage_V", "measured", *MEASURED))
+            "Power",
+            "W",
+            (HistoryCurve("power_W", "power", blue), HistoryCurve("measured_power_W", "measured", *MEASURED)),
+        ),
+        Panel(
+            "Voltage",
+            "V",
+            (HistoryCurve("voltage_V", "voltage", blue), HistoryCurve("measured_voltage_V", "measured", *MEASURED)),
         ),
         *_current(run, blue),
         Panel(
             "Impedance",
             "Ω",
-            (Curve("impedance_ohm", "impedance", blue), Curve("measured_impedance_ohm", "measured", *MEASURED)),
+            (
+                HistoryCurve("impedance_ohm", "impedance", blue),
+                HistoryCurve("measured_impedance_ohm", "measured", *MEASURED),
+            ),
         ),
         *_channels(run),
         Panel("Lesion width", "mm", growth("width_mm")),
@@ -176,7 +185,9 @@ def _channels(run: RunData) -> list[Panel]:
         "Impedance of each channel": ("impedance_ohm", "Ω"),
     }
     return [
-        Panel(title, unit, tuple(Curve(f"channel_{name}_{column}", name, *drawn) for name, drawn in styles.items()))
+        Panel(
+            title, unit, tuple(HistoryCurve(f"channel_{name}_{column}", name, *drawn) for name, drawn in styles.items())
+        )
         for title, (column, unit) in shown.items()
         if styles
     ]
@@ -186,7 +197,7 @@ def _current(run: RunData, colour: str) -> list[Panel]:
     """Return the panel of the current where a measured current exists; otherwise voltage and impedance are enough."""
     if "measured_current_A" not in run.history:
         return []
-    curves = (Curve("current_A", "current", colour), Curve("measured_current_A", "measured", *MEASURED))
+    curves = (HistoryCurve("current_A", "current", colour), HistoryCurve("measured_current_A", "measured", *MEASURED))
     return [Panel("Current", "A", curves)]
 
 
@@ -196,9 +207,9 @@ def _present(history: Mapping[str, FloatArray], panel: Panel) -> Panel | None:
     return Panel(panel.title, panel.unit, curves, panel.limits, panel.percent) if curves else None
 
 
-def _key_rows(panel: Panel) -> list[list[Curve]]:
+def _key_rows(panel: Panel) -> list[list[HistoryCurve]]:
     """Return the rows of a panel's legend; none for a single curve."""
-    rows: list[list[Curve]] = []
+    rows: list[list[HistoryCurve]] = []
     room = 0
     for curve in panel.curves if len(panel.curves) > 1 else ():
         need = len(curve.label) + 6

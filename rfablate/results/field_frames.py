@@ -25,7 +25,7 @@ Columns = Mapping[str, npt.NDArray[np.float32]]
 NODAL, CELL = "nodal:", "cell:"
 
 
-class KeptFrames:
+class FrameStore:
     """A folder of frames; each file is named by its time [s]."""
 
     def __init__(self, folder: Path) -> None:

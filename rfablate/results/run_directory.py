@@ -19,7 +19,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, StorageError
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
-from rfablate.results.field_frames import KeptFrames
+from rfablate.results.field_frames import FrameStore
 from rfablate.results.fields_file import FieldsFile, columns
 from rfablate.results.history_file import HistoryFile
 from rfablate.results.summary_file import write_summary
@@ -56,7 +56,7 @@ class RunDirectory:
         self.fault: StorageError | None = None
         self._history = HistoryFile(path / "history.csv", history_bytes)
         self._fields: FieldsFile | None = None
-        self._frames = KeptFrames(path / FRAMES)
+        self._frames = FrameStore(path / FRAMES)
 
     @classmethod
     def prepare(cls, path: Path, case: Case, *, overwrite: bool) -> RunDirectory:
@@ -65,8 +65,8 @@ class RunDirectory:
         Raises:
             CaseError: the directory is not empty and `overwrite` is False, or the case starts from the run in it.
         """
-        refuse_used(path, overwrite=overwrite)
-        refuse_own_start(path, case)
+        require_unused(path, overwrite=overwrite)
+        require_other_than_start(path, case)
         path.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
             if name not in ("run.log", "case.toml"):  # the log file is already open
@@ -213,7 +213,7 @@ def present_files(path: Path) -> list[str]:
     return [name for name in reversed(NAMES) if (path / name).is_file()]
 
 
-def refuse_used(path: Path, *, overwrite: bool) -> None:
+def require_unused(path: Path, *, overwrite: bool) -> None:
     """Raise CaseError where `path` is not a directory, or is not empty and must not be overwritten."""
     if path.exists() and not path.is_dir():
         raise CaseError([Fault(str(path), "found a file", "a run directory", "choose another -o")], "output")
@@ -231,14 +231,14 @@ def refuse_used(path: Path, *, overwrite: bool) -> None:
         )
 
 
-def refuse_own_start(path: Path, case: Case) -> None:
+def require_other_than_start(path: Path, case: Case) -> None:
     """Raise CaseError where a run would overwrite the run that it starts from."""
     if case.start_from is not None and path.resolve() == Path(case.start_from).resolve():
         expected = "a directory other than that of the run in start_from"
         raise CaseError([Fault(str(path), "found the run of start_from", expected, "choose another -o")], "output")
 
 
-def ended(path: Path) -> str:
+def end_reason(path: Path) -> str:
     """Return status and reason of an ended run, '' for a run that can be resumed.
 
     Raises:
@@ -264,7 +264,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def refuse_unfinished(paths: Sequence[Path], verb: str) -> None:
+def require_finished(paths: Sequence[Path], verb: str) -> None:
     """Check that each path is the directory of a finished run.
 
     Raises:

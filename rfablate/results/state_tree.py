@@ -28,8 +28,8 @@ class Deferred:
     arrays: Mapping[str, npt.NDArray[Any]]
 
     def put_together(self, kind: type[Value]) -> Value:
-        """Return the part as a value of type `kind`; raises as `put_together`."""
-        return put_together(kind, self.tree, self.arrays)
+        """Return the part as a value of type `kind`; raises as `from_tree`."""
+        return from_tree(kind, self.tree, self.arrays)
 
     def like(self, example: Value) -> Value:
         """Return the part as a value of the type of `example`, whose own parts give the types of fields of type `Any`.
@@ -40,7 +40,7 @@ class Deferred:
         return cast(Value, _like(example, self.tree, self.arrays))
 
 
-def take_apart(value: Any) -> tuple[Any, Arrays]:
+def to_tree(value: Any) -> tuple[Any, Arrays]:
     """Return the tree of a value, and its arrays named by their path; an array that occurs twice is stored once.
 
     Raises:
@@ -50,8 +50,8 @@ def take_apart(value: Any) -> tuple[Any, Arrays]:
     return _tree(value, "", arrays), arrays
 
 
-def put_together(kind: type[Value], tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Value:
-    """Return the value of type `kind` from the tree and arrays of `take_apart`.
+def from_tree(kind: type[Value], tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Value:
+    """Return the value of type `kind` from the tree and arrays of `to_tree`.
 
     Raises:
         KeyError, TypeError, ValueError: the tree does not match the type.

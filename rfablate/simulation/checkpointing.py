@@ -25,8 +25,8 @@ from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import SolverMemory
 from rfablate.results.checkpoint import Checkpoint, newest_checkpoint
-from rfablate.results.state_tree import Arrays, put_together, take_apart
-from rfablate.signals import Wish
+from rfablate.results.state_tree import Arrays, from_tree, to_tree
+from rfablate.signals import SignalRequest
 from rfablate.simulation.recorder import Recorder, RecorderMemory, Resumption, RunTimes
 from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.summarise import case_hash
@@ -58,7 +58,7 @@ class Snapshot:
 
 def collect(domain: Domain, value: Any) -> tuple[Any, Arrays] | None:
     """Return a value's tree and its nodal arrays on rank 0, complete and in the input mesh's order. Collective."""
-    tree, arrays = take_apart(value)
+    tree, arrays = to_tree(value)
     whole = gather_many(domain, arrays)
     return None if whole is None else (tree, whole)
 
@@ -72,7 +72,7 @@ def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Va
     tree = domain.comm.bcast(checkpoint.memory if checkpoint is not None else None)
     arrays = scatter_many(domain, checkpoint.arrays if checkpoint is not None else None)
     try:
-        return put_together(kind, tree, arrays)
+        return from_tree(kind, tree, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise _of_another_version(tree, f"found no valid {error}") from None
 
@@ -131,24 +131,24 @@ class Checkpointer:
         """Run directory; known on rank 0."""
         return str(self._run.files.path) if self._run.files is not None else "RUN"
 
-    def after_step(self, state: State, request: Wish) -> bool:
+    def after_step(self, state: State, request: SignalRequest) -> bool:
         """Write a checkpoint if one is due or any rank received a request; return whether the run has to stop.
 
         Raises:
             StorageError: rank 0 could not write a file.
         """
-        mine = max(request, Wish.CHECKPOINT if self._due(state.t) else Wish.NOTHING)
+        mine = max(request, SignalRequest.CHECKPOINT if self._due(state.t) else SignalRequest.NOTHING)
         if self._run.files is not None and self._run.files.fault is not None:
-            mine = Wish.FAULT
+            mine = SignalRequest.FAULT
         agreed = self._run.problem.domain.comm.allreduce(int(mine), op=MPI.MAX)
-        if agreed == Wish.FAULT:
+        if agreed == SignalRequest.FAULT:
             self.raise_fault()
         unfinished = state.t < self._run.problem.generator.end
-        if state.t > 0.0 and (agreed == Wish.STOP or (agreed and unfinished)):
+        if state.t > 0.0 and (agreed == SignalRequest.STOP or (agreed and unfinished)):
             self.write(state)
-        if agreed == Wish.STOP:
+        if agreed == SignalRequest.STOP:
             self.raise_fault()
-        return bool(agreed == Wish.STOP)
+        return bool(agreed == SignalRequest.STOP)
 
     def raise_fault(self) -> None:
         """Raise on every rank the error of a file that rank 0 could not write; does nothing without one."""

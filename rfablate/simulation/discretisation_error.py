@@ -19,8 +19,8 @@ from mpi4py import MPI
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError, RfablateError
-from rfablate.lesion.continuity import Crossing
-from rfablate.lesion.observer import Observation, Observer
+from rfablate.lesion.continuity import Continuity
+from rfablate.lesion.observer import Observer, StepMeasures
 from rfablate.mesh.build import build_domain
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem
@@ -88,7 +88,7 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes:
     return observer, frame
 
 
-def _bridge_bars(fine: Mapping[str, Crossing], coarse: Mapping[str, Crossing]) -> dict[str, float]:
+def _bridge_bars(fine: Mapping[str, Continuity], coarse: Mapping[str, Continuity]) -> dict[str, float]:
     """Return the error bars between applicators; levels differ in unit by rule, so each rule has its own bar."""
     both = ((rule, each.margin, coarse[rule].margin) for rule, each in fine.items())
     moved = {rule: abs(a - b) * MM for rule, a, b in both if a is not None and b is not None}
@@ -96,7 +96,7 @@ def _bridge_bars(fine: Mapping[str, Crossing], coarse: Mapping[str, Crossing]) -
     return bars | dict.fromkeys((f"{rule}.bridge_margin_mm" for rule in moved), max(moved.values(), default=0.0))
 
 
-def _differences(seen: Observation, rough: Observation) -> dict[str, float]:
+def _differences(seen: StepMeasures, rough: StepMeasures) -> dict[str, float]:
     fine = {rule: lesion_entry(lesion) for rule, lesion in seen.lesions.items() if lesion.volume > 0.0}
     coarse = {rule: lesion_entry(rough.lesions[rule]) for rule in fine}
     bars = {}

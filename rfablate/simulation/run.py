@@ -27,7 +27,7 @@ from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
 from rfablate.results.fields_file import FieldsFile
 from rfablate.results.run_directory import RunDirectory
-from rfablate.signals import Requests
+from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
@@ -180,7 +180,7 @@ def _advance(
         Interrupted: a signal stopped it; the checkpoint is written.
     """
     try:
-        with Requests() as requests:
+        with SignalListener() as requests:
             for frame in steps(run.problem, state, recorder.stops, run.watch):
                 recorder.observe(frame)
                 if checkpointer.after_step(state, requests.take()):

@@ -16,9 +16,9 @@ from rfablate.case.geometry.applicator_parts import Tine, bare_length, device_ma
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
-from rfablate.lesion.continuity import Crossing
-from rfablate.lesion.measure import Lesion
-from rfablate.lesion.observer import Observation, StructureResult
+from rfablate.lesion.continuity import Continuity
+from rfablate.lesion.measure import MeasuredLesion
+from rfablate.lesion.observer import FinalStructure, StepMeasures
 from rfablate.mesh._compat import DOLFINX_VERSION
 from rfablate.mesh.build import gmsh_version
 from rfablate.physics.boiling import BOILING
@@ -27,7 +27,7 @@ from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import Problem
 from rfablate.results.quantities import LESION
-from rfablate.solve.energy_balance import Ledger
+from rfablate.solve.energy_balance import EnergyLedger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
 
@@ -37,7 +37,7 @@ MM = 1e3
 MM3 = 1e9
 
 
-def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
+def history_row(frame: Frame, seen: StepMeasures) -> dict[str, float | None]:
     """Return one row of history.csv; voltage, current, impedance are those of the channel that has output alone."""
     on = frame.voltage > 0.0 and frame.conductance > 0.0 and frame.alone
     row: dict[str, float | None] = {
@@ -61,19 +61,19 @@ def history_row(frame: Frame, seen: Observation) -> dict[str, float | None]:
     return row
 
 
-def lesion_entry(lesion: Lesion) -> dict[str, float]:
+def lesion_entry(lesion: MeasuredLesion) -> dict[str, float]:
     """Return one rule's entry of summary.json: the quantities LESION, in their units."""
     scale = {"mm": MM, "mm3": MM3, "": 1.0}
     return {each.key: getattr(lesion, each.key.removesuffix(f"_{each.unit}")) * scale[each.unit] for each in LESION}
 
 
-def bridge_entry(crossing: Crossing) -> dict[str, float | None]:
+def bridge_entry(crossing: Continuity) -> dict[str, float | None]:
     """Return what a rule's entry of summary.json says of the lines between several applicators."""
     margin = crossing.margin
     return {"bridge_level": crossing.level, "bridge_margin_mm": None if margin is None else margin * MM}
 
 
-def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:
+def structure_entry(result: FinalStructure, rule: str) -> dict[str, Any]:
     """Return one structure's entry of summary.json."""
     spec = result.spec
 
@@ -100,7 +100,7 @@ def structure_entry(result: StructureResult, rule: str) -> dict[str, Any]:
     }
 
 
-def energy_entry(ledger: Ledger) -> dict[str, float]:
+def energy_entry(ledger: EnergyLedger) -> dict[str, float]:
     """Return the energy ledger of summary.json [J]."""
     return {
         "joule_J": ledger.joule,
@@ -217,7 +217,9 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 
-def warnings_of(ledger: Ledger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float) -> list[str]:
+def warnings_of(
+    ledger: EnergyLedger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float
+) -> list[str]:
     """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:

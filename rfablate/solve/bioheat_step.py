@@ -26,8 +26,8 @@ import numpy.typing as npt
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
-from rfablate.solve.device_decision import Decisions, Foreseen, decide, foresee, unforeseen
-from rfablate.solve.predictor import extrapolate, parabola
+from rfablate.solve.generator_decision import Decisions, SensorPrediction, decide, no_prediction, predict_sensors
+from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic
 from rfablate.solve.state import State
 
 FloatArray = npt.NDArray[np.float64]
@@ -40,14 +40,14 @@ COARSEST_RESPONSE = 1e5
 
 
 def bioheat(
-    operator: Operator, w0: float, past: FloatArray, t: float
+    operator: BioheatStep, w0: float, past: FloatArray, t: float
 ) -> tuple[FloatArray, Decisions, tuple[float, ...]]:
     """Return T, the decisions of the channels and their sensor temperatures, for a step ending at t [s]. Collective."""
     problem, state = operator.problem, operator.state
     dt, reach, split = t - state.t, t, None
     needs = problem.generator.needs(state.t, t, state.channel_states, state.turn)
     on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
-    seen = unforeseen(problem.generator)
+    seen = no_prediction(problem.generator)
     if any(needs[n].sensor for n in on):
         horizon = max(needs[n].horizon for n in on)
         if dt < horizon:  # the sensor lags: predict beyond the end of this step
@@ -66,12 +66,12 @@ def bioheat(
     if split is not None and reach == t:
         return split.at(heating), decided, tuple(float(each.at(heating).max()) for each in seen)
     value = operator.prepare(w0, t)
-    T = problem.heat.step(past, value, parabola(state.past, t), operator.load(heating))
+    T = problem.heat.step(past, value, extrapolate_quadratic(state.past, t), operator.load(heating))
     return T, decided, problem.sensors.hottest(T)
 
 
 @dataclass(frozen=True)
-class Split:
+class VoltageResponse:
     """The temperature at the end of a step as a linear function of V^2 of the channels, about likely values."""
 
     near: tuple[float, ...]
@@ -91,7 +91,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Operator:
+class BioheatStep:
     """The data of a bioheat step that do not depend on its length."""
 
     problem: Problem
@@ -133,20 +133,20 @@ class Operator:
 
     def split(
         self, w0: float, past: FloatArray, reach: float, t: float, on: Sequence[int]
-    ) -> tuple[Split, tuple[Foreseen, ...]]:
+    ) -> tuple[VoltageResponse, tuple[SensorPrediction, ...]]:
         """Return the step ending at `reach` [s] as a function of the voltages of the channels `on`. Collective.
 
         Also returns the sensor predictions of the channels. Their decisions apply to the step ending at t <= `reach`.
         """
         problem, state, heat = self.problem, self.state, self.problem.heat
-        value, guess = self.prepare(w0, reach), parabola(state.past, t)
+        value, guess = self.prepare(w0, reach), extrapolate_quadratic(state.past, t)
         near = [0.0] * len(self.units)
         for n in on:
             before = [(time, V2[n]) for time, V2 in state.heating]
-            near[n] = max(0.0, extrapolate(before, reach)) if before else 0.0
+            near[n] = max(0.0, extrapolate_linear(before, reach)) if before else 0.0
         T = heat.nearest(past, value, guess, self.load(near))
         T_b = {n: heat.nearest_response(self.units[n].load) for n in on}
-        draft = Split(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
+        draft = VoltageResponse(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
         seen = self.foresee(draft)
         if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too inaccurate for a decision
             draft = self.sharpen(draft, near) or draft
@@ -156,7 +156,7 @@ class Operator:
         split = replace(draft, near=likely, T_near=T)
         return split, self.foresee(split)
 
-    def sharpen(self, split: Split, heating: Sequence[float]) -> Split | None:
+    def sharpen(self, split: VoltageResponse, heating: Sequence[float]) -> VoltageResponse | None:
         """Return the split with responses accurate enough for this V^2; None if they already are. Collective."""
         T_b, coarser = dict(split.T_b), dict(split.coarser)
         for n, near in enumerate(split.near):
@@ -166,9 +166,9 @@ class Operator:
                 coarser[n] = needed
         return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
 
-    def foresee(self, split: Split) -> tuple[Foreseen, ...]:
+    def foresee(self, split: VoltageResponse) -> tuple[SensorPrediction, ...]:
         """Return the sensor predictions of each channel for a split. Collective."""
-        return foresee(self.problem.sensors, split.near, split.T_near, split.T_b)
+        return predict_sensors(self.problem.sensors, split.near, split.T_near, split.T_b)
 
 
 def coarser_response(heating: float, miss: float) -> float:

@@ -21,7 +21,7 @@ class Powers:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class EnergyLedger:
     """Energies since the start [J]:  joule + metabolic = stored + perfused + boundary + latent + residual.
 
     The heat flows are integrated over time; the stored heat is computed from the temperature field. The residual is
@@ -50,7 +50,9 @@ class Ledger:
         largest = max(abs(energy) for energy in energies)
         return abs(self.residual) / largest if largest > 0.0 else 0.0
 
-    def advance(self, dt: float, now: Powers, stored: float, *, after_switch: bool, latent: float = 0.0) -> Ledger:
+    def advance(
+        self, dt: float, now: Powers, stored: float, *, after_switch: bool, latent: float = 0.0
+    ) -> EnergyLedger:
         """Return the balance after a step of dt [s] that ends with the flows `now` and the energies `stored`, `latent`.
 
         Flows are taken as linear over a step. In the first step after a switch they are constant at their final value:

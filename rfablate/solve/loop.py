@@ -15,9 +15,9 @@ from rfablate.errors import StepError
 from rfablate.physics.boiling import HOT
 from rfablate.physics.damage import cem43_rate, integrate_rate
 from rfablate.problem.problem import Problem
-from rfablate.problem.step_control import ROUNDING, far_from
+from rfablate.problem.step_control import ROUNDING, distinct_times
 from rfablate.solve.pulse_trial import temperature_after_pulse
-from rfablate.solve.state import Frame, State, Trial, accepted_frame, first_frame
+from rfablate.solve.state import Frame, State, TrialStep, accepted_frame, first_frame
 from rfablate.solve.step import solve_step
 from rfablate.timing import Stopwatch
 
@@ -39,7 +39,9 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         yield first_frame(problem, state)
     cut: float | None = None
     while state.t < generator.end:
-        planned = far_from(landings, generator.planned(state.channel_states, state.turn), ROUNDING * generator.end)
+        planned = distinct_times(
+            landings, generator.planned(state.channel_states, state.turn), ROUNDING * generator.end
+        )
         t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
         verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
@@ -59,7 +61,7 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
             yield replace(frame, after_pulse=after_pulse)
 
 
-def commit(problem: Problem, state: State, trial: Trial) -> None:
+def commit(problem: Problem, state: State, trial: TrialStep) -> None:
     """Make the trial the new state; no other function changes a state."""
     before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
     state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))

@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 Value = TypeVar("Value", FloatArray, float)
 
 
-def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
+def extrapolate_linear(past: Sequence[tuple[float, Value]], t: float) -> Value:
     """Return the linear extrapolation of the last two solutions to t [s], or the last solution if there is only one."""
     if len(past) < 2:
         return past[0][1]
@@ -26,10 +26,10 @@ def extrapolate(past: Sequence[tuple[float, Value]], t: float) -> Value:
     return T0 + (t - t0) / (t0 - t1) * (T0 - T1)
 
 
-def parabola(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
+def extrapolate_quadratic(past: Sequence[tuple[float, FloatArray]], t: float) -> FloatArray:
     """Return the quadratic extrapolation of the last three solutions to t [s], or the linear one of the last two."""
     if len(past) < 3:
-        return extrapolate(past, t)
+        return extrapolate_linear(past, t)
     (t0, T0), (t1, T1), (t2, T2) = past[:3]
     a = (t - t1) * (t - t2) / ((t0 - t1) * (t0 - t2))
     b = (t - t0) * (t - t2) / ((t1 - t0) * (t1 - t2))

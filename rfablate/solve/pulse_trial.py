@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.physics.generator.pulsed import Pulsed
-from rfablate.problem.problem import Problem, unguarded
+from rfablate.physics.generator.pulsed import PulsedControl
+from rfablate.problem.problem import Problem, without_guard
 from rfablate.solve.state import Frame
 
 SUBSTEPS = 4
@@ -18,8 +18,8 @@ def temperature_after_pulse(problem: Problem, frame: Frame) -> npt.NDArray[np.fl
 
     The state is not changed. Collective.
     """
-    generator = unguarded(problem)
-    if not isinstance(generator, Pulsed) or generator.resolved or frame.pulse is None or frame.unit is None:
+    generator = without_guard(problem)
+    if not isinstance(generator, PulsedControl) or generator.resolved or frame.pulse is None or frame.unit is None:
         return None
     T = frame.T
     w0 = SUBSTEPS / generator.width

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.cell_death import ALIVE_AT_START
-from rfablate.physics.generator import Turn
+from rfablate.physics.generator import ActiveChannel
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import StepMemory
-from rfablate.solve.energy_balance import Ledger
+from rfablate.solve.energy_balance import EnergyLedger
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,9 +37,9 @@ class State:
     """Vaporised fraction of the water at each node."""
     channel_states: tuple[Any, ...]
     """State of each channel's generator, of a type that the generator defines (`Generator.start`)."""
-    turn: Turn
+    turn: ActiveChannel
     step_memory: StepMemory
-    ledger: Ledger = Ledger()
+    ledger: EnergyLedger = EnergyLedger()
     past: list[tuple[float, FloatArray]] = field(default_factory=list)
     """(time, temperature) since the last switch, newest first, at most four."""
     potentials: list[tuple[float, tuple[FloatArray, ...]]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Output:
+class ChannelOutput:
     """Output of a channel in a step."""
 
     unit: UnitField | None
@@ -86,20 +86,20 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialStep:
     """A solved step, not yet accepted."""
 
     t: float
     dt: float
     T: FloatArray
     vapour: FloatArray
-    outputs: tuple[Output, ...]
+    outputs: tuple[ChannelOutput, ...]
     potentials: tuple[FloatArray, ...]
     """Potential for 1 V on each group of electrodes."""
     solved_at: FloatArray | None
     """Temperature [degC] at which sigma was evaluated for the potentials; None if they were extrapolated."""
     channel_states: tuple[Any, ...]
-    turn: Turn
+    turn: ActiveChannel
     cut: float | None
     """Time of a switch within the step [s], at which the step must end when it is repeated; None without a switch."""
     jumps: bool
@@ -109,7 +109,7 @@ class Trial:
     """Largest local error of the step [K]; None with too few previous solutions."""
     max_T: float
     """[degC]"""
-    ledger: Ledger
+    ledger: EnergyLedger
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,16 @@ class Frame:
     cem43: FloatArray
     dead: FloatArray
     vapour: FloatArray
-    outputs: tuple[Output, ...]
+    outputs: tuple[ChannelOutput, ...]
     """Output of each channel."""
     max_T: float
     """[degC]"""
-    ledger: Ledger
+    ledger: EnergyLedger
     after_pulse: FloatArray | None = None
     """Temperature after one pulse from the end of the step on [degC]; None without unresolved pulses."""
 
     @property
-    def main(self) -> Output:
+    def main(self) -> ChannelOutput:
         """Output of the channel with the highest power; the first channel while all are off."""
         return max(self.outputs, key=lambda each: each.power)
 
@@ -206,14 +206,14 @@ def initial_state(problem: Problem) -> State:
 def first_frame(problem: Problem, state: State) -> Frame:
     """Return the frame of t = 0. Collective."""
     max_T = float(problem.domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0])
-    return _frame(state, 0.0, tuple(Output(None, 0.0, sensor) for sensor in state.sensors), max_T)
+    return _frame(state, 0.0, tuple(ChannelOutput(None, 0.0, sensor) for sensor in state.sensors), max_T)
 
 
-def accepted_frame(state: State, trial: Trial) -> Frame:
+def accepted_frame(state: State, trial: TrialStep) -> Frame:
     """Return the frame of an accepted trial; call it after `commit`."""
     return _frame(state, trial.dt, trial.outputs, trial.max_T)
 
 
-def _frame(state: State, dt: float, outputs: tuple[Output, ...], max_T: float) -> Frame:
+def _frame(state: State, dt: float, outputs: tuple[ChannelOutput, ...], max_T: float) -> Frame:
     fields = state.T, state.peak, state.omega, state.cem43, state.dead, state.vapour
     return Frame(state.t, dt, *fields, outputs, max_T, state.ledger)

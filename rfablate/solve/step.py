@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.errors import SolveError
-from rfablate.fem.boiling_water import RELEASES, drying
+from rfablate.fem.boiling_water import RELEASES, law_temperature
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import TIE, bdf_weights
-from rfablate.solve.bioheat_step import Operator, bioheat
+from rfablate.solve.bioheat_step import BioheatStep, bioheat
 from rfablate.solve.energy_balance import Powers
-from rfablate.solve.predictor import extrapolate, local_error, parabola
-from rfablate.solve.state import State, Trial
+from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic, local_error
+from rfablate.solve.state import State, TrialStep
 from rfablate.timing import Stopwatch
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,14 +36,16 @@ MOST_BOILED = 0.05
 """Largest fraction of a node's water that may boil in a step, because sigma is extrapolated to the end of the step."""
 
 
-def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Trial:
+def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> TrialStep:
     """Return the step from the state to time t [s] without a change of the state. Collective."""
     dt, order, ahead = t - state.t, _order(problem, state, t), problem.control.order > 1
-    T_star = parabola(state.past, t) if order > 2 else extrapolate(state.past, t) if ahead else state.T
+    T_star = (
+        extrapolate_quadratic(state.past, t) if order > 2 else extrapolate_linear(state.past, t) if ahead else state.T
+    )
     T_law = T_star
     if problem.vapour is not None:
-        boiled = extrapolate(state.boiled, t) if state.boiled and ahead else state.vapour
-        T_law = drying(T_star, np.clip(boiled, 0.0, 1.0))
+        boiled = extrapolate_linear(state.boiled, t) if state.boiled and ahead else state.vapour
+        T_law = law_temperature(T_star, np.clip(boiled, 0.0, 1.0))
     with watch.stage("assemble"):
         problem.assemble(T_law)
     omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if ahead else state.omega
@@ -56,7 +58,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("heat"):
         vapour, water = state.vapour, problem.vapour
         boiling = water.boiling(vapour) if water is not None else None
-        operator = Operator(problem, state, units, alive, problem.metabolic, boiling)
+        operator = BioheatStep(problem, state, units, alive, problem.metabolic, boiling)
         T, decided, sensors = bioheat(operator, w0, past, t)
         for _ in range(RELEASES if water is not None else 0):
             assert water is not None and operator.boiling is not None
@@ -82,7 +84,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
         ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
     turn, channel_states = problem.generator.pass_on(t, decided.channel_states, state.turn)
-    return Trial(
+    return TrialStep(
         t, dt, T, vapour, outputs, potentials, solved_at, channel_states, turn,
         decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
     )  # fmt: skip
@@ -112,7 +114,9 @@ def _unit_fields(
     if electric is None or t > problem.generator.switch_times[-1]:
         return (), (), None
     groups = range(len(electric.groups))
-    guesses = [parabola([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials]
+    guesses = [
+        extrapolate_quadratic([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials
+    ]
     if guesses and state.solved_at is not None and problem.potential_change > 0.0:
         mine = coefficients.change_of_sigma(T_law, state.solved_at)
         if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:

@@ -12,21 +12,21 @@ from typing import Any
 
 from rfablate.case.tables.user_file import LARGEST_TABLE, parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
-from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Axis, Design, StudyFile
+from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Design, StudyAxis, StudyFile
 
 Point = tuple[Any, ...]
 
 
-def axes_of(study: StudyFile, folder: Path) -> tuple[Axis, ...]:
+def axes_of(study: StudyFile, folder: Path) -> tuple[StudyAxis, ...]:
     """Return the axes of a study; for a CSV design, one axis for each column of the file."""
     if study.design.kind != "csv":
         return study.axes
     head, rows = _read_csv(folder / str(study.design.file))
     columns = list(zip(*rows, strict=True))
-    return tuple(Axis(key=key, values=tuple(column)) for key, column in zip(head, columns, strict=True))
+    return tuple(StudyAxis(key=key, values=tuple(column)) for key, column in zip(head, columns, strict=True))
 
 
-def points_of(design: Design, axes: Sequence[Axis]) -> Iterator[Point]:
+def points_of(design: Design, axes: Sequence[StudyAxis]) -> Iterator[Point]:
     """Yield the points of a design in a fixed order, with one value for each of `axes`.
 
     A sampled design draws u from the unit cube. A range maps u linearly (scale "log": in the logarithm); a list takes
@@ -41,7 +41,7 @@ def points_of(design: Design, axes: Sequence[Axis]) -> Iterator[Point]:
         yield from zip(*(levels(axis) for axis in axes), strict=True)
 
 
-def levels(axis: Axis) -> tuple[Any, ...]:
+def levels(axis: StudyAxis) -> tuple[Any, ...]:
     """Return the values of an axis; those of a range are evenly spaced (scale "log": in the logarithm)."""
     if axis.values is not None:
         return axis.values
@@ -81,7 +81,7 @@ def salib_problem(dimensions: int) -> dict[str, Any]:
     return {"num_vars": dimensions, "names": [f"x{n}" for n in range(dimensions)], "bounds": [[0.0, 1.0]] * dimensions}
 
 
-def _at(axis: Axis, u: float) -> Any:
+def _at(axis: StudyAxis, u: float) -> Any:
     """Return the value of an axis at `u` from 0 to 1; a range is rounded to six significant digits."""
     if axis.values is not None:
         return axis.values[min(int(u * len(axis.values)), len(axis.values) - 1)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rfablate.study.inverse_search import Answer
+    from rfablate.study.inverse_search import SearchResult
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
 
 
-def keep_answer(answer: Answer, directory: StudyDirectory) -> None:
+def keep_answer(answer: SearchResult, directory: StudyDirectory) -> None:
     """Write answer.json: the question, the result and all numbers of the run that confirms it."""
     from rfablate.results.summary_file import write_summary
 

@@ -30,7 +30,7 @@ _GOAL = re.compile(r"\s*(\S+?)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
 @dataclass(frozen=True)
-class Vary:
+class VariedKey:
     """A key of the case and its range."""
 
     key: str
@@ -70,10 +70,10 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Question:
+class SearchQuestion:
     """The question of a search: minimise `sign` times `column` subject to the goals."""
 
-    varied: tuple[Vary, ...]
+    varied: tuple[VariedKey, ...]
     goals: tuple[Goal, ...]
     column: str
     sign: float
@@ -92,7 +92,7 @@ def ask(  # noqa: PLR0913
     minimise: str | None,
     maximise: str | None,
     known: Sequence[Fault] = (),
-) -> Question:
+) -> SearchQuestion:
     """Return the question from the arguments of the command line.
 
     Args:
@@ -121,7 +121,7 @@ def ask(  # noqa: PLR0913
     if faults:
         raise CaseError(faults, "find")
     column, sign = (minimise, 1.0) if minimise is not None else (str(maximise), -1.0)
-    return Question(tuple(varied), tuple(wanted), column, sign)
+    return SearchQuestion(tuple(varied), tuple(wanted), column, sign)
 
 
 def _key_faults(case: Case, changes: Sequence[Change]) -> list[Fault]:
@@ -131,7 +131,7 @@ def _key_faults(case: Case, changes: Sequence[Change]) -> list[Fault]:
 
 def to_cover(
     case: Case, key: str, target: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
-) -> Question:
+) -> SearchQuestion:
     """Return the question for the smallest value of a key that covers a target with a margin.
 
     Args:
@@ -157,7 +157,9 @@ def to_cover(
     return ask(case, [key, *vary], [*own, *goals], key.partition("=")[0], None)
 
 
-def to_join(case: Case, key: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()) -> Question:
+def to_join(
+    case: Case, key: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
+) -> SearchQuestion:
     """Return the question for the largest spacing of the applicators that gives one continuous lesion.
 
     Args:
@@ -185,7 +187,7 @@ def _goal(text: str, faults: list[Fault]) -> Goal | None:
     return Goal(match[1], match[2], float(match[3]))
 
 
-def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
+def _vary(case: Case, text: str, faults: list[Fault]) -> VariedKey | None:
     key, _, span = text.partition("=")
     if span:
         ends = span.split(":")
@@ -196,7 +198,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
         if not low < high:
             faults.append(Fault("--vary", f"found {text!r}", "KEY=LOW:HIGH with LOW below HIGH"))
             return None
-        return Vary(key, low, high, True)
+        return VariedKey(key, low, high, True)
     value = _value_at(case, key) if key != SPACING else spacing_of([a.tip for a in case.applicators]) * 1e3
     if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
         unknown = [
@@ -205,7 +207,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> Vary | None:
         no_range = Fault("--vary", f"{key} has no nonzero number in the case", "KEY=LOW:HIGH")
         faults += unknown or [no_range]
         return None
-    return Vary(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
+    return VariedKey(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
 
 
 def _value_at(case: Case, key: str) -> Any:
@@ -221,7 +223,7 @@ def _value_at(case: Case, key: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Shorthand:
+class CommonQuestion:
     """Common questions; at most one of the first three is set."""
 
     shortest_hold: str | None = None
@@ -239,8 +241,8 @@ def question_of(  # noqa: PLR0913
     goals: Sequence[str],
     minimise: str | None,
     maximise: str | None,
-    shorthand: Shorthand,
-) -> Question:
+    shorthand: CommonQuestion,
+) -> SearchQuestion:
     """Return the question, from a shorthand or from keys, goals and a column as in `ask`.
 
     Raises:

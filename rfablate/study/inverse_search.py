@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rfablate.study.bracket import search_one, spread_of
-from rfablate.study.goals import Question
+from rfablate.study.goals import SearchQuestion
 from rfablate.study.members import StudyDirectory
 from rfablate.study.search_runs import CLOSE, Run, Search, X, at_edge, shown
 from rfablate.study.trust_region import search_many
@@ -28,10 +28,10 @@ CONFIRMATIONS = 6
 
 
 @dataclass
-class Answer:
+class SearchResult:
     """Result of a search; `x` is None where no value meets the goals."""
 
-    question: Question
+    question: SearchQuestion
     x: X | None
     numbers: dict[str, Any] = field(default_factory=dict)
     member: str = ""
@@ -44,7 +44,7 @@ class Answer:
     """Why the search ended early, where the numerical error was the reason; otherwise ''."""
 
 
-def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str], None] = print) -> Answer:
+def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str], None] = print) -> SearchResult:
     """Return the result of the search, with the numbers of the run that confirms it."""
     tried: dict[X, tuple[float, float]] = {}
     reasons: dict[X, str] = {}
@@ -73,21 +73,21 @@ def find(search: Search, directory: StudyDirectory, run: Run, say: Callable[[str
     return answer
 
 
-def _answer(search: Search, directory: StudyDirectory, run: Run, tried: dict[X, tuple[float, float]]) -> Answer:
+def _answer(search: Search, directory: StudyDirectory, run: Run, tried: dict[X, tuple[float, float]]) -> SearchResult:
     good = [x for x, (_, violation) in tried.items() if violation <= 0]
     nearest = min(tried, key=lambda x: tried[x][1])
     if not good:
-        return Answer(
+        return SearchResult(
             search.question, None, nearest=nearest, violation=tried[nearest][1], runs=len(search.plan.members)
         )
     x = min(good, key=lambda x: tried[x][0])
     numbers = search.numbers(x, search.final, directory, run)
-    answer = Answer(search.question, x, numbers, numbers["member"], x, tried[x][1])
+    answer = SearchResult(search.question, x, numbers, numbers["member"], x, tried[x][1])
     if len(x) == 1 and not at_edge(search.question, x):
         answer.spread = spread_of(search, directory, run, x, numbers)
     answer.runs = len(search.plan.members)
     return answer
 
 
-def _near(question: Question, x: X, y: X) -> bool:
+def _near(question: SearchQuestion, x: X, y: X) -> bool:
     return all(abs(a - b) <= CLOSE * (v.high - v.low) for a, b, v in zip(x, y, question.varied, strict=True))

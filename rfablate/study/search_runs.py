@@ -12,10 +12,10 @@ from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.read.case_file import load_case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.flatten import flatten
-from rfablate.study.goals import WORST, Question
+from rfablate.study.goals import WORST, SearchQuestion
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
-from rfablate.study.study_tables import Axis, Collect, StudyFile
+from rfablate.study.study_tables import Collect, StudyAxis, StudyFile
 
 CLOSE = 0.002
 """Tolerance of the result, relative to the range of its key."""
@@ -28,15 +28,17 @@ Run = Callable[[Sequence[Any]], None]
 class Search:
     """A question, its runs and their numbers."""
 
-    def __init__(self, case_file: Path, overrides: Sequence[str], question: Question) -> None:
+    def __init__(self, case_file: Path, overrides: Sequence[str], question: SearchQuestion) -> None:
         """Prepare the search without running anything. Raises CaseError where the case or a varied key has a fault."""
         case = load_case(case_file, overrides)
         self.question = question
         self.final = case.mesh.accuracy
         self.levels = ("draft",) if self.final == "draft" else ("draft", self.final)
         bars = tuple(level == self.final for level in self.levels)
-        axes = [Axis(key=v.key, low=v.low, high=v.high) for v in question.varied]
-        axes.append(Axis(key="mesh.accuracy", name="accuracy", values=self.levels, also={"output.error_bar": bars}))
+        axes = [StudyAxis(key=v.key, low=v.low, high=v.high) for v in question.varied]
+        axes.append(
+            StudyAxis(key="mesh.accuracy", name="accuracy", values=self.levels, also={"output.error_bar": bars})
+        )
         columns = dict.fromkeys([question.column, *(goal.column for goal in question.goals)])
         shown = Collect(responses=tuple(c for c in columns if c not in [v.key for v in question.varied]))
         study = StudyFile(
@@ -117,12 +119,12 @@ def rounded(x: float) -> float:
     return float(f"{x:.5g}")
 
 
-def at_edge(question: Question, x: X) -> list[str]:
+def at_edge(question: SearchQuestion, x: X) -> list[str]:
     """Return the varied keys whose value lies at an end of the range."""
     pairs = zip(x, question.varied, strict=True)
     return [v.key for a, v in pairs if min(a - v.low, v.high - a) <= CLOSE * (v.high - v.low)]
 
 
-def shown(question: Question, x: X) -> str:
+def shown(question: SearchQuestion, x: X) -> str:
     """Return a point as text: `KEY = VALUE, ...`."""
     return ", ".join(f"{v.key} = {value:g}" for v, value in zip(question.varied, x, strict=True))

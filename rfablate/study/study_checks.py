@@ -18,10 +18,10 @@ from rfablate.case.read.overrides import apply_overrides
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.results.flatten import SECTIONS
-from rfablate.study.study_tables import HISTORY_KEYS, MOST_POINTS, SAMPLED, Axis, Design
+from rfablate.study.study_tables import HISTORY_KEYS, MOST_POINTS, SAMPLED, Design, StudyAxis
 
 
-def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> list[Fault]:
+def design_faults(design: Design, axes: Mapping[int, StudyAxis], written: int) -> list[Fault]:
     """Return the faults of a design.
 
     Args:
@@ -61,7 +61,7 @@ def design_faults(design: Design, axes: Mapping[int, Axis], written: int) -> lis
     return faults
 
 
-def design_size(design: Design, axes: Sequence[Axis]) -> int:
+def design_size(design: Design, axes: Sequence[StudyAxis]) -> int:
     """Return how many points a design has; of a CSV file's that is not known before it is read."""
     samples, dimensions = design.samples or 1, sum(not axis.from_history for axis in axes)
     if design.kind in SAMPLED:
@@ -72,7 +72,7 @@ def design_size(design: Design, axes: Sequence[Axis]) -> int:
     return math.prod(counts) if design.kind == "grid" else max(counts, default=0)
 
 
-def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:
+def axis_faults(number: int, axis: StudyAxis, design: Design | None) -> list[Fault]:
     """Return the faults of an axis; without a `design`, only those of the axis itself."""
     where, faults = f"axes[{number}]", []
     ranged = axis.low is not None or axis.high is not None or axis.count is not None
@@ -96,7 +96,7 @@ def axis_faults(number: int, axis: Axis, design: Design | None) -> list[Fault]:
     return [*faults, *(_history_faults(axis, where, design) if axis.from_history else ())]
 
 
-def _history_faults(axis: Axis, where: str, design: Design | None) -> list[Fault]:
+def _history_faults(axis: StudyAxis, where: str, design: Design | None) -> list[Fault]:
     """Return the reasons why the times of an axis cannot be read from the history of one run."""
     faults = []
     if axis.key not in HISTORY_KEYS:

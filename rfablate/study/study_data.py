@@ -12,7 +12,7 @@ from rfablate.case.messages.schema_guide import split_unit
 from rfablate.results.wording import rule_short
 from rfablate.study.results_table import FloatArray, StudyTable, column_of
 from rfablate.study.study_plan import Plan, axis_name, label_of
-from rfablate.study.study_tables import Axis
+from rfablate.study.study_tables import StudyAxis
 
 MANY = 12
 """Largest number of values of an axis that is drawn as levels; with more values it is drawn as a range with points."""
@@ -50,7 +50,7 @@ def varied_axes(plan: Plan, table: StudyTable) -> list[Varied]:
     return [each for each in found if len(each.levels) > 1]
 
 
-def _varied(axis: Axis, column: Sequence[Any]) -> Varied:
+def _varied(axis: StudyAxis, column: Sequence[Any]) -> Varied:
     unit = split_unit(axis.key.rsplit(".", 1)[-1])[1].replace("degC", "°C")
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
     if numeric and axis.labels is None:

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from rfablate.case.messages.validation_faults import faults_of, mend_names
+from rfablate.case.messages.validation_faults import correct_table_names, faults_of
 from rfablate.case.read.case_file import parse_case, read_case_file
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.design import axes_of
 from rfablate.study.study_checks import Change, axis_faults, change_faults, column_faults, design_faults
-from rfablate.study.study_tables import Axis, Collect, Design, StudyFile
+from rfablate.study.study_tables import Collect, Design, StudyAxis, StudyFile
 
 MOST_VALUES = 50
 """Largest number of values of an axis that are checked to find the faults of a study."""
@@ -35,7 +35,7 @@ def load_study(path: Path) -> StudyFile:
 def parse_study(data: dict[str, Any], source: str = "study") -> StudyFile:
     """Return the study in the TOML tables `data`; raises CaseError with all faults of the study itself."""
     data = copy.deepcopy(data)
-    study, faults = None, mend_names(data, StudyFile)
+    study, faults = None, correct_table_names(data, StudyFile)
     try:
         study = StudyFile.model_validate(data)
     except ValidationError as error:
@@ -51,7 +51,7 @@ def _cross_faults(data: Mapping[str, Any]) -> list[Fault]:
     design = _valid_or_none(Design, data.get("design", {}))
     tables = data.get("axes", [])
     tables = tables if isinstance(tables, list) else [tables]
-    axes = {n: axis for n, table in enumerate(tables) if (axis := _valid_or_none(Axis, table)) is not None}
+    axes = {n: axis for n, table in enumerate(tables) if (axis := _valid_or_none(StudyAxis, table)) is not None}
     faults = [] if design is None else design_faults(design, axes, len(tables))
     return [*faults, *(fault for n, axis in axes.items() for fault in axis_faults(n, axis, design))]
 
@@ -80,7 +80,7 @@ def study_faults(data: dict[str, Any], folder: Path, overrides: Sequence[str] = 
     except CaseError as error:
         own = list(error.faults)
     data = copy.deepcopy(data)
-    mend_names(data, StudyFile)
+    correct_table_names(data, StudyFile)
     if not isinstance(data.get("base"), str):
         return own
     try:

@@ -19,12 +19,12 @@ from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.case.read.case_file import parse_case, read_case_file
 from rfablate.case.read.overrides import apply_overrides, setting
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.design import Point, axes_of, points_of
 from rfablate.study.study_file import parse_study, study_faults, unknown_columns
-from rfablate.study.study_tables import Axis, StudyFile
+from rfablate.study.study_tables import StudyAxis, StudyFile
 
 SLUG_LENGTH = 100
 CHECKED_FIRST = 20
@@ -102,7 +102,7 @@ class Plan:
             CaseError: the case has faults.
         """
         case = self._resolve(member.point)
-        faults = check_parts(Parts.of(case))
+        faults = check_parts(CheckableCase.of(case))
         if faults:
             raise CaseError(faults, member.name)
         values = ", ".join(f"{axis_name(axis)} {label_of(axis, v)}" for axis, v in self._valued(member.point))
@@ -112,7 +112,7 @@ class Plan:
         """Return the durations that are read from one run [s], ascending; empty without a `from_history` axis."""
         return tuple(sorted(float(v) for v in self.history.values or ())) if self.history else ()
 
-    def _valued(self, point: Point) -> Iterator[tuple[Axis, Any]]:
+    def _valued(self, point: Point) -> Iterator[tuple[StudyAxis, Any]]:
         yield from zip(self.run_axes, point, strict=True)
 
     def _resolve(self, point: Point) -> Case:
@@ -184,17 +184,17 @@ def case_hash(case: Case) -> str:
     return hashlib.sha256(plain.model_dump_json(by_alias=True).encode()).hexdigest()
 
 
-def axis_name(axis: Axis) -> str:
+def axis_name(axis: StudyAxis) -> str:
     """Return the short name of an axis: its `name`, or the last part of its key without the unit."""
     return axis.name or split_unit(axis.key.rsplit(".", 1)[-1])[0]
 
 
-def label_of(axis: Axis, value: Any) -> str:
+def label_of(axis: StudyAxis, value: Any) -> str:
     """Return the label of a value of an axis, or the value as text where it has none."""
     if axis.labels is not None:
         return axis.labels[_index(axis, value)]
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _index(axis: Axis, value: Any) -> int:
+def _index(axis: StudyAxis, value: Any) -> int:
     return (axis.values or ()).index(value)

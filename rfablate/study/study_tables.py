@@ -14,7 +14,7 @@ MOST_POINTS = 100_000
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 
 
-class Axis(Table):
+class StudyAxis(Table):
     """A varied key of the case, with its `values` or with a range from `low` to `high`."""
 
     key: str = Field(examples=["generator.target_degC"])
@@ -86,7 +86,7 @@ class StudyFile(Table):
     """Number of MPI ranks of each run."""
     design: Design = Design()
     """How the axes combine into runs."""
-    axes: tuple[Axis, ...] = ()
+    axes: tuple[StudyAxis, ...] = ()
     """What is varied, each a [[axes]] table."""
     collect: Collect = Collect()
     """What the table and the figures contain."""

@@ -24,7 +24,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.evidence import closed_forms as exact
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.mass_matrix import LumpedMass
-from rfablate.fem.wall_convection import make_film, wall_area
+from rfablate.fem.wall_convection import surface_convection, wall_area
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import build_problem
 from rfablate.solve.state import Frame
@@ -61,7 +61,7 @@ def test_a_sphere_behind_a_film_is_of_second_order_in_h(comm: MPI.Comm, shape: s
             blood_temperature=T_A,
             rtol=1e-11,
             max_iterations=5000,
-            film=make_film(domain, "active", H, LIQUID),
+            film=surface_convection(domain, "active", H, LIQUID),
         )
         problem = dataclasses.replace(problem, heat=heat)
         T, _ = steady(problem, voltage=exact.applied(outer))

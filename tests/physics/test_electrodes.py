@@ -22,9 +22,9 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.build import make_mesh
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.root_tasks import on_root
-from rfablate.physics.generator import ConstantPower, Limits, Offer, PIControl, Ramp
+from rfablate.physics.generator import ConstantPowerControl, Limits, PIControl, Ramp, StepPrediction
 from rfablate.problem.problem import Problem, build_problem
-from rfablate.solve.device_decision import decide_by_hottest
+from rfablate.solve.generator_decision import decide_by_hottest
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
@@ -142,7 +142,7 @@ def test_a_two_ring_needle_conducts_alike_in_3d_and_in_the_half_plane(comm: MPI.
 def test_the_sensor_that_will_be_hottest_decides() -> None:
     """The slow hot sensor limits at low voltage, the fast cold one at higher voltage."""
     pi = PIControl(Limits(50.0, 100.0, 2.0), 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.5, 0.2)
-    warm, quick = (Offer(1.0, 1.0, 0.01, a, b, 1.0, 50.0) for a, b in ((70.0, 0.001), (40.0, 0.1)))
+    warm, quick = (StepPrediction(1.0, 1.0, 0.01, a, b, 1.0, 50.0) for a, b in ((70.0, 0.001), (40.0, 0.1)))
     alone = {offer: pi.decide(offer, pi.start()) for offer in (warm, quick)}
     assert decide_by_hottest(pi, [warm, quick], pi.start()) == alone[quick]
     command = alone[quick][0]
@@ -152,13 +152,13 @@ def test_the_sensor_that_will_be_hottest_decides() -> None:
 
 def test_at_a_limit_the_memory_is_the_hottest_sensors() -> None:
     pi = PIControl(Limits(0.01, 100.0, 2.0), 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.5, 0.2)
-    cold, hot = (Offer(1.0, 1.0, 0.01, a, 0.1, 1.0, 50.0) for a in (40.0, 70.0))
+    cold, hot = (StepPrediction(1.0, 1.0, 0.01, a, 0.1, 1.0, 50.0) for a in (40.0, 70.0))
     command, memory = decide_by_hottest(pi, [cold, hot], pi.start())
     assert command.limited_by == "power"
     assert memory.error == pytest.approx(80.0 - (70.0 + 0.1 * command.voltage**2))
 
 
 def test_without_a_sensor_there_is_one_offer() -> None:
-    power = ConstantPower(Limits(50.0, 100.0, 2.0), 10.0, 0.0, 4.0)
-    offer = Offer(1.0, 1.0, 0.01, float("nan"), float("nan"), 1.0)
+    power = ConstantPowerControl(Limits(50.0, 100.0, 2.0), 10.0, 0.0, 4.0)
+    offer = StepPrediction(1.0, 1.0, 0.01, float("nan"), float("nan"), 1.0)
     assert decide_by_hottest(power, [offer], power.start())[0].voltage == pytest.approx(20.0)

@@ -25,8 +25,8 @@ from mpi4py import MPI
 from meshes.structured import box, rectangle
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
-from rfablate.lesion.measure import Axis, Lesion, LesionMeter
-from rfablate.lesion.observer import Observer, StructureResult
+from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
+from rfablate.lesion.observer import FinalStructure, Observer
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import build_problem
@@ -48,12 +48,12 @@ def _half_plane(comm: MPI.Comm, n: int, half: float = 10.0) -> Domain:
     return on_mesh(comm, lambda: rectangle(np.linspace(0.0, half, n // 2 + 1) * MM, z))
 
 
-def _measure(domain: Domain, level: FloatArray, axis: Axis) -> Lesion:
+def _measure(domain: Domain, level: FloatArray, axis: LesionAxis) -> MeasuredLesion:
     lesions, _ = LesionMeter(domain, np.ones(len(domain.region), dtype=bool), axis).measure([level])
     return lesions[0]
 
 
-UPRIGHT = Axis(np.zeros(3), np.array([0.0, 0.0, 1.0]), 5.0 * MM)
+UPRIGHT = LesionAxis(np.zeros(3), np.array([0.0, 0.0, 1.0]), 5.0 * MM)
 
 
 # --- volumes of plane cuts ------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_a_cylinder_and_a_cone_are_exact_in_the_half_plane(comm: MPI.Comm, size:
 
 def test_no_lesion_is_all_zero_and_a_lesion_everywhere_is_the_domain(comm: MPI.Comm) -> None:
     for domain in (_cube(comm, 4), _half_plane(comm, 4)):
-        assert _measure(domain, np.full(domain.nodes.local, -1.0), UPRIGHT) == Lesion()
+        assert _measure(domain, np.full(domain.nodes.local, -1.0), UPRIGHT) == MeasuredLesion()
         whole = _measure(domain, np.full(domain.nodes.local, 1.0), UPRIGHT)
         assert whole.length == pytest.approx(20.0 * MM) and whole.depth_distal == pytest.approx(10.0 * MM)
         across = 20.0 * MM * (1.0 if domain.axisymmetric else np.sqrt(2.0))
@@ -111,7 +111,7 @@ def test_no_lesion_is_all_zero_and_a_lesion_everywhere_is_the_domain(comm: MPI.C
 
 
 def _assert_second_order(
-    counts: Sequence[int], measured: Sequence[Lesion], exact: Lesion, curvature: float, diagonal: float
+    counts: Sequence[int], measured: Sequence[MeasuredLesion], exact: MeasuredLesion, curvature: float, diagonal: float
 ) -> None:
     """Extents are too small by at most the interpolation error h^2 curvature / 8; volumes converge with order 2.
 
@@ -131,8 +131,8 @@ def _assert_second_order(
         assert found[-1] == pytest.approx(2.0, abs=0.15), (name, found)
 
 
-def _ball_lesion(radius: float, centre: float, active: float) -> Lesion:
-    return Lesion(
+def _ball_lesion(radius: float, centre: float, active: float) -> MeasuredLesion:
+    return MeasuredLesion(
         width=2.0 * radius,
         width_min=2.0 * radius,
         length=2.0 * radius,
@@ -168,13 +168,13 @@ def test_an_ellipsoid_off_an_oblique_cannula_is_measured_with_second_order(comm:
     """Extents along any direction d are d . centre -+ |(semi-axes) d|; widths are principal values across the axis."""
     semi, centre = np.array([3.0, 5.0, 4.0]) * MM, np.array([1.0, -0.5, 1.5]) * MM
     direction = np.array([1.0, 2.0, 2.0]) / 3.0
-    axis = Axis(np.array([0.5, 0.2, -0.3]) * MM, direction, 2.0 * MM)
+    axis = LesionAxis(np.array([0.5, 0.2, -0.3]) * MM, direction, 2.0 * MM)
     first, second = axis.across()
     basis = np.stack([first, second]) * semi
     widths = 2.0 * np.sqrt(np.linalg.eigvalsh(basis @ basis.T))
     middle, reach = float((centre - axis.tip) @ direction), float(np.linalg.norm(semi * direction))
     volume = 4.0 / 3.0 * np.pi * float(semi.prod())
-    exact = Lesion(
+    exact = MeasuredLesion(
         width=float(widths[1]),
         width_min=float(widths[0]),
         length=2.0 * reach,
@@ -306,7 +306,7 @@ def test_a_target_covered_from_the_start_took_no_time_and_a_missed_one_for_ever(
     assert target.time_to_cover is None and target.verdict == "missed"
 
 
-def _on_root(comm: MPI.Comm, results: list[StructureResult], check: Callable[..., None]) -> None:
+def _on_root(comm: MPI.Comm, results: list[FinalStructure], check: Callable[..., None]) -> None:
     """Margins exist on rank 0 only."""
     if comm.rank == 0:
         check(*results)
@@ -317,25 +317,25 @@ def test_margins_are_depth_inside_for_a_target_and_distance_for_the_rest(comm: M
     observer, domain, frame = _observer(comm, [TARGET, CORD], BOXES)
     radius = np.linalg.norm(domain.x, axis=1)
 
-    def check(target: StructureResult, cord: StructureResult) -> None:
+    def check(target: FinalStructure, cord: FinalStructure) -> None:
         assert target.margin == pytest.approx((4.7 - 2.0 * np.sqrt(3.0)) * MM, abs=0.15 * MM)
         assert cord.margin == pytest.approx(1.3 * MM, abs=0.15 * MM)
 
     _on_root(comm, observer.conclude(frame(1.0, 4.7 * MM - radius)), check)
 
-    def negative(target: StructureResult, cord: StructureResult) -> None:
+    def negative(target: FinalStructure, cord: FinalStructure) -> None:
         assert target.margin == pytest.approx((2.5 - 2.0 * np.sqrt(3.0)) * MM, abs=0.15 * MM), "corners stick out"
         assert target.verdict == "reached" and target.covered < 1.0
 
     _on_root(comm, observer.conclude(frame(2.0, 2.5 * MM - radius)), negative)
 
-    def into(target: StructureResult, cord: StructureResult) -> None:
+    def into(target: FinalStructure, cord: FinalStructure) -> None:
         assert cord.margin == pytest.approx(-1.0 * MM, abs=0.15 * MM), "1 mm into the cord"
         assert cord.verdict == "limit exceeded"
 
     _on_root(comm, observer.conclude(frame(3.0, 7.0 * MM - domain.x[:, 0])), into)
 
-    def none(target: StructureResult, cord: StructureResult) -> None:
+    def none(target: FinalStructure, cord: FinalStructure) -> None:
         assert target.margin is None and cord.margin is None
 
     _on_root(comm, observer.conclude(frame(4.0, np.full(domain.nodes.local, -1.0 * MM))), none)

@@ -24,8 +24,8 @@ from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane
 from rfablate.mesh.domain import Domain
-from rfablate.physics.generator import Pulsed
-from rfablate.problem.problem import unguarded
+from rfablate.physics.generator import PulsedControl
+from rfablate.problem.problem import without_guard
 from rfablate.simulation.monitors.pulse_monitor import PulseMonitor
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
@@ -66,8 +66,8 @@ def _treat(ball: Domain, first_step: float, **changes: Any) -> Treated:
         generator, tissue={"sigma_slope_per_K": 0.015}, applicator=SENSOR, time={"first_step_s": first_step}
     )
     problem = problem_on(case, ball)
-    pulsed = unguarded(problem)
-    assert isinstance(pulsed, Pulsed)
+    pulsed = without_guard(problem)
+    assert isinstance(pulsed, PulsedControl)
     record, seen, began = PulseMonitor(problem, pulsed), [], clock.process_time()
     for frame in steps(problem, initial_state(problem), [generator["duration_s"] - CYCLE], Stopwatch()):
         record.observe(frame)

@@ -21,7 +21,7 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import geometric, shell_half_plane
-from rfablate.fem.boiling_water import drying
+from rfablate.fem.boiling_water import law_temperature
 from rfablate.mesh.domain import Domain
 from rfablate.physics.laws import Drying, Linear
 from rfablate.problem.problem import Problem
@@ -61,8 +61,8 @@ def test_what_has_boiled_dries_and_nothing_else() -> None:
     T = np.array([60.0, 100.0, 100.0, 100.0, 101.0, 180.0])
     f = np.array([0.0, 0.0, 0.5, 1.0, 1.0, 1.0])
     wet = law(np.array([100.0]))[0]
-    np.testing.assert_allclose(law(drying(T, f)), [1.345, wet, 0.1 * wet, 0.01 * wet, 0.01 * wet, 0.01 * wet])
-    assert drying(T, f)[[0, 1, 5]].tolist() == [60.0, 100.0, 180.0]
+    np.testing.assert_allclose(law(law_temperature(T, f)), [1.345, wet, 0.1 * wet, 0.01 * wet, 0.01 * wet, 0.01 * wet])
+    assert law_temperature(T, f)[[0, 1, 5]].tolist() == [60.0, 100.0, 180.0]
 
 
 @pytest.mark.mpi
@@ -73,7 +73,7 @@ def test_a_shell_of_steam_resists_by_how_much_of_it_has_boiled(ball: Domain) -> 
     found = []
     for f in (0.0, 0.25, 1.0):
         whole = np.full(ball.nodes.local, 100.0)
-        problem.assemble(drying(whole, np.full_like(whole, f)))
+        problem.assemble(law_temperature(whole, np.full_like(whole, f)))
         found.append(1.0 / problem.electric.solve(problem.coefficients).conductance)
     exact = (1.0 / R0 - 1.0 / 20e-3) / (4.0 * np.pi * SIGMA * (1.0 + 0.015 * 63.0))
     assert found[0] == pytest.approx(exact, rel=0.03)

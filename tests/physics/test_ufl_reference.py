@@ -24,7 +24,7 @@ from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.fem.heat_problem import HeatProblem
-from rfablate.fem.wall_convection import make_film
+from rfablate.fem.wall_convection import surface_convection
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.facets import facets_between
@@ -109,7 +109,7 @@ def _native(case: Case, domain: Domain) -> Problem:
     problem = build_problem(case, domain)
     heat = HeatProblem(
         domain, problem.pattern, problem.heat.mass, blood_temperature=case.body.blood_temperature,
-        rtol=case.solver.heat_rtol, max_iterations=2000, film=make_film(domain, "coolant", *COOLANT),
+        rtol=case.solver.heat_rtol, max_iterations=2000, film=surface_convection(domain, "coolant", *COOLANT),
     )  # fmt: skip
     return dataclasses.replace(problem, heat=heat)
 

@@ -25,7 +25,7 @@ from rfablate.case.resolve.structure_flow import flowing
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.fem.heat_problem import HeatProblem
-from rfablate.fem.wall_convection import joint_film
+from rfablate.fem.wall_convection import combine_convection
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
@@ -91,7 +91,7 @@ def with_h(problem: Problem, h: float) -> Problem:
         blood_temperature=37.0,
         rtol=1e-12,
         max_iterations=5000,
-        film=joint_film(films(problem.domain, (Vessel("vein", h, LIQUID),))),
+        film=combine_convection(films(problem.domain, (Vessel("vein", h, LIQUID),))),
     )
     return dataclasses.replace(problem, heat=heat)
 

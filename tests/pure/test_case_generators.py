@@ -11,7 +11,7 @@ import pytest
 from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
-from rfablate.physics.generator import Guard, Pulsed, RollOff, Staged, Window
+from rfablate.physics.generator import ImpedanceGuard, ImpedanceWindow, PulsedControl, RollOffResponse, StagedControl
 from rfablate.problem.generator_setup import case_generator
 
 if sys.version_info >= (3, 11):
@@ -64,9 +64,9 @@ def staged(*stages: dict[str, Any], **keys: Any) -> dict[str, Any]:
 def test_stages_read_as_they_are_meant() -> None:
     case = parse_case({**copy.deepcopy(BASE), **tomllib.loads(STAGES)})
     guard = case_generator(case)
-    assert isinstance(guard, Guard) and isinstance(guard.generator, Staged)
-    assert guard.window == Window(5.0, 10000.0)
-    assert guard.roll_off == RollOff("pause", None, 20.0, 15.0, 0.7)
+    assert isinstance(guard, ImpedanceGuard) and isinstance(guard.generator, StagedControl)
+    assert guard.window == ImpedanceWindow(5.0, 10000.0)
+    assert guard.roll_off == RollOffResponse("pause", None, 20.0, 15.0, 0.7)
     assert guard.switch_times == (40.0, 60.0, 120.0, 125.0) and guard.turning_times == (10.0,)
     told = describe_case(case)
     assert "ramp 10 s to 60 degC, hold 30 s, pause 20 s, hold 60 s at 80 degC, 2 W for 5 s, ideal control" in told
@@ -138,7 +138,7 @@ PULSED = {"kind": "pulsed", "voltage_V": 45, "pulse_ms": 20, "rate_Hz": 2, "cap_
 def test_pulses_read_as_they_are_meant() -> None:
     case = parse_case({**copy.deepcopy(BASE), "generator": PULSED})
     guard = case_generator(case)
-    assert isinstance(guard, Guard) and isinstance(guard.generator, Pulsed)
+    assert isinstance(guard, ImpedanceGuard) and isinstance(guard.generator, PulsedControl)
     assert (guard.generator.width, guard.generator.duty) == (pytest.approx(0.02), pytest.approx(0.04))
     assert "pulses of 45 V RMS, 20 ms, 2 Hz for 120 s, sensor at most 42 degC, cycle averages" in describe_case(case)
     assert parse_case(tomllib.loads(dump_case(case))) == case

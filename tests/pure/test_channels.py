@@ -20,23 +20,23 @@ from rfablate.fem.electrode_patterns import electrode_groups, group_potentials
 from rfablate.physics.generator import (
     Channels,
     Command,
-    ConstantPower,
+    ConstantPowerControl,
     Delayed,
-    Guard,
     IdealControl,
+    ImpedanceGuard,
+    ImpedanceWindow,
     Limits,
-    Offer,
     Ramp,
-    RollOff,
-    Window,
+    RollOffResponse,
+    StepPrediction,
     settle,
 )
 from rfablate.problem.generator_setup import case_channels
-from rfablate.problem.step_control import ROUNDING, StepControl, far_from
+from rfablate.problem.step_control import ROUNDING, StepControl, distinct_times
 from rfablate.report.channel_section import channels as channel_table
 from rfablate.results.card import _channel_lines, _generator_line
 from rfablate.results.run_reader import RunData
-from rfablate.solve.energy_balance import Ledger, Powers
+from rfablate.solve.energy_balance import EnergyLedger, Powers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -57,9 +57,9 @@ class Turned(NamedTuple):
     end: float
 
 
-def device(count: int, roll_off: RollOff | None, dwell: float, on: float = 30.0) -> Channels:
+def device(count: int, roll_off: RollOffResponse | None, dwell: float, on: float = 30.0) -> Channels:
     """Return channels of 10 W in switching mode."""
-    guard = Guard(ConstantPower(LIMITS, on, 0.0, 10.0), Window(1.0, 1e5), roll_off, RESOLUTION)
+    guard = ImpedanceGuard(ConstantPowerControl(LIMITS, on, 0.0, 10.0), ImpedanceWindow(1.0, 1e5), roll_off, RESOLUTION)
     return Channels((guard,) * count, dwell)
 
 
@@ -73,12 +73,12 @@ def drive(channels: Channels, impedance: Callable[[int, float, float], float]) -
     turns: list[Turned] = []
     landings = [*channels.switch_times, channels.end]
     while t < channels.end:
-        planned = far_from(landings, channels.planned(memories, turn), ROUNDING * channels.end)
+        planned = distinct_times(landings, channels.planned(memories, turn), ROUNDING * channels.end)
         end = CONTROL.next_time(t, [*landings, *planned], stepping) if cut is None else cut
         after, jumps, cut, delivering = list(memories), False, None, None
         for number in channels.served(turn):
             Z = impedance(number, end, end - turn.since)
-            offer = Offer(end, end - t, 1.0 / Z, 37.0, 0.3, end, 37.0)
+            offer = StepPrediction(end, end - t, 1.0 / Z, 37.0, 0.3, end, 37.0)
             command, after[number] = channels.generators[number].decide(offer, memories[number])
             jumps, cut = jumps or command.jumps, command.cut
             delivering = number if command.voltage > 0.0 else None
@@ -104,7 +104,7 @@ def test_turns_last_the_dwell_time_and_go_round() -> None:
 
 def test_a_channel_whose_impedance_has_risen_hands_over_at_that_time() -> None:
     """Linear rise of 4 ohm/s in each turn: 20 ohm after 5 s, well before the dwell time; then 8 s of rest."""
-    roll_off = RollOff("pause", None, rise=20.0, wait=8.0)
+    roll_off = RollOffResponse("pause", None, rise=20.0, wait=8.0)
     turns, memories = drive(device(3, roll_off, 12.0), lambda n, t, since: 100.0 + 4.0 * since)
     assert [turn.channel for turn in turns] == [0, 1, 2, 0, 1, 2]
     assert [turn.end - turn.start for turn in turns[:5]] == pytest.approx([5.0] * 5, abs=0.1)
@@ -115,19 +115,19 @@ def test_a_channel_whose_impedance_has_risen_hands_over_at_that_time() -> None:
 
 def test_the_time_of_a_rise_that_runs_straight_is_exact() -> None:
     """The threshold is known and Z is linear: locating the crossing takes one more step and no iteration."""
-    roll_off = RollOff("pause", 120.0, wait=8.0)
+    roll_off = RollOffResponse("pause", 120.0, wait=8.0)
     turns, _ = drive(device(2, roll_off, 12.0), lambda n, t, since: 100.0 + 4.0 * since)
     assert turns[0] == pytest.approx((0, 0.0, 5.0), abs=1e-6) and turns[1] == pytest.approx((1, 5.0, 10.0), abs=1e-6)
 
 
 def test_when_all_rest_there_is_no_output_until_the_first_is_ready() -> None:
-    roll_off = RollOff("pause", 120.0, wait=9.0)
+    roll_off = RollOffResponse("pause", 120.0, wait=9.0)
     turns, _ = drive(device(2, roll_off, 12.0, on=20.0), lambda n, t, since: 100.0 + 10.0 * since)
     assert [(turn.channel, round(turn.start, 3)) for turn in turns] == [(0, 0.0), (1, 2.0), (0, 11.0), (1, 13.0)]
 
 
 def test_a_channel_that_is_off_for_good_has_no_more_turns() -> None:
-    roll_off = RollOff("stop", 150.0)
+    roll_off = RollOffResponse("stop", 150.0)
     turns, memories = drive(device(3, roll_off, 2.0), lambda n, t, since: 200.0 if n == 1 and t > 9.0 else 100.0)
     assert memories[1].off and not memories[0].off
     assert {turn.channel for turn in turns if turn.start > 9.5} == {0, 2}
@@ -145,9 +145,9 @@ def test_a_delayed_generator_does_later_what_it_would_do() -> None:
     later = Delayed(inner, 30.0)
     assert (later.end, later.switch_times, later.turning_times) == (55.0, (30.0, 50.0), (40.0,))
     assert not later.needs(29.0, 30.0, later.start()).conductance and later.needs(30.0, 31.0, later.start()).sensor
-    offer = Offer(35.0, 1.0, 0.01, 37.0, 0.3, 35.0, 37.0)
+    offer = StepPrediction(35.0, 1.0, 0.01, 37.0, 0.3, 35.0, 37.0)
     assert later.decide(offer, later.start())[0].setpoint == pytest.approx(57.0)
-    assert later.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), later.start())[0] == Command(0.0)
+    assert later.decide(StepPrediction(30.0, 1.0, 0.01, 37.0, 0.3, 30.0, 37.0), later.start())[0] == Command(0.0)
 
 
 # --- voltage iteration -------------------------------------------------------------------------
@@ -374,6 +374,6 @@ def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
 
 def test_the_ledger_keeps_each_channels_energy() -> None:
     """After a switch the first flows of a step equal its last ones, as for the sum."""
-    ledger = Ledger().advance(2.0, Powers(5.0, channels=(3.0, 2.0)), 10.0, after_switch=True)
+    ledger = EnergyLedger().advance(2.0, Powers(5.0, channels=(3.0, 2.0)), 10.0, after_switch=True)
     ledger = ledger.advance(1.0, Powers(4.0, channels=(4.0, 0.0)), 14.5, after_switch=False)
     assert ledger.channels == (9.5, 5.0) and sum(ledger.channels) == ledger.joule

@@ -14,12 +14,12 @@ import pytest
 
 from rfablate.results import checkpoint as module
 from rfablate.results.checkpoint import mesh_digest, newest_checkpoint, read_checkpoint, write_checkpoint
-from rfablate.results.field_frames import KeptFrames
+from rfablate.results.field_frames import FrameStore
 from rfablate.results.fields_file import FieldsFile
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.history_file import HistoryFile
-from rfablate.results.state_tree import put_together, take_apart
-from rfablate.signals import Requests, Wish
+from rfablate.results.state_tree import from_tree, to_tree
+from rfablate.signals import SignalListener, SignalRequest
 
 FloatArray = npt.NDArray[np.float64]
 T = np.linspace(37.0, 80.0, 500)
@@ -181,9 +181,9 @@ class Outer:
 def test_a_value_is_put_together_as_it_was() -> None:
     a, b = np.arange(3.0), np.arange(4.0)
     value = Outer(1.5, "x", True, [(0.1, a), (0.2, b)], (a, b), None, Inner(a, np.int64(3)), (1.0, np.float64(2.0)), {})
-    tree, arrays = take_apart(value)
+    tree, arrays = to_tree(value)
     assert len(arrays) == 2, "an array that stands in two places is kept once"
-    back = put_together(Outer, json.loads(json.dumps(tree)), arrays)
+    back = from_tree(Outer, json.loads(json.dumps(tree)), arrays)
     assert back.past[0][1] is back.inner.level is a and back.pair is not None and back.pair[1] is b
     assert (back.t, back.name, back.on, back.missing, back.series, back.by_name) == (
         1.5,
@@ -198,16 +198,16 @@ def test_a_value_is_put_together_as_it_was() -> None:
 
 def test_what_cannot_be_kept_is_refused_by_its_place() -> None:
     with pytest.raises(TypeError, match="inner/1: a set"):
-        take_apart({"inner": [1.0, {2.0}]})
+        to_tree({"inner": [1.0, {2.0}]})
 
 
 def test_a_tree_of_another_version_is_refused() -> None:
-    tree, arrays = take_apart(Inner(T, 1))
+    tree, arrays = to_tree(Inner(T, 1))
     del tree["count"]
     with pytest.raises(KeyError, match="count"):
-        put_together(Inner, tree, arrays)
+        from_tree(Inner, tree, arrays)
     with pytest.raises(TypeError, match="expected a int"):
-        put_together(Inner, {**tree, "count": "one"}, arrays)
+        from_tree(Inner, {**tree, "count": "one"}, arrays)
 
 
 # --- other files ------------------------------------------------------------------------
@@ -234,12 +234,12 @@ def test_a_history_goes_on_after_the_rows_it_keeps(tmp_path: Path) -> None:
 def test_frames_go_on_after_those_of_the_checkpoint(tmp_path: Path) -> None:
     """Later entries and an incomplete one are removed."""
     points, cells, region = np.eye(4, 3), np.array([[0, 1, 2, 3]]), np.array([1])
-    frames = KeptFrames(tmp_path / "frames")
+    frames = FrameStore(tmp_path / "frames")
     for t in (0.0, 2.5, 10.0, 12.5):
         frames.keep(t, {"T": np.full(4, t, dtype=np.float32)}, {"q": np.full(1, t, dtype=np.float32)})
     (tmp_path / "frames" / "part").write_bytes(b"half")
     with FieldsFile(tmp_path / "fields.vtkhdf", points, cells, region, {1: "liver"}) as fields:
-        for frame in KeptFrames(tmp_path / "frames").take_up({0.0, 2.5, 10.0}):
+        for frame in FrameStore(tmp_path / "frames").take_up({0.0, 2.5, 10.0}):
             fields.append(*frame)
     with FieldsReader(tmp_path / "fields.vtkhdf") as found:
         assert found.times_s.tolist() == [0.0, 2.5, 10.0]
@@ -257,13 +257,13 @@ def test_signals_are_remembered_inside_and_left_alone_outside(
     request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
     signal.signal(signal.SIGINT, inherited)
     before = [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)]
-    with Requests() as requests:
-        assert requests.take() is Wish.NOTHING
+    with SignalListener() as requests:
+        assert requests.take() is SignalRequest.NOTHING
         signal.raise_signal(signal.SIGUSR1)
-        assert requests.take() is Wish.CHECKPOINT and requests.take() is Wish.NOTHING
+        assert requests.take() is SignalRequest.CHECKPOINT and requests.take() is SignalRequest.NOTHING
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGUSR1)
-        assert requests.take() is Wish.STOP
+        assert requests.take() is SignalRequest.STOP
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):  # a second signal ends the run immediately
             signal.raise_signal(signal.SIGINT)

@@ -12,7 +12,14 @@ from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.device_log import read_log
 from rfablate.errors import CaseError
-from rfablate.physics.generator import Curve, Guard, IdealControl, Limits, Offer, Replay
+from rfablate.physics.generator import (
+    IdealControl,
+    ImpedanceGuard,
+    Limits,
+    MeasuredCurve,
+    ReplayControl,
+    StepPrediction,
+)
 from rfablate.problem.generator_setup import case_generator
 from rfablate.report.replay_section import misfit
 from rfablate.results.run_reader import RunData
@@ -86,19 +93,19 @@ def test_a_missing_log_and_a_missing_driver_are_told(log: Path) -> None:
 def test_a_relative_log_starts_from_the_case_file_and_its_first_driver_drives(log: Path) -> None:
     case = parse_case({**copy.deepcopy(BASE), "generator": {"kind": "replay", "file": "log.csv"}}, log.parent)
     guard = case_generator(case)
-    assert isinstance(guard, Guard) and isinstance(guard.generator, Replay)
+    assert isinstance(guard, ImpedanceGuard) and isinstance(guard.generator, ReplayControl)
     assert guard.generator.quantity == "voltage" and guard.end == 5.0 and guard.turning_times == (1.0, 3.0)
     assert "4 rows over 5 s, driven by its voltage" in describe_case(case)
     warm = parse_case(
         {**copy.deepcopy(BASE), "generator": {"kind": "replay", "file": "log.csv", "drive": "temperature"}}, log.parent
     )
     control = case_generator(warm)
-    assert isinstance(control, Guard) and isinstance(control.generator, IdealControl)
+    assert isinstance(control, ImpedanceGuard) and isinstance(control.generator, IdealControl)
     assert control.generator.ramp.at(2.0) == pytest.approx(50.0)
 
 
 def test_a_curve_is_straight_between_its_points_and_constant_beyond() -> None:
-    curve = Curve((0.0, 1.0, 3.0, 5.0), (0.0, 10.0, 10.0, 12.0))
+    curve = MeasuredCurve((0.0, 1.0, 3.0, 5.0), (0.0, 10.0, 10.0, 12.0))
     assert [curve.at(t) for t in (-1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 5.0, 9.0)] == [0, 0, 5, 10, 10, 11, 12, 12]
     assert curve.turns == (1.0, 3.0)
 
@@ -106,12 +113,12 @@ def test_a_curve_is_straight_between_its_points_and_constant_beyond() -> None:
 @pytest.mark.parametrize(("quantity", "value"), [("voltage", 5.0), ("current", 0.05), ("power", 0.25)])
 def test_a_replay_delivers_what_was_measured_within_the_limits(quantity: Any, value: float) -> None:
     """5 V at 100 ohm: 0.05 A, 0.25 W."""
-    replay = Replay(NONE, 10.0, 0.0, quantity, Curve((0.0, 10.0), (0.0, 2.0 * value)))
-    offer = Offer(5.0, 0.5, 0.01, 37.0, 0.3, 5.0)
+    replay = ReplayControl(NONE, 10.0, 0.0, quantity, MeasuredCurve((0.0, 10.0), (0.0, 2.0 * value)))
+    offer = StepPrediction(5.0, 0.5, 0.01, 37.0, 0.3, 5.0)
     assert replay.decide(offer, replay.start())[0].voltage == pytest.approx(5.0)
-    weak = Replay(Limits(1e9, 3.0, 1e9), 10.0, 0.0, quantity, replay.curve)
+    weak = ReplayControl(Limits(1e9, 3.0, 1e9), 10.0, 0.0, quantity, replay.curve)
     assert weak.decide(offer, weak.start())[0].limited_by == "voltage"
-    assert replay.decide(Offer(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), replay.start())[0].voltage == 0.0
+    assert replay.decide(StepPrediction(10.5, 0.5, 0.01, 37.0, 0.3, 10.5), replay.start())[0].voltage == 0.0
 
 
 def test_the_report_tells_the_misfit_in_units() -> None:

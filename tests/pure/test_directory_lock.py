@@ -12,7 +12,7 @@ import pytest
 
 from rfablate.errors import CaseError
 from rfablate.results.directory_lock import LOCK, RunLock
-from rfablate.results.run_directory import refuse_used
+from rfablate.results.run_directory import require_unused
 
 
 def _left_by(folder: Path, host: str, age_s: float) -> Path:
@@ -105,5 +105,5 @@ def test_a_directory_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_lock_alone_does_not_use_a_directory(tmp_path: Path) -> None:
     lock = RunLock(tmp_path)
-    refuse_used(tmp_path, overwrite=False)
+    require_unused(tmp_path, overwrite=False)
     lock.release()

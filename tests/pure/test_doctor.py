@@ -8,15 +8,15 @@ import sys
 import pytest
 
 from rfablate.cli import doctor
-from rfablate.cli.doctor import Finding
+from rfablate.cli.doctor import InstallationFinding
 
-GOOD = Finding("good", True, "1.0")
-ODD = Finding("odd", "warning", "0.5", "consider this")
-BAD = Finding("bad", False, "nothing", "do that")
+GOOD = InstallationFinding("good", True, "1.0")
+ODD = InstallationFinding("odd", "warning", "0.5", "consider this")
+BAD = InstallationFinding("bad", False, "nothing", "do that")
 
 
 @pytest.fixture(scope="module")
-def findings() -> list[Finding]:
+def findings() -> list[InstallationFinding]:
     return doctor.diagnose()
 
 
@@ -30,7 +30,7 @@ def test_advice_comes_with_every_fault_and_only_then(findings):
 
 
 def test_an_import_that_fails_is_a_finding_with_advice():
-    def check(name: str) -> Finding:
+    def check(name: str) -> InstallationFinding:
         raise ImportError("no module named nowhere")
 
     finding = doctor._guarded("nowhere", check)

@@ -9,18 +9,18 @@ import pytest
 
 from rfablate.physics.generator import (
     Command,
-    ConstantCurrent,
-    ConstantPower,
-    ConstantVoltage,
+    ConstantCurrentControl,
+    ConstantPowerControl,
+    ConstantVoltageControl,
     Generator,
     IdealControl,
     Limits,
-    Needs,
     Off,
-    Offer,
     PIControl,
     PIState,
     Ramp,
+    RequiredInputs,
+    StepPrediction,
 )
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
@@ -28,8 +28,10 @@ G = 0.0125
 """80 ohm [S]"""
 
 
-def _offer(t: float = 5.0, dt: float = 0.5, *, a: float = 37.0, b: float = 0.3, reach: float | None = None) -> Offer:
-    return Offer(t, dt, G, a, b, t if reach is None else reach)
+def _offer(
+    t: float = 5.0, dt: float = 0.5, *, a: float = 37.0, b: float = 0.3, reach: float | None = None
+) -> StepPrediction:
+    return StepPrediction(t, dt, G, a, b, t if reach is None else reach)
 
 
 # --- the set point --------------------------------------------------------------------------------
@@ -48,17 +50,17 @@ def test_a_ramp_of_no_duration_is_a_step() -> None:
 
 
 def test_constant_voltage_is_constant() -> None:
-    command, _ = ConstantVoltage(NONE, 60.0, 0.0, 12.0).decide(_offer(), None)
+    command, _ = ConstantVoltageControl(NONE, 60.0, 0.0, 12.0).decide(_offer(), None)
     assert command == Command(12.0)
 
 
 def test_constant_power_is_what_the_conductance_makes_of_it() -> None:
-    command, _ = ConstantPower(NONE, 60.0, 0.0, 3.0).decide(_offer(), None)
+    command, _ = ConstantPowerControl(NONE, 60.0, 0.0, 3.0).decide(_offer(), None)
     assert command.voltage**2 * G == pytest.approx(3.0)
 
 
 def test_constant_current_is_what_the_conductance_makes_of_it() -> None:
-    command, _ = ConstantCurrent(NONE, 60.0, 0.0, 0.4).decide(_offer(), None)
+    command, _ = ConstantCurrentControl(NONE, 60.0, 0.0, 0.4).decide(_offer(), None)
     assert command.voltage * G == pytest.approx(0.4)
 
 
@@ -73,9 +75,9 @@ def test_constant_current_is_what_the_conductance_makes_of_it() -> None:
 )
 def test_the_tightest_limit_holds_the_voltage_and_is_named(limits: Limits, by: str, voltage: float) -> None:
     for generator in (
-        ConstantVoltage(limits, 60.0, 0.0, 100.0),
-        ConstantPower(limits, 60.0, 0.0, 50.0),
-        ConstantCurrent(limits, 60.0, 0.0, 2.0),
+        ConstantVoltageControl(limits, 60.0, 0.0, 100.0),
+        ConstantPowerControl(limits, 60.0, 0.0, 50.0),
+        ConstantCurrentControl(limits, 60.0, 0.0, 2.0),
         IdealControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0)),
         PIControl(limits, 60.0, 0.0, Ramp(37.0, 9000.0, 0.0), 10.0, 0.0),
     ):
@@ -91,9 +93,9 @@ def test_no_limit_is_named_where_none_binds() -> None:
 
 RAMP = Ramp(37.0, 80.0, 10.0)
 ALL: list[Generator] = [
-    ConstantVoltage(NONE, 70.0, 5.0, 12.0),
-    ConstantPower(NONE, 70.0, 5.0, 3.0),
-    ConstantCurrent(NONE, 70.0, 5.0, 0.1),
+    ConstantVoltageControl(NONE, 70.0, 5.0, 12.0),
+    ConstantPowerControl(NONE, 70.0, 5.0, 3.0),
+    ConstantCurrentControl(NONE, 70.0, 5.0, 0.1),
     IdealControl(NONE, 70.0, 5.0, RAMP),
     PIControl(NONE, 70.0, 5.0, RAMP, 0.1, 0.05),
     Off(10.0, 70.0, 5.0),
@@ -134,7 +136,7 @@ def test_ideal_control_does_not_cool() -> None:
 
 def test_ideal_control_of_a_short_step_aims_at_its_horizon_and_reports_the_set_point_of_the_step() -> None:
     generator = IdealControl(NONE, 60.0, 0.0, RAMP, ahead=0.5)
-    assert generator.needs(1.5, 2.0, generator.start()) == Needs(sensor=True, horizon=0.5)
+    assert generator.needs(1.5, 2.0, generator.start()) == RequiredInputs(sensor=True, horizon=0.5)
     command, _ = generator.decide(_offer(t=2.02, dt=0.02, a=40.0, b=0.1, reach=2.5), generator.start())
     assert 40.0 + 0.1 * command.voltage**2 == pytest.approx(RAMP.at(2.5))
     assert command.setpoint == pytest.approx(RAMP.at(2.02))

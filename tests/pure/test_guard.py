@@ -19,22 +19,22 @@ import numpy as np
 import pytest
 
 from rfablate.physics.generator import (
-    ConstantPower,
+    ConstantPowerControl,
     Generator,
-    Guard,
     GuardState,
+    ImpedanceGuard,
+    ImpedanceWindow,
     Limits,
-    Offer,
     PIControl,
     PIState,
     Ramp,
-    RollOff,
-    Window,
+    RollOffResponse,
+    StepPrediction,
 )
-from rfablate.problem.step_control import ROUNDING, StepControl, far_from
+from rfablate.problem.step_control import ROUNDING, StepControl, distinct_times
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
-WIDE = Window(1.0, 1e6)
+WIDE = ImpedanceWindow(1.0, 1e6)
 RESOLUTION = 1e-3
 """[s]"""
 ADAPTIVE = StepControl(tolerance=0.1, first=0.02, minimum=1e-4, maximum=10.0)
@@ -55,10 +55,10 @@ def drive(guard: Generator, impedance: Impedance, *, largest: float = 3.0, contr
     t, memory, stepping, taken, cut, on = 0.0, guard.start(), control.start(), [], None, 0.0
     landings = [*guard.turning_times, *guard.switch_times, guard.end]
     while t < guard.end:
-        stops = [*landings, *far_from(landings, guard.planned(memory), ROUNDING * guard.end)]
+        stops = [*landings, *distinct_times(landings, guard.planned(memory), ROUNDING * guard.end)]
         end = control.next_time(t, stops, stepping) if cut is None else cut
         Z = impedance(end, end - on)
-        command, after = guard.decide(Offer(end, end - t, 1.0 / Z, 37.0, 0.3, end, 37.0), memory)
+        command, after = guard.decide(StepPrediction(end, end - t, 1.0 / Z, 37.0, 0.3, end, 37.0), memory)
         cut = command.cut
         if cut is not None:
             assert t < cut < end
@@ -73,15 +73,15 @@ def drive(guard: Generator, impedance: Impedance, *, largest: float = 3.0, contr
     return taken, memory
 
 
-def _guarded(roll_off: RollOff | None, *, window: Window = WIDE, on: float = 100.0) -> Guard:
-    return Guard(ConstantPower(NONE, on, 0.0, 10.0), window, roll_off, resolution=RESOLUTION)
+def _guarded(roll_off: RollOffResponse | None, *, window: ImpedanceWindow = WIDE, on: float = 100.0) -> ImpedanceGuard:
+    return ImpedanceGuard(ConstantPowerControl(NONE, on, 0.0, 10.0), window, roll_off, resolution=RESOLUTION)
 
 
 def _switches(memory: GuardState) -> list[float]:
     return [t for t, _ in memory.events]
 
 
-PAUSE = RollOff("pause", above=150.0, wait=15.0)
+PAUSE = RollOffResponse("pause", above=150.0, wait=15.0)
 
 
 def _straight(t: float, since: float) -> float:
@@ -131,7 +131,7 @@ def test_the_pause_that_ends_a_rounding_beside_a_landing_leaves_no_crumb() -> No
     ids=["convex", "concave", "jump"],
 )
 def test_a_curved_impedance_switches_within_the_resolution(impedance: Impedance, exact: float, largest: float) -> None:
-    _, memory = drive(_guarded(RollOff("stop", above=150.0)), impedance, largest=largest)
+    _, memory = drive(_guarded(RollOffResponse("stop", above=150.0)), impedance, largest=largest)
     assert exact - 1e-9 <= memory.events[0][0] <= exact + 1.001 * RESOLUTION
     assert memory.off and len(memory.events) == 1
 
@@ -143,13 +143,13 @@ def _valley(t: float, since: float) -> float:
 
 def test_a_rise_counts_from_the_lowest_impedance_so_far() -> None:
     """30 ohm above the lowest at 35 s; the lowest is resolved by the steps."""
-    _, memory = drive(_guarded(RollOff("stop", None, 30.0)), _valley, largest=0.2)
+    _, memory = drive(_guarded(RollOffResponse("stop", None, 30.0)), _valley, largest=0.2)
     assert _switches(memory) == pytest.approx([35.0], abs=0.2)
 
 
 def test_step_down_lowers_the_power_and_looks_again_after_the_wait() -> None:
     """The impedance stays high: power times 0.5 at 22.5 s and then every 15 s."""
-    guard = _guarded(RollOff("step_down", above=150.0, wait=15.0, factor=0.5))
+    guard = _guarded(RollOffResponse("step_down", above=150.0, wait=15.0, factor=0.5))
     taken, memory = drive(guard, lambda t, _: min(_straight(t, t), 160.0))
     assert _switches(memory) == pytest.approx([22.5, 37.5, 52.5, 67.5, 82.5, 97.5], abs=1e-9)
     for number, (begin, end) in enumerate(zip([0.0, *_switches(memory)], [*_switches(memory), 100.0], strict=True)):
@@ -158,7 +158,7 @@ def test_step_down_lowers_the_power_and_looks_again_after_the_wait() -> None:
 
 
 def test_a_step_down_that_helped_stays() -> None:
-    guard = _guarded(RollOff("step_down", above=150.0, wait=15.0, factor=0.5))
+    guard = _guarded(RollOffResponse("step_down", above=150.0, wait=15.0, factor=0.5))
     taken, memory = drive(guard, lambda t, _: _straight(t, t) if t < 24.0 else 120.0, largest=0.5)
     assert _switches(memory) == pytest.approx([22.5], abs=1e-9)
     assert taken[-1].power == pytest.approx(5.0)
@@ -166,26 +166,28 @@ def test_a_step_down_that_helped_stays() -> None:
 
 @pytest.mark.parametrize(("Z", "beyond"), [(lambda t, _: 100.0 + t, 30.0), (lambda t, _: 100.0 - 2.0 * t, 25.0)])
 def test_outside_its_window_the_device_is_off_for_good(Z: Impedance, beyond: float) -> None:
-    taken, memory = drive(_guarded(PAUSE, window=Window(50.0, 130.0)), Z)
+    taken, memory = drive(_guarded(PAUSE, window=ImpedanceWindow(50.0, 130.0)), Z)
     assert _switches(memory) == pytest.approx([beyond], abs=1e-9)
     assert "outside 50 to 130 ohm" in memory.events[0][1]
     assert all((step.power > 0.0) == (step.t <= beyond + 1e-9) for step in taken)
 
 
 def test_an_electrode_without_contact_gets_one_shortest_step() -> None:
-    taken, memory = drive(_guarded(None, window=Window(50.0, 130.0)), lambda t, _: 1000.0)
+    taken, memory = drive(_guarded(None, window=ImpedanceWindow(50.0, 130.0)), lambda t, _: 1000.0)
     assert taken[0].dt == pytest.approx(RESOLUTION) and taken[1].power == 0.0
     assert memory.off
 
 
 def test_a_controller_starts_afresh_after_a_pause_and_does_not_wind_up_below_a_step_down() -> None:
     pi = PIControl(NONE, 100.0, 0.0, Ramp(37.0, 80.0, 0.0), 0.1, 0.05)
-    paused = Guard(pi, WIDE, PAUSE, RESOLUTION)
-    _, memory = paused.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), GuardState(PIState(3.0, 1.0), wait=40.0))
+    paused = ImpedanceGuard(pi, WIDE, PAUSE, RESOLUTION)
+    _, memory = paused.decide(
+        StepPrediction(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), GuardState(PIState(3.0, 1.0), wait=40.0)
+    )
     assert memory.controller == PIState() and memory.wait == 40.0
-    lowered = Guard(pi, WIDE, replace(PAUSE, action="step_down"), RESOLUTION)
+    lowered = ImpedanceGuard(pi, WIDE, replace(PAUSE, action="step_down"), RESOLUTION)
     before = GuardState(PIState(3.0, 1.0), ceiling=2.0)
-    command, after = lowered.decide(Offer(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), before)
+    command, after = lowered.decide(StepPrediction(30.0, 1.0, 0.01, 37.0, 0.0, 30.0, 37.0), before)
     assert command.limited_by == "step-down" and command.voltage**2 * 0.01 == pytest.approx(2.0)
     assert after.controller.integral_power == 3.0
 
@@ -196,6 +198,6 @@ def test_the_memory_is_plain_data_from_which_a_run_goes_on() -> None:
     _, memory = drive(guard, _straight)
     again = GuardState(**json.loads(json.dumps(asdict(memory))))
     assert again.wait == memory.wait and [tuple(event) for event in again.events] == list(memory.events)
-    offer = Offer(99.0, 0.5, 0.01, 37.0, 0.3, 99.0, 37.0)
+    offer = StepPrediction(99.0, 0.5, 0.01, 37.0, 0.3, 99.0, 37.0)
     assert guard.decide(offer, again)[0] == guard.decide(offer, memory)[0]
     assert np.isfinite(again.least)

@@ -182,3 +182,14 @@ def test_a_command_imports_only_what_it_uses(command: str, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported"
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """A reader who searches for a class finds one."""
+    names = Counter(
+        node.name
+        for path in _files().values()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []

@@ -15,10 +15,10 @@ import math
 import numpy as np
 import pytest
 
-from rfablate.physics.laws import Drying, Exponential, Law, Linear, Rising, Table
-from rfablate.physics.perfusion import fading, stasis
+from rfablate.physics.laws import Drying, Exponential, Law, Linear, Rising, TabulatedLaw
+from rfablate.physics.perfusion import linear_stop, stasis
 
-TABLE = Table((20.0, 37.0, 60.0, 100.0), (0.8, 1.0, 1.5, 2.4))
+TABLE = TabulatedLaw((20.0, 37.0, 60.0, 100.0), (0.8, 1.0, 1.5, 2.4))
 LAWS: list[Law] = [Linear(0.015), Exponential(0.015), TABLE, Drying(Linear(0.015), 1e-3), Drying(TABLE, 0.01)]
 FINE = np.linspace(0.0, 150.0, 150001)
 
@@ -74,8 +74,8 @@ def test_perfusion_rises_to_its_most_at_45_degC() -> None:
 
 def test_perfusion_stops_with_damage() -> None:
     omega = np.array([0.0, 0.5, 0.75, 1.0, 9.0])
-    assert fading(omega, 1.0, 0.5) == pytest.approx([1.0, 1.0, 0.5, 0.0, 0.0])
-    assert fading(omega, 1.0, 0.0) == pytest.approx([1.0, 1.0, 1.0, 0.0, 0.0])
+    assert linear_stop(omega, 1.0, 0.5) == pytest.approx([1.0, 1.0, 0.5, 0.0, 0.0])
+    assert linear_stop(omega, 1.0, 0.0) == pytest.approx([1.0, 1.0, 1.0, 0.0, 0.0])
 
 
 def test_the_degree_of_stasis_first_lets_perfusion_rise_then_stops_it() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rfablate.solve.energy_balance import Ledger, Powers
+from rfablate.solve.energy_balance import EnergyLedger, Powers
 
 
-def _run(times: list[float], joule, perfused, boundary, stored) -> Ledger:  # type: ignore[no-untyped-def]
-    ledger = Ledger(last=Powers(joule(times[0]), perfused(times[0]), boundary(times[0])))
+def _run(times: list[float], joule, perfused, boundary, stored) -> EnergyLedger:  # type: ignore[no-untyped-def]
+    ledger = EnergyLedger(last=Powers(joule(times[0]), perfused(times[0]), boundary(times[0])))
     for a, b in zip(times[:-1], times[1:], strict=True):
         ledger = ledger.advance(b - a, Powers(joule(b), perfused(b), boundary(b)), stored(b), after_switch=False)
     return ledger
@@ -37,23 +37,23 @@ def test_the_error_for_curved_flows_falls_with_the_square_of_the_step() -> None:
 
 
 def test_the_first_step_after_a_switch_takes_its_final_flow_throughout() -> None:
-    before = Ledger(last=Powers(joule=100.0))
+    before = EnergyLedger(last=Powers(joule=100.0))
     after = before.advance(2.0, Powers(joule=5.0, perfused=1.0, boundary=2.0), 4.0, after_switch=True)
     assert (after.joule, after.perfused, after.boundary) == (10.0, 2.0, 4.0)
     assert after.residual == pytest.approx(0.0)
 
 
 def test_the_residual_is_joule_less_all_that_it_went_into() -> None:
-    ledger = Ledger(joule=10.0, stored=4.0, perfused=3.0, boundary=2.0, latent=0.5)
+    ledger = EnergyLedger(joule=10.0, stored=4.0, perfused=3.0, boundary=2.0, latent=0.5)
     assert ledger.residual == pytest.approx(0.5)
     assert ledger.residual_fraction == pytest.approx(0.05)
 
 
 def test_a_heated_surface_is_judged_by_what_came_in_through_it() -> None:
     """Without Joule heat the fraction is relative to the largest energy."""
-    ledger = Ledger(stored=8.0, perfused=1.0, boundary=-9.1)
+    ledger = EnergyLedger(stored=8.0, perfused=1.0, boundary=-9.1)
     assert ledger.residual_fraction == pytest.approx(0.1 / 9.1)
 
 
 def test_nothing_has_no_residual() -> None:
-    assert Ledger().residual_fraction == 0.0
+    assert EnergyLedger().residual_fraction == 0.0

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from rfablate.physics.generator import Limits, Offer, Pulsed
+from rfablate.physics.generator import Limits, PulsedControl, StepPrediction
 from rfablate.physics.generator.interface import NOTHING
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
-AVERAGE = Pulsed(NONE, 120.0, 5.0, voltage=45.0, width=0.02, rate=2.0, cap=42.0)
+AVERAGE = PulsedControl(NONE, 120.0, 5.0, voltage=45.0, width=0.02, rate=2.0, cap=42.0)
 RESOLVED = replace(AVERAGE, resolved=True)
 G = 0.004
 """250 ohm [S]"""
 
 
-def _offer(t: float, dt: float, a: float = 37.0, b: float = 0.02) -> Offer:
-    return Offer(t, dt, G, a, b, t, 37.0)
+def _offer(t: float, dt: float, a: float = 37.0, b: float = 0.02) -> StepPrediction:
+    return StepPrediction(t, dt, G, a, b, t, 37.0)
 
 
 def test_the_average_of_a_cycle_is_the_pulse_times_the_root_of_the_duty() -> None:

@@ -7,16 +7,16 @@ import math
 import pytest
 
 from rfablate.physics.generator import (
-    ConstantPower,
+    ConstantPowerControl,
     IdealControl,
     Limits,
-    Offer,
     PIControl,
     PIState,
     Ramp,
     Stage,
-    Staged,
+    StagedControl,
     StagedState,
+    StepPrediction,
 )
 
 NONE = Limits(power=1e9, voltage=1e9, current=1e9)
@@ -28,21 +28,21 @@ def _ideal(target: float, ramp: float = 0.0) -> IdealControl:
     return IdealControl(NONE, math.inf, 0.0, Ramp(target, target, ramp))
 
 
-PROTOCOL = Staged(
+PROTOCOL = StagedControl(
     (
         Stage(10.0, _ideal(60.0, 10.0)),
         Stage(30.0, _ideal(60.0), joins=True),
         Stage(20.0, None),
         Stage(5.0, _ideal(80.0, 5.0)),
         Stage(15.0, _ideal(80.0), joins=True),
-        Stage(10.0, ConstantPower(NONE, math.inf, 0.0, 3.0)),
+        Stage(10.0, ConstantPowerControl(NONE, math.inf, 0.0, 3.0)),
     ),
     cooldown=7.0,
 )
 
 
-def _offer(t: float, dt: float, sensor: float = 37.0, a: float = 37.0) -> Offer:
-    return Offer(t, dt, G, a, 0.3, t, sensor)
+def _offer(t: float, dt: float, sensor: float = 37.0, a: float = 37.0) -> StepPrediction:
+    return StepPrediction(t, dt, G, a, 0.3, t, sensor)
 
 
 def test_steps_land_on_every_stage_and_start_afresh_where_the_voltage_jumps() -> None:
@@ -80,7 +80,7 @@ def test_the_integral_passes_from_a_ramp_to_its_hold_and_is_lost_in_a_pause() ->
     def pi(ramp: float) -> PIControl:
         return PIControl(NONE, math.inf, 0.0, Ramp(60.0, 60.0, ramp), 0.1, 0.05)
 
-    protocol = Staged((Stage(10.0, pi(10.0)), Stage(10.0, pi(0.0), joins=True), Stage(5.0, None)), 0.0)
+    protocol = StagedControl((Stage(10.0, pi(10.0)), Stage(10.0, pi(0.0), joins=True), Stage(5.0, None)), 0.0)
     _, memory = protocol.decide(_offer(10.0, 1.0, a=20.0), StagedState(PIState(2.0, 5.0), stage=0, origin=37.0))
     before = memory
     _, memory = protocol.decide(_offer(11.0, 1.0, a=20.0), memory)
@@ -94,7 +94,7 @@ def test_the_integral_passes_from_a_ramp_to_its_hold_and_is_lost_in_a_pause() ->
 
 def test_stages_of_a_tenth_of_a_second_are_told_apart_by_a_steps_middle() -> None:
     """0.1 added thirty times is not 3: a step that ends late by rounding still belongs to its stage."""
-    protocol = Staged(tuple(Stage(0.1, _ideal(50.0 + n)) for n in range(30)), 0.0)
+    protocol = StagedControl(tuple(Stage(0.1, _ideal(50.0 + n)) for n in range(30)), 0.0)
     t = 0.0
     for number, bound in enumerate(protocol.bounds[1:]):
         command, _ = protocol.decide(_offer(bound, bound - t), protocol.start())

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import pytest
 
-from rfablate.problem.step_control import StepControl, bdf_weights, error_factor, preferred
+from rfablate.problem.step_control import StepControl, bdf_weights, error_factor, round_to_series
 
 CONTROL = StepControl(tolerance=1e-3, first=0.02, minimum=1e-4, maximum=10.0)
 
@@ -253,17 +253,17 @@ def test_steps_chosen_by_the_tolerance_keep_each_steps_error_near_it_and_converg
 
 
 def test_lengths_are_preferred_numbers() -> None:
-    assert [preferred(each) for each in (1.0, 1.119, 1.12, 9.99, 0.0271, 100.0)] == pytest.approx(
+    assert [round_to_series(each) for each in (1.0, 1.119, 1.12, 9.99, 0.0271, 100.0)] == pytest.approx(
         [1.0, 1.0, 1.12, 9.0, 0.025, 100.0]
     )
     for each in (0.3, 0.1 + 0.2, 3 * 0.1 - 1e-17, 1e-4, 7.1e3):
-        assert preferred(each) <= each * (1.0 + 1e-5)
-        assert preferred(preferred(each)) == preferred(each)
+        assert round_to_series(each) <= each * (1.0 + 1e-5)
+        assert round_to_series(round_to_series(each)) == round_to_series(each)
 
 
 def test_rounding_of_a_time_does_not_change_the_rung() -> None:
     for rung in (0.02, 0.25, 1.4, 6.3):
-        lengths = {preferred(rung * (1.0 + sign * 1e-12)) for sign in (-1, 0, 1)}
+        lengths = {round_to_series(rung * (1.0 + sign * 1e-12)) for sign in (-1, 0, 1)}
         assert len(lengths) == 1
 
 

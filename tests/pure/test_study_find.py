@@ -16,8 +16,8 @@ from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.cli.find_verb import run_open
 from rfablate.errors import CaseError
-from rfablate.study.goals import Goal, Question, ask, to_cover, to_join
-from rfablate.study.inverse_search import Answer, find
+from rfablate.study.goals import Goal, SearchQuestion, ask, to_cover, to_join
+from rfablate.study.inverse_search import SearchResult, find
 from rfablate.study.members import StudyDirectory
 from rfablate.study.search_runs import Search, at_edge
 from rfablate.study.worker_pool import start_run
@@ -53,10 +53,10 @@ def answer(  # noqa: PLR0913
     goals: Sequence[str],
     *,
     of: Path = CASE,
-    question: Question | None = None,
+    question: SearchQuestion | None = None,
     bar: float = 0.0,
     **aim: str,
-) -> tuple[Answer, list[str]]:
+) -> tuple[SearchResult, list[str]]:
     """Return the result of a search with this solver, and the members that were run."""
     question = question or ask(load_case(of), vary, goals, aim.get("minimise"), aim.get("maximise"))
     search, directory, done = Search(of, (), question), StudyDirectory(folder), list[str]()

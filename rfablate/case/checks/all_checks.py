@@ -15,7 +15,7 @@ from rfablate.case.checks.protocol_checks import cell_death_warnings, protocol_f
 from rfablate.case.checks.resource_checks import resource_faults
 from rfablate.case.checks.structure_checks import limit_warnings, structure_faults
 from rfablate.case.checks.user_mesh_checks import mesh_faults
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.tissues import known_tissues, tissue_faults, unused_tissues
 from rfablate.case.tables.geometry_tables import AxisymmetricDomain, MeshDomain
 from rfablate.case.tables.schema import Case
@@ -24,10 +24,10 @@ from rfablate.errors import Fault
 
 def check_case(case: Case) -> list[Fault]:
     """Return the faults of a case that its schema does not detect; empty for a case that can be run."""
-    return check_parts(Parts.of(case))
+    return check_parts(CheckableCase.of(case))
 
 
-def check_parts(parts: Parts) -> list[Fault]:
+def check_parts(parts: CheckableCase) -> list[Fault]:
     """Return the faults of the valid parts of a case."""
     faults = [*tissue_faults(parts), *injectate_faults(parts), *plausible_faults(parts)]
     faults += label_faults(parts)
@@ -49,7 +49,7 @@ def check_parts(parts: Parts) -> list[Fault]:
 
 def case_warnings(case: Case) -> list[str]:
     """Return the warnings for a valid case, one line each."""
-    parts = Parts.of(case)
+    parts = CheckableCase.of(case)
     warnings = [*hot_warnings(parts), *limit_warnings(parts), *cell_death_warnings(parts), *plausible_warnings(parts)]
     warnings += [*channel_warnings(parts), *label_warnings(parts)]
     for name in unused_tissues(parts):

@@ -16,7 +16,7 @@ from rfablate.case.geometry.applicator_parts import (
     tines_of,
 )
 from rfablate.case.geometry.shapes import GeneratedDomain, contains, signed_distance
-from rfablate.case.resolve.sound_parts import Parts, Placed
+from rfablate.case.resolve.checkable_case import CheckableCase, LocatedStructure
 from rfablate.case.resolve.structure_flow import held_at
 from rfablate.case.resolve.tissues import known_tissues
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
@@ -169,7 +169,7 @@ def _sensor_faults(where: str, applicator: Applicator) -> Iterator[Fault]:
 
 
 def active_faults(
-    applicator: Applicator, domain: GeneratedDomain, placed: Sequence[Placed], parts: Parts
+    applicator: Applicator, domain: GeneratedDomain, placed: Sequence[LocatedStructure], parts: CheckableCase
 ) -> Iterator[Fault]:
     """Yield a fault if no conducting tissue is in contact with the active tip."""
     tissues = known_tissues(parts)

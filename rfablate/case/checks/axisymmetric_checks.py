@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
 from rfablate.case.tables.shape_math import is_vertical, on_axis
 from rfablate.case.tables.structure_base import OFF_AXIS_HINT
@@ -14,7 +14,7 @@ from rfablate.case.tables.structure_kinds import place_text
 from rfablate.errors import Fault
 
 
-def axisymmetric_faults(parts: Parts, domain: AxisymmetricDomain) -> Iterator[Fault]:
+def axisymmetric_faults(parts: CheckableCase, domain: AxisymmetricDomain) -> Iterator[Fault]:
     """Yield a fault for each structure or applicator that is not a body of revolution about the axis."""
     axis = np.array(domain.centre[:2])
     for placed in parts.structures:

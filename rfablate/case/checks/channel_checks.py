@@ -9,7 +9,7 @@ from rfablate.case.checks.generator_checks import generator_faults, hot_warnings
 from rfablate.case.geometry.applicator_parts import electrode_roles
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.resolve.channel_setup import sensors_of
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.channel_tables import Channel, Sharing
 from rfablate.case.tables.generator_tables import (
     Generator,
@@ -23,7 +23,7 @@ from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.errors import Fault
 
 
-def channel_faults(parts: Parts) -> Iterator[Fault]:
+def channel_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults of the channels of a case."""
     channels = [channel for _, channel in parts.channels]
     yield from _sharing_faults(parts.sharing, parts.channel_count)
@@ -78,7 +78,7 @@ def _sharing_faults(sharing: Sharing | None, count: int) -> Iterator[Fault]:
         yield Fault("sharing", "found a table", "[[channels]] that share the generator", "remove [sharing]")
 
 
-def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
+def _shared_sensor_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield simultaneous channels that control one sensor: which one heats it would depend on their order."""
     followed: dict[tuple[str, ...], str] = {}
     for where, channel in parts.channels:
@@ -95,7 +95,7 @@ def _shared_sensor_faults(parts: Parts) -> Iterator[Fault]:
             followed.setdefault(number, channel.name)
 
 
-def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
+def _mixed_control_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield simultaneous channels with different control modes: one step predicts all sensors at one time."""
     controls: dict[str, str] = {}
     for where, channel in parts.channels:
@@ -109,7 +109,7 @@ def _mixed_control_faults(parts: Parts) -> Iterator[Fault]:
                 return
 
 
-def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], parts: Parts) -> Iterator[Fault]:
+def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], parts: CheckableCase) -> Iterator[Fault]:
     listed = ", ".join(electrodes)
     if not channel.active:
         hint = f'active = ["{electrodes[0]}"]'
@@ -138,7 +138,7 @@ def _electrode_faults(where: str, channel: Channel, electrodes: Sequence[str], p
             yield Fault(place, f'found "{name}" a second time', "each sensor once")
 
 
-def _protocol_faults(where: str, channel: Channel, parts: Parts) -> Iterator[Fault]:
+def _protocol_faults(where: str, channel: Channel, parts: CheckableCase) -> Iterator[Fault]:
     place = f"{where}.generator"
     if channel.generator is not None:
         yield from _kind_faults(place, channel.generator)
@@ -152,7 +152,7 @@ def _kind_faults(where: str, generator: Generator | None) -> Iterator[Fault]:
         yield Fault(f"{where}.kind", f'found "{generator.kind}"', expected)
 
 
-def channel_warnings(parts: Parts) -> Iterator[str]:
+def channel_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield the warnings about the protocols of single channels."""
     for where, channel in parts.channels:
         if channel.generator is not None:

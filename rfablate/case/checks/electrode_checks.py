@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import electrode_roles, tines_of
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import SurfaceTemperature
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
 from rfablate.errors import Fault
@@ -24,7 +24,7 @@ _FINEST = 2e-4
 """Smallest spacing of the points on an axis, relative to the domain size, whatever the diameter."""
 
 
-def electrode_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
+def electrode_faults(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[Fault]:
     """Yield the faults of the applicators of a case as a set."""
     if not parts.applicators:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rfablate.case.checks.structure_checks import kelvin_fault
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.device_log import DRIVERS, TIME
 from rfablate.case.tables.generator_tables import (
     ConstantCurrent,
@@ -36,7 +36,7 @@ BOILING = 100.0
 KELVIN = 200.0
 
 
-def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
+def generator_faults(generator: Generator, parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults of the generator table."""
     yield from _set_point_faults(generator, parts)
     if isinstance(generator, Device):
@@ -56,7 +56,7 @@ def generator_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
         yield Fault("generator", found, "an on-time above 0 [s]")
 
 
-def hot_warnings(parts: Parts) -> Iterator[str]:
+def hot_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield a warning for each set point at or above the boiling point of water."""
     if parts.generator is None:
         return
@@ -78,7 +78,7 @@ def _targets(generator: Generator) -> Iterator[tuple[str, float]]:
                 yield f"generator.stages[{number}].target_degC", stage.target
 
 
-def _set_point_faults(generator: Generator, parts: Parts) -> Iterator[Fault]:
+def _set_point_faults(generator: Generator, parts: CheckableCase) -> Iterator[Fault]:
     for where, target in _targets(generator):
         if target > KELVIN:
             yield kelvin_fault(where, target)
@@ -105,7 +105,7 @@ def _stage_faults(generator: Staged) -> Iterator[Fault]:
         known = known or isinstance(stage, RampStage | HoldStage)
 
 
-def _pulse_faults(generator: Pulsed, parts: Parts) -> Iterator[Fault]:
+def _pulse_faults(generator: Pulsed, parts: CheckableCase) -> Iterator[Fault]:
     if generator.width * generator.rate >= 1.0:
         expected = f"less than one period, {1e3 / generator.rate:g} [ms]"
         yield Fault("generator.pulse_ms", f"found {generator.width * 1e3:g}", expected, "a duty cycle of 4 % is usual")

@@ -11,7 +11,7 @@ from rfablate.case.checks.applicator_checks import active_faults, applicator_fau
 from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, sample_points
-from rfablate.case.resolve.sound_parts import Parts, Placed
+from rfablate.case.resolve.checkable_case import CheckableCase, LocatedStructure
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
@@ -28,7 +28,7 @@ _THINNEST, _THICKEST = 0.3e-3, 3e-3
 _TIPS_IN_DOMAIN = 4.0
 
 
-def degenerate_faults(parts: Parts) -> Iterator[Fault]:
+def degenerate_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield directions of zero length, and tubes and cylinders of zero length."""
     for placed in parts.structures:
         yield from placed.shape.degenerate_faults(placed.where)
@@ -48,7 +48,7 @@ def _is_sound(shape: Structure | Applicator) -> bool:
     return (not isinstance(shape, Label) or is_readable(shape)) and not any(True for _ in shape.degenerate_faults(""))
 
 
-def size_faults(parts: Parts) -> Iterator[Fault]:
+def size_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield sizes that indicate a wrong unit, or a radius given as a diameter."""
     for where, applicator in parts.applicators:
         if not _THINNEST <= applicator.outer_diameter <= _THICKEST:
@@ -76,7 +76,7 @@ def size_faults(parts: Parts) -> Iterator[Fault]:
             yield Fault(f"domain.{key}", found, expected, "cm or m for mm? 80 mm across is usual")
 
 
-def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
+def geometry_faults(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[Fault]:
     """Yield structures and applicators that are outside the domain, covered by others or empty."""
     placed = [each for each in parts.structures if _is_sound(each.shape)]
     applicators = [(where, each) for where, each in parts.applicators if _is_sound(each)]
@@ -93,7 +93,7 @@ def geometry_faults(parts: Parts, domain: GeneratedDomain) -> Iterator[Fault]:
         yield from active_faults(applicator, domain, visible, parts)
 
 
-def partly_outside(parts: Parts, domain: GeneratedDomain) -> Iterator[str]:
+def partly_outside(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[str]:
     """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
         if placed.shape.role == "target" and placed.shape.bounded:
@@ -110,7 +110,7 @@ def _points_in(shape: Structure, domain: GeneratedDomain) -> FloatArray:
     return np.vstack([own[contains(domain, own)], around[contains(shape, around)]])
 
 
-def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
+def _outside(placed: LocatedStructure, domain: GeneratedDomain) -> Fault:
     where = f"{placed.where}.{placed.shape.place_key}"
     lower, upper = bounding_box(placed.shape) * 1e3
     spans = [
@@ -122,7 +122,9 @@ def _outside(placed: Placed, domain: GeneratedDomain) -> Fault:
     return Fault(where, found, f"at least partly inside it ({inside} mm)", "move it, or enlarge the domain")
 
 
-def _hidden(each: Placed, later: Sequence[Placed], metal: Sequence[Applicator], points: FloatArray) -> Iterator[Fault]:
+def _hidden(
+    each: LocatedStructure, later: Sequence[LocatedStructure], metal: Sequence[Applicator], points: FloatArray
+) -> Iterator[Fault]:
     """Yield a fault if no part of a structure remains outside the cannula and the later structures."""
     for applicator in metal:
         points = points[~in_metal(applicator, points)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.errors import Fault
 from rfablate.physics.injectate import least_spread
 
 
-def injectate_faults(parts: Parts) -> Iterator[Fault]:
+def injectate_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults of the injectates."""
     domain = parts.domain
     flat = domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))

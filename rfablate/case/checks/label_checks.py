@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import AxisymmetricDomain, Label
 from rfablate.case.tables.label_image import label_image
 from rfablate.errors import CaseError, Fault
@@ -23,7 +23,7 @@ def is_readable(shape: Label) -> bool:
     return all(value in counts for value in shape.values)
 
 
-def label_faults(parts: Parts) -> Iterator[Fault]:
+def label_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield images that cannot be read, values that no voxel has, and what a label cannot be or have."""
     told: set[str] = set()
     for placed in parts.structures:
@@ -48,7 +48,7 @@ def label_faults(parts: Parts) -> Iterator[Fault]:
             yield Fault(f"{placed.where}.values", f"found {missing[0]}, which no voxel has", f"of {have}")
 
 
-def label_warnings(parts: Parts) -> Iterator[str]:
+def label_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield labels of a few voxels."""
     labels = [placed for placed in parts.structures if isinstance(placed.shape, Label)]
     if not labels:

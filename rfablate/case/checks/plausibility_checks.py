@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.tissues import all_tissues, library_base, perfusion_key
 from rfablate.errors import Fault
 from rfablate.physics.library import applicator_model, applicator_names, tissue_entry, tissue_names
@@ -39,7 +39,7 @@ _HALF_GAUGE = 0.02
 """Relative tolerance within which a diameter equals that of a gauge, or half or twice that of a gauge."""
 
 
-def plausible_faults(parts: Parts) -> Iterator[Fault]:
+def plausible_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield values that no tissue has and a unit error explains, and lengths given in m instead of mm."""
     for where, field, value, made in _own_values(parts):
         if _inside(value, *_envelope()[field]) or not (hint := _slip(field, value, made, parts)):
@@ -53,7 +53,7 @@ def plausible_faults(parts: Parts) -> Iterator[Fault]:
             yield Fault(where, f"found {length * 1e3:g}", expected, f"m for mm? {length * 1e6:g} mm")
 
 
-def plausible_warnings(parts: Parts) -> Iterator[str]:
+def plausible_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield tissue values outside their range, and diameters that are half or twice that of a gauge."""
     for where, field, value, made in _own_values(parts):
         low, high = _range(field, made, parts)
@@ -68,7 +68,7 @@ def plausible_warnings(parts: Parts) -> Iterator[str]:
             yield f"{where}.outer_diameter_mm: {applicator.outer_diameter * 1e3:g}: {hint}"
 
 
-def _own_values(parts: Parts) -> Iterator[tuple[str, str, float, Tissue]]:
+def _own_values(parts: CheckableCase) -> Iterator[tuple[str, str, float, Tissue]]:
     """Yield each tissue value given in the case: its place, field, value in SI units and the tissue."""
     for name, made in all_tissues(parts).items():
         own = parts.tissues[name]
@@ -83,7 +83,7 @@ def _inside(value: float, low: float, high: float) -> bool:
     return low * (1.0 - 1e-9) <= value <= high * (1.0 + 1e-9)
 
 
-def _range(field: str, made: Tissue, parts: Parts) -> tuple[float, float]:
+def _range(field: str, made: Tissue, parts: CheckableCase) -> tuple[float, float]:
     base = library_base(made.name, parts)
     span = tissue_entry(base).ranges.get(field) if base is not None else None
     return (span.low, span.high) if span is not None and span.high > 0.0 else _envelope()[field]
@@ -99,7 +99,7 @@ def _envelope() -> dict[str, tuple[float, float]]:
     }
 
 
-def _slip(field: str, value: float, made: Tissue, parts: Parts) -> str:
+def _slip(field: str, value: float, made: Tissue, parts: CheckableCase) -> str:
     """Return the probable unit error: the first that brings the value into its range; '' if none does."""
     low, high = _range(field, made, parts)
     low, high = low / _NEAR, high * _NEAR
@@ -111,7 +111,7 @@ def _slip(field: str, value: float, made: Tissue, parts: Parts) -> str:
     return ""
 
 
-def _lengths(parts: Parts) -> Iterator[tuple[str, float, float]]:
+def _lengths(parts: CheckableCase) -> Iterator[tuple[str, float, float]]:
     """Yield the place of each length, the length [m] and the smallest plausible value [m]."""
     for placed in parts.structures:
         for key, length in placed.shape.lengths():

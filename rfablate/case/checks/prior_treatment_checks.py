@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.errors import Fault
 
 _NEEDED = ("case.toml", "checkpoint.h5", "fields.vtkhdf")
 
 
-def start_faults(parts: Parts) -> Iterator[Fault]:
+def start_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults that prevent a case from starting at the end of an earlier run."""
     if parts.start_from is None:
         if not parts.cooled:

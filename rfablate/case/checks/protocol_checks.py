@@ -9,9 +9,9 @@ from rfablate.case.checks.generator_checks import KELVIN, generator_faults
 from rfablate.case.checks.structure_checks import kelvin_fault
 from rfablate.case.geometry.applicator_parts import electrode_roles
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Replay, SurfaceTemperature, on_time
-from rfablate.case.tables.schema import Boundary, Damage, Lesion, Mesh, Output, Solver, Time
+from rfablate.case.tables.schema import Boundary, Damage, LesionTable, Mesh, OutputTable, Solver, Time
 from rfablate.errors import Fault
 from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names
@@ -27,7 +27,7 @@ _LONGEST_CELL_DEATH = 1800.0
 _USUAL_RULES = ("isotherm_45C", "isotherm_50C", "isotherm_60C", "arrhenius", "arrhenius_4.6", "cem43_240", "cell_death")
 
 
-def protocol_faults(parts: Parts) -> Iterator[Fault]:
+def protocol_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults of all tables except geometry and tissues."""
     yield from _body_faults(parts)
     if parts.generator is not None:
@@ -86,12 +86,12 @@ def _engine_faults(solver: Solver) -> Iterator[Fault]:
             yield Fault(f"solver.petsc_options.{key}", 'found "none"', expected)
 
 
-def _half_plane(parts: Parts) -> bool:
+def _half_plane(parts: CheckableCase) -> bool:
     domain = parts.domain
     return domain is not None and (domain.kind == "axisymmetric" or (domain.kind == "mesh" and domain.axisymmetric))
 
 
-def cell_death_warnings(parts: Parts) -> Iterator[str]:
+def cell_death_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield a warning if the treatment is long enough for the three-state model to kill cells at body temperature."""
     if parts.lesion is None or parts.generator is None or not any("cell_death" in rule for rule in parts.lesion.rules):
         return
@@ -103,11 +103,11 @@ def cell_death_warnings(parts: Parts) -> Iterator[str]:
         )
 
 
-def _generated(parts: Parts) -> bool:
+def _generated(parts: CheckableCase) -> bool:
     return parts.domain is not None and parts.domain.kind != "mesh"
 
 
-def _body_faults(parts: Parts) -> Iterator[Fault]:
+def _body_faults(parts: CheckableCase) -> Iterator[Fault]:
     if parts.body is not None:
         temperatures = {
             "temperature_degC": parts.body.temperature,
@@ -118,7 +118,7 @@ def _body_faults(parts: Parts) -> Iterator[Fault]:
                 yield kelvin_fault(f"body.{key}", value)
 
 
-def _length(parts: Parts, generator: Generator) -> float:
+def _length(parts: CheckableCase, generator: Generator) -> float:
     """Return the duration of the treatment [s]; sequential channels add up."""
     each = [channel.generator or generator for _, channel in parts.channels] or [generator]
     times = [on_time(generator) for generator in each]
@@ -146,7 +146,7 @@ def _time_faults(time: Time, generator: Generator | None) -> Iterator[Fault]:
         yield Fault("time.step_s", f"found {time.step:g}", expected)
 
 
-def _observed_faults(output: Output, generator: Generator) -> Iterator[Fault]:
+def _observed_faults(output: OutputTable, generator: Generator) -> Iterator[Fault]:
     try:
         end = on_time(generator) + generator.cooldown
     except (OSError, ValueError):  # `generator_checks` reports an unreadable log
@@ -175,7 +175,7 @@ def _damage_faults(damage: Damage) -> Iterator[Fault]:
         yield Fault("damage.set", f'found "{damage.set}"', expected, hint)
 
 
-def _lesion_faults(lesion: Lesion) -> Iterator[Fault]:
+def _lesion_faults(lesion: LesionTable) -> Iterator[Fault]:
     expected = RULE_NAMES
     if not lesion.rules:
         yield Fault("lesion.rules", "found []", f"at least one of {expected}", 'rules = ["isotherm_50C", "arrhenius"]')

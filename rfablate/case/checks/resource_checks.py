@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rfablate.case.geometry.cell_estimate import estimate_cells
 from rfablate.case.geometry.element_sizes import choose_sizes
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Pulsed, on_time
 from rfablate.case.tables.geometry_tables import MeshDomain
-from rfablate.case.tables.schema import Output, Time
+from rfablate.case.tables.schema import OutputTable, Time
 from rfablate.errors import Fault
 
 _SMALLEST = 1e-6
@@ -18,7 +18,7 @@ _MOST_FRAMES = 10_000
 _MOST_STEPS = 10_000_000
 
 
-def resource_faults(parts: Parts) -> Iterator[Fault]:
+def resource_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield what no machine could carry out, with its number; `parts` are without degenerate shapes."""
     small = list(_small_sizes(parts))
     yield from small
@@ -31,7 +31,7 @@ def resource_faults(parts: Parts) -> Iterator[Fault]:
         yield from _step_faults(parts.time, parts.generator, end)
 
 
-def _small_sizes(parts: Parts) -> Iterator[Fault]:
+def _small_sizes(parts: CheckableCase) -> Iterator[Fault]:
     if parts.mesh is None:
         return
     for key in ("size_tip", "size_structure", "size_far"):
@@ -41,7 +41,7 @@ def _small_sizes(parts: Parts) -> Iterator[Fault]:
             yield Fault(f"mesh.{key}_mm", f"found {size * 1e3:g}", f"at least {_SMALLEST * 1e3:g} [mm]", hint)
 
 
-def _cell_faults(parts: Parts) -> Iterator[Fault]:
+def _cell_faults(parts: CheckableCase) -> Iterator[Fault]:
     domain, mesh = parts.domain, parts.mesh
     if domain is None or mesh is None or isinstance(domain, MeshDomain) or not parts.applicators:
         return
@@ -68,7 +68,7 @@ def _end(generator: Generator | None) -> float:
         return 0.0
 
 
-def _frame_faults(output: Output, end: float) -> Iterator[Fault]:
+def _frame_faults(output: OutputTable, end: float) -> Iterator[Fault]:
     if output.fields_interval is not None and end / output.fields_interval > _MOST_FRAMES:
         found = f"found {output.fields_interval:g}: {end / output.fields_interval:.3g} frames in {end:g} s"
         yield Fault("output.fields_interval_s", found, f"at most {_MOST_FRAMES} frames", f"{end / 100:.2g}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.structure_flow import flow_faults
 from rfablate.case.resolve.tissues import known_tissues
 from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, MeshRegion, Structure, Tube
@@ -22,7 +22,7 @@ _MOST_DIRECTED = 50.0
 """Largest plausible ratio of conductivity along to across the fibres; beyond it, a wrong unit. Nerve: 7."""
 
 
-def structure_faults(parts: Parts) -> Iterator[Fault]:
+def structure_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield the faults of names, roles and limits."""
     bodies = list(_bodies(parts))
     yield from name_faults(parts, bodies)
@@ -62,7 +62,7 @@ def _direction_fault(where: str, each: Structure | MeshRegion, tissue: Tissue | 
     return None
 
 
-def name_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:
+def name_faults(parts: CheckableCase, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:
     """Yield duplicate names."""
     first: dict[str, str] = {}
     if not isinstance(parts.domain, MeshDomain):
@@ -85,7 +85,7 @@ def kelvin_fault(where: str, value: float) -> Fault:
     return Fault(where, f"found {value:g}", expected, f"kelvin for degC? {value - 273.15:g} degC")
 
 
-def limit_warnings(parts: Parts) -> Iterator[str]:
+def limit_warnings(parts: CheckableCase) -> Iterator[str]:
     """Yield a warning for each limit or fraction that is not evaluated."""
     for where, each in _bodies(parts):
         if each.limit is not None and each.role != "protect":
@@ -94,7 +94,7 @@ def limit_warnings(parts: Parts) -> Iterator[str]:
             yield f'{where}.required_fraction: not evaluated, because the role is "{each.role}" and not "target"'
 
 
-def _bodies(parts: Parts) -> Iterator[tuple[str, Structure | MeshRegion]]:
+def _bodies(parts: CheckableCase) -> Iterator[tuple[str, Structure | MeshRegion]]:
     for placed in parts.structures:
         yield placed.where, placed.shape
     if isinstance(parts.domain, MeshDomain):

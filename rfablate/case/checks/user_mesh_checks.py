@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import SurfaceTemperature
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, MeshSurface
 from rfablate.case.tables.schema import Boundary
 from rfablate.errors import Fault
 
 
-def mesh_faults(parts: Parts, domain: MeshDomain) -> Iterator[Fault]:
+def mesh_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
     """Yield the faults of a domain given as a user mesh."""
     file = Path(domain.file)
     if not file.is_file():
@@ -62,7 +62,7 @@ def _duplicates(key: str, items: Sequence[MeshRegion | MeshSurface]) -> Iterator
             first.setdefault(value, where)
 
 
-def _role_faults(parts: Parts, surfaces: Sequence[MeshSurface]) -> Iterator[Fault]:
+def _role_faults(parts: CheckableCase, surfaces: Sequence[MeshSurface]) -> Iterator[Fault]:
     for number, surface in enumerate(surfaces):
         where = f'domain.surfaces[{number}] "{surface.name}".roles'
         roles = ", ".join(surface.roles)

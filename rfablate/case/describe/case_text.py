@@ -22,7 +22,7 @@ from rfablate.case.tables.geometry_tables import (
     Tube,
 )
 from rfablate.case.tables.liquids import Injectate
-from rfablate.case.tables.schema import Body, Case
+from rfablate.case.tables.schema import BodyTable, Case
 from rfablate.case.tables.units import in_mm
 from rfablate.physics.injectate import Bolus, saline_sigma
 from rfablate.physics.laws import Drying, Rising
@@ -207,7 +207,7 @@ def _numerics(case: Case) -> str:
 
 
 def _structure_rows(
-    bodies: Sequence[Structure | MeshRegion], tissues: Mapping[str, Tissue], body: Body
+    bodies: Sequence[Structure | MeshRegion], tissues: Mapping[str, Tissue], body: BodyTable
 ) -> list[list[str]]:
     rows = []
     for each in bodies:

@@ -43,7 +43,7 @@ class Arc:
 
 
 @dataclass(frozen=True)
-class Frame:
+class ApplicatorFrame:
     """Axes of an applicator: `tip` is the distal end, `axis` points from it along the shaft, `u` and `v` across it."""
 
     tip: FloatArray
@@ -104,16 +104,16 @@ class Frame:
         ]
         return np.asarray(np.stack(found, axis=1) @ np.array([self._of(arc.towards), self._of(aside), [0, 0, 1]]))
 
-    def at_tip(self) -> Frame:
+    def at_tip(self) -> ApplicatorFrame:
         """Return the straight axes tangent to the distal end of a curved tip."""
         u, v = (_turned(each, self.axis, self.arc, self.turn(0.0)) for each in (self.u, self.v))
-        return Frame(self.tip, self.direction(0.0), u, v)
+        return ApplicatorFrame(self.tip, self.direction(0.0), u, v)
 
-    def upright(self) -> Frame:
+    def upright(self) -> ApplicatorFrame:
         """Return the axes of the same needle with its tip at the origin, its shaft along z and x along u."""
         x, y, z = np.eye(3)
         arc = None if self.arc is None else replace(self.arc, towards=self._of(self.arc.towards))
-        return Frame(np.zeros(3), z, x, y, arc)
+        return ApplicatorFrame(np.zeros(3), z, x, y, arc)
 
     def _of(self, across: FloatArray) -> FloatArray:
         return np.array([across @ self.u, across @ self.v, 0.0])
@@ -132,7 +132,7 @@ def _turned(vector: FloatArray, axis: FloatArray, arc: Arc | None, t: float) -> 
     )
 
 
-def applicator_frame(applicator: Applicator) -> Frame:
+def applicator_frame(applicator: Applicator) -> ApplicatorFrame:
     """Return the axes of an applicator; u is x (y for an axis along x) made perpendicular to the axis."""
     axis = np.array(applicator.direction) / np.linalg.norm(applicator.direction)
     start = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
@@ -141,8 +141,8 @@ def applicator_frame(applicator: Applicator) -> Frame:
     v = np.cross(axis, u)
     bend = applicator.bend
     if bend is None:
-        return Frame(np.array(applicator.tip), axis, u, v)
+        return ApplicatorFrame(np.array(applicator.tip), axis, u, v)
     azimuth = np.radians(bend.azimuth)
     towards = np.cos(azimuth) * u + np.sin(azimuth) * v
     length = applicator.active_tip if bend.length is None else bend.length
-    return Frame(np.array(applicator.tip), axis, u, v, Arc(length, float(np.radians(bend.angle)), towards))
+    return ApplicatorFrame(np.array(applicator.tip), axis, u, v, Arc(length, float(np.radians(bend.angle)), towards))

@@ -51,7 +51,7 @@ def closest(word: str, words: Iterable[str]) -> str:
     return by_lower[near[0]] if near else ""
 
 
-def surely(word: str, meant: str) -> bool:
+def is_certain_misspelling(word: str, meant: str) -> bool:
     """Return whether `word` is a misspelling of `meant` beyond doubt: very similar and in the same unit."""
     same_unit = split_unit(word)[1] == split_unit(meant)[1]
     return same_unit and difflib.SequenceMatcher(None, word.lower(), meant).ratio() >= SURE

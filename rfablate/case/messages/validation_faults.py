@@ -22,7 +22,7 @@ from rfablate.case.messages.schema_guide import (
     show,
     variants,
 )
-from rfablate.case.messages.suggestions import did_you_mean, for_text_number, for_unknown_key, surely
+from rfablate.case.messages.suggestions import did_you_mean, for_text_number, for_unknown_key, is_certain_misspelling
 from rfablate.case.tables.schema import Case
 from rfablate.errors import Fault
 
@@ -78,14 +78,14 @@ def without_unknown(error: ValidationError, data: dict[str, Any], file: type[Bas
         value = table.pop(place.keys[-1], None)
         if not meant or meant in table:
             continue
-        if surely(str(place.keys[-1]), meant):
+        if is_certain_misspelling(str(place.keys[-1]), meant):
             table[meant] = value
         elif number := re.search(rf"{re.escape(meant)} = ([-+\d.e]+)\?", fault.suggestion):  # in the unit of the key
             table[meant] = float(number[1])
     return known
 
 
-def mend_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:
+def correct_table_names(data: dict[str, Any], file: type[BaseModel] = Case) -> list[Fault]:
     """Rename misspelt tables and lists in `data` where the intended name is beyond doubt; return their faults.
 
     The contents of a misspelt table are then validated in the same pass.
@@ -106,7 +106,7 @@ def _mended(keys: Location, data: dict[str, Any], file: type[BaseModel]) -> Iter
         meant = key
         if known and key not in known:
             fault, meant = _unknown(locate((*keys, key), data, file), data, data, file)
-            if not surely(key, meant) or meant in table.value:
+            if not is_certain_misspelling(key, meant) or meant in table.value:
                 continue
             yield fault
             table.value[meant] = table.value.pop(key)

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
-from rfablate.case.messages.validation_faults import faults_of, mend_names, without_unknown
+from rfablate.case.messages.validation_faults import correct_table_names, faults_of, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.label_domain import expand_labels, list_labels
 from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.schema import Case, register
 from rfablate.case.tables.user_file import parse_toml, read_user_file
@@ -121,7 +121,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         raise CaseError(too_many, source)
     data = copy.deepcopy(data)
     list_labels(data)
-    faults = mend_names(data)
+    faults = correct_table_names(data)
     faults += expand_labels(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
@@ -135,10 +135,10 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
         case = Case.model_validate(data)
     except ValidationError as error:
         faults = [*faults_of(error, data, written), *faults]
-        faults += check_parts(Parts.salvage(without_unknown(error, data), unsound))
+        faults += check_parts(CheckableCase.salvage(without_unknown(error, data), unsound))
         raise CaseError(faults, source) from None
     if check or unsound:
-        faults += check_parts(Parts.of(case) if not unsound else Parts.salvage(data, unsound))
+        faults += check_parts(CheckableCase.of(case) if not unsound else CheckableCase.salvage(data, unsound))
     if faults:
         raise CaseError(faults, source)
     return case

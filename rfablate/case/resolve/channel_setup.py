@@ -12,7 +12,7 @@ from rfablate.case.tables.geometry_tables import Applicator
 
 
 @dataclass(frozen=True)
-class Output:
+class ChannelSetup:
     """A channel with all defaults filled in."""
 
     name: str
@@ -24,14 +24,16 @@ class Output:
     generator: Generator
 
 
-def outputs_of(applicators: Sequence[Applicator], channels: Sequence[Channel], generator: Generator) -> list[Output]:
+def outputs_of(
+    applicators: Sequence[Applicator], channels: Sequence[Channel], generator: Generator
+) -> list[ChannelSetup]:
     """Return the channels of a case; without [[channels]], one channel with the roles that the applicators define."""
     if not channels:
         roles: tuple[Role, ...] = tuple(electrode_roles(applicators).values())
-        return [Output("", roles, tuple(range(len(applicators))), generator)]
+        return [ChannelSetup("", roles, tuple(range(len(applicators))), generator)]
     names = [each.name for each in applicators]
     return [
-        Output(
+        ChannelSetup(
             each.name,
             tuple(role_in(each, name) for name in electrode_roles(applicators)),
             tuple(names.index(sensor) for sensor in sensors_of(each)),

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.tissues import case_tissues, known_tissues
 from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, MeshRegion, Structure, Tube
-from rfablate.case.tables.schema import Body, Case
+from rfablate.case.tables.schema import BodyTable, Case
 from rfablate.errors import Fault
 from rfablate.physics.tissue import Tissue
 from rfablate.physics.tube_flow import HIGHEST, TubeFlow
@@ -52,7 +52,7 @@ def tube_flow(each: Structure | MeshRegion, liquid: Tissue) -> TubeFlow | None:
     )
 
 
-def liquid_temperature(each: Structure | MeshRegion, body: Body) -> float:
+def liquid_temperature(each: Structure | MeshRegion, body: BodyTable) -> float:
     """Return the temperature of the flowing liquid in a structure [degC]."""
     return body.blood_temperature if each.held is None else each.held
 
@@ -78,7 +78,7 @@ def _sizes(each: Structure | MeshRegion) -> tuple[float | None, float | None]:
     return each.flow.diameter or diameter, each.flow.length or length
 
 
-def flow_faults(parts: Parts, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:
+def flow_faults(parts: CheckableCase, bodies: list[tuple[str, Structure | MeshRegion]]) -> Iterator[Fault]:
     """Yield the faults of flows."""
     tissues, any_flow = known_tissues(parts), False
     for where, each in bodies:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.resolve.sound_parts import Parts
+from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import MeshDomain
-from rfablate.case.tables.schema import Body, Case, TissueOverride
+from rfablate.case.tables.schema import BodyTable, Case, TissueOverride
 from rfablate.errors import CaseError, Fault
-from rfablate.physics.laws import LAWS, T_REFERENCE, Drying, Linear, Table
+from rfablate.physics.laws import LAWS, T_REFERENCE, Drying, Linear, TabulatedLaw
 from rfablate.physics.library import damage_set_names, tissue, tissue_names
 from rfablate.physics.perfusion import rate_of_blood_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
@@ -32,26 +32,26 @@ def case_tissues(case: Case) -> dict[str, Tissue]:
     Raises:
         CaseError: a name is unknown, or a tissue defined in the case is incomplete.
     """
-    parts = Parts.of(case)
+    parts = CheckableCase.of(case)
     faults = tissue_faults(parts)
     if faults:
         raise CaseError(faults)
     return known_tissues(parts)
 
 
-def known_tissues(parts: Parts) -> dict[str, Tissue]:
+def known_tissues(parts: CheckableCase) -> dict[str, Tissue]:
     """Return the tissues used in the case that are known and complete."""
     found = {name: _made(name, parts) for _, name in _uses(parts)}
     return {name: made for name, made in found.items() if made is not None}
 
 
-def all_tissues(parts: Parts) -> dict[str, Tissue]:
+def all_tissues(parts: CheckableCase) -> dict[str, Tissue]:
     """Return the complete tissues defined in the case, used or not."""
     found = {name: _made(name, parts) for name in parts.tissues}
     return {name: made for name, made in found.items() if made is not None}
 
 
-def library_base(name: str, parts: Parts) -> str | None:
+def library_base(name: str, parts: CheckableCase) -> str | None:
     """Return the library tissue on which the case's tissue `name` is based; None if there is none."""
     return _base(name, parts.tissues[name])
 
@@ -61,7 +61,7 @@ def perfusion_key(own: TissueOverride) -> str | None:
     return next((_alias(field) for field in _PERFUSION if getattr(own, field) is not None), None)
 
 
-def tissue_faults(parts: Parts) -> list[Fault]:
+def tissue_faults(parts: CheckableCase) -> list[Fault]:
     """Return the faults of tissue names and of the tissues defined in the case."""
     names = (*tissue_names(), *parts.tissues)
     faults = [
@@ -86,13 +86,13 @@ def tissue_faults(parts: Parts) -> list[Fault]:
     return faults
 
 
-def unused_tissues(parts: Parts) -> tuple[str, ...]:
+def unused_tissues(parts: CheckableCase) -> tuple[str, ...]:
     """Return the names of [tissues] tables that the case does not use."""
     used = {name for _, name in _uses(parts)}
     return tuple(name for name in parts.tissues if name not in used)
 
 
-def _uses(parts: Parts) -> Iterator[tuple[str, str]]:
+def _uses(parts: CheckableCase) -> Iterator[tuple[str, str]]:
     """Yield every place that refers to a tissue, and the tissue name."""
     if isinstance(parts.domain, MeshDomain):
         for number, region in enumerate(parts.domain.regions):
@@ -117,7 +117,7 @@ def _base(name: str, own: TissueOverride) -> str | None:
     return own.base or (name if name in tissue_names() else None)
 
 
-def _made(name: str, parts: Parts) -> Tissue | None:
+def _made(name: str, parts: CheckableCase) -> Tissue | None:
     """Return the tissue named `name`; None if it is unknown or incomplete."""
     own = parts.tissues.get(name)
     if own is None:
@@ -136,7 +136,7 @@ def _made(name: str, parts: Parts) -> Tissue | None:
     return dataclasses.replace(start, name=name, source=source, checked=False, **changes)
 
 
-def _changes(own: TissueOverride, start: Tissue | None, parts: Parts) -> dict[str, Any]:
+def _changes(own: TissueOverride, start: Tissue | None, parts: CheckableCase) -> dict[str, Any]:
     """Return the tissue fields that the case sets, in SI units."""
     changes: dict[str, Any] = {field: value for field in _SAME if (value := getattr(own, field)) is not None}
     for quantity in ("k", "sigma"):
@@ -148,7 +148,7 @@ def _changes(own: TissueOverride, start: Tissue | None, parts: Parts) -> dict[st
     if own.sigma_dry < 1.0:
         wet = changes.get("sigma_law") or (start.sigma_law if start is not None else Linear())
         changes["sigma_law"] = Drying(wet, own.sigma_dry)
-    omega_b = _perfusion(own, own.density or (start.density if start is not None else None), parts.body or Body())
+    omega_b = _perfusion(own, own.density or (start.density if start is not None else None), parts.body or BodyTable())
     if omega_b is not None:
         changes["perfusion"] = omega_b
     return changes
@@ -159,14 +159,14 @@ def _law(own: TissueOverride, quantity: str, before: Any) -> Any:
     T, values = getattr(own, f"{quantity}_table_T"), getattr(own, f"{quantity}_table")
     if T is not None and values is not None and len(T) == len(values):
         at_37 = float(np.interp(T_REFERENCE, T, values))
-        return at_37, Table(T, tuple(value / at_37 for value in values) if at_37 > 0.0 else values)
+        return at_37, TabulatedLaw(T, tuple(value / at_37 for value in values) if at_37 > 0.0 else values)
     slope, name = getattr(own, f"{quantity}_slope"), getattr(own, f"{quantity}_law")
     if slope is None and name == "linear":
         return None
     return LAWS[name](before.slope if slope is None else slope)
 
 
-def _perfusion(own: TissueOverride, density: float | None, body: Body) -> float | None:
+def _perfusion(own: TissueOverride, density: float | None, body: BodyTable) -> float | None:
     """Return omega_b [1/s] from the unit in the case; None without a value, or without the density to convert it."""
     if own.perfusion is not None:
         return own.perfusion
@@ -176,7 +176,7 @@ def _perfusion(own: TissueOverride, density: float | None, body: Body) -> float 
     return None if per_kg is None or density is None else rate_of_mass(per_kg, density)
 
 
-def _own_faults(name: str, own: TissueOverride, parts: Parts) -> Iterator[Fault]:
+def _own_faults(name: str, own: TissueOverride, parts: CheckableCase) -> Iterator[Fault]:
     where, base = f"tissues.{name}", _base(name, own)
     if base is not None and base not in tissue_names():
         hint = did_you_mean(base, tissue_names())

@@ -28,7 +28,7 @@ class Boundary(Table):
     lets no current through and needs a returning electrode."""
 
 
-class Body(Table):
+class BodyTable(Table):
     """Start temperature, and blood: what perfusion brings in."""
 
     temperature: Celsius = Field(default=37.0, alias="temperature_degC")
@@ -201,7 +201,7 @@ class Damage(Table):
     1 - exp(-Omega): it first rises to 1.6 times, then falls to zero, without a threshold."""
 
 
-class Lesion(Table):
+class LesionTable(Table):
     """Rules that say where tissue is lesion; the first, or `verdict_rule`, decides about structures."""
 
     rules: tuple[str, ...] = ("isotherm_50C", "arrhenius", "cem43_240")
@@ -211,7 +211,7 @@ class Lesion(Table):
     """The rule of `rules` that decides whether targets are reached. By default the first."""
 
 
-class Output(Table):
+class OutputTable(Table):
     """What is written and how often."""
 
     fields_interval: Positive | None = Field(default=None, alias="fields_interval_s", examples=[10])
@@ -246,7 +246,7 @@ class Case(Table):
     """The block of tissue in which everything lies: a generated shape, or the user's own mesh."""
     boundary: Boundary = Boundary()
     """Conditions on the outer surface of a generated domain."""
-    body: Body = Body()
+    body: BodyTable = BodyTable()
     """Start temperature of tissue, and properties of blood."""
     tissue_file: str | None = Field(default=None, examples=["my_tissues.toml"])
     """TOML file of [tissues.NAME] tables, which the case's own override; a relative path starts from the case file's
@@ -274,9 +274,9 @@ class Case(Table):
     """Tolerances of the linear solvers."""
     damage: Damage = Damage()
     """Arrhenius parameters, and how damage stops perfusion."""
-    lesion: Lesion = Lesion()
+    lesion: LesionTable = LesionTable()
     """Criteria by which tissue counts as lesion."""
-    output: Output = Output()
+    output: OutputTable = OutputTable()
     """What a run writes, and how often."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:

@@ -10,44 +10,49 @@ mode requires a file here that implements `Generator`, a table in the case schem
 `rfablate.problem.generator_setup`. A device has one or more channels, each with its generator: `Channels`.
 """
 
-from rfablate.physics.generator.guard import Guard, GuardState, RollOff, Window
-from rfablate.physics.generator.interface import Command, Generator, Limits, Needs, Offer
-from rfablate.physics.generator.multichannel import Channels, Delayed, Turn, settle
-from rfablate.physics.generator.open_loop import ConstantCurrent, ConstantPower, ConstantVoltage, Off
-from rfablate.physics.generator.pulsed import Pulsed
-from rfablate.physics.generator.replay import Curve, Replay
+from rfablate.physics.generator.guard import GuardState, ImpedanceGuard, ImpedanceWindow, RollOffResponse
+from rfablate.physics.generator.interface import Command, Generator, Limits, RequiredInputs, StepPrediction
+from rfablate.physics.generator.multichannel import ActiveChannel, Channels, Delayed, settle
+from rfablate.physics.generator.open_loop import (
+    ConstantCurrentControl,
+    ConstantPowerControl,
+    ConstantVoltageControl,
+    Off,
+)
+from rfablate.physics.generator.pulsed import PulsedControl
+from rfablate.physics.generator.replay import MeasuredCurve, ReplayControl
 from rfablate.physics.generator.setpoint import Ramp
-from rfablate.physics.generator.stages import Stage, Staged, StagedState
+from rfablate.physics.generator.stages import Stage, StagedControl, StagedState
 from rfablate.physics.generator.tracking import IdealControl, PIControl, PIState, SampledControl, SampledState
 
 __all__ = [
     "Channels",
     "Command",
-    "ConstantCurrent",
-    "ConstantPower",
-    "ConstantVoltage",
-    "Curve",
+    "ConstantCurrentControl",
+    "ConstantPowerControl",
+    "ConstantVoltageControl",
+    "MeasuredCurve",
     "Delayed",
     "Generator",
-    "Guard",
+    "ImpedanceGuard",
     "GuardState",
     "IdealControl",
     "Limits",
-    "Needs",
+    "RequiredInputs",
     "Off",
-    "Offer",
+    "StepPrediction",
     "PIControl",
     "PIState",
-    "Pulsed",
+    "PulsedControl",
     "Ramp",
-    "Replay",
-    "RollOff",
+    "ReplayControl",
+    "RollOffResponse",
     "SampledControl",
     "SampledState",
     "Stage",
-    "Staged",
+    "StagedControl",
     "StagedState",
-    "Turn",
-    "Window",
+    "ActiveChannel",
+    "ImpedanceWindow",
     "settle",
 ]

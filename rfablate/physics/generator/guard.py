@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from rfablate.physics.generator.interface import NOTHING, Command, Generator, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, RequiredInputs, StepPrediction
 
 SLACK = 1e-9
 """Relative rounding tolerance for times and impedances."""
@@ -24,7 +24,7 @@ CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
-class Window:
+class ImpedanceWindow:
     """Impedance range in which the device operates [ohm]."""
 
     least: float
@@ -32,7 +32,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class RollOff:
+class RollOffResponse:
     """The action of the device when the impedance exceeds a threshold."""
 
     action: Literal["pause", "step_down", "stop"]
@@ -71,12 +71,12 @@ class GuardState:
 
 
 @dataclass(frozen=True)
-class Guard:
+class ImpedanceGuard:
     """A generator with its impedance window and an optional roll-off."""
 
     generator: Generator
-    window: Window
-    roll_off: RollOff | None
+    window: ImpedanceWindow
+    roll_off: RollOffResponse | None
     resolution: float
     """Shortest step used to locate a switch in time [s]."""
 
@@ -108,13 +108,13 @@ class Guard:
         waits = math.isfinite(state.wait) and not state.off
         return (*((state.wait,) if waits else ()), *self.generator.planned(state.controller))
 
-    def needs(self, start: float, end: float, state: GuardState) -> Needs:
+    def needs(self, start: float, end: float, state: GuardState) -> RequiredInputs:
         """See `Generator.needs`."""
         if state.off or self._paused(0.5 * (start + end), state):
             return NOTHING
         return self.generator.needs(start, end, state.controller)
 
-    def decide(self, offer: Offer, state: GuardState) -> tuple[Command, GuardState]:
+    def decide(self, offer: StepPrediction, state: GuardState) -> tuple[Command, GuardState]:
         """Return the generator's decision unless the output is off, after a check of Z; see `Generator.decide`."""
         if state.off:
             return Command(0.0), state
@@ -155,7 +155,7 @@ class Guard:
     def _inside(self, Z: float) -> bool:
         return self.window.least * (1.0 + SLACK) < Z < self.window.most * (1.0 - SLACK)
 
-    def _cut(self, offer: Offer, Z: float, state: GuardState, threshold: float) -> float | None:
+    def _cut(self, offer: StepPrediction, Z: float, state: GuardState, threshold: float) -> float | None:
         """Return the time at which a step with final impedance Z should end [s]; None if it may end at t.
 
         A step that starts beyond the threshold, or with unknown impedance, gets the minimum length. A step that ends

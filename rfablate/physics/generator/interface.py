@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class Needs:
+class RequiredInputs:
     """The inputs that a generator requires for its decision on a step."""
 
     conductance: bool = True
@@ -19,11 +19,11 @@ class Needs:
     """Shortest time from the start of the step to the sensor prediction [s]; 0 for the end of the step."""
 
 
-NOTHING = Needs(conductance=False)
+NOTHING = RequiredInputs(conductance=False)
 
 
 @dataclass(frozen=True)
-class Offer:
+class StepPrediction:
     """The predicted response of the electrode in the step that ends at `t` [s] and has the length `dt` [s]."""
 
     t: float
@@ -123,8 +123,8 @@ class Generator(Protocol):
     def planned(self, state: Any) -> tuple[float, ...]:
         """Return the times [s] at which the device will switch; steps end at them."""
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """Return the inputs that the decision on a step from `start` to `end` [s] requires."""
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the command for the step described by `offer`, and the state after it."""

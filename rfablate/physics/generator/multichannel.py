@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Generator, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, RequiredInputs, StepPrediction
 
 SLACK = 1e-9
 """Relative rounding tolerance between a time and the end of a turn."""
@@ -27,7 +27,7 @@ Decide = Callable[[int, Sequence[float]], tuple[Command, Any]]
 
 
 @dataclass(frozen=True)
-class Turn:
+class ActiveChannel:
     """The channel that is driven: the complete state of the channel schedule between steps."""
 
     channel: int | None = None
@@ -59,21 +59,21 @@ class Channels:
         """See `Generator.turning_times`."""
         return tuple(sorted({t for each in self.generators for t in each.turning_times}))
 
-    def start(self) -> Turn:
+    def start(self) -> ActiveChannel:
         """Return the turn at t = 0 s."""
-        return Turn(None if self.dwell is None else 0)
+        return ActiveChannel(None if self.dwell is None else 0)
 
-    def planned(self, states: Sequence[Any], turn: Turn) -> tuple[float, ...]:
+    def planned(self, states: Sequence[Any], turn: ActiveChannel) -> tuple[float, ...]:
         """Return the times [s] at which the device will switch; steps end at them."""
         pairs = zip(self.generators, states, strict=True)
         own = tuple(t for generator, state in pairs for t in generator.planned(state))
         return own if self.dwell is None else (*own, turn.since + self.dwell)
 
-    def served(self, turn: Turn) -> tuple[int, ...]:
+    def served(self, turn: ActiveChannel) -> tuple[int, ...]:
         """Return the indices of the channels that are driven."""
         return tuple(range(len(self.generators))) if turn.channel is None else (turn.channel,)
 
-    def needs(self, start: float, end: float, states: Sequence[Any], turn: Turn) -> tuple[Needs, ...]:
+    def needs(self, start: float, end: float, states: Sequence[Any], turn: ActiveChannel) -> tuple[RequiredInputs, ...]:
         """Return the inputs that each channel's decision on a step requires; see `Generator.needs`."""
         served = self.served(turn)
         return tuple(
@@ -81,7 +81,7 @@ class Channels:
             for number, (each, state) in enumerate(zip(self.generators, states, strict=True))
         )
 
-    def pass_on(self, t: float, states: Sequence[Any], turn: Turn) -> tuple[Turn, tuple[Any, ...]]:
+    def pass_on(self, t: float, states: Sequence[Any], turn: ActiveChannel) -> tuple[ActiveChannel, tuple[Any, ...]]:
         """Return the turn after a step that ended at t [s], and the states at that time.
 
         A channel that passes its turn on resets its controller, as in a pause.
@@ -99,9 +99,9 @@ class Channels:
         if following is None:  # no channel is ready: no output until one is
             return turn, tuple(states)
         if following == now:
-            return Turn(now, t), tuple(states)
+            return ActiveChannel(now, t), tuple(states)
         left = self.generators[now].rest(states[now])
-        return Turn(following, t), tuple(left if n == now else state for n, state in enumerate(states))
+        return ActiveChannel(following, t), tuple(left if n == now else state for n, state in enumerate(states))
 
 
 def settle(served: Sequence[int], heating: Sequence[float], decide: Decide) -> dict[int, tuple[Command, Any]] | None:
@@ -162,13 +162,13 @@ class Delayed:
         """See `Generator.planned`."""
         return tuple(self.delay + t for t in self.generator.planned(state))
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """See `Generator.needs`."""
         if 0.5 * (start + end) < self.delay:
             return NOTHING
         return self.generator.needs(start - self.delay, end - self.delay, state)
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return no voltage before the start; see `Generator.decide`."""
         if offer.middle < self.delay:
             return Command(0.0), state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Limits, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Limits, RequiredInputs, StepPrediction
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Timed:
         """See `Generator.planned`."""
         return ()
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """See `Generator.needs`."""
-        return Needs() if end <= self.on else NOTHING
+        return RequiredInputs() if end <= self.on else NOTHING
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,22 @@ class Off:
         """Return no times."""
         return ()
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """Return no needs."""
         return NOTHING
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return no voltage."""
         return Command(0.0), state
 
 
 @dataclass(frozen=True)
-class ConstantVoltage(Timed):
+class ConstantVoltageControl(Timed):
     """A constant RMS voltage within the limits."""
 
     voltage: float
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the constant voltage; see `Generator.decide`."""
         wanted = self.voltage**2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
@@ -109,12 +109,12 @@ class ConstantVoltage(Timed):
 
 
 @dataclass(frozen=True)
-class ConstantCurrent(Timed):
+class ConstantCurrentControl(Timed):
     """A constant RMS current within the limits."""
 
     current: float
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the voltage for the constant current; see `Generator.decide`."""
         wanted = (self.current / offer.conductance) ** 2 if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)
@@ -122,12 +122,12 @@ class ConstantCurrent(Timed):
 
 
 @dataclass(frozen=True)
-class ConstantPower(Timed):
+class ConstantPowerControl(Timed):
     """A constant power within the limits."""
 
     power: float
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the voltage for the constant power; see `Generator.decide`."""
         wanted = self.power / offer.conductance if offer.t <= self.on else 0.0
         voltage, limit = self.limits.apply(wanted, offer.conductance, offer.ceiling)

@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, RequiredInputs, StepPrediction
 from rfablate.physics.generator.open_loop import Timed
 
 
 @dataclass(frozen=True)
-class Pulsed(Timed):
+class PulsedControl(Timed):
     """Pulses of `voltage` and `width` at `rate`; the device limits apply within a pulse."""
 
     voltage: float
@@ -46,13 +46,13 @@ class Pulsed(Timed):
         edges = {edge for start in starts for edge in (start, start + self.width)}
         return (*sorted(edge for edge in edges if 0.0 < edge < self.on * (1.0 - 1e-9)), self.on)
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """See `Generator.needs`."""
         if end > self.on or not self._delivers(0.5 * (start + end)):
             return NOTHING
-        return Needs(sensor=self.cap is not None, horizon=max(self.ahead, 1.0 / self.rate))
+        return RequiredInputs(sensor=self.cap is not None, horizon=max(self.ahead, 1.0 / self.rate))
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the pulse voltage or its average, reduced if the sensor would exceed its cap."""
         if offer.t > self.on or not self._delivers(offer.middle):
             return Command(0.0), state

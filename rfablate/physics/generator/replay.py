@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rfablate.physics.generator.interface import Command, Offer
+from rfablate.physics.generator.interface import Command, StepPrediction
 from rfablate.physics.generator.open_loop import Timed
 
 Quantity = Literal["voltage", "current", "power", "temperature"]
 
 
 @dataclass(frozen=True)
-class Curve:
+class MeasuredCurve:
     """A measured quantity over time, linear between its points and constant beyond them."""
 
     times: tuple[float, ...]
@@ -42,18 +42,18 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Replay(Timed):
+class ReplayControl(Timed):
     """A measured output: voltage or current (both RMS) or power. `IdealControl` replays a temperature."""
 
     quantity: Literal["voltage", "current", "power"]
-    curve: Curve
+    curve: MeasuredCurve
 
     @property
     def turning_times(self) -> tuple[float, ...]:
         """See `Generator.turning_times`."""
         return self.curve.turns
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Return the voltage that gives the measured quantity at the end of the step; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), state

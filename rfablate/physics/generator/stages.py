@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from rfablate.physics.generator.interface import NOTHING, Command, Generator, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, Generator, RequiredInputs, StepPrediction
 from rfablate.physics.generator.setpoint import Ramp
 from rfablate.physics.generator.tracking import IdealControl, PIControl
 
@@ -36,7 +36,7 @@ class StagedState:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedControl:
     """A sequence of stages.
 
     A controller keeps its integral from a ramp to the following hold and resets it in a pause. A ramp starts at the
@@ -81,13 +81,13 @@ class Staged:
         """See `Generator.planned`."""
         return ()
 
-    def needs(self, start: float, end: float, state: StagedState) -> Needs:
+    def needs(self, start: float, end: float, state: StagedState) -> RequiredInputs:
         """See `Generator.needs`."""
         number = self._at(0.5 * (start + end))
         generator = self.stages[number].generator if number < len(self.stages) else None
         return NOTHING if generator is None else generator.needs(start, end, state.controller)
 
-    def decide(self, offer: Offer, state: StagedState) -> tuple[Command, StagedState]:
+    def decide(self, offer: StepPrediction, state: StagedState) -> tuple[Command, StagedState]:
         """Return the decision of the current stage's generator; see `Generator.decide`."""
         number = self._at(offer.middle)
         if number != state.stage:

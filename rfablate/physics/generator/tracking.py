@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from rfablate.physics.generator.interface import NOTHING, Command, Needs, Offer
+from rfablate.physics.generator.interface import NOTHING, Command, RequiredInputs, StepPrediction
 from rfablate.physics.generator.open_loop import Timed
 
 
@@ -29,9 +29,9 @@ class _Tracking(Timed):
         """See `Generator.turning_times`."""
         return self.ramp.turns
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """See `Generator.needs`."""
-        return Needs(sensor=True) if end <= self.on else NOTHING
+        return RequiredInputs(sensor=True) if end <= self.on else NOTHING
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class IdealControl(_Tracking):
 
     ahead: float = 0.5
 
-    def needs(self, start: float, end: float, state: Any) -> Needs:
+    def needs(self, start: float, end: float, state: Any) -> RequiredInputs:
         """See `Generator.needs`."""
-        return Needs(sensor=True, horizon=self.ahead) if end <= self.on else NOTHING
+        return RequiredInputs(sensor=True, horizon=self.ahead) if end <= self.on else NOTHING
 
-    def decide(self, offer: Offer, state: Any) -> tuple[Command, Any]:
+    def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
         """Solve a + b V^2 = set point; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), state
@@ -88,7 +88,7 @@ class PIControl(_Tracking):
         """See `Generator.start`."""
         return PIState()
 
-    def decide(self, offer: Offer, state: PIState) -> tuple[Command, PIState]:
+    def decide(self, offer: StepPrediction, state: PIState) -> tuple[Command, PIState]:
         """Solve the PI law for V^2 at the end of the step; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), PIState()
@@ -137,11 +137,11 @@ class SampledControl(_Tracking):
         """See `Generator.start`."""
         return SampledState()
 
-    def needs(self, start: float, end: float, state: SampledState) -> Needs:
+    def needs(self, start: float, end: float, state: SampledState) -> RequiredInputs:
         """Return the conductance only: every offer contains the current sensor temperature."""
-        return Needs() if end <= self.on else NOTHING
+        return RequiredInputs() if end <= self.on else NOTHING
 
-    def decide(self, offer: Offer, state: SampledState) -> tuple[Command, SampledState]:
+    def decide(self, offer: StepPrediction, state: SampledState) -> tuple[Command, SampledState]:
         """Apply the output computed at the last sample, and sample the sensor; see `Generator.decide`."""
         if offer.t > self.on:
             return Command(0.0), SampledState()

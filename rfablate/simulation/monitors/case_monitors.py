@@ -7,8 +7,8 @@ from collections.abc import Collection
 from rfablate.case.geometry.applicator_parts import electrode_roles
 from rfablate.case.resolve.channel_setup import outputs_of
 from rfablate.case.tables.generator_tables import Replay, replay_driver, replay_log
-from rfablate.physics.generator import Pulsed
-from rfablate.problem.problem import unguarded
+from rfablate.physics.generator import PulsedControl
+from rfablate.problem.problem import without_guard
 from rfablate.simulation.monitors.channel_monitor import ChannelMonitor
 from rfablate.simulation.monitors.electric_monitor import ElectricMonitor
 from rfablate.simulation.monitors.electrode_monitor import ElectrodeMonitor
@@ -43,8 +43,8 @@ def case_monitors(
         found.append(ChannelMonitor(channels))
     if len(electrode_roles(case.applicators)) > 1:
         found.append(ElectrodeMonitor(case, problem))
-    generator = unguarded(problem)
-    if isinstance(generator, Pulsed):
+    generator = without_guard(problem)
+    if isinstance(generator, PulsedControl):
         found.append(PulseMonitor(problem, generator))
     if isinstance(case.generator, Replay):
         found.append(ReplayMonitor(replay_log(case.generator), replay_driver(case.generator)))

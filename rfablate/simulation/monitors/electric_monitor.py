@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfablate.simulation.monitors.monitor import Monitor, Row
-from rfablate.solve.state import Frame, Output
+from rfablate.solve.state import ChannelOutput, Frame
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Delivered:
     limited: float = 0.0
     """Time at a limit of the generator [s]."""
 
-    def after(self, output: Output, power: float, limited: bool, dt: float) -> Delivered:
+    def after(self, output: ChannelOutput, power: float, limited: bool, dt: float) -> Delivered:
         """Return the values after a step of dt [s] with an output of `power` [W]."""
         peak, at_limit = max(self.peak_power, power), self.limited + (dt if limited else 0.0)
         return Delivered(output.voltage, output.conductance, power, peak, at_limit)

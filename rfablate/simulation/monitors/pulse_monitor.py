@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.physics.generator.pulsed import Pulsed
+from rfablate.physics.generator.pulsed import PulsedControl
 from rfablate.problem.problem import Problem
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
@@ -46,7 +46,7 @@ class PulseMonitor(Monitor):
 
     name = "pulses"
 
-    def __init__(self, problem: Problem, generator: Pulsed) -> None:
+    def __init__(self, problem: Problem, generator: PulsedControl) -> None:
         """Start before the first pulse."""
         self._problem, self._generator = problem, generator
         self.memory = PulseMemory()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfablate.case.tables.device_log import DRIVERS, DeviceLog
-from rfablate.physics.generator.replay import Curve, Quantity
+from rfablate.physics.generator.replay import MeasuredCurve, Quantity
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
 
@@ -34,7 +34,7 @@ class ReplayMonitor(Monitor):
 
     def __init__(self, log: DeviceLog, driver: Quantity) -> None:
         """Keep the log; `driver` is the quantity that drives the run: voltage, current, power or temperature."""
-        self._curves = {name: Curve(log.times, values) for name, values in log.columns.items()}
+        self._curves = {name: MeasuredCurve(log.times, values) for name, values in log.columns.items()}
         self._driver, self._end = DRIVERS[driver], log.times[-1]
         names = list(self._curves)
         self.memory = MisfitMemory(

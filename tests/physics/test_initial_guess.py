@@ -8,7 +8,7 @@ import pytest
 from mpi4py import MPI
 
 from meshes.structured import box
-from rfablate.linalg.initial_guess import Known
+from rfablate.linalg.initial_guess import ProjectionSpace
 from rfablate.linalg.matrix import Matrix, Pattern
 from tests.build import on_mesh
 
@@ -48,14 +48,14 @@ def setting(comm: MPI.Comm) -> Setting:
 def test_a_solution_among_the_sums_is_found(setting: Setting) -> None:
     fields = [setting.field(*numbers) for numbers in ((0.0, 1.0), (1.0, 2.0), (-1.0, 3.0))]
     x = 2.0 * fields[0] - 5.0 * fields[1] + 1e3 * fields[2]
-    found = Known(setting.domain.nodes, setting.matrix, np.array(fields)).nearest(setting.matrix.times(x))
+    found = ProjectionSpace(setting.domain.nodes, setting.matrix, np.array(fields)).nearest(setting.matrix.times(x))
     assert found == pytest.approx(x, rel=1e-9, abs=1e-9 * np.abs(x).max())
 
 
 def test_what_is_left_has_no_energy_along_any_field(setting: Setting) -> None:
     fields = [setting.field(*numbers) for numbers in ((0.0, 1.0), (1.0, 2.0))]
     x = setting.field(0.5, 2.5)
-    left = x - Known(setting.domain.nodes, setting.matrix, np.array(fields)).nearest(setting.matrix.times(x))
+    left = x - ProjectionSpace(setting.domain.nodes, setting.matrix, np.array(fields)).nearest(setting.matrix.times(x))
     assert 0.001 < setting.energy(left, left) / setting.energy(x, x) < 0.9
     for field in fields:
         assert abs(setting.energy(left, field)) < 1e-10 * setting.energy(x, x)
@@ -64,7 +64,7 @@ def test_what_is_left_has_no_energy_along_any_field(setting: Setting) -> None:
 def test_the_same_field_twice_and_none_do_no_harm(setting: Setting) -> None:
     field, x = setting.field(0.0, 1.0), setting.field(0.5, 2.5)
     r = setting.matrix.times(x)
-    once = Known(setting.domain.nodes, setting.matrix, field[None]).nearest(r)
-    again = Known(setting.domain.nodes, setting.matrix, np.outer([1.0, 1e-9, 0.0], field)).nearest(r)
+    once = ProjectionSpace(setting.domain.nodes, setting.matrix, field[None]).nearest(r)
+    again = ProjectionSpace(setting.domain.nodes, setting.matrix, np.outer([1.0, 1e-9, 0.0], field)).nearest(r)
     assert again == pytest.approx(once, rel=1e-9)
-    assert (Known(setting.domain.nodes, setting.matrix, np.zeros((0, len(x)))).nearest(r) == 0.0).all()
+    assert (ProjectionSpace(setting.domain.nodes, setting.matrix, np.zeros((0, len(x)))).nearest(r) == 0.0).all()

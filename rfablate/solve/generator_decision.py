@@ -14,15 +14,15 @@ import numpy.typing as npt
 
 from rfablate.errors import SolveError
 from rfablate.fem.electric_problem import UnitField
-from rfablate.physics.generator import Channels, Command, Generator, Offer, settle
+from rfablate.physics.generator import Channels, Command, Generator, StepPrediction, settle
 from rfablate.problem.sensors import Sensors
-from rfablate.solve.state import Output, State
+from rfablate.solve.state import ChannelOutput, State
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class SensorPrediction:
     """The predicted readings of a channel at the end of a step, as a function of V^2 of all channels."""
 
     passive: FloatArray
@@ -61,17 +61,19 @@ class Decisions:
         """Whether a voltage may change discontinuously at the end of the step."""
         return any(each.jumps for each in self.commands)
 
-    def outputs(self, units: Sequence[UnitField], sensors: Sequence[float]) -> tuple[Output, ...]:
+    def outputs(self, units: Sequence[UnitField], sensors: Sequence[float]) -> tuple[ChannelOutput, ...]:
         """Return the output of each channel in the step."""
         return tuple(
-            Output(units[n] if units else None, each.voltage, sensors[n], each.setpoint, each.limited_by, each.pulse)
+            ChannelOutput(
+                units[n] if units else None, each.voltage, sensors[n], each.setpoint, each.limited_by, each.pulse
+            )
             for n, each in enumerate(self.commands)
         )
 
 
-def foresee(
+def predict_sensors(
     sensors: Sensors, near: Sequence[float], T_near: FloatArray, responses: Mapping[int, FloatArray]
-) -> tuple[Foreseen, ...]:
+) -> tuple[SensorPrediction, ...]:
     """Return the sensor predictions of each channel.
 
     Args:
@@ -87,17 +89,22 @@ def foresee(
         gains = dict(zip(responses, read, strict=True))
         for number, gain in gains.items():
             passive = passive - near[number] * gain
-        found.append(Foreseen(passive, gains))
+        found.append(SensorPrediction(passive, gains))
     return tuple(found)
 
 
-def unforeseen(channels: Channels) -> tuple[Foreseen, ...]:
+def no_prediction(channels: Channels) -> tuple[SensorPrediction, ...]:
     """Return empty predictions, for generators that do not use them."""
-    return (Foreseen(np.full(1, np.nan), {}),) * len(channels.generators)
+    return (SensorPrediction(np.full(1, np.nan), {}),) * len(channels.generators)
 
 
 def decide(
-    channels: Channels, seen: Sequence[Foreseen], units: Sequence[UnitField], state: State, t: float, reach: float
+    channels: Channels,
+    seen: Sequence[SensorPrediction],
+    units: Sequence[UnitField],
+    state: State,
+    t: float,
+    reach: float,
 ) -> Decisions:
     """Return the decisions of the channels for the step ending at t [s].
 
@@ -118,7 +125,7 @@ def decide(
         passive = seen[number].at(heating, but=number)
         gain = seen[number].gains.get(number, np.full(len(passive), np.nan))
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
-        offers = [Offer(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
+        offers = [StepPrediction(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
         return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
 
     last = state.heating[0][1] if state.heating else (0.0,) * len(seen)
@@ -134,7 +141,7 @@ def decide(
     return Decisions(commands, after)
 
 
-def decide_by_hottest(generator: Generator, offers: Sequence[Offer], state: Any) -> tuple[Command, Any]:
+def decide_by_hottest(generator: Generator, offers: Sequence[StepPrediction], state: Any) -> tuple[Command, Any]:
     """Return the command and the state after it for the sensor predicted to be the hottest.
 
     `offers` has one entry per sensor.

@@ -17,8 +17,8 @@ from mpi4py import MPI
 
 from meshes.structured import box
 from rfablate.case.tables.geometry_tables import Applicator
-from rfablate.lesion.continuity import Bridge, lines_between
-from rfablate.lesion.measure import Axis, LesionMeter
+from rfablate.lesion.continuity import ContinuityLines, tip_connections
+from rfablate.lesion.measure import LesionAxis, LesionMeter
 from rfablate.mesh.domain import Domain
 from tests.build import on_mesh
 
@@ -36,10 +36,10 @@ def _tips(*middles: tuple[float, float]) -> tuple[Applicator, ...]:
 
 def _margin(domain: Domain, middles: list[float], balls: list[float]) -> float | None:
     """Return the margin [mm] of the line between tips at these x, in balls centred at these x."""
-    bridge = Bridge(domain, lines_between(_tips(*((x, 0.0) for x in middles))))
+    bridge = ContinuityLines(domain, tip_connections(_tips(*((x, 0.0) for x in middles))))
     off = [np.linalg.norm(domain.x - np.array([x, 0.0, 0.0]) * MM, axis=1) for x in balls]
     level = RADIUS * MM - np.min(off, axis=0) if balls else np.full(domain.nodes.local, -1.0)
-    upright = Axis(np.zeros(3), np.array([0.0, 0.0, 1.0]), 2.0 * MM)
+    upright = LesionAxis(np.zeros(3), np.array([0.0, 0.0, 1.0]), 2.0 * MM)
     meter = LesionMeter(domain, np.ones(len(domain.region), dtype=bool), upright)
     found = bridge.across(level, meter.surface(level))
     assert found.margin is None or (found.margin >= 0.0) == (found.level >= 0.0)
@@ -77,13 +77,13 @@ def test_a_ball_about_one_tip_is_apart_from_the_other_by_the_rest_of_the_way(dom
 
 def test_the_level_is_the_least_on_the_line(domain: Domain) -> None:
     """A level with its maximum in the middle is lowest at the ends of the line, at 4 - 0.25 mm."""
-    bridge = Bridge(domain, lines_between(_tips((-4.0, 0.0), (4.0, 0.0))))
+    bridge = ContinuityLines(domain, tip_connections(_tips((-4.0, 0.0), (4.0, 0.0))))
     level = 5.0 - np.abs(domain.x[:, 0]) / MM
     assert bridge.across(level, np.zeros((0, 3, 3))).level == pytest.approx(5.0 - 3.75, abs=0.05)
 
 
 def test_lines_leave_out_the_metal_and_follow_the_shortest_tree() -> None:
-    x, y, z = (lines_between(_tips((0.0, 0.0), (4.0, 0.0), (0.0, 5.0))) / MM).T
+    x, y, z = (tip_connections(_tips((0.0, 0.0), (4.0, 0.0), (0.0, 5.0))) / MM).T
     assert np.abs(x * y).max() < 1e-9, "none along the longest side"
     assert np.hypot(x, y).min() == pytest.approx(0.25, abs=0.03)
     assert x.max() == pytest.approx(3.75, abs=0.03) and y.max() == pytest.approx(4.75, abs=0.03)

@@ -12,11 +12,22 @@ from rfablate.case.tables.channel_tables import Channel, Sharing
 from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, LabelsDomain, Structure
 from rfablate.case.tables.liquids import Injectate
-from rfablate.case.tables.schema import Body, Boundary, Case, Damage, Lesion, Mesh, Output, Solver, Time, TissueOverride
+from rfablate.case.tables.schema import (
+    BodyTable,
+    Boundary,
+    Case,
+    Damage,
+    LesionTable,
+    Mesh,
+    OutputTable,
+    Solver,
+    Time,
+    TissueOverride,
+)
 
 
 @dataclass(frozen=True)
-class Placed:
+class LocatedStructure:
     """A structure and its place in the case file."""
 
     where: str
@@ -24,19 +35,19 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Parts:
+class CheckableCase:
     """The input of the checks; a part is None (or missing from its list) where its table is invalid."""
 
     domain: Domain | None
     boundary: Boundary | None
-    body: Body | None
+    body: BodyTable | None
     generator: Generator | None
     mesh: Mesh | None
     time: Time | None
     solver: Solver | None
     damage: Damage | None
-    lesion: Lesion | None
-    structures: tuple[Placed, ...]
+    lesion: LesionTable | None
+    structures: tuple[LocatedStructure, ...]
     applicators: tuple[tuple[str, Applicator], ...]
     tissues: Mapping[str, TissueOverride]
     unsound_tissues: Collection[str] = ()
@@ -47,10 +58,10 @@ class Parts:
     channels: tuple[tuple[str, Channel], ...] = ()
     channel_count: int = 0
     sharing: Sharing | None = None
-    output: Output | None = None
+    output: OutputTable | None = None
 
     @classmethod
-    def of(cls, case: Case) -> Parts:
+    def of(cls, case: Case) -> CheckableCase:
         """Return the parts of a valid case."""
         return cls(
             domain=_read(case.domain),
@@ -76,7 +87,7 @@ class Parts:
         )
 
     @classmethod
-    def salvage(cls, data: Mapping[str, Any], unsound_applicators: Collection[int] = ()) -> Parts:
+    def salvage(cls, data: Mapping[str, Any], unsound_applicators: Collection[int] = ()) -> CheckableCase:
         """Return the parts of `data` (a case file with faults) that are valid on their own."""
         structures = _items(data.get("structures"))
         applicators = _items(data.get("applicators"))
@@ -85,13 +96,13 @@ class Parts:
         return cls(
             domain=_read(_sound(Domain, data.get("domain"))),
             boundary=_optional(Boundary, data, "boundary"),
-            body=_optional(Body, data, "body"),
+            body=_optional(BodyTable, data, "body"),
             generator=_sound(Generator, data.get("generator")),
             mesh=_optional(Mesh, data, "mesh"),
             time=_optional(Time, data, "time"),
             solver=_optional(Solver, data, "solver"),
             damage=_optional(Damage, data, "damage"),
-            lesion=_optional(Lesion, data, "lesion"),
+            lesion=_optional(LesionTable, data, "lesion"),
             structures=tuple(
                 _placed(number, shape)
                 for number, table in enumerate(structures)
@@ -119,12 +130,12 @@ class Parts:
             ),
             channel_count=len(_items(data.get("channels"))),
             sharing=_optional(Sharing, data, "sharing"),
-            output=_optional(Output, data, "output"),
+            output=_optional(OutputTable, data, "output"),
         )
 
 
-def _placed(number: int, shape: Structure) -> Placed:
-    return Placed(f'structures[{number}] "{shape.name}"', shape)
+def _placed(number: int, shape: Structure) -> LocatedStructure:
+    return LocatedStructure(f'structures[{number}] "{shape.name}"', shape)
 
 
 def _pointed(number: int, applicator: Applicator) -> tuple[str, Applicator]:
