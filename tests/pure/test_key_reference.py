@@ -81,7 +81,7 @@ def test_every_description_names_the_unit_of_its_key(file: type[BaseModel]) -> N
 def test_the_walk_reaches_tables_in_lists_options_and_nested_unions() -> None:
     names = {table.__name__ for table in models_of(Case)}
     assert {"Tines", "Coolant", "Flow", "RampStage", "RollOff", "MeshSurface", "TissueOverride", "Slab"} <= names
-    assert {"Axis", "Design", "Collect"} <= {table.__name__ for table in models_of(StudyFile)}
+    assert {"StudyAxis", "Design", "Collect"} <= {table.__name__ for table in models_of(StudyFile)}
     assert {"generator.stages.target_degC", "channels.generator.roll_off.wait_s", "domain.regions.flow.length_mm"} <= {
         *keys_of(Case)
     }
