@@ -126,7 +126,7 @@ def on_mesh(comm: MPI.Comm, make: Callable[[], MeshData], **roles: Sequence[str]
 
 
 def problem_on(case: Case, domain: Domain, **changes: Any) -> Problem:
-    """Return the problem of the case on the domain, with parts of it exchanged. Collective."""
+    """Return the problem of the case on the domain, with some parts replaced. Collective."""
     return dataclasses.replace(build_problem(case, domain), **changes)
 
 
@@ -202,19 +202,19 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Clocked(ConstantVoltageControl):
-    """A constant voltage that writes down the end of each step it is asked about."""
+    """A constant voltage that records the end of each step for which it decides."""
 
     clock: list[float]
 
     def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
-        """Note the time; see `Generator.decide`."""
+        """Record the time; see `Generator.decide`."""
         self.clock[:] = [offer.t]
         return super().decide(offer, state)
 
 
 @dataclass(frozen=True)
 class WithSource:
-    """A heat problem with a further source at the nodes, source(t) [W]; the rest is the real one's."""
+    """A heat problem with a further source at the nodes, source(t) [W]; the rest is that of the base class."""
 
     heat: HeatProblem
     source: Callable[[float], FloatArray]

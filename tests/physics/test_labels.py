@@ -193,7 +193,7 @@ def test_the_tutorials_case_runs_and_exports(tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported_is_said(folder: Path, draft: dict[str, Any], tmp_path: Path) -> None:
     for options, expected in (
-        ({}, "nothing to export"),
+        ({}, "no file to export"),
         ({"labels": tmp_path / "a.png"}, "a name that ends with"),
         ({"labels": tmp_path / "a.nii.gz", "rule": "isotherm_51C"}, "isotherm_50C"),
         ({"temperature": tmp_path / "a.nii.gz", "like": tmp_path / "none.nii.gz"}, "No such file"),

@@ -189,7 +189,7 @@ def test_what_is_no_label_volume_is_refused(tmp_path: Path) -> None:
     assert "fractions" in refused(written("n.nrrd", SimpleITK.GetImageFromArray(np.nan * ones)))
     assert "-1000 to" in refused(written("c.nii.gz", SimpleITK.GetImageFromArray((-1000 * ones).astype(np.int16))))
     assert "0 in every voxel" in refused(written("z.mha", SimpleITK.GetImageFromArray((0 * ones).astype(np.uint8))))
-    assert "2 numbers a voxel" in refused(written("v.nrrd", SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorUInt8, 2)))
+    assert "2 numbers per voxel" in refused(written("v.nrrd", SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorUInt8, 2)))
     assert "at least 2" in refused(written("s.nii.gz", SimpleITK.Image([4, 4, 1], SimpleITK.sitkUInt8)))
     (tmp_path / "text.nrrd").write_text("hello")
     refused(tmp_path / "text.nrrd")

@@ -1,4 +1,4 @@
-"""What the label images of a case hold, in a table: what `rfablate check` prints of them."""
+"""Table of the label images of a case, as printed by `rfablate check`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "
 
 
 def image_texts(case: Case) -> Iterator[str]:
-    """Yield one line for each label image: its size, its voxels, its coordinates, and what the case leaves out."""
+    """Yield one line per label image: size, voxel size, coordinate system, and values that the case does not use."""
     used: dict[str, list[Label]] = {}
     for each in case.structures:
         if isinstance(each, Label):
