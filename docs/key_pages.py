@@ -14,7 +14,7 @@ from rfablate.study.study_tables import StudyFile
 HEAD = """# Key reference
 
 Every key of a case file and of a study file: meaning, unit, allowed values, default and an example. `rfablate explain
-KEY` prints the same. [The case file](case_file.md) shows how the tables go together. Made of the code by
+KEY` prints the same text. [The case file](case_file.md) describes the tables. Generated from the code by
 `python -m docs.reference_pages`.
 """
 

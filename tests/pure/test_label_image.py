@@ -4,7 +4,7 @@
 |---------------------------------------------------------------------------------|-----------|
 | a NIfTI, NRRD and MetaImage of one anatomy, with any order of axes, are the same | every one |
 | LPS points have the opposite x and y of RAS points                               | exactly   |
-| a file that is cut short, 4-D, fractional, negative or of another unit is refused | by name   |
+| a file that is truncated, 4-D, fractional, negative or of another unit is refused | by name   |
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def test_files_that_are_cut_short_are_refused(tmp_path: Path) -> None:
 def test_a_truncated_gzip_with_a_whole_tail_is_refused(tmp_path: Path) -> None:
     file = write_image(tmp_path / "a.nii.gz", phantom_labels())
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:-1000]))
-    assert "cut short: 511352 of 512352 bytes" in refused(file)
+    assert "truncated: 511352 of 512352 bytes" in refused(file)
 
 
 def test_headers_that_promise_too_much_are_refused(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_headers_that_promise_too_much_are_refused(tmp_path: Path) -> None:
     assert "32000 x 32000 x 32000 voxels" in refused(file)
     struct.pack_into("<3h", head, 42, 400, 400, 400)
     file.write_bytes(head)
-    assert "cut short" in refused(file)
+    assert "truncated" in refused(file)
     struct.pack_into("<3h", head, 42, -4, 4, 4)
     file.write_bytes(head)
     refused(file)
@@ -308,10 +308,10 @@ def test_a_value_nobody_lists_is_refused_with_its_volume(folder: Path) -> None:
         ({"labels": []}, "at least one"),
         ({"labels": [{"name": "a", "label": 9, "tissue": "liver"}]}, "which no voxel has; expected one of 1, 2"),
         ({"labels": [{"name": "a", "label": 0, "tissue": "liver"}]}, "domain.labels[0] \"a\".label"),
-        ({"labels": [{"name": "a", "tissue": "liver"}]}, "the image names no segments"),
+        ({"labels": [{"name": "a", "tissue": "liver"}]}, "the image has no segment names"),
         ({"labels": [{"name": each, "label": 1, "tissue": "liver"} for each in "ab"]}, "found 1, already"),
         ({"labels": [{"name": "a", "label": 1, "tissu": "liver"}]}, "did you mean tissue?"),
-        ({"crop_mm": [[100, 100, 100], [140, 140, 140]]}, "RAS or LPS"),
+        ({"crop_mm": [[100, 100, 100], [140, 140, 140]]}, "RAS and LPS"),
         ({"coordinates": "RSA"}, '"RAS", "LPS"'),
         ({"margin_mm": -1}, "at least 0"),
     ],
@@ -335,7 +335,7 @@ def test_a_later_image_wins_and_needs_its_name_where_both_have_a_value(folder: P
         {"name": "sphere", "label": 1, "tissue": "liver"},
         {"name": "tube", "label": 2, "tissue": "liver"},
     ]
-    assert "ph.nii.gz, tumour.nii.gz all have 1" in fault_of(tables, tmp_path)
+    assert "ph.nii.gz, tumour.nii.gz all contain 1" in fault_of(tables, tmp_path)
     tables["domain"]["labels"][1]["image"] = "ph.nii.gz"
     assert [each.name for each in parse_case(tables, tmp_path).structures] == ["sphere", "tube", "mask"]
 
@@ -371,7 +371,7 @@ def test_points_of_a_markups_file_are_converted(system: str, sign: float, folder
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"tip_mm": [0, 0, 0]}, "applicators[0].tip_mm: found beside"),
+        ({"tip_mm": [0, 0, 0]}, "applicators[0].tip_mm: found with"),
         ({"entry_mm": [0, 0, 0]}, "the same point"),
         ({"entry_mm": [0, 0]}, "a list of 3 numbers"),
         ({"entry": "F-1"}, "applicators[0].entry"),

@@ -37,7 +37,7 @@ def _small_sizes(parts: CheckableCase) -> Iterator[Fault]:
     for key in ("size_tip", "size_structure", "size_far"):
         size = getattr(parts.mesh, key)
         if size is not None and size < _SMALLEST:
-            hint = f"given in m instead of mm? {size * 1e6:g} mm" if size * 1e3 >= _SMALLEST else ""
+            hint = f"m for mm? {size * 1e6:g} mm" if size * 1e3 >= _SMALLEST else ""
             yield Fault(f"mesh.{key}_mm", f"found {size * 1e3:g}", f"at least {_SMALLEST * 1e3:g} [mm]", hint)
 
 

@@ -108,7 +108,7 @@ def _file_faults(spec: LabelsDomain, base_dir: Path) -> Iterator[Fault]:
         if not file.is_file():
             near = did_you_mean(file.name, [each.name for each in file.parent.glob("*")])
             where = "domain.image" if spec.image is not None else f"domain.images[{number}]"
-            yield Fault(where, f'found "{name}", which does not exist', "a label image (.nii.gz, .nrrd, .mha)", near)
+            yield Fault(where, f'found "{name}", no such file', "a label image (.nii.gz, .nrrd, .mha)", near)
     if len(set(_files(spec))) < len(_files(spec)):
         yield Fault("domain.images", "found the same file twice", "each image once")
     if spec.coordinates is None and len({own_coordinates(each) for each in _files(spec)}) > 1:
