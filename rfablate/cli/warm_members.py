@@ -142,6 +142,6 @@ def _run(main: Main, arguments: Sequence[str]) -> int:
 
     MPI.Init_thread(MPI.THREAD_MULTIPLE)
     code = main(arguments)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Open MPI's daemon may send it to whom it sees go
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the daemon of Open MPI can send this signal to processes that end
     MPI.Finalize()
     return code

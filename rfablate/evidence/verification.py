@@ -50,7 +50,7 @@ class Check:
     problem: str
     measure: Callable[[Setting], list[Measurement]]
     meshed: bool = False
-    """Whether it needs Gmsh."""
+    """Whether it requires Gmsh."""
 
 
 CHECKS = (

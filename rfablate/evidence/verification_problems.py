@@ -1,4 +1,4 @@
-"""Small problems of known solution and the drivers that solve them. Functions are collective unless stated otherwise.
+"""Small problems with known solutions and functions that solve them. Functions are collective unless stated otherwise.
 
 The tissue has the data of `closed_forms`. A problem is a case on a mesh made in memory (`structured_meshes`), or on a
 mesh file. The surfaces of a mesh get their roles by name: `active`, `return`, `body_temperature`.
@@ -229,7 +229,7 @@ class WithSource:
 
 
 def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:
-    """Return the problem with `source` [W] at the nodes beside the Joule heat of a constant voltage [V]."""
+    """Return the problem with `source` [W] at the nodes in addition to the Joule heat of a constant voltage [V]."""
     clock = [0.0]
     generator = Channels((Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock),))
     return dataclasses.replace(

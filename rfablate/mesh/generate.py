@@ -280,9 +280,9 @@ def _take_labels(
     first_device: int,
     conforming: bool,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not follow.
+    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
 
-    Also what to say of it, and warnings.
+    Also lines for the log, and warnings.
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)

@@ -111,7 +111,7 @@ class UflStep:
             coolant: h [W/(m2 K)] and temperature [degC] of the liquid at the surface `coolant`.
 
         Raises:
-            NotImplementedError: the case needs a term that this file does not contain.
+            NotImplementedError: the case has a term that this file does not contain.
         """
         mesh = comm.bcast(data)
         assert mesh is not None

@@ -33,7 +33,7 @@ PEELS = 4
 
 
 class Canvas:
-    """Surfaces in one picture, seen without perspective."""
+    """Surfaces in one picture, in parallel projection."""
 
     def __init__(self, pixels: tuple[int, int]) -> None:
         """Create a white picture of `size` pixels."""

@@ -1,4 +1,4 @@
-"""Members that are forked from a process with the solver imported: processes of their own, in every respect."""
+"""Members forked from a process that has imported the solver are independent processes."""
 
 from __future__ import annotations
 

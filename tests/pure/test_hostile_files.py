@@ -1,6 +1,6 @@
-"""Files of users that are none: each ends in a located message within seconds, never in a traceback or a hang.
+"""Invalid files of users: each causes a located message within seconds, never a traceback or a hang.
 
-Meshes: `file` unit mm; a cube of 24 tetrahedra, which is then spoilt.
+Meshes: `file` unit mm; a cube of 24 tetrahedra, which is then damaged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Label images are read where they lie, wrong ones are refused, and a domain of labels becomes structures.
+"""Label images are read at their position in space, wrong ones are rejected, and labels become structures.
 
 | law                                                                             | allowed   |
 |---------------------------------------------------------------------------------|-----------|
@@ -55,7 +55,7 @@ def refused(file: Path) -> str:
     return str(caught.value)
 
 
-# --- where a voxel lies -------------------------------------------------------------------------------
+# --- position of a voxel ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
@@ -80,7 +80,7 @@ def test_left_is_positive_in_lps_and_negative_in_ras(tmp_path: Path) -> None:
 
 
 def test_a_nifti_written_by_hand_lies_where_its_affine_says(tmp_path: Path) -> None:
-    """No library of ours in between: sform rows of RAS, spacing 2, 3, 4 mm, the first voxel at (10, 20, 30) mm."""
+    """Written without the package: sform rows of RAS, spacing 2, 3, 4 mm, the first voxel at (10, 20, 30) mm."""
     head = bytearray(352)
     struct.pack_into("<i", head, 0, 348)
     struct.pack_into("<8h", head, 40, 3, 3, 2, 2, 1, 1, 1, 1)
@@ -144,7 +144,7 @@ def test_distances_and_samples_are_those_of_the_shape(folder: Path) -> None:
     assert np.ptp(samples[:, 1]) * 1e3 > 10.0
 
 
-# --- images that are none -----------------------------------------------------------------------------
+# --- invalid images -----------------------------------------------------------------------------------
 
 
 def test_files_that_are_cut_short_are_refused(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_whole_numbers_in_a_float_image_are_labels(tmp_path: Path) -> None:
 
 
 def test_another_unit_of_length_is_refused_or_converted(tmp_path: Path) -> None:
-    """NIfTI in metres is converted by the unit it states; the same numbers called mm are 500 mm, which nothing is."""
+    """NIfTI in metres is converted by its stated unit; the same numbers in mm would be 500 mm, which is rejected."""
     file = write_image(tmp_path / "a.nii", np.ones((4, 4, 4), np.uint8))
     head = bytearray(file.read_bytes())
     head[123] = 1  # metres
@@ -293,7 +293,7 @@ def test_a_value_nobody_lists_is_refused_with_its_volume(folder: Path) -> None:
     tables["domain"]["ignore"] = [2]
     assert [each.name for each in parse_case(tables, folder).structures] == ["tumour"]
     del tables["domain"]["ignore"]
-    tables["domain"]["crop_mm"] = [[-20, -20, 3.6], [20, 20, 20]]  # the tube lies below
+    tables["domain"]["crop_mm"] = [[-20, -20, 3.6], [20, 20, 20]]  # the tube is below
     tables["applicators"][0] |= {"target_mm": [0, 0, 8]}
     del tables["applicators"][0]["model"]
     tables["applicators"][0] |= {"outer_diameter_mm": 0.7, "active_tip_mm": 3}

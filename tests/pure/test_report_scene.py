@@ -1,4 +1,4 @@
-"""The interactive scene of report.html: what is packed, and the page in a headless browser with all hosts blocked."""
+"""The interactive scene of report.html: its packed data, and the page in a headless browser with all hosts blocked."""
 
 from __future__ import annotations
 

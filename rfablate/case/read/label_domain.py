@@ -100,7 +100,7 @@ def _files(spec: LabelsDomain) -> tuple[str, ...]:
 
 def _file_faults(spec: LabelsDomain, base_dir: Path) -> Iterator[Fault]:
     if (spec.image is None) == (not spec.images):
-        found = "missing key" if spec.image is None else 'found beside "images"'
+        found = "missing key" if spec.image is None else 'found with "images"'
         yield Fault("domain.image", found, 'image = "FILE", or images = [FILES]')
         return
     for number, name in enumerate(_files(spec)):
@@ -139,7 +139,7 @@ def _values(
                 faults.append(
                     Fault(
                         f"{where}.label",
-                        f"found {value}, already {taken[file, value]}",
+                        f"found {value}, already in use by {taken[file, value]}",
                         "a label that no other entry has",
                     )
                 )

@@ -1,7 +1,7 @@
 """Label images (segmentations): NIfTI, NRRD and MetaImage files as integers on a grid in space. Pure.
 
 SimpleITK reads them, as in 3D Slicer and ITK-SNAP; the position of an image is the same in all three. It returns LPS
-coordinates (x to the left, y to posterior) for every format; RAS has the opposite sign of x and y. A point takes the
+coordinates (x to the left, y to posterior) for every format; RAS has the opposite sign of x and y. A point has the
 value of the nearest voxel, and 0 outside the image.
 """
 
@@ -208,7 +208,7 @@ def _read(file: str, coordinates: str, _changed: int, size: int) -> LabelImage:
         image = reader.Execute()
     except RuntimeError as error:
         raise image_error(
-            path, _reason(error), f"a whole {suffix} image", "save it again from the program that made it"
+            path, _reason(error), f"a complete {suffix} image", "save it again from the program that made it"
         ) from None
     except MemoryError:
         raise image_error(path, "found too little memory for its voxels", "a smaller image", "crop it") from None

@@ -446,7 +446,7 @@ class Label(StructureTable):
 
     place_key: ClassVar[str] = "file"
 
-    # `label_shapes` loads SciPy and the image reader: only cases with labels need them.
+    # `label_shapes` loads SciPy and the image reader: only cases with labels use them.
 
     def contains(self, points: FloatArray) -> BoolArray:
         """See `StructureTable`; by voxels, not by the smoothed surface."""
