@@ -53,8 +53,8 @@ def _row(key: Key, table: TableEntry) -> str:
 
 def _where(kinds: Kinds) -> str:
     """Return in which kinds of the tables above it a table exists; nothing where it always does."""
-    told = [f"`{table}` with kind = {', '.join(f'`{name}`' for name in names)}" for table, names in kinds]
-    return f" Only in {' and '.join(told)}." if told else ""
+    places = [f"`{table}` with kind = {', '.join(f'`{name}`' for name in names)}" for table, names in kinds]
+    return f" Only in {' and '.join(places)}." if places else ""
 
 
 def _cell(text: str) -> str:

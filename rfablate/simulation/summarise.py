@@ -68,7 +68,7 @@ def lesion_entry(lesion: MeasuredLesion) -> dict[str, float]:
 
 
 def bridge_entry(crossing: Continuity) -> dict[str, float | None]:
-    """Return what a rule's entry of summary.json says of the lines between several applicators."""
+    """Return the part of a rule's entry of summary.json on the lines between several applicators."""
     margin = crossing.margin
     return {"bridge_level": crossing.level, "bridge_margin_mm": None if margin is None else margin * MM}
 
@@ -143,7 +143,7 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
 
 
 def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
-    """Return what summary.json says of the case itself."""
+    """Return the part of summary.json that describes the case."""
     mesh = case.domain.kind == "mesh"
     return {
         "title": case.title,

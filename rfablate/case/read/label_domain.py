@@ -164,8 +164,8 @@ def _of_entry(
                 f"a segment of the image: {', '.join(known)}" if known else "label: the image has no segment names"
             )
             key = "segment" if entry.segment is not None else "label"
-            said = f'found "{segment}"' if entry.segment is not None else "missing key"
-            return "", (), Fault(f"{where}.{key}", said, expected, did_you_mean(segment, known))
+            text = f'found "{segment}"' if entry.segment is not None else "missing key"
+            return "", (), Fault(f"{where}.{key}", text, expected, did_you_mean(segment, known))
         files, values = list(named), next(iter(named.values()))
     else:
         values = entry.label if isinstance(entry.label, tuple) else (entry.label,)
@@ -226,6 +226,6 @@ def _unlisted(
             count = int(((points >= box[0]) & (points <= box[1])).all(axis=1).sum())
             if count:
                 name = f' ("{called[value]}")' if value in called else ""
-                said = f"label {value}{name} of {Path(file).name} is not listed: {count} voxels"
+                text = f"label {value}{name} of {Path(file).name} is not listed: {count} voxels"
                 hint = f"add it, or ignore = [{value}] to make it {spec.tissue}"
-                yield Fault("domain.labels", f"{said}, {count * image.voxel * 1e9:.4g} mm3", "each label once", hint)
+                yield Fault("domain.labels", f"{text}, {count * image.voxel * 1e9:.4g} mm3", "each label once", hint)
