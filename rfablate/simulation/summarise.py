@@ -189,7 +189,7 @@ def _path(applicator: Applicator) -> list[list[float]]:
 
 
 def _tine(tine: Tine) -> dict[str, Any]:
-    """Return what a drawing of a tine needs."""
+    """Return the data for the drawing of a tine."""
     points = tine.at(np.linspace(0.0, tine.length, 33)) * MM
     return {"diameter_mm": 2.0 * tine.radius * MM, "path_mm": np.round(points, 4).tolist()}
 
@@ -220,7 +220,7 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
 def warnings_of(
     ledger: EnergyLedger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float
 ) -> list[str]:
-    """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
+    """Return the warnings about the results; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:
         found.append(

@@ -1,4 +1,4 @@
-"""The channels of a generator, as the user writes them: what each drives, and how they share the device."""
+"""The channels of a generator, as the user writes them: the outputs of each, and the sharing of the device."""
 
 from __future__ import annotations
 

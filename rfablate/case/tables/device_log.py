@@ -1,4 +1,4 @@
-"""The log of a device: a CSV file of time and what was measured, in the units its head names."""
+"""The log of a device: a CSV file of time and measured quantities, in the units of its header."""
 
 from __future__ import annotations
 

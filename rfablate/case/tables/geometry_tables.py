@@ -140,7 +140,7 @@ class MeshDomain(Table):
 
 
 class LabelEntry(Table):
-    """A label of a segmentation: its value or values, or its name in the image, and what it becomes."""
+    """A label of a segmentation: its value or values, or its name in the image, and the structure it becomes."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["tumour"])
     """Name of the structure in all results; unique, a letter followed by letters, digits or _."""

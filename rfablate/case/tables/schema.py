@@ -280,7 +280,7 @@ class Case(Table):
     """What a run writes, and how often."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:
-        """Return the case with other values for some keys; this one stays as it is.
+        """Return the case with other values for some keys; this one is unchanged.
 
         Args:
             changes: key paths with their new values in the units of the case file, `{"generator.target_degC": 75,
