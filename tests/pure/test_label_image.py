@@ -344,7 +344,7 @@ def test_check_prints_what_each_label_becomes(folder: Path) -> None:
     text = describe_case(parse_case(labels_case("ph.nii.gz"), folder))
     row = next(line for line in text.splitlines() if line.strip().startswith("1 ") and "tumour" in line)
     count = int((phantom_labels() == 1).sum())
-    assert str(count) in row and f"{count * 0.125:.5g}" in row and "target of liver, 100 % covered" in row
+    assert str(count) in row and f"{count * 0.125:.5g}" in row and "liver, target, 100 % covered" in row
     assert "ph.nii.gz: 80 x 80 x 80 voxels of 0.5 x 0.5 x 0.5 mm, RAS coordinates" in text
 
 

@@ -11,7 +11,7 @@ from rfablate.case.tables.geometry_tables import Label
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
 
-LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "y mm", "z mm", "becomes")
+LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "y mm", "z mm", "structure")
 
 
 def image_texts(case: Case) -> Iterator[str]:
@@ -49,7 +49,7 @@ def label_rows(case: Case) -> list[list[str]]:
                 f"{label_volume(each) * 1e9:.5g}",
                 f"{label_thickness(each) * 1e3:.3g}",
                 *(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True)),
-                f"{each.role} of {each.tissue}{share}{limit}",
+                f"{each.tissue}, {each.role}{share}{limit}",
             ]
         )
     return rows
