@@ -28,12 +28,8 @@ from rfablate.report.scene_3d import LESION
 from rfablate.report.summary_picture import write_summary_picture
 from rfablate.results.run_reader import load_run
 from rfablate.results.wording import answer
+from rfablate.toml import tomllib
 from tests.shipped import CASES, EARLIER
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 RUNS = HERE.parent / "runs" / "gallery"
 PICTURES = HERE / "pictures"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import FloatArray
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.closed_forms import BLOOD, RHO, SIGMA, C, K
@@ -31,7 +32,6 @@ from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 
-FloatArray = npt.NDArray[np.float64]
 Table = dict[str, Any]
 
 TISSUE: Table = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import active_line
 from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
@@ -22,9 +22,6 @@ from rfablate.mesh.point_location import Probe, make_probe
 from rfablate.physics.damage import parse_rule
 from rfablate.problem.problem import Problem
 from rfablate.solve.state import Frame
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 TUBE_SAMPLES = 201
 """Sample points on the centre line of a tube for the interpolation of its coagulated length."""

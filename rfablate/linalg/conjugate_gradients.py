@@ -17,14 +17,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.kernels.loader import bind
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
 
 SAFETY = 0.25
 """Safety factor on the squared tolerance for a residual energy that is extrapolated, not computed with a V-cycle."""

@@ -19,6 +19,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import IntArray
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
 from rfablate.case.geometry.applicator_parts import (
     bare_length,
@@ -42,8 +43,6 @@ from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
-
-IntArray = npt.NDArray[np.int64]
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import device_materials, electrode_roles, electrode_surface
 from rfablate.case.resolve.channel_setup import outputs_of
 from rfablate.case.resolve.structure_flow import held_structures
@@ -44,9 +44,6 @@ from rfablate.problem.materials import (
 )
 from rfablate.problem.sensors import Sensors, make_sensors
 from rfablate.problem.step_control import StepControl
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rfablate.results.field_slices import FloatArray, isolines, outline
+from rfablate.arrays import FloatArray
+from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
     from rfablate.report.vtk_canvas import Canvas

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.field_slices import FloatArray
+from rfablate.arrays import FloatArray
 
 LARGEST = 65535
 """Largest 16-bit number: limit of the coordinates and of the points of a surface [1]."""

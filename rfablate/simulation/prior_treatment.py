@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import device_materials
 from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.read.case_file import parse_case, read_case_file
@@ -44,7 +44,6 @@ from rfablate.solve.state import State, first_frame, initial_state
 
 log = logging.getLogger("rfablate")
 
-FloatArray = npt.NDArray[np.float64]
 FIELDS = ("T", "peak", "omega", "cem43", "alive", "dead", "vapour")
 """Arrays of a State that describe the tissue."""
 MM3 = 1e9

@@ -21,17 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
 from rfablate.solve.generator_decision import Decisions, SensorPrediction, decide, no_prediction, predict_sensors
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic
 from rfablate.solve.state import State
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 RESERVE = 0.3
 """Fraction of the temperature tolerance available for errors of T_b."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.fem.boiling_water import RELEASES, law_temperature
 from rfablate.fem.electric_problem import UnitField
@@ -25,8 +25,6 @@ from rfablate.solve.energy_balance import Powers
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic, local_error
 from rfablate.solve.state import State, TrialStep
 from rfablate.timing import Stopwatch
-
-FloatArray = npt.NDArray[np.float64]
 
 STEADY = 2.5
 """Largest ratio of a step to the previous one for order 3: variable-step BDF3 is stable below 2.553, BDF2 always (Li

@@ -9,26 +9,19 @@ from __future__ import annotations
 import csv
 import math
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
 from rfablate.results.flatten import flatten
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-FloatArray = npt.NDArray[np.float64]
+from rfablate.toml import tomllib
 
 HEAD = ("member", "status", "reason")
 SAME_TIME = 1e-6

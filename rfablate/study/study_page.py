@@ -9,12 +9,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
 from rfablate.report.html_elements import note, section, table, together
 from rfablate.report.page_templates import element, render
 from rfablate.results.wording import number, short
 from rfablate.study import study_figures as figures
-from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_data import Varied, response_title, shown_responses, varied_axes
 from rfablate.study.study_plan import Plan, axis_name
 

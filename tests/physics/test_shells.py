@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,7 @@ from rfablate.errors import CaseError
 from rfablate.mesh.build import build_domain
 from rfablate.physics.library import tissue
 from rfablate.problem.problem import build_problem
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 BONE: dict[str, Any] = {
     "name": "bone",

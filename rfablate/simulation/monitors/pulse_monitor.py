@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.physics.generator.pulsed import PulsedControl
 from rfablate.problem.problem import Problem
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass
