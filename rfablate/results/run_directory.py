@@ -17,6 +17,7 @@ from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, StorageError
+from rfablate.files import write_text
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import FrameStore
@@ -72,13 +73,10 @@ class RunDirectory:
             if name not in ("run.log", "case.toml"):  # the log file is already open
                 (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / FRAMES, ignore_errors=True)
-        part = path / "case.toml.part"
         try:
-            part.write_text(dump_case(case), encoding="utf-8")
+            write_text(path / "case.toml", dump_case(case))
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise OSError(error.errno, error.strerror, str(path / "case.toml")) from None
-        part.replace(path / "case.toml")
         return cls(path)
 
     @classmethod

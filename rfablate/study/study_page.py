@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from markupsafe import Markup
 
 from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
+from rfablate.files import write_text
 from rfablate.report.html_elements import note, section, table, together
 from rfablate.report.page_templates import element, render
 from rfablate.results.wording import number, short
@@ -45,9 +45,7 @@ def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> P
         section("Study file", _study_file(folder)),
     ]
     text = render("study.html", title=title, sections=sections, **_header(data, len(plan.members)))
-    part = folder / "study.html.part"
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, folder / "study.html")
+    write_text(folder / "study.html", text)
     return folder / "study.html"
 
 
