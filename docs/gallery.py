@@ -77,7 +77,7 @@ def _rfablate(*arguments: str) -> None:
         raise SystemExit(f"failed: {' '.join(command)}")
 
 
-def _case(name: str, kept: bool) -> dict[str, Any]:
+def _case(name: str, *, kept: bool) -> dict[str, Any]:
     """Run a case after the cases it starts from, draw it, and return its entry."""
     files = {name: CASES / name / "case.toml"}
     files = {f"{name}_{Path(file).stem}": CASES / name / file for file in EARLIER.get(name, ())} | files
@@ -116,7 +116,7 @@ def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {"key": key, "value": value, "error": bar}
 
 
-def _study(name: str, kept: bool) -> dict[str, Any]:
+def _study(name: str, *, kept: bool) -> dict[str, Any]:
     """Run a study that has a trends.py, draw its trends, and return its entry."""
     folder = RUNS / name
     if not kept:

@@ -52,7 +52,7 @@ class PetscSolver:
 
     own_preconditioner = True
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         nodes: Nodes,
         matrix: Matrix,

@@ -45,7 +45,7 @@ class Rows:
 class Smoother:
     """The Chebyshev smoother of a level, with the matrix without its unit diagonal."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         n: int,
         columns: Columns,

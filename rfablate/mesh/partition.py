@@ -106,7 +106,7 @@ def _by_row_length(order: IntArray, degree: npt.NDArray[np.int32]) -> IntArray:
     return order[np.lexsort((-degree[order], window))]
 
 
-def _part(  # noqa: PLR0913
+def _part(
     mesh: MeshData,
     rank: int,
     starts: IntArray,

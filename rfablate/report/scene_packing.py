@@ -49,7 +49,14 @@ class ScenePacker:
         self._data = bytearray()
 
     def add(
-        self, label: str, kind: str, colour: str, opacity: float, surfaces: Sequence[SceneSurface], shown: bool = True
+        self,
+        label: str,
+        kind: str,
+        colour: str,
+        opacity: float,
+        surfaces: Sequence[SceneSurface],
+        *,
+        shown: bool = True,
     ) -> None:
         """Add an object with one surface for all times, or one for each frame.
 

@@ -95,11 +95,14 @@ class RunDirectory:
         cells: npt.NDArray[np.int64],
         region: npt.NDArray[Any],
         names: Mapping[int, str],
+        *,
         axisymmetric: bool,
     ) -> None:
         """Create fields.vtkhdf and write the mesh [m] into it."""
         with self._kept("fields.vtkhdf"):
-            self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
+            self._fields = FieldsFile(
+                self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric=axisymmetric
+            )
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append a frame with the fields at time `t` [s]."""

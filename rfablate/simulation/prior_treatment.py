@@ -147,7 +147,7 @@ def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _PriorFields:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         same = checkpoint.memory["mesh"] == mesh_digest(mesh[0], mesh[1], region, domain.region_names)
         if not same:
-            old = interpolate(old, _weights(folder, domain.axisymmetric, mesh[0]))
+            old = interpolate(old, _weights(folder, axisymmetric=domain.axisymmetric, points=mesh[0]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
     return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
@@ -181,7 +181,7 @@ def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatA
     return new
 
 
-def _weights(folder: Path, axisymmetric: bool, points: FloatArray) -> Any:
+def _weights(folder: Path, *, axisymmetric: bool, points: FloatArray) -> Any:
     """Return the interpolation weights from the prior run's tissue to the points of the new mesh [m]."""
     old = parse_case(read_case_file(folder / "case.toml"), folder, str(folder), check=False)
     with FieldsReader(folder / "fields.vtkhdf") as file:

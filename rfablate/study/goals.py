@@ -80,7 +80,7 @@ class SearchQuestion:
         return f"{'smallest' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
 
 
-def ask(  # noqa: PLR0913
+def ask(
     case: Case,
     vary: Sequence[str],
     goals: Sequence[str],
@@ -230,7 +230,7 @@ class CommonQuestion:
     """Required depth inside the lesion of the target, or of the line between the tips [mm]."""
 
 
-def question_of(  # noqa: PLR0913
+def question_of(
     case: Case,
     vary: Sequence[str],
     goals: Sequence[str],

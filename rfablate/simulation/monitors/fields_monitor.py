@@ -30,7 +30,7 @@ class FieldsMonitor(Monitor):
         domain = problem.domain
         mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
         if files is not None and mesh is not None and region is not None:
-            files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
+            files.open_fields(*mesh, region, domain.region_names, axisymmetric=domain.axisymmetric)
             self.mesh = mesh_digest(*mesh, region, domain.region_names)
 
     def restore(self, memory: Any, frame: Frame) -> None:
