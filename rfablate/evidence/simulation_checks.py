@@ -155,10 +155,10 @@ def check_reciprocity(comm: MPI.Comm) -> list[Measurement]:
         }
     )
     problem = build_problem(case, build_domain(case, comm))
-    assert problem.electric is not None
-    problem.assemble(problem.initial)
-    problem.electric.solve(problem.coefficients)
-    G = 1e3 * problem.electric.conductances()
+    assert problem.solvers.electric is not None
+    problem.solvers.assemble(problem.initial)
+    problem.solvers.electric.solve(problem.solvers.coefficients)
+    G = 1e3 * problem.solvers.electric.conductances()
     return [Measurement("G_ab against G_ba", "mS", float(G[0, 1]), float(G[1, 0]), 1e-8 * float(np.abs(G).max()))]
 
 

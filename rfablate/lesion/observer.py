@@ -241,7 +241,7 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
     }
     if problem.cell_death is not None:
         fields["dead_fraction"] = frame.dead
-    if problem.vapour is not None:
+    if problem.solvers.vapour is not None:
         fields["vapour_fraction"] = frame.vapour
     gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
     return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None

@@ -118,9 +118,9 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     state.peak = np.maximum(found["peak"], state.T)
     state.omega, state.cem43 = found["omega"], found["cem43"]
     state.alive, state.dead = found["alive"], found["dead"]
-    if problem.vapour is not None and not case.cooled:
+    if problem.solvers.vapour is not None and not case.cooled:
         state.vapour = found["vapour"]
-        problem.vapour.begin(state.vapour)
+        problem.solvers.vapour.begin(state.vapour)
         state.hot = bool(domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0] >= HOT)
     how = "cooled to body temperature" if case.cooled else "at the temperature of its end"
     where = "node by node, on the same mesh" if prior.same_mesh else "interpolated onto another mesh"

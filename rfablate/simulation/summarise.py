@@ -210,8 +210,8 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     """Return the highest peak temperature of tissue whose water does not boil in this case [degC]. Collective."""
     owned = problem.domain.nodes.owned
     nodes = problem.domain.nodes_of_cells(problem.tissue_cells)[:owned] & ~problem.fixed[:owned]
-    if problem.vapour is not None:
-        nodes &= ~problem.vapour.has_water
+    if problem.solvers.vapour is not None:
+        nodes &= ~problem.solvers.vapour.has_water
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 

@@ -79,10 +79,10 @@ class PulseMonitor(Monitor):
     def _unit_field(self, frame: Frame) -> float:
         """Return the largest field of 1 V in this rank's tissue [1/m]."""
         problem = self._problem
-        assert problem.electric is not None and frame.unit is not None
+        assert problem.solvers.electric is not None and frame.unit is not None
         volume = problem.domain.elements.volume
-        sigma = problem.coefficients.values[: len(volume), 0]
-        power = problem.electric.heating(frame.unit.phi, problem.coefficients)
+        sigma = problem.solvers.coefficients.values[: len(volume), 0]
+        power = problem.solvers.electric.heating(frame.unit.phi, problem.solvers.coefficients)
         tissue = sigma > 0.0
         return float(np.sqrt((power[tissue] / (sigma * volume)[tissue]).max(initial=0.0)))
 
