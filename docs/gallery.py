@@ -28,12 +28,8 @@ from rfablate.report.scene_3d import LESION
 from rfablate.report.summary_picture import write_summary_picture
 from rfablate.results.run_reader import load_run
 from rfablate.results.wording import answer
+from rfablate.toml import tomllib
 from tests.shipped import CASES, EARLIER
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 RUNS = HERE.parent / "runs" / "gallery"
 PICTURES = HERE / "pictures"
@@ -81,7 +77,7 @@ def _rfablate(*arguments: str) -> None:
         raise SystemExit(f"failed: {' '.join(command)}")
 
 
-def _case(name: str, kept: bool) -> dict[str, Any]:
+def _case(name: str, *, kept: bool) -> dict[str, Any]:
     """Run a case after the cases it starts from, draw it, and return its entry."""
     files = {name: CASES / name / "case.toml"}
     files = {f"{name}_{Path(file).stem}": CASES / name / file for file in EARLIER.get(name, ())} | files
@@ -120,7 +116,7 @@ def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {"key": key, "value": value, "error": bar}
 
 
-def _study(name: str, kept: bool) -> dict[str, Any]:
+def _study(name: str, *, kept: bool) -> dict[str, Any]:
     """Run a study that has a trends.py, draw its trends, and return its entry."""
     folder = RUNS / name
     if not kept:

@@ -114,7 +114,7 @@ _PUBLIC = {
 }
 """Public name -> `module`, or `module:name` where the object has another name in its module."""
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

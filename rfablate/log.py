@@ -38,7 +38,7 @@ class _Console(logging.StreamHandler):
             _Console.bar_drawn = False
         super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:
         """Ignore a closed pipe, as of `| head -1`."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
@@ -49,7 +49,7 @@ class _File(logging.FileHandler):
 
     reported = False
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:
         """Report on standard error that the log file is incomplete."""
         if not self.reported:
             self.reported = True
@@ -65,7 +65,9 @@ class _LevelFormatter(logging.Formatter):
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
-def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, append: bool = False) -> logging.Logger:
+def setup_log(
+    rank: int, path: str | Path | None = None, *, quiet: bool = False, append: bool = False
+) -> logging.Logger:
     """Return the package's logger, configured for this rank. A second call replaces the earlier settings.
 
     Args:
@@ -98,7 +100,7 @@ def setup_log(rank: int, path: str | Path | None = None, quiet: bool = False, ap
 class Progress:
     """Progress display of a run: a bar on a terminal; otherwise, and in the log file, a line every few seconds."""
 
-    def __init__(self, total_s: float, enabled: bool, begun_s: float = 0.0) -> None:
+    def __init__(self, total_s: float, *, enabled: bool, begun_s: float = 0.0) -> None:
         """Start the display.
 
         Args:

@@ -66,8 +66,8 @@ def measure(case: Case, domain: Domain) -> Seen:
     for frame in steps(problem, initial_state(problem), (), watch):
         hottest = frame.max_T
     cpu = domain.comm.allreduce(time.process_time() - start)
-    assert problem.electric is not None
-    solvers = problem.electric.solver, problem.heat.solver
+    assert problem.solvers.electric is not None
+    solvers = problem.solvers.electric.solver, problem.solvers.heat.solver
     return Seen(cpu, watch.seconds["potential"], watch.seconds["heat"], *(each.iterations for each in solvers), hottest)
 
 

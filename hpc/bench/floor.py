@@ -49,12 +49,12 @@ class Solves:
 
 def bytes_of_a_step(problem: Problem, heat: Solves, potential: Solves) -> dict[str, float]:
     """Return the bytes of each part of a step [B] from the sizes of this problem and its solves."""
-    pattern, domain, electric = problem.pattern, problem.domain, problem.electric
+    pattern, domain, electric = problem.solvers.pattern, problem.domain, problem.solvers.electric
     assert electric is not None
     n, entries, edges = pattern.n, len(pattern.columns), len(pattern.near)
     cells, corners = domain.stencil.cells.shape
     pairs = len(pattern._edges[2])
-    laws = len(problem.coefficients.factors)
+    laws = len(problem.solvers.coefficients.factors)
     product = entries * DOUBLE + pattern.columns.nbytes
     free = electric.matrix.diagonal > 0.0
     cycle = electric.hierarchy.get(free)
@@ -106,8 +106,10 @@ def main() -> None:
     for count, frame in enumerate(steps(problem, state, recorder.output_times, watch)):  # noqa: B007, the start is frame 0
         recorder.observe(frame)
     bandwidth = 0.5 * (before + triad(MPI.COMM_SELF))
-    assert problem.electric is not None
-    moved = bytes_of_a_step(problem, _solves(problem.heat.solver, count), _solves(problem.electric.solver, count))
+    assert problem.solvers.electric is not None
+    moved = bytes_of_a_step(
+        problem, _solves(problem.solvers.heat.solver, count), _solves(problem.solvers.electric.solver, count)
+    )
     floor = sum(moved.values()) / bandwidth
     measured = {name: watch.seconds.get(name, 0.0) / count for name in LOOP}
     total = sum(measured.values())

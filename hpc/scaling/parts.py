@@ -33,7 +33,7 @@ IntArray = npt.NDArray[np.int32]
 
 def shares(problem: Problem, n_parts: int) -> dict[str, Any]:
     """Return the largest rows, cells, ghosts and neighbours of any part, their means, and the size of level 1."""
-    domain, pattern = problem.domain, problem.pattern
+    domain, pattern = problem.domain, problem.solvers.pattern
     n, near, far = domain.nodes.total, pattern.near, pattern.far
     degree = np.bincount(near, minlength=n) + np.bincount(far, minlength=n) + 1
     owner = bisect(domain.x, degree + ROW_COST, n_parts)
@@ -66,8 +66,8 @@ def _cells(domain: Domain, owner: IntArray, n_parts: int) -> npt.NDArray[np.int6
 
 def _aggregates(problem: Problem, owner: IntArray) -> int:
     """Return the aggregates of the potential matrix without aggregates across parts."""
-    assert problem.electric is not None
-    matrix, domain = problem.electric.matrix, problem.domain
+    assert problem.solvers.electric is not None
+    matrix, domain = problem.solvers.electric.matrix, problem.domain
     free = ~(domain.surface_nodes["active"] | domain.surface_nodes["return"]) & (matrix.diagonal > 0.0)
     root = np.sqrt(np.divide(1.0, matrix.diagonal, out=np.zeros(len(free)), where=free))
     order = np.argsort(owner, kind="stable")
@@ -86,7 +86,7 @@ def main(path: Path, counts: list[int]) -> None:
     case = load_case(CASE, [f"domain.file={path.resolve()}"])
     domain = distribute(MeshData.load(path), MPI.COMM_SELF)
     problem = build_problem(case, domain)
-    problem.assemble(problem.initial)
+    problem.solvers.assemble(problem.initial)
     rows = [shares(problem, n) for n in counts]
     print(json.dumps({"mesh": path.stem, "nodes": domain.nodes.total, "cells": domain.n_cells, "shares": rows}))
 

@@ -129,7 +129,7 @@ def run_in(
     """
     from rfablate.simulation.run import run as run_in_directory
 
-    with _locked(comm, lambda: _prepare(case, directory, overwrite)):
+    with _locked(comm, lambda: _prepare(case, directory, overwrite=overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
         log.info("rfablate %s: %s", __version__, case.title)
         log.info("%s -> %s, %d rank%s", source or "case", directory, comm.size, "s" if comm.size > 1 else "")
@@ -178,7 +178,7 @@ def _locked(comm: MPI.Comm, lock: Callable[[], RunLock]) -> Iterator[None]:
             held.release()
 
 
-def _prepare(case: Case, directory: Path, overwrite: bool) -> RunLock:
+def _prepare(case: Case, directory: Path, *, overwrite: bool) -> RunLock:
     """Check a case, which may have been built in Python, create the run directory and lock it. Root only."""
     faults = check_parts(CheckableCase.of(case))
     if faults:

@@ -89,7 +89,7 @@ def run_study(
     return StudyResult(place.path, interrupted=interrupted, complete=complete)
 
 
-def find(  # noqa: PLR0913
+def find(
     case: str | Path,
     *,
     vary: Mapping[str, tuple[float, float] | None] | Sequence[str] = (),

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray, IntArray
 from rfablate.case.geometry.half_plane import HalfPlane
 from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData
 from rfablate.results.run_view import metal_regions, rule_levels
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 SAME_TIME = 1e-6
 """Relative difference below which two times count as equal."""

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.comparison.lesion_body import LesionMesh
 from rfablate.comparison.overlap import grid_of
 from rfablate.lesion.surface_distance import distances
-
-FloatArray = npt.NDArray[np.float64]
 
 TURNS = 72
 """Points on the circle that represents a point of the half plane where it is compared with a 3-D surface."""

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import FloatArray
 from rfablate.evidence import closed_forms as exact
 from rfablate.evidence.closed_forms import OMEGA, R0, T_A
 from rfablate.evidence.structured_meshes import geometric, rectangle, shell_half_plane, shell_octant
@@ -42,8 +42,6 @@ from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import Problem
-
-FloatArray = npt.NDArray[np.float64]
 
 MM = 1e-3
 RADII = np.array([0.5, 1.0, 2.0, 4.0, 8.0]) * MM

@@ -25,12 +25,11 @@ enters as a first-order loss, P. V. Danckwerts, Trans. Faraday Soc. 47 (1951) 10
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import erf, erfc, expn, k0
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
 
 K = 0.5
 """Thermal conductivity k [W/(m K)]."""

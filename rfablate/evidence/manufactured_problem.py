@@ -19,10 +19,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from scipy.special import roots_legendre
 
+from rfablate.arrays import FloatArray
 from rfablate.evidence.closed_forms import OMEGA, RHO, SIGMA, T_A, C, K, W
 from rfablate.evidence.structured_meshes import shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
@@ -41,8 +41,6 @@ from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import Problem
 from rfablate.solve.state import Frame
-
-FloatArray = npt.NDArray[np.float64]
 
 INNER, OUTER, V, END = 1e-3, 6e-3, 12.0, 20.0
 RISE, TAU = 40.0, 10.0

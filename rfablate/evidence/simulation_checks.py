@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.case.read.case_file import parse_case
@@ -35,8 +34,6 @@ from rfablate.physics import damage
 from rfablate.physics.library import damage_set
 from rfablate.problem.problem import build_problem
 from rfablate.simulation.run import run
-
-FloatArray = npt.NDArray[np.float64]
 
 NONLINEAR = {"sigma_S_per_m": 0.4, "sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
 SIZES = ("width_mm", "length_mm", "effective_radius_mm")
@@ -158,10 +155,10 @@ def check_reciprocity(comm: MPI.Comm) -> list[Measurement]:
         }
     )
     problem = build_problem(case, build_domain(case, comm))
-    assert problem.electric is not None
-    problem.assemble(problem.initial)
-    problem.electric.solve(problem.coefficients)
-    G = 1e3 * problem.electric.conductances()
+    assert problem.solvers.electric is not None
+    problem.solvers.assemble(problem.initial)
+    problem.solvers.electric.solve(problem.solvers.coefficients)
+    G = 1e3 * problem.solvers.electric.conductances()
     return [Measurement("G_ab against G_ba", "mS", float(G[0, 1]), float(G[1, 0]), 1e-8 * float(np.abs(G).max()))]
 
 

@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from itertools import combinations, permutations
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.mesh.facets import boundary_facets
 from rfablate.mesh.mesh_data import MeshData
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 def geometric(start: float, end: float, n: int, last_over_first: float = 1.0) -> FloatArray:

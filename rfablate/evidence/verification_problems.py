@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import FloatArray
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.closed_forms import BLOOD, RHO, SIGMA, C, K
@@ -31,7 +32,6 @@ from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
 
-FloatArray = npt.NDArray[np.float64]
 Table = dict[str, Any]
 
 TISSUE: Table = {
@@ -166,14 +166,18 @@ def steady(
     value: FloatArray | None = None,
 ) -> tuple[FloatArray, UnitField | None]:
     """Return the steady temperature for constant tissue values, and the unit field. Collective."""
-    problem.assemble(problem.initial)
-    unit = problem.electric.solve(problem.coefficients) if problem.electric is not None and voltage else None
+    problem.solvers.assemble(problem.initial)
+    unit = (
+        problem.solvers.electric.solve(problem.solvers.coefficients)
+        if problem.solvers.electric is not None and voltage
+        else None
+    )
     fixed = problem.fixed if fixed is None else fixed
     value = problem.fixed_value if value is None else value
     zero = np.zeros(problem.domain.nodes.local)
-    problem.heat.prepare(0.0, zero + 1.0, fixed)
+    problem.solvers.heat.prepare(0.0, zero + 1.0, fixed)
     load = voltage**2 * unit.load if unit is not None else zero
-    return problem.heat.step(zero, value, problem.initial, load), unit
+    return problem.solvers.heat.step(zero, value, problem.initial, load), unit
 
 
 def set_cells(domain: Domain, sigma: FloatArray, k: FloatArray) -> Coefficients:
@@ -233,5 +237,10 @@ def with_source(problem: Problem, source: Callable[[float], FloatArray], *, dura
     clock = [0.0]
     generator = Channels((Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock),))
     return dataclasses.replace(
-        problem, heat=cast(HeatProblem, WithSource(problem.heat, source, clock)), generator=generator, surface=None
+        problem,
+        solvers=dataclasses.replace(
+            problem.solvers, heat=cast(HeatProblem, WithSource(problem.solvers.heat, source, clock))
+        ),
+        generator=generator,
+        surface=None,
     )

@@ -10,12 +10,9 @@ t and the ratio are constant in each cell and in time; sigma has the usual tempe
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.mesh.elements import Elements
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 def directed_stiffness(x: FloatArray, elements: Elements, ratio: FloatArray, direction: FloatArray) -> FloatArray:

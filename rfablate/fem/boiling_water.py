@@ -19,14 +19,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.mesh.domain import Domain
 from rfablate.physics.boiling import BOILING
 from rfablate.physics.laws import DRY_WINDOW
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 RELEASES = 20
 """Largest number of repeated solves of a step to free nodes; beyond it, energy is conserved but nodes overshoot."""

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import MeshError, SolveError
 from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.electrode_patterns import Role, electrode_groups, group_potentials
@@ -36,8 +37,6 @@ from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory, VCycle
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

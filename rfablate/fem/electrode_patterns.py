@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
+
 Role = Literal["active", "return", "float"]
 """Role of an electrode in a channel."""
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.fem.mass_matrix import Mass, Rows
 from rfablate.fem.wall_convection import WallConvection
 from rfablate.linalg.engine import NATIVE, Engine
@@ -24,9 +24,6 @@ from rfablate.linalg.initial_guess import ProjectionSpace
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory
 from rfablate.mesh.domain import Domain
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 SLOW = 5.0
 """Iterations with the diagonal preconditioner per factor of ten in the energy of the error, above which V-cycles are

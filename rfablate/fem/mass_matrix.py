@@ -18,11 +18,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import call
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh.domain import Domain
 
-FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.mesh.domain import Domain
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def node_shares(domain: Domain, weight: Mapping[str, float], groups: Sequence[Sequence[str]]) -> FloatArray:

@@ -14,11 +14,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import facets_between
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

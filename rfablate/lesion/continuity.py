@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import bare_length, in_metal
 from rfablate.case.tables.geometry_tables import Applicator, MeshDomain
@@ -28,8 +28,6 @@ from rfablate.case.tables.schema import Case
 from rfablate.lesion.surface_distance import target_margin
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.point_location import make_probe
-
-FloatArray = npt.NDArray[np.float64]
 
 SAMPLES = 201
 """Points per line including its ends; odd, so that the midpoint is one of them."""

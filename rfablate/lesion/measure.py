@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import call
 from rfablate.mesh.domain import Domain
-
-FloatArray = npt.NDArray[np.float64]
 
 LOOK_AHEAD = 1.3
 """Radius of the cell selection relative to the extent of the lesion, so that it is not updated in every step."""

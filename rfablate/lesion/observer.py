@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import active_line
 from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
@@ -22,9 +22,6 @@ from rfablate.mesh.point_location import Probe, make_probe
 from rfablate.physics.damage import parse_rule
 from rfablate.problem.problem import Problem
 from rfablate.solve.state import Frame
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 TUBE_SAMPLES = 201
 """Sample points on the centre line of a tube for the interpolation of its coagulated length."""
@@ -244,7 +241,7 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
     }
     if problem.cell_death is not None:
         fields["dead_fraction"] = frame.dead
-    if problem.vapour is not None:
+    if problem.solvers.vapour is not None:
         fields["vapour_fraction"] = frame.vapour
     gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
     return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
 
 FIRST = 64
 """Number of points in the first batch; each following batch is four times larger."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from mpi4py import MPI
 from scipy.linalg import eigvalsh_tridiagonal
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import call
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
 
 LANCZOS_STEPS = 15
 """Lanczos steps for the largest eigenvalue. On 589,000 nodes, as many power iterations gave a value 11 % too low, which

@@ -17,14 +17,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.kernels.loader import bind
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
 
 SAFETY = 0.25
 """Safety factor on the squared tolerance for a residual energy that is extrapolated, not computed with a V-cycle."""
@@ -77,9 +75,9 @@ class ConjugateGradients:
         target, work = self.rtol**2 * reference, self._work
         work.start(x, b)
         if preconditioner is None:
-            used, energy, target = self._single_reduction(inverse, target, add_start)
+            used, energy, target = self._single_reduction(inverse, target, add_start=add_start)
         else:
-            used, energy, target = self._preconditioned(inverse, target, preconditioner, add_start)
+            used, energy, target = self._preconditioned(inverse, target, preconditioner, add_start=add_start)
         x[:] = work.x.array
         self.iterations += used
         self.cycles += 0 if preconditioner is None else used
@@ -98,7 +96,7 @@ class ConjugateGradients:
         self.digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(target, 1e-300))))
         return target
 
-    def _single_reduction(self, inverse: FloatArray, target: float, add_start: bool) -> tuple[int, float, float]:
+    def _single_reduction(self, inverse: FloatArray, target: float, *, add_start: bool) -> tuple[int, float, float]:
         """Return the iterations (limit + 1 without convergence), the last energy of the residual and the target."""
         work = self._work
         advance = work.bind_advance(inverse)
@@ -122,7 +120,7 @@ class ConjugateGradients:
         return self._limit + 1, energy, target
 
     def _preconditioned(
-        self, inverse: FloatArray, target: float, preconditioner: Preconditioner, add_start: bool
+        self, inverse: FloatArray, target: float, preconditioner: Preconditioner, *, add_start: bool
     ) -> tuple[int, float, float]:
         work, total = self._work, self._nodes.total_of
         descend = work.bind_descend(inverse)

@@ -6,15 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.linalg.conjugate_gradients import ConjugateGradients, Preconditioner
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class LinearSolver(Protocol):

@@ -12,12 +12,10 @@ independent of the number of solves that use it.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
 
 INDEPENDENT = 1e-12
 """Smallest singular value of the Gram matrix, relative to the largest, that is inverted."""

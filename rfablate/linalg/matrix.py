@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import SLICE, call
 from rfablate.linalg.packed_columns import Columns, padding_columns, slice_starts
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.elements import Elements
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
 

@@ -27,6 +27,7 @@ import scipy.sparse as sp
 from mpi4py import MPI
 from scipy.linalg import lapack
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import SHORT_ONE, call
 from rfablate.linalg.aggregation import (
     Serial,
@@ -41,7 +42,6 @@ from rfablate.linalg.matrix import Matrix
 from rfablate.linalg.smoother import Rows, Smoother, Transfer, sliced
 from rfablate.mesh.domain import Nodes
 
-FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
 
 STRONG = 0.02

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class PetscSystem:

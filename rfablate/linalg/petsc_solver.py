@@ -21,17 +21,14 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.errors import SolveError
 from rfablate.linalg.conjugate_gradients import Preconditioner
 from rfablate.linalg.matrix import Matrix
 from rfablate.linalg.petsc_matrix import PetscSystem
 from rfablate.mesh.domain import Nodes
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 DEFAULTS = {"ksp_type": "cg", "pc_type": "gamg"}
 """Default options. GAMG is in every PETSc, and was faster than BoomerAMG (hpc/bench/README.md)."""
@@ -55,7 +52,7 @@ class PetscSolver:
 
     own_preconditioner = True
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         nodes: Nodes,
         matrix: Matrix,

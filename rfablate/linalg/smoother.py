@@ -9,11 +9,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from mpi4py import MPI
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import SLICE, bind, call
 from rfablate.linalg.packed_columns import Columns, slice_starts
 from rfablate.mesh.domain import Nodes
 
-FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
 ShortArray = npt.NDArray[np.int16]
 """Entries of a matrix with unit diagonal in 16 bits, see kernels.c."""
@@ -45,7 +45,7 @@ class Rows:
 class Smoother:
     """The Chebyshev smoother of a level, with the matrix without its unit diagonal."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         n: int,
         columns: Columns,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
@@ -19,9 +20,6 @@ from rfablate.mesh.elements import Elements, make_elements
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class Nodes:

@@ -20,9 +20,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import call
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from rfablate.arrays import IntArray
 
 
 def _facets(cells: IntArray) -> tuple[IntArray, IntArray]:

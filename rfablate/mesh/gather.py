@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.mesh.domain import Domain
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:

@@ -19,6 +19,7 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import IntArray
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
 from rfablate.case.geometry.applicator_parts import (
     bare_length,
@@ -42,8 +43,6 @@ from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
-
-IntArray = npt.NDArray[np.int64]
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
@@ -85,7 +84,15 @@ def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
     for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
         for algorithm in _ALGORITHMS[dim]:
             try:
-                return _attempt(case, sizes, dim, interfaces == "conforming", algorithm, answers, geometry)
+                return _attempt(
+                    case,
+                    sizes,
+                    dim,
+                    conforming=interfaces == "conforming",
+                    algorithm=algorithm,
+                    failures=answers,
+                    geometry=geometry,
+                )
             except Exception as error:  # Gmsh raises plain Exception
                 if isinstance(error, MeshError) and interfaces == "cells":
                     raise
@@ -98,10 +105,11 @@ def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
     )
 
 
-def _attempt(  # noqa: PLR0913
+def _attempt(
     case: Case,
     sizes: Sizes,
     dim: int,
+    *,
     conforming: bool,
     algorithm: _Algorithm,
     failures: Sequence[str],
@@ -111,7 +119,7 @@ def _attempt(  # noqa: PLR0913
     device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
     with gmsh_session(), TemporaryDirectory() as folder:
-        pieces = _pieces(case, dim, conforming, geometry)
+        pieces = _pieces(case, dim, conforming=conforming, geometry=geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
         grid = label_sizes(case, sizes, needles)
@@ -129,7 +137,9 @@ def _attempt(  # noqa: PLR0913
     notes: list[str] = []
     remarks: tuple[str, ...] = ()
     if grid is not None:
-        points, region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], conforming)
+        points, region, remarks, notes = _take_labels(
+            case, points, cells, region, device_tags[0], conforming=conforming
+        )
     elif not conforming:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
     if not conforming and any(not isinstance(each, Label) for each in case.structures):
@@ -208,15 +218,15 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
-def _pieces(case: Case, dim: int, conforming: bool, geometry: Path | None) -> dict[int, int]:
+def _pieces(case: Case, dim: int, *, conforming: bool, geometry: Path | None) -> dict[int, int]:
     """Return the region number of each piece; a mesh coarser than the usual one is made from the kept bodies.
 
     The bodies that Gmsh reads give another mesh than those it has cut, so a coarse mesh is always made from read ones.
     """
     if dim == 2 or not conforming:
-        return _fragment(case, dim, conforming)
+        return _fragment(case, dim, conforming=conforming)
     if case.mesh.scale <= 1.0:
-        pieces = _fragment(case, dim, conforming)
+        pieces = _fragment(case, dim, conforming=conforming)
         if geometry is not None:
             with suppress(OSError):  # a full or read-only cache costs time, nothing else
                 keep(geometry, pieces)
@@ -226,7 +236,7 @@ def _pieces(case: Case, dim: int, conforming: bool, geometry: Path | None) -> di
         return kept
     with TemporaryDirectory(prefix="rfablate-geometry-") as folder:
         own = Path(folder) / "bodies.brep"
-        keep(own, _fragment(case, dim, conforming))
+        keep(own, _fragment(case, dim, conforming=conforming))
         gmsh.clear()
         gmsh.model.add("rfablate")
         kept = take(own)
@@ -235,7 +245,7 @@ def _pieces(case: Case, dim: int, conforming: bool, geometry: Path | None) -> di
     return kept
 
 
-def _fragment(case: Case, dim: int, conforming: bool) -> dict[int, int]:
+def _fragment(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     """Build and fragment the bodies; return the region number of each remaining piece."""
     shapes = occ if dim == 3 else occ_rz
     reach = 2.0 * _extent(case)
@@ -278,6 +288,7 @@ def _take_labels(
     cells: IntArray,
     region: npt.NDArray[np.int32],
     first_device: int,
+    *,
     conforming: bool,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
     """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.

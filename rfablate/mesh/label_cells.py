@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
 
-FloatArray = npt.NDArray[np.float64]
 RegionArray = npt.NDArray[np.int32]
 Numbered = Sequence[tuple[int, Structure]]
 

@@ -11,18 +11,16 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.element_sizes import Sizes
 from rfablate.case.geometry.shapes import bounding_box
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.size_field import Needle, SizeGrid
-
-FloatArray = npt.NDArray[np.float64]
 
 _GRID_POINTS = 1.5e6
 _MOST_CELLS = {"draft": 80e3, "standard": 250e3, "fine": 700e3}

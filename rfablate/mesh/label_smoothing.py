@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import Label
 from rfablate.case.tables.label_shapes import label_thickness, smooth_label_distance
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 RegionArray = npt.NDArray[np.int32]
 
 FLOOR = 0.2

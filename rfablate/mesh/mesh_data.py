@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

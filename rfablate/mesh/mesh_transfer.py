@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from rfablate.arrays import FloatArray, IntArray
 
 NEAREST = (8, 64, 512)
 """Numbers of nearest cells (by centroid) tested for a point; the next number applies if none contains it."""

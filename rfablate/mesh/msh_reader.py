@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
-from rfablate.mesh.raw_mesh import FloatArray, IntArray, RawMesh, TaggedSimplices
+from rfablate.mesh.raw_mesh import RawMesh, TaggedSimplices
 
 HEADER = b"$MeshFormat"
 _SIMPLEX = {1: 1, 2: 2, 3: 4}

@@ -18,10 +18,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.mesh.mesh_data import MeshData
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 WINDOW = 64
 """Nodes per group in which rows are sorted by length: 64 give 3 % padding of slices, 8 give 20 %."""
@@ -108,7 +106,7 @@ def _by_row_length(order: IntArray, degree: npt.NDArray[np.int32]) -> IntArray:
     return order[np.lexsort((-degree[order], window))]
 
 
-def _part(  # noqa: PLR0913
+def _part(
     mesh: MeshData,
     rank: int,
     starts: IntArray,

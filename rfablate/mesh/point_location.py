@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 from rfablate.mesh.domain import Domain
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 NEAREST = 20
 """Number of nearest cells (by centroid) tested for a point outside the mesh."""

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import gmsh
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame
 from rfablate.case.geometry.applicator_parts import Tine
 from rfablate.case.geometry.element_sizes import Sizes
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 from rfablate.mesh.facets import facet_neighbours
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _FLAT = 1e-10
 """Ratio of volume to the cube of the longest edge (area to its square) below which a cell counts as flat."""

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.errors import MeshError
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.msh_reader import read_msh
-from rfablate.mesh.raw_mesh import FloatArray, IntArray, RawMesh, TaggedSimplices
+from rfablate.mesh.raw_mesh import RawMesh, TaggedSimplices
 from rfablate.mesh.tangled_cells import refuse_tangled
 
 SCRIPTS = (".geo", ".geo_unrolled", ".pos", ".opt")

@@ -18,9 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
 
 ALIVE_AT_START = 0.99
 """Initial alive fraction; the rest is vulnerable, because k_f is zero if all cells are alive."""

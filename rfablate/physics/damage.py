@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.physics.cell_death import LETHAL
-
-FloatArray = npt.NDArray[np.float64]
 
 GAS_CONSTANT = 8.314
 """R [J/(mol K)] with the digits used for published (A, Ea); the CODATA value 8.31446 gives an Omega 0.5 % larger."""

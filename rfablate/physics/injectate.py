@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
 
 _MOLAR_MASS = 58.44
 """NaCl [g/mol]"""

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from rfablate.arrays import FloatArray
 
 T_REFERENCE = 37.0
 """Reference temperature of library values [degC]."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -17,11 +16,7 @@ from typing import Any
 from rfablate.physics.laws import Linear
 from rfablate.physics.perfusion import per_mass, rate_of_mass
 from rfablate.physics.tissue import Tissue
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 _KEYS = {
     "density": "density_kg_per_m3",

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.physics.laws import Rising
-
-FloatArray = npt.NDArray[np.float64]
 
 _M3_PER_S = 1e-6 / 60.0
 """1 mL/min [m3/s]"""

@@ -12,17 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray
 from rfablate.case.resolve.structure_flow import flowing
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.fem.wall_convection import WallConvection, interface_convection
 from rfablate.mesh.domain import Domain
 from rfablate.physics.tissue import Tissue
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import device_materials
 from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.geometry.shapes import axis_at
@@ -28,9 +28,6 @@ from rfablate.physics.library import damage_set
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def region_tissues(case: Case, extensions: Extensions = NO_EXTENSIONS) -> dict[str, Tissue]:

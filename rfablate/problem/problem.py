@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import device_materials, electrode_roles, electrode_surface
 from rfablate.case.resolve.channel_setup import outputs_of
 from rfablate.case.resolve.structure_flow import held_structures
@@ -45,9 +45,6 @@ from rfablate.problem.materials import (
 from rfablate.problem.sensors import Sensors, make_sensors
 from rfablate.problem.step_control import StepControl
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class PrescribedSurface:
@@ -68,37 +65,19 @@ class SolverMemory:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """All data of the time loop that do not change during a run, and its solvers."""
+class Solvers:
+    """The part of a problem that solves change: matrices, hierarchies, initial guesses, coefficients at the last T.
 
-    domain: Domain
+    What changes here affects the next solution by its tolerance only; the state of a run is `solve.state.State`.
+    """
+
     pattern: Pattern
-    electric: ElectricProblem | None
-    heat: HeatProblem
     coefficients: Coefficients
-    tissue_cells: BoolArray
-    fixed: BoolArray
-    """Nodes with a temperature that is fixed for the whole treatment."""
-    fixed_value: FloatArray
-    sensors: Sensors
-    generator: device.Channels
-    surface: PrescribedSurface | None
-    arrhenius: Kinetics
-    cell_death: ThreeState | None
-    """None if no lesion rule uses the three-state model."""
-    blood_flow: BloodFlow
+    heat: HeatProblem
+    electric: ElectricProblem | None
+    """None if the surface temperature of the tip is prescribed."""
     vapour: BoilingWater | None
     """None if no tissue contains water that boils."""
-    metabolic: FloatArray
-    """Metabolic heat of each owned node, zero at ghosts [W]."""
-    metabolic_power: float
-    """Metabolic heat of all ranks [W]."""
-    initial: FloatArray
-    """Initial temperature [degC]."""
-    control: StepControl
-    potential_change: float
-    """Largest relative change of sigma for which the potential is extrapolated."""
-    tissue_of_region: dict[str, Tissue]
 
     def assemble(self, T: FloatArray) -> None:
         """Update the coefficients to the nodal temperature T [degC] and assemble both stiffness matrices."""
@@ -118,6 +97,35 @@ class Problem:
         self.heat.restore(memory.heat, self.assemble)
         if self.electric is not None and memory.electric is not None:
             self.electric.restore(memory.electric, self.assemble)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The discrete model of a case, which does not change during a run, and its solvers, which do."""
+
+    domain: Domain
+    solvers: Solvers
+    tissue_cells: BoolArray
+    fixed: BoolArray
+    """Nodes with a temperature that is fixed for the whole treatment."""
+    fixed_value: FloatArray
+    sensors: Sensors
+    generator: device.Channels
+    surface: PrescribedSurface | None
+    arrhenius: Kinetics
+    cell_death: ThreeState | None
+    """None if no lesion rule uses the three-state model."""
+    blood_flow: BloodFlow
+    metabolic: FloatArray
+    """Metabolic heat of each owned node, zero at ghosts [W]."""
+    metabolic_power: float
+    """Metabolic heat of all ranks [W]."""
+    initial: FloatArray
+    """Initial temperature [degC]."""
+    control: StepControl
+    potential_change: float
+    """Largest relative change of sigma for which the potential is extrapolated."""
+    tissue_of_region: dict[str, Tissue]
 
 
 def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENSIONS) -> Problem:
@@ -169,12 +177,10 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
             engine=engine,
         )
     metabolic = make_metabolic(domain, thermal)
+    vapour = make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes)
     return Problem(
         domain=domain,
-        pattern=pattern,
-        electric=electric,
-        heat=heat,
-        coefficients=coefficients,
+        solvers=Solvers(pattern, coefficients, heat, electric, vapour),
         tissue_cells=tissue_cells,
         fixed=fixed,
         fixed_value=fixed_value,
@@ -184,7 +190,6 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
         arrhenius=make_kinetics(case, domain, tissues, extensions),
         cell_death=ThreeState() if any(rule.startswith("cell_death") for rule in case.lesion.rules) else None,
         blood_flow=make_blood_flow(case, domain, thermal),
-        vapour=make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes),
         metabolic=metabolic,
         metabolic_power=float(domain.nodes.sum(metabolic)[0]),
         initial=np.where(fixed, fixed_value, case.body.temperature),
@@ -279,7 +284,7 @@ def describe(problem: Problem) -> str:
     tissues = ", ".join(f"{name} is {tissue.name}" for name, tissue in problem.tissue_of_region.items())
     count = len(problem.generator.generators)
     directed = ["sigma is anisotropic: its matrix is assembled separately from that of k"]
-    petsc = ["linear systems are solved by PETSc"] if problem.heat.solver.own_preconditioner else []
+    petsc = ["linear systems are solved by PETSc"] if problem.solvers.heat.solver.own_preconditioner else []
     channels = "" if count == 1 else f", {count} channels"
-    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.pattern.directed else []), *petsc]
+    lines = [describe_mesh(problem.domain), tissues, *(directed if problem.solvers.pattern.directed else []), *petsc]
     return "\n".join([*lines, f"treatment of {problem.generator.end:g} s{channels}"])

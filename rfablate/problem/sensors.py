@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.half_plane import is_axisymmetric
 from rfablate.case.resolve.channel_setup import ChannelSetup, outputs_of
@@ -19,8 +19,6 @@ from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.point_location import Probe, make_probe
-
-FloatArray = npt.NDArray[np.float64]
 
 SENSOR_RING = np.sqrt(7.0 / 12.0)
 """Radius of the six sensor points relative to that of the disc: their mean with the centre is the disc mean of any

@@ -56,6 +56,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 from ufl import dot, grad
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables.schema import Case
 from rfablate.errors import SolveError
 from rfablate.mesh._compat import cell_nodes, interpolation_points
@@ -64,9 +65,6 @@ from rfablate.physics.damage import GAS_CONSTANT, ZERO_CELSIUS, Arrhenius
 from rfablate.physics.laws import LEAST, T_CAP, T_REFERENCE, Drying, Exponential, Law, Linear, TabulatedLaw
 from rfablate.physics.library import damage_set
 from rfablate.problem.materials import region_tissues
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 RTOL = 1e-13
 """Relative tolerance of both linear solves."""

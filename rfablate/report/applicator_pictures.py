@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, point_length, tines_of
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.physics.library import applicator_model
 from rfablate.report import figure_style as style
 from rfablate.report.map_labels import dimension
-
-FloatArray = npt.NDArray[np.float64]
 
 SIZE_IN = (6.0, 6.0)
 SHEET_IN = (10.4, 6.2)

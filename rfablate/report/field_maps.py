@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.map_labels import Placer
-from rfablate.results.field_slices import FloatArray, Slice, isolines, outline
+from rfablate.results.field_slices import Slice, isolines, outline
 from rfablate.results.run_view import View
 from rfablate.results.wording import duration, rule_label
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.field_maps import draw_metal
 from rfablate.report.map_labels import dimension
-from rfablate.results.field_slices import FloatArray
 from rfablate.results.run_view import View
 from rfablate.results.wording import number
 

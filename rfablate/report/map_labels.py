@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
-from rfablate.results.field_slices import FloatArray
 
 CHARACTER = 0.56
 """Mean width of a character, as a fraction of the font size."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from rfablate.files import write_text
 from rfablate.report import figure_style as style
 from rfablate.report import report_tables as tables
 from rfablate.report.channel_section import channels
@@ -45,9 +45,7 @@ def write_report(directory: Path) -> Path:
     view, problem = _view(run)
     text = _page(run, view, problem, jobs)
     target = directory / "report.html"
-    part = target.with_name(target.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, target)
+    write_text(target, text)
     return target
 
 

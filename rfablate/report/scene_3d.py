@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rfablate.results.field_slices import FloatArray, isolines, outline
+from rfablate.arrays import FloatArray
+from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
     from rfablate.report.vtk_canvas import Canvas
@@ -121,7 +122,7 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
         if name in shapes:
             surface = _placed_surface(shapes, name, middle, 1.15 * size)
         else:
-            surface = _surface(mesh, tag, flat, middle, 1.15 * size)
+            surface = _surface(mesh, tag, flat=flat, middle=middle, half=1.15 * size)
         if surface.n_points:
             role = run.table("structures")[name].get("role")
             opacity = 0.45 if role in ("target", "protect") else 0.16
@@ -161,7 +162,7 @@ def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
     return middle, max(size, first.active_tip if first else 0.0)
 
 
-def _surface(mesh: Any, tag: int, flat: bool, middle: Any, half: float) -> Any:
+def _surface(mesh: Any, tag: int, *, flat: bool, middle: Any, half: float) -> Any:
     """Return the surface of a region, clipped to a box around the centre of the picture."""
     region = mesh.cell_data["region"]
     if flat:

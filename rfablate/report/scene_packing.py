@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.field_slices import FloatArray
+from rfablate.arrays import FloatArray
 
 LARGEST = 65535
 """Largest 16-bit number: limit of the coordinates and of the points of a surface [1]."""
@@ -49,7 +49,14 @@ class ScenePacker:
         self._data = bytearray()
 
     def add(
-        self, label: str, kind: str, colour: str, opacity: float, surfaces: Sequence[SceneSurface], shown: bool = True
+        self,
+        label: str,
+        kind: str,
+        colour: str,
+        opacity: float,
+        surfaces: Sequence[SceneSurface],
+        *,
+        shown: bool = True,
     ) -> None:
         """Add an object with one surface for all times, or one for each frame.
 

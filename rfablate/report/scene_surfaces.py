@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.scene_packing import ScenePacker, SceneSurface
 from rfablate.results.exact_shapes import depth_mm, placed_shapes
-from rfablate.results.field_slices import FloatArray, outline
+from rfablate.results.field_slices import outline
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData, load_run
 from rfablate.results.run_view import Cannula, heating_end, path_until, read_cannulas, rule_levels

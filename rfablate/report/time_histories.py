@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
-from rfablate.results.run_reader import FloatArray, RunData
+from rfablate.results.run_reader import RunData
 from rfablate.results.wording import limit_degC, rule_short
 
 COLUMNS = 3

@@ -24,7 +24,7 @@ from vtkmodules.vtkRenderingCore import (
 )
 from vtkmodules.vtkRenderingUI import vtkGenericRenderWindowInteractor
 
-from rfablate.results.field_slices import FloatArray
+from rfablate.arrays import FloatArray
 
 AXES = {"X": ("x", "#ff6347"), "Y": ("y", "#2e8b57"), "Z": ("z", "#0000ff")}
 """Label and colour of the arrows along the axes."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.results.field_slices import isolines
-from rfablate.results.run_reader import FloatArray, RunData
+from rfablate.results.run_reader import RunData
 
 if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import Structure

@@ -52,11 +52,12 @@ class FieldsFile:
         cells: npt.ArrayLike,
         region: npt.ArrayLike,
         region_names: Mapping[int, str],
+        *,
         axisymmetric: bool = False,
     ) -> None:
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
-        points = _points_mm(points_m, axisymmetric)
+        points = _points_mm(points_m, axisymmetric=axisymmetric)
         topology = np.asarray(cells, dtype=np.int64)
         tags = np.asarray(region, dtype=np.int32)
         _check_mesh(points, topology, tags, region_names)
@@ -69,7 +70,7 @@ class FieldsFile:
         root.attrs["Version"] = np.array(VERSION, dtype=np.int64)
         root.attrs.create("Type", np.bytes_("UnstructuredGrid"))
         self._write_mesh(points, topology)
-        self._write_field_data(region_names, axisymmetric)
+        self._write_field_data(region_names, axisymmetric=axisymmetric)
         for name in ("PointData", "CellData"):
             root.create_group(name)
         _store(root["CellData"], "region", tags)
@@ -159,7 +160,7 @@ class FieldsFile:
         _store(root, "Offsets", np.arange(0, cells.size + 1, corners, dtype=np.int64))
         _store(root, "Types", np.full(len(cells), CELL_TYPES[corners], dtype=np.uint8))
 
-    def _write_field_data(self, region_names: Mapping[int, str], axisymmetric: bool) -> None:
+    def _write_field_data(self, region_names: Mapping[int, str], *, axisymmetric: bool) -> None:
         group = self._root.create_group("FieldData")
         tags = sorted(region_names)
         text = h5py.string_dtype("ascii")  # the VTK reader crashes on strings marked as UTF-8; it keeps raw bytes
@@ -203,7 +204,7 @@ class FieldsFile:
                 )
 
 
-def _points_mm(points_m: npt.ArrayLike, axisymmetric: bool) -> npt.NDArray[np.float32]:
+def _points_mm(points_m: npt.ArrayLike, *, axisymmetric: bool) -> npt.NDArray[np.float32]:
     points = np.asarray(points_m, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] not in (2, 3):
         raise ValueError(f"points have shape {points.shape}, expected (n, 3), or (n, 2) in a half plane")

@@ -7,10 +7,8 @@ from types import TracebackType
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from rfablate.arrays import FloatArray, IntArray
 
 
 class FieldsReader:

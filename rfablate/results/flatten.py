@@ -17,7 +17,7 @@ def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any
     """
     flat: dict[str, Any] = {}
     for section in SECTIONS:
-        _flatten(section, summary.get(section) or {}, flat, empty)
+        _flatten(section, summary.get(section) or {}, flat, empty=empty)
     for key, bar in (summary.get("numerics", {}).get("error_bar") or {}).items():
         for section in ("lesion", "structures"):
             if f"{section}.{key}" in flat:
@@ -25,11 +25,11 @@ def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any
     return flat
 
 
-def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any], empty: bool) -> None:
+def _flatten(path: str, table: Mapping[str, Any], flat: dict[str, Any], *, empty: bool) -> None:
     for key, value in table.items():
         if key in LEFT_OUT:
             continue
         if isinstance(value, Mapping):
-            _flatten(f"{path}.{key}", value, flat, empty)
+            _flatten(f"{path}.{key}", value, flat, empty=empty)
         elif isinstance(value, int | float) or key == "verdict" or (empty and value is None):
             flat[f"{path}.{key}"] = value

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData
 from rfablate.results.run_view import metal_regions
 from rfablate.results.volume_export import chosen_levels, refuse_half_plane
 
-FloatArray = npt.NDArray[np.float64]
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 

@@ -17,6 +17,7 @@ from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, StorageError
+from rfablate.files import write_text
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import FrameStore
@@ -72,13 +73,10 @@ class RunDirectory:
             if name not in ("run.log", "case.toml"):  # the log file is already open
                 (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / FRAMES, ignore_errors=True)
-        part = path / "case.toml.part"
         try:
-            part.write_text(dump_case(case), encoding="utf-8")
+            write_text(path / "case.toml", dump_case(case))
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise OSError(error.errno, error.strerror, str(path / "case.toml")) from None
-        part.replace(path / "case.toml")
         return cls(path)
 
     @classmethod
@@ -97,11 +95,14 @@ class RunDirectory:
         cells: npt.NDArray[np.int64],
         region: npt.NDArray[Any],
         names: Mapping[int, str],
+        *,
         axisymmetric: bool,
     ) -> None:
         """Create fields.vtkhdf and write the mesh [m] into it."""
         with self._kept("fields.vtkhdf"):
-            self._fields = FieldsFile(self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric)
+            self._fields = FieldsFile(
+                self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric=axisymmetric
+            )
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append a frame with the fields at time `t` [s]."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.arrays import FloatArray
+from rfablate.toml import tomllib
 
-FloatArray = npt.NDArray[np.float64]
 FIELDS = "fields.vtkhdf"
 
 

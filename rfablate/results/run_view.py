@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.physics.damage import Rule, parse_rule
 from rfablate.physics.library import tissue_entry, tissue_names
 from rfablate.results.exact_shapes import depth_mm, outline_placed, placed_shapes, window_grid
-from rfablate.results.field_slices import BoolArray, Slice, cut, isolines, mirrored, outline, planes_through
+from rfablate.results.field_slices import Slice, cut, isolines, mirrored, outline, planes_through
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.results.run_reader import FIELDS, FloatArray, RunData
+from rfablate.results.run_reader import FIELDS, RunData
 from rfablate.results.wording import is_number
 
 if TYPE_CHECKING:

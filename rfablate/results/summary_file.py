@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rfablate.files import write_text
+
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the summary atomically; non-finite numbers become null. Root only."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(path)
+    write_text(path, json.dumps(_finite(summary), indent=1, ensure_ascii=False) + "\n")
 
 
 def _finite(value: Any) -> Any:

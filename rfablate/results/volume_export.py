@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.label_image import (
     LabelImage,
     image_error,
@@ -25,9 +26,6 @@ from rfablate.errors import CaseError, Fault
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData
 from rfablate.results.run_view import metal_regions, rule_levels
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _COLOURS = ("0.9 0.2 0.1", "1 0.6 0.1", "0.6 0.2 0.7", "0.2 0.5 0.9", "0.3 0.7 0.3")
 

@@ -172,7 +172,7 @@ class Checkpointer:
         with run.watch.stage("checkpoint"):
             times = replace(self.times, seconds=dict(run.watch.seconds), total=run.watch.total)
             snapshot = Snapshot(
-                __version__, self._hash, recorder.mesh_hash, times, recorder.memory(), run.problem.memory(),
+                __version__, self._hash, recorder.mesh_hash, times, recorder.memory(), run.problem.solvers.memory(),
                 state, recorder.frame,
             )  # fmt: skip
             whole = collect(run.problem.domain, snapshot)
@@ -196,7 +196,7 @@ class Checkpointer:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
         generators = run.problem.generator.generators
         saved.state.channel_states = _states_like([each.start() for each in generators], saved.state.channel_states)
-        run.problem.restore(saved.solvers)
+        run.problem.solvers.restore(saved.solvers)
         self._recorder.restore(saved.record, saved.frame)
         run.watch.add(saved.times.seconds, saved.times.total)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")

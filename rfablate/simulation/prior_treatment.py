@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import device_materials
 from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.read.case_file import parse_case, read_case_file
@@ -44,7 +44,6 @@ from rfablate.solve.state import State, first_frame, initial_state
 
 log = logging.getLogger("rfablate")
 
-FloatArray = npt.NDArray[np.float64]
 FIELDS = ("T", "peak", "omega", "cem43", "alive", "dead", "vapour")
 """Arrays of a State that describe the tissue."""
 MM3 = 1e9
@@ -119,9 +118,9 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     state.peak = np.maximum(found["peak"], state.T)
     state.omega, state.cem43 = found["omega"], found["cem43"]
     state.alive, state.dead = found["alive"], found["dead"]
-    if problem.vapour is not None and not case.cooled:
+    if problem.solvers.vapour is not None and not case.cooled:
         state.vapour = found["vapour"]
-        problem.vapour.begin(state.vapour)
+        problem.solvers.vapour.begin(state.vapour)
         state.hot = bool(domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0] >= HOT)
     how = "cooled to body temperature" if case.cooled else "at the temperature of its end"
     where = "node by node, on the same mesh" if prior.same_mesh else "interpolated onto another mesh"
@@ -148,7 +147,7 @@ def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _PriorFields:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         same = checkpoint.memory["mesh"] == mesh_digest(mesh[0], mesh[1], region, domain.region_names)
         if not same:
-            old = interpolate(old, _weights(folder, domain.axisymmetric, mesh[0]))
+            old = interpolate(old, _weights(folder, axisymmetric=domain.axisymmetric, points=mesh[0]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
     return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
@@ -182,7 +181,7 @@ def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatA
     return new
 
 
-def _weights(folder: Path, axisymmetric: bool, points: FloatArray) -> Any:
+def _weights(folder: Path, *, axisymmetric: bool, points: FloatArray) -> Any:
     """Return the interpolation weights from the prior run's tissue to the points of the new mesh [m]."""
     old = parse_case(read_case_file(folder / "case.toml"), folder, str(folder), check=False)
     with FieldsReader(folder / "fields.vtkhdf") as file:

@@ -145,8 +145,8 @@ class Recorder:
 
     def _numerics(self, state: State) -> dict[str, Any]:
         problem = self._run.problem
-        domain, electric = problem.domain, problem.electric
-        pattern, x = problem.pattern, domain.x
+        domain, electric = problem.domain, problem.solvers.electric
+        pattern, x = problem.solvers.pattern, domain.x
         edges = np.linalg.norm(x[pattern.near] - x[pattern.far], axis=1)
         smallest = domain.comm.allreduce(float(edges.min(initial=np.inf)), op=MPI.MIN)
         return {
@@ -158,7 +158,7 @@ class Recorder:
             else "conforming",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
-            "heat_iterations": problem.heat.solver.iterations,
+            "heat_iterations": problem.solvers.heat.solver.iterations,
             "potential_iterations": electric.solver.iterations if electric is not None else 0,
             "potentials_extrapolated": electric.kept if electric is not None else 0,
             "ranks": domain.comm.size,

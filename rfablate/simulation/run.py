@@ -96,7 +96,7 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extension
     return _execute(case, comm, files, watch, found, again=True, extensions=extensions)
 
 
-def _execute(  # noqa: PLR0913
+def _execute(
     case: Case,
     comm: MPI.Comm,
     files: RunDirectory | None,
@@ -198,6 +198,6 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     log.info("%s", describe_mesh(domain))
     if mesh is not None and region is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FieldsFile(path, *mesh, region, domain.region_names, domain.axisymmetric) as file:
+        with FieldsFile(path, *mesh, region, domain.region_names, axisymmetric=domain.axisymmetric) as file:
             file.append(0.0, {}, {"region_tag": region})
         log.info("written to %s", path)

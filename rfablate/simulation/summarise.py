@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, bare_length, device_materials, tines_of
 from rfablate.case.read.case_file import dump_case
@@ -30,8 +30,6 @@ from rfablate.results.quantities import LESION
 from rfablate.solve.energy_balance import EnergyLedger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
-
-FloatArray = npt.NDArray[np.float64]
 
 MM = 1e3
 MM3 = 1e9
@@ -212,8 +210,8 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     """Return the highest peak temperature of tissue whose water does not boil in this case [degC]. Collective."""
     owned = problem.domain.nodes.owned
     nodes = problem.domain.nodes_of_cells(problem.tissue_cells)[:owned] & ~problem.fixed[:owned]
-    if problem.vapour is not None:
-        nodes &= ~problem.vapour.has_water
+    if problem.solvers.vapour is not None:
+        nodes &= ~problem.solvers.vapour.has_water
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 

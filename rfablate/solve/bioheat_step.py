@@ -21,17 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
 from rfablate.solve.generator_decision import Decisions, SensorPrediction, decide, no_prediction, predict_sensors
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic
 from rfablate.solve.state import State
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 RESERVE = 0.3
 """Fraction of the temperature tolerance available for errors of T_b."""
@@ -66,7 +63,7 @@ def bioheat(
     if split is not None and reach == t:
         return split.at(heating), decided, tuple(float(each.at(heating).max()) for each in seen)
     value = operator.prepare(w0, t)
-    T = problem.heat.step(past, value, extrapolate_quadratic(state.past, t), operator.load(heating))
+    T = problem.solvers.heat.step(past, value, extrapolate_quadratic(state.past, t), operator.load(heating))
     return T, decided, problem.sensors.hottest(T)
 
 
@@ -116,7 +113,7 @@ class BioheatStep:
         assert self.boiling is not None
         gained = np.zeros(self.problem.domain.nodes.owned)
         rows = np.flatnonzero(self.boiling[: len(gained)])
-        gained[rows] = dt * self.problem.heat.reaction(rows, T, w0 * T - past, self.load(heating))
+        gained[rows] = dt * self.problem.solvers.heat.reaction(rows, T, w0 * T - past, self.load(heating))
         return gained
 
     def prepare(self, w0: float, t: float) -> FloatArray:
@@ -128,7 +125,7 @@ class BioheatStep:
         if self.boiling is not None:
             value = np.where(self.boiling & ~fixed, BOILING, value)
             fixed = fixed | self.boiling
-        self.problem.heat.prepare(w0, self.alive, fixed, self.state.past)
+        self.problem.solvers.heat.prepare(w0, self.alive, fixed, self.state.past)
         return value
 
     def split(
@@ -138,7 +135,7 @@ class BioheatStep:
 
         Also returns the sensor predictions of the channels. Their decisions apply to the step ending at t <= `reach`.
         """
-        problem, state, heat = self.problem, self.state, self.problem.heat
+        problem, state, heat = self.problem, self.state, self.problem.solvers.heat
         value, guess = self.prepare(w0, reach), extrapolate_quadratic(state.past, t)
         near = [0.0] * len(self.units)
         for n in on:
@@ -162,7 +159,7 @@ class BioheatStep:
         for n, near in enumerate(split.near):
             needed = coarser_response(max(heating[n], near), abs(heating[n] - near))
             if n in T_b and 2.0 * needed < coarser[n]:
-                T_b[n] = self.problem.heat.response(n, self.units[n].load, T_b[n], needed)
+                T_b[n] = self.problem.solvers.heat.response(n, self.units[n].load, T_b[n], needed)
                 coarser[n] = needed
         return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
 

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.generator import Channels, Command, Generator, StepPrediction, settle
 from rfablate.problem.sensors import Sensors
 from rfablate.solve.state import ChannelOutput, State
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def commit(problem: Problem, state: State, trial: TrialStep) -> None:
         state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, trial.T), trial.dt)
     state.peak = np.maximum(state.peak, trial.T)
     state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
-    state.hot = problem.vapour is not None and trial.max_T >= HOT
+    state.hot = problem.solvers.vapour is not None and trial.max_T >= HOT
     state.channel_states, state.turn, state.ledger = trial.channel_states, trial.turn, trial.ledger
     state.sensors = tuple(each.sensor for each in trial.outputs)
     state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
@@ -82,7 +82,7 @@ def commit(problem: Problem, state: State, trial: TrialStep) -> None:
         state.solved_at = trial.solved_at
         state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
     state.past = [(trial.t, trial.T), *state.past[:3]]
-    state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.vapour is not None else []
+    state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.solvers.vapour is not None else []
     state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
     if state.after_switch:
         state.past, state.heating, state.potentials = state.past[:1], [], state.potentials[:1]

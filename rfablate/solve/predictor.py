@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.kernels.loader import call
 from rfablate.problem.step_control import error_factor
 
-FloatArray = npt.NDArray[np.float64]
 Value = TypeVar("Value", FloatArray, float)
 
 

@@ -23,7 +23,7 @@ def temperature_after_pulse(problem: Problem, frame: Frame) -> npt.NDArray[np.fl
         return None
     T = frame.T
     w0 = SUBSTEPS / generator.width
-    problem.heat.prepare(w0, problem.blood_flow.left(frame.omega, frame.T), problem.fixed)
+    problem.solvers.heat.prepare(w0, problem.blood_flow.left(frame.omega, frame.T), problem.fixed)
     for _ in range(SUBSTEPS):
-        T = problem.heat.step(w0 * T, problem.fixed_value, T, frame.pulse**2 * frame.unit.load)
+        T = problem.solvers.heat.step(w0 * T, problem.fixed_value, T, frame.pulse**2 * frame.unit.load)
     return T

@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.cell_death import ALIVE_AT_START
 from rfablate.physics.generator import ActiveChannel
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import StepMemory
 from rfablate.solve.energy_balance import EnergyLedger
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass

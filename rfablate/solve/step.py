@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.fem.boiling_water import RELEASES, law_temperature
 from rfablate.fem.electric_problem import UnitField
@@ -25,8 +25,6 @@ from rfablate.solve.energy_balance import Powers
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic, local_error
 from rfablate.solve.state import State, TrialStep
 from rfablate.timing import Stopwatch
-
-FloatArray = npt.NDArray[np.float64]
 
 STEADY = 2.5
 """Largest ratio of a step to the previous one for order 3: variable-step BDF3 is stable below 2.553, BDF2 always (Li
@@ -43,11 +41,11 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
         extrapolate_quadratic(state.past, t) if order > 2 else extrapolate_linear(state.past, t) if ahead else state.T
     )
     T_law = T_star
-    if problem.vapour is not None:
+    if problem.solvers.vapour is not None:
         boiled = extrapolate_linear(state.boiled, t) if state.boiled and ahead else state.vapour
         T_law = law_temperature(T_star, np.clip(boiled, 0.0, 1.0))
     with watch.stage("assemble"):
-        problem.assemble(T_law)
+        problem.solvers.assemble(T_law)
     omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if ahead else state.omega
     alive = problem.blood_flow.left(omega_star, T_star)
     w0, *weights = bdf_weights(t, [time for time, _ in state.past[:order]])
@@ -56,7 +54,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
     with watch.stage("potential"):
         units, potentials, solved_at = _unit_fields(problem, state, T_law, t)
     with watch.stage("heat"):
-        vapour, water = state.vapour, problem.vapour
+        vapour, water = state.vapour, problem.solvers.vapour
         boiling = water.boiling(vapour) if water is not None else None
         operator = BioheatStep(problem, state, units, alive, problem.metabolic, boiling)
         T, decided, sensors = bioheat(operator, w0, past, t)
@@ -69,7 +67,7 @@ def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> Tr
             T, decided, sensors = bioheat(operator, w0, past, t)
     with watch.stage("judge"):
         load = operator.load(decided.heating)
-        flows = problem.heat.flows(T, w0 * T - past, load, problem.initial, operator.boiling)
+        flows = problem.solvers.heat.flows(T, w0 * T - past, load, problem.initial, operator.boiling)
         stored, latent = flows.stored, 0.0
         if water is not None and operator.boiling is not None:
             gained = operator.gained(T, w0, past, decided.heating, dt)
@@ -110,7 +108,7 @@ def _unit_fields(
     While sigma has hardly changed since the last solve, phi is extrapolated. G is stationary in phi, so an error of phi
     enters G only quadratically.
     """
-    electric, coefficients = problem.electric, problem.coefficients
+    electric, coefficients = problem.solvers.electric, problem.solvers.coefficients
     if electric is None or t > problem.generator.switch_times[-1]:
         return (), (), None
     groups = range(len(electric.groups))
@@ -136,7 +134,7 @@ def _inspect(
     """
     error = local_error(state.past, t, T, order) if problem.control.fixed is None else None
     boiled = 0.0
-    if problem.vapour is not None:
+    if problem.solvers.vapour is not None:
         # This criterion does not reject a step of minimum length.
         if t - state.t > problem.control.minimum * (1.0 + 1e-6):
             boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,7 @@ from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.study_checks import Change, change_faults, column_faults
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 WORST = 10.0
 """Relative violation of a goal whose number is missing, such as a margin where there is no lesion."""
@@ -85,7 +80,7 @@ class SearchQuestion:
         return f"{'smallest' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
 
 
-def ask(  # noqa: PLR0913
+def ask(
     case: Case,
     vary: Sequence[str],
     goals: Sequence[str],
@@ -235,7 +230,7 @@ class CommonQuestion:
     """Required depth inside the lesion of the target, or of the line between the tips [mm]."""
 
 
-def question_of(  # noqa: PLR0913
+def question_of(
     case: Case,
     vary: Sequence[str],
     goals: Sequence[str],

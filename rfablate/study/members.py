@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rfablate.errors import CaseError, Fault
+from rfablate.files import write_text
 from rfablate.results.directory_lock import acquire
 
 State = Literal["completed", "failed", "open"]
@@ -99,7 +100,7 @@ class StudyDirectory:
         source, target = self.members / name, self.failed / name
         shutil.rmtree(target, ignore_errors=True)
         source.mkdir(exist_ok=True)
-        _write(source / "failure.json", json.dumps(failure, indent=1) + "\n")
+        write_text(source / "failure.json", json.dumps(failure, indent=1) + "\n")
         source.rename(target)
 
     def forget_failure(self, name: str) -> None:
@@ -113,9 +114,3 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):  # missing, or truncated by a power failure
         return None
     return found if isinstance(found, dict) else None
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

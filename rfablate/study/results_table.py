@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
+from rfablate.files import written_whole
 from rfablate.results.flatten import flatten
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-FloatArray = npt.NDArray[np.float64]
+from rfablate.toml import tomllib
 
 HEAD = ("member", "status", "reason")
 SAME_TIME = 1e-6
@@ -77,22 +70,19 @@ class StudyTable:
 
     def write(self, folder: Path) -> list[str]:
         """Write table.csv, and table.parquet where pyarrow is installed, atomically; return their names."""
-        part = folder / "table.csv.part"
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with written_whole(folder / "table.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             for row in zip(*self.columns.values(), strict=True):
                 writer.writerow(["" if value is None else _shown(value) for value in row])
-        os.replace(part, folder / "table.csv")
         try:
             import pyarrow
             import pyarrow.parquet
         except ImportError:
             return ["table.csv"]
-        part = folder / "table.parquet.part"
         arrays = {name: _plain(column) for name, column in self.columns.items()}
-        pyarrow.parquet.write_table(pyarrow.table(arrays), part)
-        os.replace(part, folder / "table.parquet")
+        with written_whole(folder / "table.parquet") as part:
+            pyarrow.parquet.write_table(pyarrow.table(arrays), part)
         return ["table.csv", "table.parquet"]
 
 

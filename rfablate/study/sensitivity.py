@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
 from rfablate.report import figure_style as style
 from rfablate.report.html_elements import section, table, together
 from rfablate.report.page_templates import element
 from rfablate.results.wording import short
 from rfablate.study.design import salib_problem, unit_cube
-from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_data import response_title
 from rfablate.study.study_plan import Plan
 from rfablate.study.surrogate import FAR, fit

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.results.wording import rule_short
-from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_plan import Plan, axis_name, label_of
 from rfablate.study.study_tables import StudyAxis
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.results.wording import short
-from rfablate.study.results_table import FloatArray
 from rfablate.study.study_data import Varied, effect, finite, level_means, pareto_front, response_title, running_mean
 
 BLUE, HOT = style.DAMAGE_MAP[7], style.TEMPERATURE_MAP[7]

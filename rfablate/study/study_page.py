@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
+from rfablate.files import write_text
 from rfablate.report.html_elements import note, section, table, together
 from rfablate.report.page_templates import element, render
 from rfablate.results.wording import number, short
 from rfablate.study import study_figures as figures
-from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_data import Varied, response_title, shown_responses, varied_axes
 from rfablate.study.study_plan import Plan, axis_name
 
@@ -44,9 +45,7 @@ def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> P
         section("Study file", _study_file(folder)),
     ]
     text = render("study.html", title=title, sections=sections, **_header(data, len(plan.members)))
-    part = folder / "study.html.part"
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, folder / "study.html")
+    write_text(folder / "study.html", text)
     return folder / "study.html"
 
 

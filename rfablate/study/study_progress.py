@@ -16,7 +16,7 @@ CELLS = 24
 class StudyProgress:
     """Counts the members that have ended and estimates the remaining wall time."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         total: int,
         done: int,

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.errors import CaseError, Fault
-from rfablate.study.results_table import FloatArray, StudyTable, column_of
+from rfablate.study.results_table import StudyTable, column_of
 
 MOST_ROWS = 600
 """Maximum number of rows of a fit, whose time grows with the cube of the rows; larger tables are sampled evenly."""

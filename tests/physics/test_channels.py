@@ -90,10 +90,13 @@ def run_of(problem: Problem) -> tuple[list[Frame], State]:
 
 def units_of(problem: Problem) -> tuple[UnitField, ...]:
     """Return the response to 1 V of each channel at body temperature. Collective."""
-    problem.assemble(problem.initial)
-    assert problem.electric is not None
-    fields = [problem.electric.solve(problem.coefficients, group=n) for n in range(len(problem.electric.groups))]
-    return problem.electric.channels(fields, problem.coefficients)
+    problem.solvers.assemble(problem.initial)
+    assert problem.solvers.electric is not None
+    fields = [
+        problem.solvers.electric.solve(problem.solvers.coefficients, group=n)
+        for n in range(len(problem.solvers.electric.groups))
+    ]
+    return problem.solvers.electric.channels(fields, problem.solvers.coefficients)
 
 
 def own(channel: Table, **keys: Any) -> Table:
@@ -135,8 +138,8 @@ def test_a_channel_conducts_as_the_matrix_of_all_electrodes_says(comm: MPI.Comm)
     """From G by electrode: floating tips take the potentials of zero current, the nearer tip the higher one."""
     problem = problem_of(comm, -6, 0, 5, channels=THREE, generator=POWER)
     units = units_of(problem)
-    assert problem.electric is not None
-    G = problem.electric.conductances()
+    assert problem.solvers.electric is not None
+    G = problem.solvers.electric.conductances()
     v = np.linalg.solve(G[1:, 1:], -G[1:, 0])
     assert v[0] > v[1] > 0.0
     assert units[0].conductance == pytest.approx(G[0, 0] + G[0, 1:] @ v, rel=1e-8)

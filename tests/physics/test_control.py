@@ -184,7 +184,7 @@ def test_perfusion_is_gone_where_tissue_is_dead_and_untouched_elsewhere(ball: Do
     between = ~dead & ~sound
     assert ((alive[between] > 0.0) & (alive[between] < 1.0)).all()
     # the heat removed by blood in the last step of the heat equation
-    lost = ball.nodes.sum((alive * (frame.T - 37.0))[: ball.nodes.owned] * problem.heat.mass.perfusion)[0]
+    lost = ball.nodes.sum((alive * (frame.T - 37.0))[: ball.nodes.owned] * problem.solvers.heat.mass.perfusion)[0]
     assert frame.ledger.last.perfused == pytest.approx(lost, rel=0.02)
 
 

@@ -53,17 +53,17 @@ def test_a_sphere_behind_a_film_is_of_second_order_in_h(comm: MPI.Comm, shape: s
         )
         axisymmetric = shape == "half plane"
         problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), axisymmetric=axisymmetric), domain)
-        assert isinstance(problem.heat.mass, LumpedMass)
+        assert isinstance(problem.solvers.heat.mass, LumpedMass)
         heat = HeatProblem(
             domain,
-            problem.pattern,
-            problem.heat.mass,
+            problem.solvers.pattern,
+            problem.solvers.heat.mass,
             blood_temperature=T_A,
             rtol=1e-11,
             max_iterations=5000,
             film=surface_convection(domain, "active", H, LIQUID),
         )
-        problem = dataclasses.replace(problem, heat=heat)
+        problem = dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
         T, _ = steady(problem, voltage=exact.applied(outer))
         r = np.maximum(np.linalg.norm(domain.x, axis=1), R0)
         errors.append(norm_L2(domain, T - T_A - exact.joule_filmed_sphere(r, H, LIQUID - T_A, outer)))

@@ -99,9 +99,9 @@ def problem_of(comm: MPI.Comm, angle: float) -> Problem:
 
 
 def conductance(problem: Problem) -> float:
-    assert problem.electric is not None
-    problem.assemble(problem.initial)
-    return problem.electric.solve(problem.coefficients).conductance
+    assert problem.solvers.electric is not None
+    problem.solvers.assemble(problem.initial)
+    return problem.solvers.electric.solve(problem.solvers.coefficients).conductance
 
 
 @pytest.mark.mpi

@@ -85,9 +85,9 @@ def test_conductances_are_reciprocal_and_superpose(comm: MPI.Comm, electric: str
     tips = (tip("a", -8), tip("b", 0, active_tip_mm=8), tip("c", 7, outer_diameter_mm=0.9, electrode="return"))
     problem = problem_of(comm, *tips, electric=electric)
     frame = last(problem)
-    assert problem.electric is not None and frame.unit is not None
-    problem.assemble(frame.T)
-    unit, G = problem.electric.solve(problem.coefficients), problem.electric.conductances()
+    assert problem.solvers.electric is not None and frame.unit is not None
+    problem.solvers.assemble(frame.T)
+    unit, G = problem.solvers.electric.solve(problem.solvers.coefficients), problem.solvers.electric.conductances()
     largest = np.abs(G).max()
     assert np.abs(G - G.T).max() < CLOSE * largest
     assert (G - np.diag(np.diag(G)) < np.eye(3)).all() and (np.diag(G) > 0.0).all()

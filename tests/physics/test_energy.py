@@ -106,7 +106,7 @@ def test_in_an_adiabatic_domain_all_joule_heat_is_stored(comm: MPI.Comm, shape: 
     assert frame.ledger.stored == pytest.approx(10.0, rel=1e-8)
     assert frame.ledger.boundary == 0.0 and frame.ledger.perfused == 0.0
     volume = domain.nodes.total_of(float(domain.elements.volume.sum()))[0]
-    capacity = domain.nodes.sum(problem.heat.mass.capacity)[0]
+    capacity = domain.nodes.sum(problem.solvers.heat.mass.capacity)[0]
     assert capacity == pytest.approx(exact.RHO * exact.C * volume, rel=1e-12)
 
 
@@ -119,7 +119,7 @@ def test_steady_joule_heat_leaves_through_the_boundary(ball: Domain) -> None:
     T, unit = steady(problem, voltage=6.0)
     assert unit is not None
     zero = np.zeros_like(T)
-    flows = problem.heat.flows(T, zero, 36.0 * unit.load, problem.initial)
+    flows = problem.solvers.heat.flows(T, zero, 36.0 * unit.load, problem.initial)
     assert flows.boundary == pytest.approx(36.0 * unit.conductance, rel=1e-8)
     assert flows.boundary == pytest.approx(36.0 / exact.resistance(20e-3), rel=0.005)
 
@@ -130,7 +130,7 @@ def test_a_held_sphere_gives_off_what_the_closed_form_says(ball: Domain) -> None
     problem = problem_on(mesh_case(HEATED, tissue={"perfusion_per_s": OMEGA}), ball)
     active = ball.surface_nodes["active"]
     T, _ = steady(problem, fixed=problem.fixed | active, value=np.where(active, 80.0, 37.0))
-    flows = problem.heat.flows(T, np.zeros_like(T), np.zeros_like(T), problem.initial)
+    flows = problem.solvers.heat.flows(T, np.zeros_like(T), np.zeros_like(T), problem.initial)
     m, depth = exact.M, 20e-3 - R0
     into = 4.0 * np.pi * K * R0 * 43.0 * (1.0 + m * R0 / np.tanh(m * depth))
     out = 4.0 * np.pi * K * R0 * 43.0 * m * 20e-3 / np.sinh(m * depth)
@@ -146,9 +146,9 @@ def test_steady_conduction_between_spheres_passes_the_closed_forms_flux(ball: Do
     active = ball.surface_nodes["active"]
     T, _ = steady(problem, fixed=problem.fixed | active, value=np.where(active, 80.0, 37.0))
     zero = np.zeros_like(T)
-    assert problem.heat.flows(T, zero, zero, problem.initial).boundary == pytest.approx(0.0, abs=1e-9)
+    assert problem.solvers.heat.flows(T, zero, zero, problem.initial).boundary == pytest.approx(0.0, abs=1e-9)
     flux = np.zeros_like(T)
-    flux[: ball.nodes.owned] = problem.heat.stiffness.times(T)
+    flux[: ball.nodes.owned] = problem.solvers.heat.stiffness.times(T)
     into, out = ball.nodes.sum(np.where(active, flux, 0.0), np.where(problem.fixed, -flux, 0.0))
     assert into == pytest.approx(4.0 * np.pi * K * 43.0 / (1.0 / R0 - 1.0 / 20e-3), rel=0.005)
     assert out == pytest.approx(into, rel=1e-8)

@@ -65,7 +65,7 @@ def test_a_sphere_in_a_bolus_conducts_as_the_integral_says(ball: Domain) -> None
     print(f"impedance {1 / plain:.1f} ohm, with 0.5 mL {1 / exact:.1f} ohm, found {1 / frame.conductance:.1f}")
     assert frame.conductance == pytest.approx(exact, rel=0.01)
     assert exact > 1.5 * plain
-    factor = problem.coefficients.sigma_factor
+    factor = problem.solvers.coefficients.sigma_factor
     assert factor is not None
     phi = (factor - 1.0) / (bolus.sigma / SIGMA - 1.0)
     volume = ball.elements.volume

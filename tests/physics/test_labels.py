@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,8 @@ from rfablate.errors import CaseError
 from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.simulation.run import run
+from rfablate.toml import tomllib
 from tests.phantom import SPACING, analytic_case, labels_case, phantom_labels, write_image
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def run_tables(tables: dict[str, Any], folder: Path, name: str, **mesh: Any) -> dict[str, Any]:

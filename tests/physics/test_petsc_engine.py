@@ -97,7 +97,7 @@ def test_every_method_reaches_the_tolerance_of_the_case(comm: MPI.Comm, axisymme
     domain = _domain(comm, axisymmetric)
     *_, native = frames(problem_on(_case(axisymmetric, None), domain))
     problem = problem_on(_case(axisymmetric, METHODS[name]), domain)
-    assert problem.heat.solver.own_preconditioner
+    assert problem.solvers.heat.solver.own_preconditioner
     *_, petsc = frames(problem)
     assert petsc.conductance == pytest.approx(native.conductance, rel=SAME)
     assert _differ(domain, native.T - 37.0, petsc.T - 37.0) < SAME
@@ -158,11 +158,13 @@ def test_the_criterion_is_that_of_the_native_solver(comm: MPI.Comm) -> None:
     errors = []
     for rtol in (1e-2, 1e-4, 1e-6):
         problem = problem_on(_case(False, {"pc_type": "jacobi"}, potential_rtol=rtol), domain)
-        assert problem.electric is not None and exact.unit is not None
-        problem.assemble(problem.initial)
-        unit = problem.electric.solve(problem.coefficients)
+        assert problem.solvers.electric is not None and exact.unit is not None
+        problem.solvers.assemble(problem.initial)
+        unit = problem.solvers.electric.solve(problem.solvers.coefficients)
         error = unit.phi - exact.unit.phi
-        energy = float(domain.nodes.total_of(error[: domain.nodes.owned] @ problem.electric.matrix.times(error))[0])
+        energy = float(
+            domain.nodes.total_of(error[: domain.nodes.owned] @ problem.solvers.electric.matrix.times(error))[0]
+        )
         errors.append(float(np.sqrt(energy / unit.conductance)))
         assert errors[-1] < 3.0 * rtol
     assert errors[0] > 10.0 * errors[1] > 100.0 * errors[2]
@@ -172,7 +174,7 @@ def test_the_criterion_is_that_of_the_native_solver(comm: MPI.Comm) -> None:
 def test_a_problem_that_is_no_longer_used_is_freed(comm: MPI.Comm) -> None:
     """PETSc references a callback of the solver, and the solver objects of PETSc: both must be released."""
     problem = problem_on(_case(True, {}), _domain(comm, axisymmetric=True))
-    solver = weakref.ref(problem.heat.solver)
+    solver = weakref.ref(problem.solvers.heat.solver)
     assert len(list(frames(problem))) > 1
     del problem
     gc.collect()

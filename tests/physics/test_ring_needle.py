@@ -77,9 +77,9 @@ def ring_conductance(sigma: float) -> float:
 @pytest.mark.mpi
 def test_its_conductance_is_that_of_rings_of_current(comm: MPI.Comm) -> None:
     problem = needle(comm, tip_shape="blunt")
-    assert problem.electric is not None
-    problem.assemble(problem.initial)
-    unit = problem.electric.solve(problem.coefficients)
+    assert problem.solvers.electric is not None
+    problem.solvers.assemble(problem.initial)
+    unit = problem.solvers.electric.solve(problem.solvers.coefficients)
     exact = ring_conductance(problem.tissue_of_region["domain"].sigma)
     print(f"{1.0 / unit.conductance:.1f} ohm, {1.0 / exact:.1f} ohm by rings")
     assert unit.conductance == pytest.approx(exact, rel=0.05)

@@ -69,12 +69,12 @@ def test_what_has_boiled_dries_and_nothing_else() -> None:
 def test_a_shell_of_steam_resists_by_how_much_of_it_has_boiled(ball: Domain) -> None:
     """The whole ball at 100 degC with boiled fraction f: resistance times 0.01^-f."""
     problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), tissue=DRIES), ball)
-    assert problem.electric is not None
+    assert problem.solvers.electric is not None
     found = []
     for f in (0.0, 0.25, 1.0):
         whole = np.full(ball.nodes.local, 100.0)
-        problem.assemble(law_temperature(whole, np.full_like(whole, f)))
-        found.append(1.0 / problem.electric.solve(problem.coefficients).conductance)
+        problem.solvers.assemble(law_temperature(whole, np.full_like(whole, f)))
+        found.append(1.0 / problem.solvers.electric.solve(problem.solvers.coefficients).conductance)
     exact = (1.0 / R0 - 1.0 / 20e-3) / (4.0 * np.pi * SIGMA * (1.0 + 0.015 * 63.0))
     assert found[0] == pytest.approx(exact, rel=0.03)
     assert found[1] / found[0] == pytest.approx(0.01**-0.25, rel=1e-6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,7 @@ from rfablate.errors import CaseError
 from rfablate.mesh.build import build_domain
 from rfablate.physics.library import tissue
 from rfablate.problem.problem import build_problem
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 BONE: dict[str, Any] = {
     "name": "bone",
@@ -85,9 +80,9 @@ def test_a_shell_that_cannot_be_is_refused(keys: dict[str, Any], word: str) -> N
 
 def _impedance(data: dict[str, Any]) -> float:
     problem = build_problem(parsed := parse_case(data), build_domain(parsed, MPI.COMM_SELF))
-    problem.assemble(np.full_like(problem.initial, 37.0))
-    assert problem.electric is not None
-    return 1.0 / problem.electric.solve(problem.coefficients).conductance
+    problem.solvers.assemble(np.full_like(problem.initial, 37.0))
+    assert problem.solvers.electric is not None
+    return 1.0 / problem.solvers.electric.solve(problem.solvers.coefficients).conductance
 
 
 def test_the_shell_adds_the_resistance_of_a_layer_of_cortical_bone() -> None:

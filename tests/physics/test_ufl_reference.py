@@ -108,10 +108,10 @@ def _native(case: Case, domain: Domain) -> Problem:
     """Return the problem with convection at the inner wall of the metal. Collective."""
     problem = build_problem(case, domain)
     heat = HeatProblem(
-        domain, problem.pattern, problem.heat.mass, blood_temperature=case.body.blood_temperature,
+        domain, problem.solvers.pattern, problem.solvers.heat.mass, blood_temperature=case.body.blood_temperature,
         rtol=case.solver.heat_rtol, max_iterations=2000, film=surface_convection(domain, "coolant", *COOLANT),
     )  # fmt: skip
-    return dataclasses.replace(problem, heat=heat)
+    return dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -163,24 +163,28 @@ def _some_state(step: UflStep, domain: Domain) -> tuple[FloatArray, FloatArray, 
 def test_matrices_and_right_hand_sides_are_those_of_the_weak_forms(both: tuple[Case, Domain, UflStep]) -> None:
     case, domain, step = both
     problem, w0, V2 = _native(case, domain), 1.0 / DT, 900.0
-    assert problem.electric is not None
+    assert problem.solvers.electric is not None
     T, omega, phi = _some_state(step, domain)
-    problem.assemble(T)
+    problem.solvers.assemble(T)
     step.update_coefficients()
-    _same_entries(_entries(domain, problem.electric.matrix), step.matrix_entries(assembled_matrix(step.electric_form)))
-    _same_entries(_entries(domain, problem.heat.stiffness), step.matrix_entries(assembled_matrix(step.conduction_form)))
+    _same_entries(
+        _entries(domain, problem.solvers.electric.matrix), step.matrix_entries(assembled_matrix(step.electric_form))
+    )
+    _same_entries(
+        _entries(domain, problem.solvers.heat.stiffness), step.matrix_entries(assembled_matrix(step.conduction_form))
+    )
     joule, theirs = (
-        problem.electric._load(phi, problem.coefficients),
+        problem.solvers.electric._load(phi, problem.solvers.coefficients),
         step.whole(assembled_vector(step.joule_form).array),
     )
     assert _whole(domain, joule) == pytest.approx(theirs, rel=1e-10, abs=1e-13 * theirs.max())
 
-    problem.heat.prepare(w0, problem.blood_flow.left(omega, T), problem.fixed)
+    problem.solvers.heat.prepare(w0, problem.blood_flow.left(omega, T), problem.fixed)
     step.dt.value, step.V2.value = DT, V2
     A, b = step.heat_system()
-    operator, T_b = problem.heat._operator, case.body.blood_temperature
+    operator, T_b = problem.solvers.heat._operator, case.body.blood_temperature
     _same_entries(_entries(domain, operator), step.matrix_entries(A))
-    _, of_rise = problem.heat._system(w0 * T, problem.fixed_value, T, problem.metabolic + V2 * joule)
+    _, of_rise = problem.solvers.heat._system(w0 * T, problem.fixed_value, T, problem.metabolic + V2 * joule)
     ours = _whole(domain, of_rise + operator.times(np.full(domain.nodes.local, T_b)))
     theirs = step.whole(b.array)
     assert np.abs(ours - theirs).max() <= 1e-10 * np.abs(theirs).max()

@@ -86,14 +86,14 @@ def with_h(problem: Problem, h: float) -> Problem:
     """Return the problem with a different coefficient at the vein's wall."""
     heat = HeatProblem(
         problem.domain,
-        problem.pattern,
-        problem.heat.mass,
+        problem.solvers.pattern,
+        problem.solvers.heat.mass,
         blood_temperature=37.0,
         rtol=1e-12,
         max_iterations=5000,
         film=combine_convection(films(problem.domain, (Vessel("vein", h, LIQUID),))),
     )
-    return dataclasses.replace(problem, heat=heat)
+    return dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
 
 
 @pytest.mark.mpi
@@ -135,14 +135,14 @@ def test_what_the_liquid_takes_comes_from_the_tissue(comm: MPI.Comm) -> None:
     problem = problem_on(tube_case(), domain)
     zero = np.zeros(domain.nodes.local)
     T, _ = steady(problem)
-    film = problem.heat._film
+    film = problem.solvers.heat._film
     assert film is not None
     drawn = domain.nodes.total_of(film.drawn(T))[0]
     assert drawn > 0.0
-    assert problem.heat.flows(T, zero, zero, T).boundary == pytest.approx(0.0, abs=1e-7 * drawn)
+    assert problem.solvers.heat.flows(T, zero, zero, T).boundary == pytest.approx(0.0, abs=1e-7 * drawn)
     T, unit = steady(problem, voltage=5.0)
     assert unit is not None and 0.01 * unit.conductance < unit.washed < 0.1 * unit.conductance
-    boundary = problem.heat.flows(T, zero, 25.0 * unit.load, T).boundary + 25.0 * unit.washed
+    boundary = problem.solvers.heat.flows(T, zero, 25.0 * unit.load, T).boundary + 25.0 * unit.washed
     assert boundary == pytest.approx(25.0 * unit.conductance, rel=1e-7)
 
 

@@ -8,7 +8,6 @@ tests/physics/test_needle.py.
 from __future__ import annotations
 
 import runpy
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,8 @@ from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.read.case_file import load_case
 from rfablate.simulation.run import run
+from rfablate.toml import tomllib
 from tests.shipped import CASES, EARLIER, load_shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
 QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,7 @@ from rfablate.case.geometry.applicator_parts import device_materials, in_metal, 
 from rfablate.case.read.case_file import dump_case, load_case, parse_case
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.errors import CaseError, Fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 FOUR_ARM = Path(__file__).parents[2] / "cases" / "liver_four_arm"
 MM = 1e-3

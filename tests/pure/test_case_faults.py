@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,7 @@ import pytest
 
 from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.errors import CaseError, Fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 TRIGEMINAL = Path(__file__).parent / "data" / "trigeminal.toml"
 BASE = tomllib.loads(TRIGEMINAL.read_text(encoding="utf-8"))

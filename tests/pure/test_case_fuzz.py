@@ -6,7 +6,6 @@ import copy
 import datetime
 import math
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,7 @@ from rfablate.case.checks.all_checks import case_warnings
 from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 JUNK: tuple[Any, ...] = (

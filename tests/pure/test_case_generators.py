@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from typing import Any
 
 import pytest
@@ -13,11 +12,7 @@ from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.generator import ImpedanceGuard, ImpedanceWindow, PulsedControl, RollOffResponse, StagedControl
 from rfablate.problem.generator_setup import case_generator
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 BASE: dict[str, Any] = {
     "domain": {"kind": "axisymmetric", "radius_mm": 40, "height_mm": 80, "tissue": "muscle"},

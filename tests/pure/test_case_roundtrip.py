@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,8 @@ import pytest
 from rfablate.case.read.case_file import case_tissues, dump_case, load_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
+from rfablate.toml import tomllib
 from tests.shipped import CASES, EARLIER, load_shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SHIPPED = sorted([*CASES.rglob("case.toml"), *(CASES / name / file for name in EARLIER for file in EARLIER[name])])
 TRIGEMINAL = Path(__file__).parent / "data" / "trigeminal.toml"

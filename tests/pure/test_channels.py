@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,11 +36,7 @@ from rfablate.report.channel_section import channels as channel_table
 from rfablate.results.card import _channel_lines, _generator_line
 from rfablate.results.run_reader import RunData
 from rfablate.solve.energy_balance import EnergyLedger, Powers
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 Table = dict[str, Any]
 LIMITS = Limits(50.0, 1000.0, 10.0)

@@ -76,7 +76,9 @@ def ball_run(
         region[metal(points[cells].mean(axis=1))] = 2
     folder.mkdir()
     where = points[:, [0, 2]] if flat else points
-    with FieldsFile(folder / "fields.vtkhdf", where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, flat) as file:
+    with FieldsFile(
+        folder / "fields.vtkhdf", where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, axisymmetric=flat
+    ) as file:
         for t in times:
             inside = (radius(t) if callable(radius) else radius) - np.linalg.norm(points - np.asarray(centre), axis=1)
             arrays = {"peak_temperature_degC": 50.0 + 5.0 * inside, "omega": np.exp(3.0 * inside)}

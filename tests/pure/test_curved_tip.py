@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,7 @@ from rfablate.case.read.case_file import dump_case, parse_case
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 MM = 1e-3
 CYLINDER = {"kind": "cylinder", "radius_mm": 40, "height_mm": 80, "tissue": "muscle"}

@@ -19,13 +19,9 @@ from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
 from rfablate.study.goals import CommonQuestion, question_of
 from rfablate.study.study_file import study_faults
+from rfablate.toml import tomllib
 from rfablate.version import __version__
 from tests.snippets import DOCS, PAGES, ROOT, Snippet, files_of, snippets
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BASE = """
 title = "The case that completes fragments, and that replaces my_case.toml"

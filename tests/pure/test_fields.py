@@ -23,7 +23,7 @@ def nodal(frame: int) -> np.ndarray:
 
 
 def write(path: Path, cells: np.ndarray = TETRAHEDRA, axisymmetric: bool = False) -> Path:
-    with FieldsFile(path, POINTS_M, cells, [3, 8], NAMES, axisymmetric) as file:
+    with FieldsFile(path, POINTS_M, cells, [3, 8], NAMES, axisymmetric=axisymmetric) as file:
         for frame, time in enumerate(TIMES):
             point_data = {"temperature_degC": nodal(frame), "omega": nodal(frame) ** 2}
             file.append(time, point_data, {"joule_W_per_m3": [frame, frame + 0.5]})
@@ -78,7 +78,7 @@ def test_our_reader_gives_back_mesh_names_and_frames(tmp_path: Path) -> None:
 
 
 def test_half_plane_lies_in_x_and_z(tmp_path: Path) -> None:
-    with FieldsFile(tmp_path / "f.vtkhdf", POINTS_M[:, [0, 2]], TRIANGLES, [3, 3], NAMES, True) as file:
+    with FieldsFile(tmp_path / "f.vtkhdf", POINTS_M[:, [0, 2]], TRIANGLES, [3, 3], NAMES, axisymmetric=True) as file:
         file.append(0.0, {"omega": nodal(0)}, {})
     with FieldsReader(tmp_path / "f.vtkhdf") as fields:
         assert fields.axisymmetric

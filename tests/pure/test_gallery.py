@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,8 @@ import pytest
 from docs.applicators import FAMILIES, families
 from docs.pages import gallery_page, number_text, question, span
 from rfablate.physics.library import applicator_names
+from rfablate.toml import tomllib
 from tests.shipped import CASES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DOCS = CASES.parent / "docs"
 RECORD = json.loads((DOCS / "gallery.json").read_text(encoding="utf-8"))

@@ -29,12 +29,8 @@ from rfablate.errors import CaseError
 from rfablate.physics.library import applicator_model, applicator_names
 from rfablate.study.study_file import parse_study
 from rfablate.study.study_tables import StudyFile
+from rfablate.toml import tomllib
 from tests.shipped import CASES, load_shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FILES: dict[str, type[BaseModel]] = {"case": Case, "study": StudyFile}
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,7 @@ from rfablate.physics.library import (
     tissue_names,
 )
 from rfablate.physics.perfusion import in_all_units, per_mass, rate_of_blood_mass, rate_of_mass
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 TABLES = Path(__file__).parents[2] / "rfablate" / "physics"
 WANTED = """white_matter grey_matter nerve spinal_cord csf dura muscle fat skin liver pancreas kidney lung

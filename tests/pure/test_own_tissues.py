@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,7 @@ from rfablate.case.read.case_file import dump_case, load_case, parse_case
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 BASE: dict[str, Any] = {
     "domain": {"kind": "axisymmetric", "radius_mm": 30, "height_mm": 60, "tissue": "muscle"},

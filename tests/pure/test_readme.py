@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,7 @@ from rfablate.case.checks.all_checks import case_warnings
 from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

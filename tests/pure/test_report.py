@@ -113,7 +113,7 @@ def _write_fields(path: Path, points: np.ndarray, cells: np.ndarray, axisymmetri
     peak = np.full(len(points), 37.0)
     omega, cem43 = np.zeros(len(points)), np.zeros(len(points))
     times = np.linspace(0, END_S, frames)
-    with FieldsFile(path, where * 1e-3, cells, region, TAGS, axisymmetric) as file:
+    with FieldsFile(path, where * 1e-3, cells, region, TAGS, axisymmetric=axisymmetric) as file:
         for i, time in enumerate(times):
             heat = _heat(points, time)
             peak = np.maximum(peak, heat)

@@ -46,7 +46,7 @@ def hump(case: Case, draft: bool) -> dict[str, dict[str, float]]:
     return {"lesion.isotherm_50C": {"volume_mm3": 50 - 0.1 * (generator.target - (71 if draft else 72)) ** 2}}
 
 
-def answer(  # noqa: PLR0913
+def answer(
     folder: Path,
     solver: Numbers,
     vary: Sequence[str],

@@ -17,8 +17,8 @@ from rfablate.study.study_plan import Plan, load_plan
 pytest.importorskip("SALib")
 pytest.importorskip("sklearn")
 
-from rfablate.study.sensitivity import analyse  # noqa: E402
-from rfablate.study.surrogate import fit, parse_point  # noqa: E402
+from rfablate.study.sensitivity import analyse
+from rfablate.study.surrogate import fit, parse_point
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 TARGET, HOLD = "generator.target_degC", "generator.hold_s"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import electrode_roles, tines_of
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains
@@ -15,8 +15,6 @@ from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import SurfaceTemperature
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
 from rfablate.errors import Fault
-
-FloatArray = npt.NDArray[np.float64]
 
 _ROOM = 1.2
 """Smallest allowed distance between two cannula axes, as a multiple of the sum of the cannula radii."""

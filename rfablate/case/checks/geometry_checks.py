@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.checks.applicator_checks import active_faults, applicator_faults
 from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
@@ -20,8 +20,6 @@ from rfablate.case.tables.geometry_tables import (
     Structure,
 )
 from rfablate.errors import Fault
-
-FloatArray = npt.NDArray[np.float64]
 
 _LARGEST_DOMAIN = 0.5
 _THINNEST, _THICKEST = 0.3e-3, 3e-3

@@ -84,7 +84,7 @@ def tables_of(file: type[BaseModel]) -> dict[str, TableEntry]:
     """Return every table of the file that `file` models, by its path, in the order of the file; '' is the file."""
     schema = file_schema(file)
     entries: dict[str, TableEntry] = {}
-    _walk("", "", schema, schema, False, (), entries)
+    _walk("", "", schema, schema, required=False, kinds=(), entries=entries)
     return entries
 
 
@@ -145,7 +145,7 @@ def near_keys(path: str, file: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _walk(
-    path: str, head: str, whole: Node, node: Node, required: bool, kinds: Kinds, entries: dict[str, TableEntry]
+    path: str, head: str, whole: Node, node: Node, *, required: bool, kinds: Kinds, entries: dict[str, TableEntry]
 ) -> None:
     """Enter the table at `path`, and all below it."""
     variants = _variants(node, whole)
@@ -163,7 +163,7 @@ def _walk(
                 continue
             below = f"{path}.{name}" if path else name
             own = (*kinds, *(((path, (kind,)),) if kind else ()))
-            keys.append(_key(below, own, raw, is_required))
+            keys.append(_key(below, own, raw, required=is_required))
     merged = _merged(keys, path, every)
     entries[path] = replace(
         entry,
@@ -175,7 +175,7 @@ def _walk(
         below = f"{path}.{name}" if path else name
         new_kinds = kinds if not every or tuple(having) == every else (*kinds, (path, tuple(having)))
         inside = {**(_table_of(raw, whole) or {}), **_own_words(raw)}
-        _walk(below, _head(below, raw), whole, inside, is_required, new_kinds, entries)
+        _walk(below, _head(below, raw), whole, inside, required=is_required, kinds=new_kinds, entries=entries)
 
 
 def _own_words(raw: Node) -> Node:
@@ -216,7 +216,7 @@ def _variants(node: Node, whole: Node) -> dict[str, Node]:
     return kinds or {"": node}
 
 
-def _key(path: str, kinds: Kinds, raw: Node, required: bool) -> Key:
+def _key(path: str, kinds: Kinds, raw: Node, *, required: bool) -> Key:
     name = path.rpartition(".")[2]
     default = None if "const" in raw else raw.get("default")
     if default in ([], ""):

@@ -17,12 +17,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from rfablate.arrays import FloatArray
 
 if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import Applicator
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.tables.geometry_tables import Applicator
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

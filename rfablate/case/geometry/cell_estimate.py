@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import bare_length, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
@@ -21,8 +21,6 @@ from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contain
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain, BoxDomain, Structure
 from rfablate.case.tables.schema import Mesh
 from rfablate.case.tables.shape_math import spread_points
-
-FloatArray = npt.NDArray[np.float64]
 
 _PER_VOLUME = {3: 5.0, 2: 3.2}
 _SAMPLES, _FEWEST = 16384, 512

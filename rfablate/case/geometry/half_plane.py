@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.tables.geometry_tables import AxisymmetricDomain, MeshDomain
 from rfablate.case.tables.schema import Case
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ outside a non-convex shape and for ellipsoids, their magnitude is a lower bound 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables import shape_math
 from rfablate.case.tables.geometry_tables import (
     AxisymmetricDomain,
@@ -20,8 +20,6 @@ from rfablate.case.tables.geometry_tables import (
     Tube,
 )
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 GeneratedDomain = CylinderDomain | AxisymmetricDomain | BoxDomain
 Shape = Structure | GeneratedDomain
 

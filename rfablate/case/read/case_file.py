@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,7 @@ from rfablate.case.tables.schema import Case, register
 from rfablate.case.tables.user_file import parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.library import applicator_model, applicator_names
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 _NUMBERS = re.compile(r"\[\n((?:\s+[-+\d.einfa_]+,\n)+)\s*\]")
 """A list of numbers as tomli_w writes it, one number per line."""

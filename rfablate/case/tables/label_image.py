@@ -20,9 +20,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError, Fault
 
-FloatArray = npt.NDArray[np.float64]
 LabelArray = npt.NDArray[np.uint16]
 
 READERS = {

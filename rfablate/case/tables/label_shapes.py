@@ -10,9 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.case.tables.label_image import LabelImage, LabelSource, label_image
-
-FloatArray = npt.NDArray[np.float64]
 
 _PAD = 3
 """Width of the border around a label in which distances are sampled [voxels]."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from rfablate.arrays import FloatArray
+
 Point = tuple[float, float, float]
 
 ON_AXIS = 1e-9

@@ -12,9 +12,10 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 from pydantic import Field
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.liquids import Flow
-from rfablate.case.tables.shape_math import BoolArray, FloatArray, Point
+from rfablate.case.tables.shape_math import Point
 from rfablate.case.tables.units import Celsius, Fraction, MmPositive
 from rfablate.errors import Fault, MeshError
 

@@ -12,8 +12,9 @@ from typing import Annotated, ClassVar, Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables import shape_math
-from rfablate.case.tables.shape_math import BoolArray, FloatArray, Point, is_vertical, on_axis
+from rfablate.case.tables.shape_math import Point, is_vertical, on_axis
 from rfablate.case.tables.structure_base import OFF_AXIS_HINT, Bodies, SectionBuilder, SolidBuilder, StructureTable
 from rfablate.case.tables.units import Direction, LabelValue, MmPositive, PointMm, SizesMm, in_mm
 from rfablate.errors import Fault, MeshError

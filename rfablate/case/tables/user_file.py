@@ -6,14 +6,10 @@ import errno
 import os
 import re
 import stat
-import sys
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from rfablate.toml import tomllib
 
 LARGEST_TEXT, LARGEST_TABLE = 1 << 20, 1 << 28
 """Largest size of a TOML file, and of a CSV file or the text of a mesh [B]."""

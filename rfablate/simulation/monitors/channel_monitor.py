@@ -50,7 +50,7 @@ class ChannelMonitor(Monitor):
             columns[f"channel_{name}_sensor_degC"] = output.sensor
             columns[f"channel_{name}_setpoint_degC"] = output.setpoint
             if on:
-                delivered = memory.delivered.after(output, output.power, output.limited_by != "", frame.dt)
+                delivered = memory.delivered.after(output, output.power, limited=output.limited_by != "", dt=frame.dt)
                 memory = ChannelMemory(delivered, memory.on + frame.dt, output.sensor)
             after.append(memory)
         self.memory = ChannelsMemory(tuple(after))

@@ -24,7 +24,7 @@ class Delivered:
     limited: float = 0.0
     """Time at a limit of the generator [s]."""
 
-    def after(self, output: ChannelOutput, power: float, limited: bool, dt: float) -> Delivered:
+    def after(self, output: ChannelOutput, power: float, *, limited: bool, dt: float) -> Delivered:
         """Return the values after a step of dt [s] with an output of `power` [W]."""
         peak, at_limit = max(self.peak_power, power), self.limited + (dt if limited else 0.0)
         return Delivered(output.voltage, output.conductance, power, peak, at_limit)
@@ -63,7 +63,7 @@ class ElectricMonitor(Monitor):
         """Add a step to the output so far."""
         if frame.voltage > 0.0:
             limited = any(each.limited_by for each in frame.outputs)
-            self.memory = self.memory.after(frame.main, frame.power, limited, frame.dt)
+            self.memory = self.memory.after(frame.main, frame.power, limited=limited, dt=frame.dt)
         return {}
 
     def entry(self, frame: Frame) -> dict[str, Any]:

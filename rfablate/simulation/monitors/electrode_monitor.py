@@ -68,7 +68,7 @@ class ElectrodeMonitor(Monitor):
 
     def entry(self, frame: Frame) -> dict[str, Any]:
         """Return currents and readings of the last step with voltage, and the matrix of conductances [S]."""
-        electric, memory = self._problem.electric, self.memory
+        electric, memory = self._problem.solvers.electric, self.memory
         found: dict[str, Any] = {}
         for number, (name, role) in enumerate(self._roles.items()):
             current = memory.currents[number] if memory.currents else None

@@ -30,7 +30,7 @@ class FieldsMonitor(Monitor):
         domain = problem.domain
         mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
         if files is not None and mesh is not None and region is not None:
-            files.open_fields(*mesh, region, domain.region_names, domain.axisymmetric)
+            files.open_fields(*mesh, region, domain.region_names, axisymmetric=domain.axisymmetric)
             self.mesh = mesh_digest(*mesh, region, domain.region_names)
 
     def restore(self, memory: Any, frame: Frame) -> None:
@@ -50,12 +50,12 @@ class FieldsMonitor(Monitor):
             self._write(frame)
 
     def _write(self, frame: Frame) -> None:
-        domain, electric = self._problem.domain, self._problem.electric
+        domain, electric = self._problem.domain, self._problem.solvers.electric
         nodal = nodal_fields(self._problem, frame)
         joule = np.zeros(len(domain.region))
         for each in frame.outputs:
             if each.unit is not None and electric is not None:
-                heating = electric.heating(each.unit.phi, self._problem.coefficients)
+                heating = electric.heating(each.unit.phi, self._problem.solvers.coefficients)
                 joule += each.voltage**2 * heating / domain.elements.volume
         cells = gather_cells(domain, joule)
         if self._files is not None and nodal is not None and cells is not None:

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rfablate.arrays import FloatArray
 from rfablate.physics.generator.pulsed import PulsedControl
 from rfablate.problem.problem import Problem
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -81,10 +79,10 @@ class PulseMonitor(Monitor):
     def _unit_field(self, frame: Frame) -> float:
         """Return the largest field of 1 V in this rank's tissue [1/m]."""
         problem = self._problem
-        assert problem.electric is not None and frame.unit is not None
+        assert problem.solvers.electric is not None and frame.unit is not None
         volume = problem.domain.elements.volume
-        sigma = problem.coefficients.values[: len(volume), 0]
-        power = problem.electric.heating(frame.unit.phi, problem.coefficients)
+        sigma = problem.solvers.coefficients.values[: len(volume), 0]
+        power = problem.solvers.electric.heating(frame.unit.phi, problem.solvers.coefficients)
         tissue = sigma > 0.0
         return float(np.sqrt((power[tissue] / (sigma * volume)[tissue]).max(initial=0.0)))
 
