@@ -33,8 +33,8 @@ def label_faults(parts: CheckableCase) -> Iterator[Fault]:
         if isinstance(parts.domain, AxisymmetricDomain):
             yield Fault(placed.where, "found a label of an image", "a body of revolution", "solve in 3-D")
         if shape.flow is not None:
-            expected = "remove it: a surface of voxels has no smooth area; use held_degC, or a tube"
-            yield Fault(f"{placed.where}.flow", "found a table", expected)
+            expected = "no flow, because a surface of voxels has no smooth area"
+            yield Fault(f"{placed.where}.flow", "found a table", expected, "use held_degC, or a tube")
         try:
             counts = label_image(shape).counts
         except CaseError as error:
@@ -45,7 +45,7 @@ def label_faults(parts: CheckableCase) -> Iterator[Fault]:
         missing = [value for value in shape.values if value not in counts]
         if missing:
             have = ", ".join(str(value) for value in list(counts)[:20])
-            yield Fault(f"{placed.where}.values", f"found {missing[0]}, which no voxel has", f"of {have}")
+            yield Fault(f"{placed.where}.values", f"found {missing[0]}, which no voxel has", f"one of {have}")
 
 
 def label_warnings(parts: CheckableCase) -> Iterator[str]:
