@@ -14,7 +14,7 @@ from rfablate.study.study_tables import StudyFile
 HEAD = """# Key reference
 
 Every key of a case file and of a study file: meaning, unit, allowed values, default and an example. `rfablate explain
-KEY` prints the same. [The case file](case_file.md) shows how the tables go together. Made of the code by
+KEY` prints the same text. [The case file](case_file.md) describes the tables. Generated from the code by
 `python -m docs.reference_pages`.
 """
 
@@ -53,8 +53,8 @@ def _row(key: Key, table: TableEntry) -> str:
 
 def _where(kinds: Kinds) -> str:
     """Return in which kinds of the tables above it a table exists; nothing where it always does."""
-    told = [f"`{table}` with kind = {', '.join(f'`{name}`' for name in names)}" for table, names in kinds]
-    return f" Only in {' and '.join(told)}." if told else ""
+    places = [f"`{table}` with kind = {', '.join(f'`{name}`' for name in names)}" for table, names in kinds]
+    return f" Only in {' and '.join(places)}." if places else ""
 
 
 def _cell(text: str) -> str:

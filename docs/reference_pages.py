@@ -1,4 +1,4 @@
-"""Makes docs/api.md, docs/summary_schema.md and docs/key_reference.md of the code; a test compares them.
+"""Generates docs/api.md, docs/summary_schema.md and docs/key_reference.md from the code; a test compares them.
 
 python -m docs.reference_pages
 """
@@ -19,11 +19,11 @@ HERE = Path(__file__).parent
 
 API_HEAD = """# Python API
 
-Every public name of `import rfablate as rfa`. Nothing is imported before it is used; without DOLFINx everything but
-`run` and `resume` works. [Python](python.md) shows how they go together.
+Every public name of `import rfablate as rfa`. Modules are imported on first use; without DOLFINx everything except
+`run` and `resume` works. [Python](python.md) has examples.
 
 Attributes of the tables (`Case`, domains, structures, applicators, generators) are shown under their names in Python.
-Their arguments are the keys of the [case file](case_file.md), which is the `alias` where one is shown:
+Their arguments are the keys of the [case file](case_file.md), shown as `alias` where they differ:
 `rfa.Sphere(radius_mm=3, ...)` has the attribute `radius` [m].
 """
 GROUPS = {
@@ -43,10 +43,10 @@ GROUPS = {
 
 SCHEMA_HEAD = """# summary.json, key by key
 
-The file holds one JSON object. `rfablate.RunSummary` is its typed form (`rfa.open_run(DIRECTORY).summary`). `null`
-stands for a number that does not exist. `schema_version` is {version}; it is raised when a key is renamed, removed or
-changes its meaning. Later versions may add keys. [Files of a run](file_formats.md) describes the entries that only some
-cases have.
+The file contains one JSON object. `rfablate.RunSummary` is its typed form (`rfa.open_run(DIRECTORY).summary`). `null`
+means that the number does not exist. `schema_version` is {version}; it increases when a key is renamed, removed or
+changes its meaning. Later versions may add keys. [Files of a run](file_formats.md) describes the entries of special
+cases.
 """
 
 
@@ -62,7 +62,7 @@ def api_page() -> str:
 
 
 def _place(name: str) -> str:
-    """Return where a public name is defined: what it is imported from may only pass it on."""
+    """Return the module that defines a public name, which can differ from the one that exports it."""
     found = getattr(rfablate, name)
     return f"{found.__module__}.{found.__qualname__}"
 
@@ -70,7 +70,7 @@ def _place(name: str) -> str:
 def schema_page() -> str:
     """Return the page of summary.json."""
     parts = [SCHEMA_HEAD.format(version=summary_models.SCHEMA_VERSION)]
-    parts.append(_section("The whole", summary_models.RunSummary, ()))
+    parts.append(_section("Top level", summary_models.RunSummary, ()))
     parts.append(_section("lesion.RULE", summary_models.LesionMeasures, (*LESION, *JOINING)))
     parts.append(_section("structures.NAME", summary_models.StructureResult, STRUCTURE))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
@@ -97,7 +97,7 @@ _MEANING = {
     "electric": "Output of the generator at the end of heating, see below.",
     "numerics": "Nodes, cells, steps, rejected steps, iterations, ranks, `error_bar` by `RULE.key` and "
     "`STRUCTURE.key`.",
-    "warnings": "What a user must know beside the numbers.",
+    "warnings": "Warnings about the results.",
     "timing_s": "Wall time by stage.",
     "provenance": "Versions of rfablate, DOLFINx, Gmsh and Python; ranks, cores, start time, SHA-256 of the case, peak "
     "memory.",
@@ -105,18 +105,18 @@ _MEANING = {
     "kind": "Kind of the structure, or `region` of a user's mesh.",
     "tissue": "Its tissue.",
     "role": "Its role in the case.",
-    "rule": "Lesion rule that decides about it.",
-    "hottest_point_mm": "Where its highest temperature was reached.",
+    "rule": "Lesion rule of its verdict.",
+    "hottest_point_mm": "Position of its maximum temperature.",
     "limit": "`max_degC` of a protected structure.",
     "verdict": "`reached`, `partly reached`, `missed`; `safe`, `limit exceeded`; empty for anatomy.",
     "voltage_V": "RMS voltage.",
     "current_A": "RMS current.",
     "power_W": "Power.",
     "impedance_ohm": "Impedance.",
-    "peak_power_W": "Highest power of the run.",
+    "peak_power_W": "Maximum power of the run.",
     "limited_s": "Time at a limit of the generator.",
 }
-"""What the keys mean that are no `Quantity`."""
+"""Meanings of the keys that are not a `Quantity`."""
 _UNITS = {"s": "s", "mm": "mm", "V": "V", "A": "A", "W": "W", "ohm": "ohm"}
 
 
@@ -131,7 +131,7 @@ def _rows(model: Any, told: dict[str, Quantity]) -> Iterator[str]:
 
 
 def _type(annotation: Any) -> str:
-    """Return a type in JSON's words."""
+    """Return a type in JSON terms."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return " or ".join(_type(each) for each in inner)

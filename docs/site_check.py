@@ -1,4 +1,4 @@
-"""Checks the built site: every internal link, picture and anchor exists, and no page asks another host for anything.
+"""Checks the built site: every internal link, picture and anchor exists, and no page loads anything from another host.
 
 python -m docs.site_check site
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 FETCHES = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
-"""Elements that a browser fetches without being asked; also `link`, but for links to related pages."""
+"""Elements that a browser loads automatically; also `link`, except links to related pages."""
 NO_FETCH = {"canonical", "prev", "next", "alternate"}
 
 
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> Iterator[str]:
-    """Yield what is wrong with the built site, one line each."""
+    """Yield the problems of the built site, one line each."""
     pages = {file: Page(file.read_text(encoding="utf-8")) for file in sorted(site.rglob("*.html"))}
     if not pages:
         yield f"{site}: no pages"
@@ -69,7 +69,7 @@ def problems(site: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the problems of the site in the folder given; return 1 where there are some."""
+    """Print the problems of the site in the folder given; return 1 if there are any."""
     site = Path(sys.argv[1]).resolve()
     found = list(problems(site))
     for line in found:

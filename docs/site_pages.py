@@ -1,4 +1,4 @@
-"""MkDocs hook: pages made of files outside docs/, and links that lead to repository files.
+"""MkDocs hook: pages from files outside docs/, and links to repository files.
 
 The repository is readable on its own: READMEs and pages of docs/ link to each other by relative paths. On the site the
 READMEs in ORIGINS and those of the cases are pages, too. Links to them are rewritten; other files that pages link to
@@ -25,7 +25,7 @@ ORIGINS = {
     "hpc/scaling/README.md": "scaling.md",
     "README.md": "index.md",
 }
-"""File of the repository -> its page; README.md itself is no page, links to it lead home."""
+"""File of the repository -> its page; README.md itself is not a page; links to it lead to the home page."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 CODE = re.compile(r"(^```.*?^```[^\n]*$|`(?:(?!\n\n)[^`])+`)", flags=re.DOTALL | re.MULTILINE)
 
@@ -49,7 +49,7 @@ def _own_pages() -> list[str]:
 
 
 def relinked(text: str, origin: str, uri: str) -> tuple[str, set[str]]:
-    """Return markdown with its links as the site needs them, and the repository files that it links to.
+    """Return markdown with its links converted for the site, and the repository files that it links to.
 
     Args:
         text: the markdown.
@@ -81,7 +81,7 @@ def relinked(text: str, origin: str, uri: str) -> tuple[str, set[str]]:
 
 
 def outside_code(change: Callable[[str], str], text: str) -> str:
-    """Return the text with everything changed but its code; a link whose words are code is changed as a whole."""
+    """Return the text with everything changed except code; a link whose words are code is changed completely."""
     held: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
@@ -108,7 +108,7 @@ def case_page(readme: str) -> str:
 
 
 def references_as_list(text: str) -> str:
-    """Return a README with each paragraph "1. A. 2. B." as a list of one item a line, which Markdown needs."""
+    """Return a README with each paragraph "1. A. 2. B." as a list with one item per line, as Markdown requires."""
     paragraphs = text.split("\n\n")
     for number, paragraph in enumerate(paragraphs):
         if not paragraph.startswith("1. "):
@@ -130,7 +130,7 @@ def command_page() -> str:
     (verbs,) = [action for action in parser._actions if hasattr(action, "choices") and action.choices]
     parts = [
         "# Command line\n",
-        "The help texts of the verbs, as `rfablate VERB --help` prints them. `.venv/bin/rfablate` is the command after",
+        "The help texts of the verbs, as printed by `rfablate VERB --help`. `.venv/bin/rfablate` is the command after",
         "`./install.sh`; with conda it is on the path.\n",
         f"```text\n{_help(parser)}```\n",
     ]
@@ -146,7 +146,7 @@ def _help(parser: Any) -> str:
 
 
 def generated() -> dict[str, tuple[str, str]]:
-    """Return each page made of other files: its file in the repository, and its text."""
+    """Return each page from other files: its file in the repository, and its text."""
     found = {uri: (file, (ROOT / file).read_text(encoding="utf-8")) for file, uri in ORIGINS.items()}
     del found["index.md"]
     found |= {uri: (file, case_page(file)) for file, uri in cases().items()}
@@ -170,7 +170,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_config(config: Any) -> Any:
-    """Put the cases' pages into the navigation, below the gallery."""
+    """Add the cases' pages to the navigation, below the gallery."""
     for section in config.nav:
         if "Cases" in section:
             section["Cases"] += [*cases().values()]

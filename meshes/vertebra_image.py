@@ -1,9 +1,9 @@
-"""A vertebra as a label image, as a segmentation of a CT might have it: the image of cases/patient_vertebra.
+"""A vertebra as a label image, similar to a segmentation of a CT: the image of cases/patient_vertebra.
 
     python -m meshes.vertebra_image [FOLDER]
 
-Writes vertebra.nii.gz and plan.mrk.json into FOLDER (default: cases/patient_vertebra). The shapes are formulas, so that
-nobody's data are in it: the body of the first lumbar vertebra with its arch and processes, discs, canal with fat, fluid
+Writes vertebra.nii.gz and plan.mrk.json into FOLDER (default: cases/patient_vertebra). The shapes are formulas and
+contain no patient data: the body of the first lumbar vertebra with its arch and processes, discs, canal with fat, fluid
 and cord, the roots in the foramina and a lytic metastasis that has grown into the right pedicle. Voxels are
 0.6 x 0.6 x 1 mm; the first axis runs from right to left, as in most NIfTI files. Formulas are in mm in RAS coordinates:
 x to the right, y forwards, z towards the head, the origin in the middle of the vertebral body.
@@ -38,7 +38,7 @@ NAMES = {
     9: "metastasis",
 }
 SHELL = 1.0
-"""Thickness of the cortical bone [mm]: one to two voxels, as segmentations show it."""
+"""Thickness of the cortical bone [mm]: one to two voxels, as in segmentations."""
 TARGET, ENTRY = (6.0, -2.0, 2.5), (28.4, -59.6, 8.9)
 """The plan: through the right pedicle into the metastasis, from the skin of the back."""
 

@@ -24,11 +24,11 @@ class Fault:
 
 
 LONGEST_FAULT, LONGEST_MESSAGE, MOST_FAULTS = 1_000, 10_000, 40
-"""Characters of a fault and of a message, and faults in a message, that are printed."""
+"""Largest number of characters of a fault and of a message, and of faults in a message."""
 
 
 def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """Return a text of at most about `longest` characters: its begin and its end, and how much is left out."""
+    """Return a text of at most about `longest` characters: its ends, and the number of omitted characters."""
     if len(text) <= longest:
         return text
     half = longest // 2
@@ -41,7 +41,7 @@ class RfablateError(Exception):
     exit_code = 1
 
     def __init__(self, message: str = "") -> None:
-        """Take the message, which is cut where it is too long to be read."""
+        """Take the message, which is shortened if it is too long."""
         super().__init__(shortened(message))
 
 
@@ -84,7 +84,7 @@ class Interrupted(RfablateError):
 
 
 class StorageError(RfablateError):
-    """A file of the run cannot be written; the run goes on from its last checkpoint once it can."""
+    """A file of the run cannot be written; the run can then be resumed from its last checkpoint."""
 
     exit_code = 6
 
@@ -96,6 +96,6 @@ class StepError(RfablateError):
 
 
 def path_error(error: OSError) -> CaseError:
-    """Return what the operating system refused as a fault of the path."""
+    """Return the fault for a path that the operating system rejects."""
     where = str(error.filename) if error.filename is not None else "a file"
     return CaseError([Fault(where, error.strerror or str(error), "a path that can be used", "")], "a path")

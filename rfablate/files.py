@@ -9,9 +9,9 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, which takes its place at the end of the `with` block.
+    """Yield a temporary path beside `path`, which replaces it at the end of the `with` block.
 
-    If the block raises, the temporary file is removed and `path` stays as it was.
+    If the block raises, the temporary file is removed and `path` is unchanged.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -23,7 +23,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 as a whole.
+    """Write a text file in UTF-8 completely or not at all.
 
     Raises:
         OSError: it cannot be written; an earlier file is unchanged.

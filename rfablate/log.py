@@ -169,7 +169,7 @@ class Progress:
 def _is_terminal() -> bool:
     """Return whether standard output is shown on a terminal.
 
-    MPI launchers give every rank its own pseudo-terminal, even where their own output goes to a file. Under a
+    MPI launchers give every rank its own pseudo-terminal, even where their own output is a file. Under a
     launcher the launcher's standard output decides; where it cannot be inspected it counts as a file.
     """
     if not sys.stdout.isatty():

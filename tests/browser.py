@@ -117,7 +117,7 @@ class Browser:
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             left = self._end - time.monotonic()
-            assert left > 0 and select.select([self._read], [], [], left)[0], "the browser does not answer"
+            assert left > 0 and select.select([self._read], [], [], left)[0], "the browser does not respond"
             piece = os.read(self._read, 1 << 20)
             assert piece, "the browser has ended"
             self._buffer += piece

@@ -1,4 +1,4 @@
-"""A sphere and a tube beside a needle, as an image of labels and as analytic structures; and files of images. Pure."""
+"""A sphere and a tube near a needle, as a label image and as analytic structures; and image files. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SPACING = 0.5
 """[mm]"""
 COUNT = 80
 CENTRE, RADIUS = (0.1, -0.05, 7.4), 3.4
-"""Of the sphere [mm]: on this grid its voxels have 0.1 % less volume than the sphere."""
+"""Radius of the sphere [mm]: on this grid its voxels have 0.1 % less volume than the sphere."""
 AXIS, TUBE_RADIUS, HALF_LENGTH = (2.3, 1.4), 1.25, 6.0
-"""Where the tube along y meets the plane y = 0, (x, z) [mm]: its voxels have 1.9 % more volume than the tube."""
+"""Centre of the tube along y in the plane y = 0, (x, z) [mm]: its voxels have 1.9 % more volume than the tube."""
 
 
 def phantom_labels() -> npt.NDArray[np.uint8]:
@@ -40,12 +40,12 @@ def write_image(
     """Write labels on axes x, y, z that are RAS, with the origin in the middle of the grid.
 
     Args:
-        file: its name says the format.
+        file: the format follows from its name.
         labels: shape (i, j, k).
-        flipped: axes of the array that the file runs through backwards.
-        order: axes of the array in the order in which the file runs through them.
+        flipped: axes of the array that the file stores in reverse.
+        order: axes of the array in the order of the file.
         spacing: edge of a voxel [mm].
-        keys: other keys of the file's head.
+        keys: other keys of the file's header.
     """
     first = -0.5 * (np.array(labels.shape) - 1.0) * spacing
     last = -first
@@ -80,7 +80,7 @@ def labels_case(file: str, *, coordinates: str = "RAS") -> dict[str, Any]:
 
 
 def analytic_case() -> dict[str, Any]:
-    """Return the tables of the same case with the sphere and the tube themselves."""
+    """Return the tables of the same case with sphere and tube as analytic structures."""
     edge = COUNT * SPACING
     ends = [[AXIS[0], y, AXIS[1]] for y in (-HALF_LENGTH, HALF_LENGTH)]
     return {

@@ -1,8 +1,8 @@
 """The fenced blocks of the documentation, with the comments that mark them.
 
-<!-- file: NAME -->     the block is the file NAME of the page's other blocks
+<!-- file: NAME -->     the block is the file NAME, which the page's other blocks use
 <!-- run: GROUP -->     tests/physics/test_docs_run.py executes the block, after the others of its group and page
-<!-- output: GROUP -->  what the commands of the group print
+<!-- output: GROUP -->  output of the commands of the group
 <!-- site -->           TOML of a cluster, not of a case
 """
 
@@ -55,5 +55,5 @@ def snippets(*languages: str, page: Path | None = None) -> list[Snippet]:
 
 
 def files_of(page: Path) -> dict[str, str]:
-    """Return the files that a page's blocks are."""
+    """Return the files in a page's blocks."""
     return {each.marks["file"]: each.text for each in snippets("toml", "csv", page=page) if "file" in each.marks}

@@ -1,9 +1,9 @@
-"""The native solver compared with PETSc: CPU time of set-up and all steps of a case, in one sitting.
+"""The native solver compared with PETSc: CPU time of set-up and all steps of a case, in one process.
 
     [mpirun -n 2] python -m hpc.bench.engines [CASE] [--set KEY=VALUE ...] [--repeats 3]
 
-The engines take turns, so that other work on the machine affects them alike. Printed are medians over the repeats: CPU
-time of all ranks for set-up and steps, wall time of the stages potential and heat, and iterations.
+The engines run alternately, so that other load on the machine affects all of them. Output: medians over the repeats of
+the CPU time of all ranks for set-up and steps, wall time of the stages potential and heat, and iterations.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ENGINES: dict[str, dict[str, str] | None] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What one run took."""
+    """Times and iterations of one run."""
 
     cpu: float
     """CPU time of all ranks [s]."""
@@ -94,7 +94,7 @@ def main() -> None:
             seen[name].append(measure(each, domain))
     if comm.rank == 0:
         print(f"{domain.nodes.total} nodes, {comm.size} ranks, median of {given.repeats}")
-        print("| engine | CPU | potential | heat | potential iterations | heat iterations | hottest |")
+        print("| engine | CPU | potential | heat | potential iterations | heat iterations | maximum |")
         print("|---|---|---|---|---|---|---|")
         for name, runs in seen.items():
             cpu, potential, heat = (median(getattr(run, key) for run in runs) for key in ("cpu", "potential", "heat"))

@@ -27,8 +27,8 @@ def converge(
 
     Args:
         case: a case, or the path of a case file.
-        directory: where the runs and convergence.json go; by default `runs/<name>-converge`. Complete runs of the same
-            case in it are not repeated.
+        directory: directory of the runs and convergence.json; by default `runs/<name>-converge`. Complete runs of the
+            same case in it are not repeated.
         comm: the ranks to run on; by default all.
         quiet: print warnings only.
 
@@ -54,7 +54,7 @@ def verify(
     """Verify this installation against closed forms, balances and symmetries. Collective.
 
     Args:
-        directory: where verification.json, verification.md and the runs go; by default `runs/verification`.
+        directory: directory of verification.json, verification.md and the runs; by default `runs/verification`.
         quick: shorter runs and coarser meshes, less than a minute.
         comm: the ranks to run on; by default all.
         quiet: print nothing; by default one line after each check.

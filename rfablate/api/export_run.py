@@ -20,20 +20,21 @@ def export(
     at_s: float | None = None,
     like: str | Path | None = None,
 ) -> dict[Path, str]:
-    """Write what is asked for of a finished run; return the files with what each holds.
+    """Write the requested files of a finished run; return them with their contents.
 
     Args:
         run: its directory.
-        labels: a file (.nii.gz, .nrrd, .seg.nrrd, .mha) for the lesions as labels on the label image's own grid.
-        temperature: a file for the highest temperature of each voxel [degC], or that at the output time next to `at_s`.
+        labels: a file (.nii.gz, .nrrd, .seg.nrrd, .mha) for the lesions as labels on the grid of the label image.
+        temperature: a file for the maximum temperature of each voxel [degC], or that at the output time nearest to
+            `at_s`.
         stl: a folder for the lesion surfaces, in mm.
         npy: a folder for mesh and fields as NumPy arrays.
-        rule: only this lesion rule; None: all of the case.
+        rule: only this lesion rule; None: all rules of the case.
         at_s: time of the temperature [s].
-        like: another image whose grid is taken; needed where the case has no label image.
+        like: another image whose grid is used; required where the case has no label image.
 
     Raises:
-        CaseError: no finished run, nothing asked for, no image, or a file that cannot be written.
+        CaseError: no finished run, no file requested, no image, or a file that cannot be written.
     """
     from rfablate.results import mesh_export, volume_export
 
@@ -41,19 +42,19 @@ def export(
     require_finished([directory], "export")
     if not (labels or temperature or stl or npy):
         expected = "at least one of --labels FILE, --temperature FILE, --stl DIR, --npy DIR"
-        raise CaseError([Fault(str(directory), "nothing to export", expected)], "export")
+        raise CaseError([Fault(str(directory), "no file to export", expected)], "export")
     data, grid = load_run(directory), None if like is None else Path(like)
     written: dict[Path, str] = {}
     try:
         if labels is not None:
             numbers = volume_export.export_labels(data, Path(labels), grid, rule)
             written[Path(labels)] = ", ".join(f"{value} {name}" for name, value in numbers.items())
-            if not Path(labels).name.lower().endswith(".seg.nrrd"):  # which names its segments itself
+            if not Path(labels).name.lower().endswith(".seg.nrrd"):  # this format contains the segment names
                 names = volume_export.write_label_names(Path(labels), numbers)
                 written[names] = "their names and colours, for ITK-SNAP"
         if temperature is not None:
             time = volume_export.export_temperature(data, Path(temperature), grid, at_s)
-            written[Path(temperature)] = "highest temperature, degC" if time is None else f"degC at {time:g} s"
+            written[Path(temperature)] = "maximum temperature, degC" if time is None else f"degC at {time:g} s"
         if stl is not None:
             written |= {file: "mm" for file in mesh_export.export_surfaces(data, Path(stl), rule)}
         if npy is not None:
@@ -63,5 +64,5 @@ def export(
             str(getattr(error, "filename", None) or directory),
             getattr(error, "strerror", None) or str(error),
         )
-        raise CaseError([Fault(where, found, "a run with fields, and a writable place")], "export") from None
+        raise CaseError([Fault(where, found, "a run with fields, and a writable path")], "export") from None
     return written

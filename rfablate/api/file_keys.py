@@ -1,4 +1,4 @@
-"""The keys of case and study files: their JSON Schema, and each key in words. Pure."""
+"""The keys of case and study files: JSON Schema and descriptions. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def schema(file: Literal["case", "study"] = "case") -> dict[str, Any]:
 
 
 def explain(key: str = "", *, study: bool = False) -> str:
-    """Return what a key of a case file means, with unit, range, default and an example, as text to print.
+    """Return the meaning of a key of a case file with unit, range, default and an example, as text to print.
 
     Args:
         key: path of the key, `generator.ramp_s` or `applicators.0.tip_mm`; a table, `generator`, for its keys; empty
@@ -36,7 +36,7 @@ def explain(key: str = "", *, study: bool = False) -> str:
         study: the key is one of a study file.
 
     Raises:
-        CaseError: there is no such key; it names the nearest ones.
+        CaseError: there is no such key; the message has the nearest ones.
     """
     if key == _STUDY or key.startswith(f"{_STUDY}."):
         key, study = key[len(_STUDY) + 1 :], True

@@ -6,15 +6,15 @@ import argparse
 
 
 def add_explain_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate explain` takes."""
-    parser.epilog = "exit codes: 0 done, 2 unknown key (the nearest ones are named)"
+    """Add the arguments of `rfablate explain` to the parser."""
+    parser.epilog = "exit codes: 0 done, 2 unknown key (the message has the nearest ones)"
     text = "a key, generator.ramp_s, or a table, generator; without one the tables are listed"
     parser.add_argument("key", nargs="?", default="", metavar="KEY", help=text)
     parser.add_argument("--study", action="store_true", help="a key of a study file, as with study. before KEY")
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Print what a key or a table means; return the exit code."""
+    """Print the meaning of a key or a table; return the exit code."""
     from rfablate.api.file_keys import explain as explain_key
 
     print(explain_key(args.key, study=args.study))

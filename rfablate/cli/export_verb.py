@@ -7,16 +7,20 @@ from pathlib import Path
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate export` takes."""
+    """Add the arguments of `rfablate export` to the parser."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
     image = "on the grid of the case's label image (.nii.gz, .nrrd, .seg.nrrd, .mha)"
     parser.add_argument("--labels", type=Path, metavar="FILE", help=f"lesions as labels {image}")
-    parser.add_argument("--temperature", type=Path, metavar="FILE", help="highest temperature in degC on the same grid")
+    parser.add_argument("--temperature", type=Path, metavar="FILE", help="maximum temperature in degC on the same grid")
     parser.add_argument("--stl", type=Path, metavar="DIR", help="lesion surfaces in mm")
     parser.add_argument("--npy", type=Path, metavar="DIR", help="mesh and fields as NumPy arrays")
-    parser.add_argument("--rule", metavar="RULE", help="only this lesion, as label 1 (default: all of the case)")
-    parser.add_argument("--at", type=float, metavar="SECONDS", help="--temperature: at the output time next to this")
-    parser.add_argument("--like", type=Path, metavar="IMAGE", help="take the grid of another image")
+    parser.add_argument(
+        "--rule", metavar="RULE", help="only the lesion of this rule, as label 1 (default: all rules of the case)"
+    )
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="with --temperature: values at the output time nearest to this time"
+    )
+    parser.add_argument("--like", type=Path, metavar="IMAGE", help="use the grid of another image")
 
 
 def export(args: argparse.Namespace) -> int:

@@ -10,10 +10,12 @@ from rfablate.errors import CaseError, Fault
 
 
 def add_schema_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser what `rfablate schema` takes."""
+    """Add the arguments of `rfablate schema` to the parser."""
     parser.epilog = "Editors complete and check a case whose first line is: #:schema ./case.schema.json"
-    parser.add_argument("file", nargs="?", choices=("case", "study"), default="case", help="which file (default: case)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
+    parser.add_argument(
+        "file", nargs="?", choices=("case", "study"), default="case", help="kind of file (default: case)"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file instead of the terminal")
 
 
 def schema(args: argparse.Namespace) -> int:

@@ -7,10 +7,10 @@ from typing import Any
 
 
 def import_solver() -> None:
-    """Import what a run needs, without PETSc.
+    """Import the solver without PETSc.
 
-    DOLFINx imports petsc4py where it is there, which starts PETSc and MPI: 0.15 s for what a run does not use, and no
-    process could be forked any more. A later `import petsc4py` finds it.
+    DOLFINx imports petsc4py if it is installed, which initialises PETSc and MPI. This takes 0.15 s and prevents
+    forking; runs with the native solver do not use PETSc. A later `import petsc4py` works.
     """
     modules: dict[str, Any] = dict(sys.modules)
     hidden = not {"petsc4py", "dolfinx"} & modules.keys()

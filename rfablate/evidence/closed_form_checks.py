@@ -203,7 +203,7 @@ def point_source(comm: MPI.Comm, n: int, step: float) -> tuple[Domain, FloatArra
     problem = problem_on(mesh_case(HEATED, tissue=PERFUSED, time=fixed_step(step)), domain)
     centre = np.where(np.linalg.norm(domain.x, axis=1) < 1e-9, 1.0, 0.0)
     assert domain.nodes.sum(centre) == [1.0]
-    with np.errstate(over="ignore", invalid="ignore"):  # damage at the 10,000 degC beside the point
+    with np.errstate(over="ignore", invalid="ignore"):  # avoids damage at the 10,000 degC near the point
         frame = last_frame(with_source(problem, lambda t: centre, duration=60.0, voltage=0.0))
     return domain, frame.T - T_A
 

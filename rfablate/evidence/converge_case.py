@@ -41,7 +41,7 @@ INPUTS = ("required_fraction", "limited_s", "limit.max_degC")
 
 @dataclass(frozen=True)
 class Level:
-    """A run of the study: what it changes in the case."""
+    """A run of the study: its changes of the case."""
 
     name: str
     mesh: float = 1.0
@@ -115,15 +115,15 @@ def levels_of(case: Case) -> list[Level]:
         CaseError: the mesh comes from a file and cannot be made coarser.
     """
     if isinstance(case.domain, MeshDomain):
-        hint = "use a case whose mesh rfablate makes, or run meshes of three sizes yourself and compare them"
+        hint = "use a case with a generated mesh, or run meshes of three sizes separately and compare them"
         raise CaseError([Fault("domain.kind", '"mesh"', "a geometry that can be meshed at three sizes", hint)])
     return [*MESH, *TIME[1:], *(DOMAIN[1:] if _can_widen(case) else ())]
 
 
 def converge_case(case: Case, directory: Path, comm: MPI.Comm) -> Convergence:
-    """Run the study in `directory`, one run directory a level, and return its result. Collective.
+    """Run the study in `directory`, one run directory per level, and return its result. Collective.
 
-    Runs that are already there and complete are not repeated.
+    Complete runs in the directory are not repeated.
 
     Raises:
         CaseError: the case cannot be studied, or the directory holds runs of another case.

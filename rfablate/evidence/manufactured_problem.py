@@ -162,7 +162,7 @@ SHELLS = {
 def check_manufactured(comm: MPI.Comm, shape: str, *, levels: int = 3) -> list[Measurement]:
     """Observed orders of T, phi and G at 20 s in h and dt together; 2 is expected. Collective.
 
-    The method of manufactured solutions judges orders; the error on the finest mesh is named beside each. The largest
+    The method of manufactured solutions judges orders; the error on the finest mesh is shown with each. The largest
     error of T at any node is measured in the axisymmetric form only. Each of the `levels` halves h and dt.
     """
     mesh, coarsest, within = SHELLS[shape]

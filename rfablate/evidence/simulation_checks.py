@@ -101,7 +101,7 @@ def _sizes(case: Case, place: Path, comm: MPI.Comm) -> dict[str, float]:
 
 
 def compare_sizes(computed: Mapping[str, float], expected: Mapping[str, float], allowed: float) -> list[Measurement]:
-    """Return one measurement a lesion number; `allowed` is a fraction of the expected value. Not collective."""
+    """Return one measurement per lesion number; `allowed` is a fraction of the expected value. Not collective."""
     return [
         Measurement(key.removesuffix("_mm").replace("_", " "), "mm", computed[key], value, allowed * value)
         for key, value in expected.items()

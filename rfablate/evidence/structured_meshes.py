@@ -1,4 +1,4 @@
-"""Regular meshes without a mesher: halving a cell is exact, so orders of convergence show clean. In m.
+"""Regular meshes without a mesher: cells are halved exactly, so that orders of convergence are accurate. In m.
 
 Each function returns a `MeshData` with one region `tissue`. Surfaces:
 
@@ -66,13 +66,13 @@ def shell_octant(radii: FloatArray, n_side: int) -> MeshData:
         for level in range(len(radii) - 1):
             a, b, c = below + level * layer
             d, e, f = below + (level + 1) * layer
-            # a prism in three by the order of its nodes: neighbours cut their common side alike
+            # the order of the nodes divides a prism into three, so that neighbours divide their common side equally
             cells += [(a, b, c, f), (a, b, e, f), (a, d, e, f)]
     return _shell(points, np.array(cells, dtype=np.int64), radii, axisymmetric=False)
 
 
 def box(x: FloatArray, y: FloatArray, z: FloatArray) -> MeshData:
-    """Return six tetrahedra a brick (Kuhn) on the grid of x, y and z."""
+    """Return six tetrahedra per brick (Kuhn) on the grid of x, y and z."""
     grid = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
     shape = (len(x), len(y), len(z))
     index = np.arange(len(grid)).reshape(shape)
@@ -109,7 +109,7 @@ def _shell(points: FloatArray, cells: IntArray, radii: FloatArray, *, axisymmetr
 
 
 def _merge(points: FloatArray, cells: IntArray) -> tuple[FloatArray, IntArray]:
-    """Return the mesh with nodes in one place made one, and without the cells that this leaves flat."""
+    """Return the mesh with coincident nodes merged, and without the cells that become flat."""
     scale = np.abs(points).max()
     _, first, number = np.unique(np.round(points / scale, 12), axis=0, return_index=True, return_inverse=True)
     cells = number.ravel()[cells]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a check may depend on."""
+    """Settings that a check may depend on."""
 
     comm: MPI.Comm
     place: Path
@@ -50,7 +50,7 @@ class Check:
     problem: str
     measure: Callable[[Setting], list[Measurement]]
     meshed: bool = False
-    """Whether it needs Gmsh."""
+    """Whether it requires Gmsh."""
 
 
 CHECKS = (
@@ -142,19 +142,19 @@ def verify_installation(
     checks: tuple[Check, ...] = CHECKS,
     report: Callable[[CheckResult], None] | None = None,
 ) -> Verification:
-    """Make all checks and write verification.json and verification.md. Collective.
+    """Run all checks and write verification.json and verification.md. Collective.
 
     Args:
-        directory: where the results and the runs of some checks go.
+        directory: directory of the results and of the runs of some checks.
         comm: the ranks to run on.
         quick: fewer directions, shorter runs and coarser meshes in the checks of whole simulations.
-        checks: the checks to make.
+        checks: the checks to run.
         report: called with each result on rank 0.
 
-    A check that cannot be made fails, with the reason.
+    A check that cannot be run fails, with the reason.
 
     Raises:
-        CaseError: the directory cannot be made.
+        CaseError: the directory cannot be created.
     """
     begun, started = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
     on_root(comm, lambda: _make_directory(directory))

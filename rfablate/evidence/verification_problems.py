@@ -1,4 +1,4 @@
-"""Small problems of known solution and the drivers that solve them. Functions are collective unless stated otherwise.
+"""Small problems with known solutions and functions that solve them. Functions are collective unless stated otherwise.
 
 The tissue has the data of `closed_forms`. A problem is a case on a mesh made in memory (`structured_meshes`), or on a
 mesh file. The surfaces of a mesh get their roles by name: `active`, `return`, `body_temperature`.
@@ -126,7 +126,7 @@ def on_mesh(comm: MPI.Comm, make: Callable[[], MeshData], **roles: Sequence[str]
 
 
 def problem_on(case: Case, domain: Domain, **changes: Any) -> Problem:
-    """Return the problem of the case on the domain, with parts of it exchanged. Collective."""
+    """Return the problem of the case on the domain, with some parts replaced. Collective."""
     return dataclasses.replace(build_problem(case, domain), **changes)
 
 
@@ -206,19 +206,19 @@ def largest(domain: Domain, nodal: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Clocked(ConstantVoltageControl):
-    """A constant voltage that writes down the end of each step it is asked about."""
+    """A constant voltage that records the end of each step for which it decides."""
 
     clock: list[float]
 
     def decide(self, offer: StepPrediction, state: Any) -> tuple[Command, Any]:
-        """Note the time; see `Generator.decide`."""
+        """Record the time; see `Generator.decide`."""
         self.clock[:] = [offer.t]
         return super().decide(offer, state)
 
 
 @dataclass(frozen=True)
 class WithSource:
-    """A heat problem with a further source at the nodes, source(t) [W]; the rest is the real one's."""
+    """A heat problem with a further source at the nodes, source(t) [W]; the rest is that of the base class."""
 
     heat: HeatProblem
     source: Callable[[float], FloatArray]
@@ -233,7 +233,7 @@ class WithSource:
 
 
 def with_source(problem: Problem, source: Callable[[float], FloatArray], *, duration: float, voltage: float) -> Problem:
-    """Return the problem with `source` [W] at the nodes beside the Joule heat of a constant voltage [V]."""
+    """Return the problem with `source` [W] at the nodes in addition to the Joule heat of a constant voltage [V]."""
     clock = [0.0]
     generator = Channels((Clocked(Limits(1e9, 1e9, 1e9), duration, 0.0, voltage, clock),))
     return dataclasses.replace(

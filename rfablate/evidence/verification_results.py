@@ -1,4 +1,4 @@
-"""The results of verification checks: a computed number, the exact one, the error and what is allowed. Pure."""
+"""The results of verification checks: a computed number, the exact one, the error and its limit. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 class Measurement:
     """A computed number against its exact value, in one unit, and the observed order of convergence where there is one.
 
-    Not-a-number never passes.
+    NaN never passes.
     """
 
     quantity: str
@@ -56,11 +56,11 @@ class CheckResult:
     measurements: tuple[Measurement, ...]
     seconds: float = 0.0
     fault: str = ""
-    """Why the check could not be made; empty where it was."""
+    """Reason why the check could not be run; empty if it was run."""
 
     @property
     def passed(self) -> bool:
-        """Whether the check was made and all its measurements pass."""
+        """Whether the check was run and all its measurements pass."""
         return not self.fault and bool(self.measurements) and all(each.passed for each in self.measurements)
 
 
@@ -107,7 +107,7 @@ class Verification:
 
 
 def worst(candidates: Sequence[Measurement]) -> Measurement:
-    """Return the measurement with the largest error relative to its limit; not-a-number counts as the largest."""
+    """Return the measurement with the largest error relative to its limit; NaN counts as the largest."""
 
     def severity(each: Measurement) -> float:
         ratio = each.error / each.limit

@@ -27,7 +27,7 @@ def verdict_line(found: Verification) -> str:
 
 
 def progress_line(each: CheckResult) -> str:
-    """Return one line for a check that has just been made."""
+    """Return one line for a completed check."""
     return f"{'PASS' if each.passed else 'FAIL'}  {each.id:<15} {each.seconds:6.1f} s  {each.problem}"
 
 

@@ -12,7 +12,7 @@ A thin contact layer between tip and tissue with the resistance `contact` rho_c 
 
     sigma grad phi . n = (1 - phi) / rho_c on the tip,    G = integral sigma |grad phi|^2 + integral (1 - phi)^2 / rho_c
 
-with phi in the tissue at the layer. The heat of the layer goes to the nodes of the surface; the condition is lumped.
+with phi in the tissue at the layer. The heat of the layer is added at surface nodes; the condition is lumped.
 For anisotropic tissue the conductivity is the tensor sigma A of `fem.anisotropy`.
 Metal is equipotential and excluded: its conductivity is zero here and its inner nodes are fixed.
 With several channels, the field is solved for each group of electrodes and superposed (`fem.electrode_patterns`).
@@ -52,7 +52,7 @@ class UnitField:
     currents: tuple[float, ...] = ()
     """Current out of each electrode, then out of the remaining return [S]; the sum is 0. Empty for one electrode."""
     washed: float = 0.0
-    """Joule power in flowing liquids, which goes to no node [W/V2]."""
+    """Joule power in flowing liquids, not added to nodes [W/V2]."""
 
 
 @dataclass(frozen=True)

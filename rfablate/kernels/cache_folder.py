@@ -1,7 +1,7 @@
-"""Where compiled kernels and meshes are kept: in the user's cache, or where that cannot be used, in a temporary folder.
+"""Folder of compiled kernels and meshes: the user's cache, or a temporary folder where the cache cannot be used.
 
 A library from the cache is executed, so a folder that other users own or can write to is not used: they could have put
-one there.
+a library into it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger("rfablate")
 
 
 def cache_folder(name: str) -> Path:
-    """Return the folder for one kind of files, which is there and which only this user (or root) can write to."""
+    """Return the folder for one kind of files. It exists, and only this user (or root) can write to it."""
     folder = _home() / "rfablate" / name
     if reason := refused(folder):
         other = _temporary() / name
@@ -30,7 +30,7 @@ def cache_folder(name: str) -> Path:
 
 
 def refused(folder: Path) -> str:
-    """Make a folder of the cache and return why it cannot be used, '' where it can."""
+    """Create a folder of the cache; return the reason why it cannot be used, '' if it can."""
     try:
         folder.parent.parent.mkdir(parents=True, exist_ok=True)
         for each in (folder.parent, folder):
@@ -56,7 +56,7 @@ def _home() -> Path:
 
 @cache
 def _temporary() -> Path:
-    """Return a folder of this user's in the temporary folder, the same each time; a new one where it is another's."""
+    """Return a fixed folder of this user in the temporary folder; a new one if that belongs to another user."""
     folder = Path(tempfile.gettempdir()) / f"rfablate-{os.geteuid()}"
     if not folder.is_symlink() and not refused(folder / "cache"):
         return folder / "cache"
@@ -67,4 +67,6 @@ def _temporary() -> Path:
 
 @cache
 def _tell(folder: Path, reason: str, other: Path) -> None:
-    log.warning("the cache %s cannot be used: %s; %s takes its place (XDG_CACHE_HOME moves it)", folder, reason, other)
+    log.warning(
+        "the cache %s cannot be used: %s; %s is used instead (XDG_CACHE_HOME sets the folder)", folder, reason, other
+    )

@@ -1,4 +1,4 @@
-"""The solver of linear systems that a case chooses: conjugate gradients of this package, or PETSc."""
+"""The solver of linear systems that a case selects: conjugate gradients of this package, or PETSc."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LinearSolver(Protocol):
     """Solver for one symmetric matrix with changing values; converged within its tolerance, or an error."""
 
     own_preconditioner: bool
-    """Whether the solver has its own preconditioner and ignores the one that it is given."""
+    """Whether the solver has its own preconditioner and ignores the one that is passed to it."""
     iterations: int
     solves: int
     cycles: int
@@ -40,14 +40,14 @@ class LinearSolver(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """Which solver a run uses."""
+    """Choice of the solver of a run."""
 
     name: Literal["native", "petsc"] = "native"
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of PETSc without their prefix."""
 
     def solver(self, nodes: Nodes, matrix: Matrix, *, what: str, rtol: float, max_iterations: int) -> LinearSolver:
-        """Return a solver; arguments as in `ConjugateGradients`. PETSc is imported only if it is asked for. Collective.
+        """Return a solver; arguments as in `ConjugateGradients`. PETSc is imported only if it is selected. Collective.
 
         Raises:
             SolveError: PETSc cannot be used here.

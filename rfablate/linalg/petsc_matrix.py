@@ -1,4 +1,4 @@
-"""The matrices of `matrix.py` as matrices of PETSc: each rank gives the complete rows of its own nodes."""
+"""The matrices of `matrix.py` as matrices of PETSc: each rank sets the complete rows of its own nodes."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Linear systems solved by PETSc, with the options of the case: an independent check, and a way to tuned PETSc.
+"""Linear systems solved by PETSc, with the options of the case: for an independent check and for tuned PETSc.
 
-The matrix is that of `matrix.py`: each rank gives PETSc its own rows. PETSc has no fixed nodes as we have them; their
-rows and columns become those of the identity, and it solves for the correction of the initial guess,
+The matrix is that of `matrix.py`: each rank sets its own rows. PETSc has no fixed nodes; their rows and
+columns become those of the identity, and PETSc solves for the correction of the initial guess,
 
     A_ff d_f = r_f,    d = 0 at fixed nodes,    x = x + d
 
 The convergence criterion is that of `conjugate_gradients.py`, r . M r <= rtol^2 reference, with M the preconditioner of
 PETSc. Conjugate gradients evaluate it in each iteration (the "natural" norm). After other methods it is evaluated with
-the residual of the solution, and they are repeated from there until it holds.
+the residual of the solution, and they are repeated from this solution until it is met.
 
-The preconditioner is kept while the coefficients change and built again when iterations or coefficients have grown.
+The preconditioner is reused while coefficients change, and built again when iterations or coefficients have grown.
 It is not in a checkpoint: a resumed run agrees to the tolerances of the solver, not bit by bit.
 """
 
@@ -31,7 +31,7 @@ from rfablate.linalg.petsc_matrix import PetscSystem
 from rfablate.mesh.domain import Nodes
 
 DEFAULTS = {"ksp_type": "cg", "pc_type": "gamg"}
-"""Options that a case need not give. GAMG is in every PETSc, and was faster than BoomerAMG (hpc/bench/README.md)."""
+"""Default options. GAMG is in every PETSc, and was faster than BoomerAMG (hpc/bench/README.md)."""
 NATURAL = ("cg", "groppcg", "pipecg", "fcg")
 """Methods that evaluate r . M r in each iteration."""
 DIRECT = "preonly"
@@ -70,7 +70,9 @@ class PetscSolver:
             SolveError: PETSc rejects an option, or was built for complex numbers.
         """
         if np.dtype(PETSc.ScalarType).kind == "c":
-            raise SolveError('found a PETSc of complex numbers; expected real numbers; use solver.engine = "native"')
+            raise SolveError(
+                'found a PETSc built for complex numbers; expected real numbers; use solver.engine = "native"'
+            )
         self.matrix, self.rtol = matrix, rtol
         self._nodes, self._what, self._limit = nodes, what, max_iterations
         self.iterations, self.solves, self.cycles = 0, 0, 0
@@ -197,7 +199,7 @@ class _Goal:
         self.target, self._of_start, self.reached = target, of_start, np.nan
 
     def start(self, energy: float) -> None:
-        """Note the energy of the initial residual."""
+        """Store the energy of the initial residual."""
         self.target += self._of_start * energy
         self.digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(self.target, 1e-300))))
 
@@ -212,7 +214,7 @@ class _Goal:
 
 
 class _Options:
-    """The options of one solver in PETSc's database, under a prefix of its own."""
+    """The options of one solver in PETSc's database, under a separate prefix."""
 
     def __init__(self, what: str, options: Mapping[str, str]) -> None:
         self.prefix = f"rfablate_{what}_{next(_number)}_"
@@ -238,11 +240,11 @@ class _Options:
         unused = [key for key, each in zip(self._given, everywhere, strict=True) if not each]
         if unused:
             raise SolveError(
-                f"solver.petsc_options: PETSc used no option {', '.join(unused)}; expected options of the method and "
-                'preconditioner that are chosen; check their spelling (ksp_view = "" lists what is in use)'
+                f"solver.petsc_options: PETSc did not use the options {', '.join(unused)}; expected options of the "
+                'selected method and preconditioner; check their spelling (ksp_view = "" lists the active ones)'
             )
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of an error of PETSc, which says what is wrong."""
+    """Return the last line of an error of PETSc, which has the cause."""
     return str(error).strip().splitlines()[-1].split("] ", 1)[-1]

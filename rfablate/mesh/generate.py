@@ -291,21 +291,26 @@ def _take_labels(
     *,
     conforming: bool,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not follow.
+    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
 
-    Also what to say of it, and warnings.
+    Also lines for the log, and warnings.
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
-    told = "interfaces follow the cells"
+    text = "interfaces follow the cells"
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if isinstance(shape, Label)}
         points = smooth_interfaces(points, cells, region, labels, first_device)
-        told = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
+        text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    return points, region, (f"cells take the label of most of their volume; {told}", volumes), warnings
+    return (
+        points,
+        region,
+        (f"cells are assigned to the label with the largest part of their volume; {text}", volumes),
+        warnings,
+    )
 
 
 def _label_cells(

@@ -1,8 +1,8 @@
-"""Which structure each cell takes where labels of an image are structures: the one that most of the cell is in.
+"""Assignment of mesh cells to the labels of an image: each cell to the structure with the largest part of the cell.
 
-Each cell is sampled at points inside it. A cell within one structure takes it. The cells that several structures share
-go to the structure with the largest part, after a constant of each structure is added that makes its volume in the mesh
-equal to its volume by all samples: thin structures do not vanish between cells, and thick ones do not grow. Root only.
+Each cell is sampled at points inside it. A cell inside one structure is assigned to it. A cell in several structures is
+assigned to the one with the largest fraction, after a constant per structure has been added that makes its volume in
+the mesh equal to its volume from all samples: thin structures do not vanish, and thick ones do not grow. Root only.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ RegionArray = npt.NDArray[np.int32]
 Numbered = Sequence[tuple[int, Structure]]
 
 SAMPLES = 35
-"""Points in a cell."""
+"""Number of sample points per cell."""
 _BLOCK = 50_000
-"""Cells sampled at once."""
+"""Number of cells sampled at a time."""
 _SWEEPS = 8
-"""Of the constants that keep the volumes."""
+"""Number of iterations for the constants that conserve the volumes."""
 FEW_CELLS = 10
-"""A structure of fewer cells has no volume to speak of."""
+"""Number of cells below which the volume of a structure is not compared."""
 OFF = 0.05
-"""Part by which a structure's volume may differ from its voxels' before the run warns."""
+"""Largest relative difference of a structure's volume from that of its voxels without a warning."""
 _VOXELS = 400_000
-"""Voxels of a label that are looked at for its volume: of more, every second, third ..."""
+"""Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
 
 
 @dataclass(frozen=True)
 class LabelVolume:
-    """A label's volume in the mesh and in the image, where the domain, devices and later structures leave it [m3]."""
+    """A label's volume in the mesh and in the image, without devices and later structures, inside the domain [m3]."""
 
     name: str
     cells: int
@@ -48,7 +48,7 @@ class LabelVolume:
 
     @property
     def off(self) -> float:
-        """Part by which the mesh has more than the voxels."""
+        """Relative difference of the volume in the mesh from that of the voxels."""
         return self.mesh / self.voxels - 1.0 if self.voxels > 0.0 else 0.0
 
 
@@ -60,9 +60,9 @@ def assign_labels(
     Args:
         points: nodes [m], shape (n, 3).
         cells: node numbers, shape (m, 4).
-        region: of each cell the structure whose surface the mesh follows, or the domain.
-        tissue: which cells may take another.
-        by: structures with their region numbers; the highest number wins, also against `region`.
+        region: for each cell the structure whose surface the mesh conforms to, or the domain.
+        tissue: which cells may be assigned to another structure.
+        by: structures with their region numbers; the highest number has priority, also over `region`.
     """
     region = region.copy()
     own = np.flatnonzero(tissue)
@@ -94,7 +94,7 @@ def _inside_tetrahedron() -> FloatArray:
 
 
 def _winners(region: RegionArray, x: FloatArray, by: Numbered) -> RegionArray:
-    """Return the structure of each point: the highest number of those that it is in, or `region`."""
+    """Return the structure of each point: the highest number of those that contain it, or `region`."""
     winner = region.copy()
     tables: dict[tuple[str, str], RegionArray] = {}
     for number, shape in by:
@@ -110,7 +110,7 @@ def _winners(region: RegionArray, x: FloatArray, by: Numbered) -> RegionArray:
 
 
 def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
-    """Return the structure of each cell that several share, so that each structure keeps its volume.
+    """Return the structure of each cell that lies in several, so that the volume of each structure is conserved.
 
     Args:
         found: the structure at each sample, shape (cells, samples).
@@ -119,7 +119,7 @@ def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
     numbers = np.unique(found)
     part = np.stack([(found == number).mean(axis=1) for number in numbers], axis=1)
     wanted = volume @ part
-    # equal parts are told apart by a fixed noise below one sample
+    # a fixed noise below one sample distinguishes equal fractions
     score = np.where(part > 0.0, part + np.random.default_rng(0).uniform(0.0, 0.9 / SAMPLES, part.shape), -np.inf)
     bias = np.zeros(len(numbers))
     for _ in range(_SWEEPS):
@@ -139,7 +139,7 @@ def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
 def _put_one_cell(
     middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Label
 ) -> None:
-    """Give a label that no cell took the cell nearest to its middle voxel, unless a later structure has that."""
+    """Assign a label without cells to the cell nearest to its middle voxel, unless a later structure has this cell."""
     image = label_image(shape)
     start, mask = image.block(shape.values)
     voxels = image.world(start + np.argwhere(mask))
@@ -181,8 +181,8 @@ def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: in
 
 
 def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
-    """Return what to say of the labels' volumes: the line for the log, and a warning for each that is far off."""
-    told = ", ".join(
+    """Return texts on the labels' volumes: the line for the log, and a warning for each large difference."""
+    text = ", ".join(
         f"{each.name} {each.mesh * 1e9:.4g} of {each.voxels * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)"
         for each in volumes
     )
@@ -192,6 +192,6 @@ def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
             few = f", in {each.cells} cells" if each.cells < FEW_CELLS else ""
             warnings.append(
                 f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.voxels * 1e9:.3g} "
-                f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm brings them together"
+                f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm reduces the difference"
             )
-    return f"volumes in the mesh and in the voxels: {told}", warnings
+    return f"volumes in the mesh and in the voxels: {text}", warnings

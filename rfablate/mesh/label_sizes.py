@@ -1,8 +1,8 @@
-"""Element sizes near the surfaces of labels, on a grid over the domain that Gmsh interpolates in. Root only.
+"""Element sizes near the surfaces of labels, on a grid over the domain, in which Gmsh interpolates. Root only.
 
-Near a label's surface cells have the label's size, as near the surface of any structure (`mesh.size_field`): within a
-zone around the bare tips, beyond which they grow. Where that makes more cells than a case of its accuracy should have,
-the sizes of plain anatomy are enlarged, then those of all labels.
+Near a label's surface cells have the label's size, as for all structures (`mesh.size_field`): within a zone around the
+active tips; beyond it the size grows. Where this gives more cells than the limit for the accuracy of the case, the
+sizes of anatomy are enlarged first, then those of all labels.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from rfablate.mesh.size_field import Needle, SizeGrid
 
 _GRID_POINTS = 1.5e6
 _MOST_CELLS = {"draft": 80e3, "standard": 250e3, "fine": 700e3}
-"""That the sizes of labels may lead to; times 1 / scale^3."""
+"""Largest number of cells from the sizes of labels; times 1 / scale^3."""
 _CELL = 0.23
-"""Mean volume of Gmsh's cells over their size cubed, as seen in three cases; a regular tetrahedron has 0.118."""
+"""Mean volume of Gmsh's cells over their size cubed, from three cases; 0.118 for a regular tetrahedron."""
 _ANATOMY_FIRST = 4.0
-"""Factor on the sizes of plain anatomy before those of targets and protected structures are enlarged too."""
+"""Largest factor on the sizes of anatomy before those of targets and protected structures are enlarged too."""
 _STEP, _LARGEST = 1.15, 8.0
-"""Enlargement of the labels' sizes at a time, and in all."""
+"""Factor on the labels' sizes per step, and in total."""
 
 
 def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid | None:
-    """Return the sizes that the labels ask for; None without labels."""
+    """Return the sizes at the labels; None without labels."""
     labels = [shape for shape in case.structures if isinstance(shape, Label)]
     if not labels:
         return None
@@ -42,7 +42,7 @@ def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid
     lower, upper = bounding_box(case.domain)
     voxel = min(float(label_image(shape).spacing.min()) for shape in labels)
     spacing = max(voxel, float(np.prod(upper - lower) / _GRID_POINTS) ** (1 / 3))
-    lower = lower - 0.5 * spacing  # of a whole image these are the voxels' centres: no point lies on a voxel's face
+    lower = lower - 0.5 * spacing  # for a complete image these are the voxels' centres: no point lies on a voxel's face
     shape = np.ceil((upper - lower) / spacing).astype(int) + 1
     axes = [lower[d] + spacing * np.arange(shape[d]) for d in range(3)]
     x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -67,7 +67,7 @@ def _enlarged(sizes: Sizes, labels: Sequence[Label], factor: float) -> Sizes:
 
 
 def _from_surface(shape: Label, x: FloatArray, grid: tuple[int, ...], spacing: float) -> FloatArray | None:
-    """Return the distance of each grid point to the label's surface, about; None where no point is in it."""
+    """Return the approximate distance of each grid point to the label's surface; None where no point is inside."""
     inside = np.isin(label_image(shape).at(x), shape.values).reshape(grid)
     if not inside.any():
         return None
@@ -86,7 +86,7 @@ def _sizes(near: dict[str, FloatArray], active: FloatArray, sizes: Sizes) -> Flo
 
 
 def _from_tip(distance: FloatArray, sizes: Sizes) -> FloatArray:
-    """Return the size that grows from bare metal (`size_field`), without the finer sharp edges."""
+    """Return the size that grows from the active tips (`size_field`), without the finer sharp edges."""
     d = np.maximum(distance, 0.0)
     outside = sizes.tip + sizes.growth * sizes.lesion + sizes.growth_outside * (d - sizes.lesion)
     return np.maximum(sizes.tip + sizes.growth * d, outside)

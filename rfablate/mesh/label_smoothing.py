@@ -1,10 +1,10 @@
 """Smooth interfaces of labels: the nodes between two regions move onto the label's smoothed surface. Root only.
 
-Cells that take labels leave interfaces like stairs. Here each node of such an interface moves along the gradient of
-the label's signed distance, smoothed over about a voxel, to the distance at which the label keeps its volume in the
-mesh, and along the surface towards the middle of its neighbours. No cell falls below a floor of quality: moves that
-do this are shortened or given up, so that in the worst case the stairs stay. Nodes of devices, of the outer surface,
-of surfaces that the mesh follows already, and where three regions meet, stay where they are.
+The interfaces between cells assigned to labels are stepped. Each node of such an interface moves along the gradient of
+the label's signed distance, smoothed over about a voxel, to the distance at which the volume of the label in the
+mesh is conserved, and along the surface towards the mean position of its neighbours. No cell falls below a lower limit
+of quality: moves that cause this are shortened or omitted; in the worst case the steps remain. Nodes of devices, of the
+outer surface, of surfaces that the mesh already conforms to, and of lines where three regions meet do not move.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from rfablate.case.tables.label_shapes import label_thickness, smooth_label_dist
 RegionArray = npt.NDArray[np.int32]
 
 FLOOR = 0.2
-"""Quality below which no cell falls by a move: 1 for a regular tetrahedron, 0 for a flat one."""
+"""Lower limit of the quality of a cell after a move: 1 for a regular tetrahedron, 0 for a flat one."""
 _FIRST_FLOOR = 0.4
-"""That of the first round, which falls to the last: what has come down to it cannot follow its neighbours any more."""
+"""Lower limit in the first round; it decreases to the last, because cells at the limit block further moves."""
 _ROUNDS, _MOST_ROUNDS = 14, 30
-"""Until the floor is at its lowest, and at most: it ends where all volumes are right."""
+"""Number of rounds until the limit has its lowest value, and largest number; rounds end when all volumes are right."""
 _GAIN, _NEAR = 0.5, 0.005
-"""Of the control of the volumes, and the part by which they may be off."""
+"""Gain of the volume control, and the allowed relative difference."""
 _LAST = 5
-"""Rounds at the end without moves along the surface."""
+"""Number of rounds at the end without moves along the surface."""
 _TOWARDS = 0.6
-"""Part of the way to the surface in a round."""
+"""Fraction of the distance to the surface that a node moves per round."""
 _ALONG = 0.3
-"""Part of the way to the middle of the neighbours in a round."""
+"""Fraction of the distance to the mean position of the neighbours that a node moves per round."""
 _LONGEST = 0.35
-"""Longest move in a round over the node's shortest edge."""
+"""Ratio of the longest move per round to the node's shortest edge."""
 _HALVINGS = 4
 _TRIES = 3
-"""Each without the interfaces of the labels that lost volume in those before; then all stairs stay."""
+"""Number of attempts, each without the interfaces of labels that lost volume before; then all steps remain."""
 _FINE = 1.2
-"""Shortest edge of a node that may move, over the thickness of the thinner of its regions."""
+"""Largest ratio of the shortest edge of a moving node to the thickness of the thinner of its regions."""
 _LOST = 0.02
-"""Part of its volume that no label may lose or gain."""
+"""Largest relative change of the volume of a label."""
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
@@ -60,13 +60,13 @@ class _Interface:
 def smooth_interfaces(
     points: FloatArray, cells: IntArray, region: RegionArray, labels: Mapping[int, Label], first_device: int
 ) -> FloatArray:
-    """Return the nodes, those between a label and one other region moved; a label that loses volume keeps its stairs.
+    """Return the nodes after moving those between a label and one other region; labels that lose volume stay stepped.
 
     Args:
         points: nodes [m].
         cells: shape (m, 4).
         region: of each cell.
-        labels: by region number; of two regions the higher number owns the interface.
+        labels: by region number; an interface belongs to the region with the higher number.
         first_device: regions from this number on are parts of applicators.
     """
     cells = cells.copy()
@@ -83,7 +83,7 @@ def smooth_interfaces(
 
 
 def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
-    """Return by which part the volume of some cells has changed."""
+    """Return the relative change of the volume of some cells."""
     if not len(own):
         return 0.0
     volume = float(_volumes(before[own]).sum())
@@ -130,7 +130,7 @@ def _smoothed(
 
 
 def tet_quality(corners: FloatArray) -> FloatArray:
-    """Return the mean ratio of tetrahedra, shape (n, 4, 3): 12 (3 V)^(2/3) / sum of squared edges, or minus that."""
+    """Return the mean ratio of tetrahedra (n, 4, 3): 12 (3 V)^(2/3) / sum of squared edges; negative if inverted."""
     volume = _volumes(corners)
     squares = sum(((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in _EDGES)
     return np.asarray(np.sign(volume) * 12.0 * np.cbrt(3.0 * np.abs(volume)) ** 2 / squares)
@@ -149,7 +149,7 @@ def _interface(
     first_device: int,
     stiff: Collection[int],
 ) -> _Interface:
-    """Return what may move: not where a region is `stiff`, or thinner than the cells."""
+    """Return the nodes that may move: not those of regions that are `stiff` or thinner than the cells."""
     count = len(points)
     pairs = np.unique(np.column_stack([cells.ravel(), np.repeat(region, 4)]), axis=0)
     seen = np.bincount(pairs[:, 0], minlength=count)
@@ -222,7 +222,7 @@ def _moves(
 
 
 def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArray:
-    """Return the way of each node to the middle of its neighbours."""
+    """Return the vector from each node to the mean position of its neighbours."""
     count = np.bincount(edges[:, 0], minlength=len(points))[nodes, None]
     total = [np.bincount(edges[:, 0], points[edges[:, 1], d], len(points)) for d in range(3)]
     middle = np.stack(total, axis=1)[nodes] / np.maximum(count, 1)
@@ -230,7 +230,7 @@ def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArr
 
 
 def _guarded(points: FloatArray, nodes: IntArray, move: FloatArray, near: IntArray, floor: FloatArray) -> FloatArray:
-    """Return the nodes after the moves, of which those that spoil a cell are halved, then given up."""
+    """Return the nodes after the moves; moves that degrade a cell too much are halved, then omitted."""
     part = np.zeros(len(points))
     part[nodes] = 1.0
     whole = np.zeros_like(points)

@@ -1,7 +1,7 @@
-"""The bodies of a case after the booleans, kept as a BREP file for a second mesh of the same bodies. Root only.
+"""The bodies of a case after Boolean operations, as a BREP file for a second mesh of the same bodies. Root only.
 
-The booleans take longer than a coarse mesh: 3.4 of 5.8 s of the error bar's mesh of cases/trigeminal, reading the file
-0.04 s.
+The Boolean operations take longer than a coarse mesh: 3.4 of 5.8 s for the error bar's mesh of cases/trigeminal;
+reading the file takes 0.04 s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def keep(path: Path, pieces: dict[int, int]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.{os.getpid()}.brep")
-    part.touch()  # Gmsh itself says nothing of a folder that it cannot write to
+    part.touch()  # Gmsh does not report a folder that it cannot write to
     gmsh.write(str(part))
     numbers = [pieces[tag] for _, tag in gmsh.model.getEntities(3)]
     path.with_suffix(".json").write_text(json.dumps(numbers), encoding="utf-8")
@@ -29,7 +29,7 @@ def keep(path: Path, pieces: dict[int, int]) -> None:
 
 
 def take(path: Path) -> dict[int, int] | None:
-    """Read the volumes into the current, empty model; return the region number of each, None without a whole file."""
+    """Read the volumes into the current, empty model; return the region number of each, None if incomplete."""
     try:
         numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         volumes = gmsh.model.occ.importShapes(str(path)) if path.is_file() else []

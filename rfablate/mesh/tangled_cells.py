@@ -1,8 +1,8 @@
-"""Whether the cells of a user's mesh are sound: none flat, none folded over its neighbour, none inside another. Pure.
+"""Checks of the cells of a user's mesh: no flat cells, no folded neighbours, no overlapping cells. Pure.
 
-Nodes may be numbered in either orientation. Two cells that share a facet lie on its two sides; where all do, the sum of
-the cells' volumes is the volume that the boundary encloses by the divergence theorem. Parts that share no facet and yet
-overlap are found by points: the centroids of some cells are looked for in all others.
+Nodes may be numbered in either orientation. Two cells that share a facet must lie on opposite sides of it; then the sum
+of the cells' volumes is the volume that the boundary encloses by the divergence theorem. Overlapping parts without a
+common facet are found by points: the centroids of some cells are searched in all other cells.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rfablate.errors import MeshError
 from rfablate.mesh.facets import facet_neighbours
 
 _FLAT = 1e-10
-"""Volume over the cube of the longest edge (area over its square) below which a cell is taken for flat."""
+"""Ratio of volume to the cube of the longest edge (area to its square) below which a cell counts as flat."""
 _SAMPLES = 5000
 _INSIDE = 1e-6
 
@@ -28,7 +28,7 @@ def refuse_tangled(points: FloatArray, cells: IntArray, name: str) -> None:
     """Check the cells of a mesh file, in its own length unit.
 
     Raises:
-        MeshError: some are flat, folded or overlap; says how many and where the first one is.
+        MeshError: cells are flat, folded or overlap; the message has their number and the position of the first.
     """
     dim = cells.shape[1] - 1
     x = points[:, :dim]
@@ -45,13 +45,17 @@ def refuse_tangled(points: FloatArray, cells: IntArray, name: str) -> None:
     folded = np.zeros(len(cells), dtype=bool)
     folded[first[same >= 0.0]] = True
     if folded.any():
-        excess = f"the cells' volumes sum up to {volume.sum():.6g}"
+        excess = f"the sum of the cells' volumes is {volume.sum():.6g}"
         raise _fault(
-            name, folded, x, cells, f"lie on the same side of a facet as their neighbour: they overlap; {excess}"
+            name,
+            folded,
+            x,
+            cells,
+            f"lie on the same side of a facet as their neighbour, so that they overlap; {excess}",
         )
     inside = _inside_others(x, cells, volume)
     if inside.any():
-        raise _fault(name, inside, x, cells, f"(of {min(_SAMPLES, len(cells))} tried) lie in others")
+        raise _fault(name, inside, x, cells, f"(of {min(_SAMPLES, len(cells))} tested) lie inside other cells")
 
 
 def _pairs(dim: int) -> list[tuple[int, int]]:
@@ -59,7 +63,7 @@ def _pairs(dim: int) -> list[tuple[int, int]]:
 
 
 def _opposite(cells: IntArray, facets: IntArray) -> IntArray:
-    """Return the node of each cell that is not in its facet."""
+    """Return for each cell the node that is not in its facet."""
     return np.asarray(cells.sum(axis=1) - facets.sum(axis=1))
 
 
@@ -70,7 +74,7 @@ def _side(x: FloatArray, facets: IntArray, apex: FloatArray) -> FloatArray:
 
 
 def _inside_others(x: FloatArray, cells: IntArray, volume: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return which cells, of some that are spread over all, have their centroid in another cell."""
+    """Return which cells of an evenly spread sample have their centroid in another cell."""
     centre = x[cells].mean(axis=1)
     radius = np.linalg.norm(x[cells] - centre[:, None], axis=2).max(axis=1)
     tried = np.unique(np.linspace(0, len(cells) - 1, _SAMPLES).astype(np.int64))
@@ -78,7 +82,7 @@ def _inside_others(x: FloatArray, cells: IntArray, volume: FloatArray) -> npt.ND
     bounds = np.geomspace(
         radius.min(), radius.max() * 1.0001, 1 + max(1, int(np.log2(radius.max() / radius.min()) + 1))
     )
-    for low, high in pairwise(bounds):  # cells of one size at a time, so that a ball holds few
+    for low, high in pairwise(bounds):  # cells of one size at a time, so that few are inside a ball
         sized = np.flatnonzero((radius >= low) & (radius < high))
         if len(sized) == 0:
             continue

@@ -162,7 +162,7 @@ def _read_meshio(path: Path, dim: int) -> RawMesh:
         points[:, : mesh.points.shape[1]] = mesh.points
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # meshio raises, asserts and exits in its own ways, as does what it gives
+    except BaseException as error:  # meshio raises various errors, asserts and exits, also when its results are used
         reason = str(error) if not isinstance(error, SystemExit) else " ".join(said.getvalue().split())
         kind = "" if isinstance(error, SystemExit) else f"{type(error).__name__}: "
         what = f"{kind}{reason}".strip(": ") or "no reason given"

@@ -2,7 +2,7 @@
 
 If you know FEniCS, read this file first. It contains the equations that a run solves, without the code that makes them
 fast. `tests/physics/test_ufl_reference.py` compares the kernels with it: matrix entries, right-hand sides, whole runs.
-A new term is easiest to try here; once it is right it becomes a kernel, and the test keeps both equal.
+Try a new term here first; then write it as a kernel. The test checks that both are equal.
 
 Notation. T [degC], phi potential for 1 V [1], V voltage [V RMS], u and v trial and test function in P1 (`self.V`),
 `self.Q` functions constant in a cell (DG0). In the half plane (r, z) every integral has the weight
@@ -38,7 +38,7 @@ differ in the half plane). `solver.mass = "consistent"` integrates C and W fully
 | `advance`              | the order of the step  | solve/step.py, solve/bioheat_step.py, solve/loop.py       |
 
 Not contained: boiling of water, anisotropic sigma, flowing liquids, contact layers, several electrodes, perfusion that
-rises with temperature, steps of higher order. The file is for small meshes: every rank holds the whole input mesh.
+rises with temperature, steps of higher order. The file is for small meshes: every rank stores the whole input mesh.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class UflStep:
             coolant: h [W/(m2 K)] and temperature [degC] of the liquid at the surface `coolant`.
 
         Raises:
-            NotImplementedError: the case needs a term that this file does not contain.
+            NotImplementedError: the case has a term that this file does not contain.
         """
         mesh = comm.bcast(data)
         assert mesh is not None

@@ -1,4 +1,4 @@
-"""Report section for the clinician: is each target reached, what comes near its limit, by how much and how sure."""
+"""Report section for the clinician: coverage of targets, protected structures and their limits, uncertainty."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def _target(run: RunData, name: str, s: Mapping[str, Any], errors: Mapping[str, 
     amount = f"{percent(covered)}{bar} inside the {rule} lesion; {percent(needed)} required"
     difference = covered - needed
     if difference < 0:
-        amount += f", {number(-100 * difference)} percentage points too little"
+        amount += f", {number(-100 * difference)} percentage points less than required"
     elif needed < 1:
-        amount += f", {number(100 * difference)} percentage points to spare"
+        amount += f", {number(100 * difference)} percentage points more than required"
     if is_number(s.get("time_to_cover_s")):
         amount += f"; reached after {duration(s['time_to_cover_s'])}"
     return ClinicalFinding(

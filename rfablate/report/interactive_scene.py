@@ -23,7 +23,7 @@ LIMIT_S = 120.0
 LARGEST_BYTES = 5_000_000
 """Largest packed scene that is inlined: with the library, 8 MB in the page [B]."""
 ABSENT = (
-    "The interactive scene needs the package k3d, which is not installed. Install the extra report "
+    "The interactive scene requires the package k3d, which is not installed. Install the extra report "
     "(pip install -e '.[report]' in the folder of rfablate) and write the page again with rfablate report RUN."
 )
 
@@ -95,7 +95,7 @@ def library_file() -> Path | None:
 
 
 def licence() -> str:
-    """Return name, version and licence text of the drawing library, which its licence asks copies to contain."""
+    """Return name, version and licence text of the drawing library, which its licence requires in copies."""
     try:
         package = distribution(LIBRARY)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The templates of the pages: Jinja2 with automatic escaping. Only what a template made is not escaped again."""
+"""The templates of the pages: Jinja2 with automatic escaping. Only the output of templates is not escaped again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 
 def render(name: str, **values: Any) -> Markup:
-    """Return the page or part of a page that template `name` makes of `values`; text in `values` is escaped."""
+    """Return the page or part of a page from template `name` with `values`; text in `values` is escaped."""
     return Markup(_environment().get_template(name).render(**values))
 
 

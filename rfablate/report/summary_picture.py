@@ -1,4 +1,4 @@
-"""Summary picture of a run: the 3-D view beside the temperature on a slice, with legends."""
+"""Summary picture of a run: the 3-D view next to the temperature on a slice, with legends."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import vtkmodules.vtkRenderingFreeType
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - both register what the classes below are made of
+import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - both register implementations of the classes below
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
 from vtkmodules.vtkInteractionWidgets import vtkOrientationMarkerWidget
 from vtkmodules.vtkIOImage import vtkPNGWriter
@@ -33,10 +33,10 @@ PEELS = 4
 
 
 class Canvas:
-    """Surfaces in one picture, seen without perspective."""
+    """Surfaces in one picture, in parallel projection."""
 
     def __init__(self, pixels: tuple[int, int]) -> None:
-        """Open a white picture of so many pixels."""
+        """Create a white picture of `size` pixels."""
         self._renderer = vtkRenderer()
         self._renderer.SetBackground(1.0, 1.0, 1.0)
         self._renderer.SetAutomaticLightCreation(False)
@@ -123,7 +123,7 @@ class Canvas:
             caption.GetCaptionTextProperty().SetShadow(False)
         interactor = vtkGenericRenderWindowInteractor()
         interactor.SetRenderWindow(self._window)
-        interactor.EnableRenderOff()  # or the widget draws all of it once more
+        interactor.EnableRenderOff()  # otherwise the widget renders everything again
         widget = vtkOrientationMarkerWidget()
         widget.SetOrientationMarker(actor)
         widget.SetInteractor(interactor)
@@ -134,6 +134,6 @@ class Canvas:
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:
-    """Return the parts of a colour such as #1c2430, 0 to 1."""
+    """Return red, green and blue of a colour such as #1c2430, 0 to 1."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255.0 for i in (1, 3, 5))
     return red, green, blue

@@ -1,8 +1,9 @@
 """Locks of directories: one process at a time works on a run or a study.
 
-The kernel's lock (flock) ends with the process that holds it, however that ends. File systems that do not pass it on
-between nodes need more: a run's lock file names its host and process, and its time is renewed every BEAT_S. A lock of
-another host counts while its file is renewed; after SILENCE_S without renewal its process is taken for dead.
+The kernel's lock (flock) is released when its process ends for any reason. Some file systems do not share it between
+nodes. Therefore a run's lock file also contains host and process, and its modification time is renewed every BEAT_S.
+The lock of another host is valid while its file is renewed; after SILENCE_S without renewal its process counts as
+ended.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from pathlib import Path
 from rfablate.errors import CaseError, Fault
 
 LOCK = ".run.lock"
-"""The lock file of a run; a study's claim on a member is another file."""
+"""The lock file of a run; studies lock their members with another file."""
 PATIENCE_S = 3.0
-"""How long a run waits for the last processes of a killed one to end [s]."""
+"""Time that a run waits for the last processes of a killed run to end [s]."""
 BEAT_S, SILENCE_S = 10.0, 120.0
-"""How often a run renews its lock file, and the age at which that of another host is no longer respected [s]."""
+"""Interval of renewal of the lock file, and age at which the lock file of another host is no longer valid [s]."""
 
 log = logging.getLogger("rfablate")
 
 
 def acquire(
-    number: int, *, shared: bool = False, patience_s: float = 0.0, told: Callable[[], None] | None = None
+    number: int, *, shared: bool = False, patience_s: float = 0.0, on_wait: Callable[[], None] | None = None
 ) -> bool:
-    """Take the kernel's lock on an open file; return whether it was free within `patience_s`.
+    """Acquire the kernel's lock on an open file; return whether it was free within `patience_s`.
 
-    `told` is called once when it was not free for a second.
+    `on_wait` is called once if it was not free for a second.
 
     Raises:
         OSError: the file system has no locks.
@@ -50,19 +51,19 @@ def acquire(
             waited = time.monotonic() - begin
             if waited >= patience_s:
                 return False
-            if told is not None and waited > 1.0:
-                told()
-                told = None
+            if on_wait is not None and waited > 1.0:
+                on_wait()
+                on_wait = None
             time.sleep(min(0.1, patience_s))
 
 
 class RunLock:
-    """Holds a run directory for this process from its making to `release`. Root only."""
+    """Lock of a run directory for this process from construction to `release`. Root only."""
 
     def __init__(
         self, directory: Path, *, patience_s: float = PATIENCE_S, beat_s: float = BEAT_S, silence_s: float = SILENCE_S
     ) -> None:
-        """Take the lock of a directory that exists.
+        """Acquire the lock of an existing directory.
 
         Raises:
             CaseError: another process runs in the directory, or the directory cannot be written to.
@@ -75,25 +76,25 @@ class RunLock:
             self._write({"host": socket.gethostname(), "pid": os.getpid(), "since": _now()})
         except OSError as error:
             fault = Fault(
-                str(directory), error.strerror or str(error), "a place to write to", "choose another directory"
+                str(directory), error.strerror or str(error), "a writable directory", "choose another directory"
             )
             raise CaseError([fault], "run") from None
         self._thread = threading.Thread(target=self._renew, name="run-lock", daemon=True)
         self._thread.start()
 
     def release(self) -> None:
-        """Give the directory free and remove the lock file; does nothing the second time."""
+        """Release the directory and remove the lock file; a second call has no effect."""
         if self._done.is_set():
             return
         self._done.set()
         self._thread.join()
-        with suppress(OSError):  # the directory may be gone
+        with suppress(OSError):  # the directory may have been removed
             if _same(self._number, self._path):
                 self._path.unlink()
         os.close(self._number)
 
     def _open(self, patience_s: float) -> int:
-        """Return the locked file; anew where a lock that was just released has taken the file with it."""
+        """Return the locked file; opened again if another process removed it with its lock."""
         while True:
             number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             try:
@@ -104,7 +105,7 @@ class RunLock:
                 raise
             except OSError as error:
                 log.warning(
-                    "no file locks in %s (%s): only its lock file tells of other runs", self._path.parent, error
+                    "no file locks in %s (%s): other runs are detected by the lock file only", self._path.parent, error
                 )
                 self._locked = False
             if _same(number, self._path):
@@ -112,8 +113,8 @@ class RunLock:
             os.close(number)
 
     def _wait_for_others(self) -> None:
-        """Wait until a lock that the kernel does not know has not been renewed for long; refuse where it is renewed."""
-        owner, first, told = _read(self._number), os.fstat(self._number).st_mtime, False
+        """Wait until a lock of another host has expired; raise an error where it is renewed."""
+        owner, first, logged = _read(self._number), os.fstat(self._number).st_mtime, False
         while "host" in owner and not (self._locked and owner["host"] == socket.gethostname()):
             renewed = os.fstat(self._number).st_mtime
             if renewed != first:
@@ -121,15 +122,15 @@ class RunLock:
                 raise self._refused(owner)
             if self._clock() - renewed > self._silence:
                 return
-            if not told:
+            if not logged:
                 log.warning(
                     "waiting up to %g s: %s may be running in %s", self._silence, _who(owner), self._path.parent
                 )
-                told = True
+                logged = True
             time.sleep(min(1.0, 0.2 * self._beat))
 
     def _clock(self) -> float:
-        """Return the file system's time [s], which is that of the server where it is a network's."""
+        """Return the time of the file system [s]; for a network file system that of its server."""
         probe = self._path.with_name(f"{LOCK}.{os.getpid()}")
         try:
             with probe.open("w") as file:
@@ -138,7 +139,7 @@ class RunLock:
             probe.unlink(missing_ok=True)
 
     def _refused(self, owner: dict[str, object]) -> CaseError:
-        hint = "wait for its end, or stop it with SIGTERM and resume; another -o for another run"
+        hint = "wait until it ends, or stop it with SIGTERM and resume; for another run use another -o"
         return CaseError(
             [Fault(str(self._path.parent), f"{_who(owner)} is running here", "one run at a time", hint)], "run"
         )
@@ -154,7 +155,7 @@ class RunLock:
 
 
 def _read(number: int) -> dict[str, object]:
-    """Return who a lock file says holds it; nothing where that cannot be read."""
+    """Return the owner recorded in a lock file; empty where it cannot be read."""
     try:
         found = json.loads(os.pread(number, 4096, 0))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""A file that HDF5 writes to, and that never tells HDF5 of a full disk: HDF5 crashes on a write that fails.
+"""A file for HDF5 that does not report failed writes to HDF5, because HDF5 crashes on a full disk.
 
-The first fault is kept for `check` to raise; from then on writes are dropped, so that HDF5 closes in peace.
+The first error is stored and raised by `check`; later writes are discarded, so that HDF5 can close the file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 class GuardedFile:
-    """What h5py takes for a file object. Root only."""
+    """File object for h5py. Root only."""
 
     def __init__(self, path: Path) -> None:
-        """Make the file anew; raises OSError where that is refused."""
+        """Create or truncate the file; raises OSError where it cannot be created."""
         self.path = path
         self.fault: OSError | None = None
         self._number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -25,7 +25,7 @@ class GuardedFile:
             raise self.fault
 
     def write(self, data: memoryview) -> int:
-        """Write all of the data at the present place."""
+        """Write all of the data at the current position."""
         view, done = memoryview(data).cast("B"), 0
         while self.fault is None and done < len(view):
             try:
@@ -37,7 +37,7 @@ class GuardedFile:
         return len(view)
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer from the present place; what was dropped reads as zeros."""
+        """Fill the buffer from the current position; discarded data read as zeros."""
         view = memoryview(buffer).cast("B")
         found = os.pread(self._number, len(view), self._at)
         view[: len(found)] = found
@@ -46,22 +46,22 @@ class GuardedFile:
         return len(view)
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes from the present place."""
+        """Return bytes from the current position."""
         buffer = bytearray(size)
         self.readinto(memoryview(buffer))
         return bytes(buffer)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place, and return it."""
+        """Set the position, and return it."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         return self._at
 
     def tell(self) -> int:
-        """Return the present place."""
+        """Return the current position."""
         return self._at
 
     def truncate(self, size: int | None = None) -> int:
-        """Make the file so long."""
+        """Set the length of the file."""
         self._size = self._at if size is None else size
         if self.fault is None:
             try:
@@ -71,10 +71,10 @@ class GuardedFile:
         return self._size
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: the file is not buffered."""
 
     def close(self) -> None:
-        """Close the file; does nothing the second time."""
+        """Close the file; a second call has no effect."""
         if self._number >= 0:
             os.close(self._number)
             self._number = -1

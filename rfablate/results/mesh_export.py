@@ -20,7 +20,7 @@ _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attrib
 def export_surfaces(run: RunData, folder: Path, rule: str | None = None) -> list[Path]:
     """Write the closed surface of each lesion as FOLDER/lesion_RULE.stl, lengths in mm; return the files.
 
-    The coordinates are the case's. Those of a label image are named in the header, where 3D Slicer looks for them.
+    The coordinates are those of the case. For a label image their system is in the header, where 3D Slicer reads it.
 
     Raises:
         CaseError: an axisymmetric run, or an unknown rule.

@@ -1,7 +1,7 @@
-"""A run's lesions and temperatures as an image on the grid of a label image, so that they open over the CT. Root only.
+"""A run's lesions and temperatures as an image on the grid of a label image, for display over the CT. Root only.
 
-A voxel takes the value at its centre: the field is linear inside a cell, and a lesion is where its level is positive in
-tissue. Voxels outside the mesh are no lesion and have body temperature.
+A voxel has the value at its centre: the field is linear inside a cell, and a lesion is where its level is positive in
+tissue. Voxels outside the mesh are outside all lesions and have body temperature.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _COLOURS = ("0.9 0.2 0.1", "1 0.6 0.1", "0.6 0.2 0.7", "0.2 0.5 0.9", "0.3 0.7 0
 
 
 def image_of(run: RunData, like: Path | None) -> tuple[Path, str]:
-    """Return the image whose grid is taken, and its coordinates: that of the run's case, or `like`.
+    """Return the image whose grid is used, and its coordinates: that of the run's case, or `like`.
 
     Raises:
-        CaseError: neither is there.
+        CaseError: there is neither.
     """
     labels = [each for each in run.case.get("structures", ()) if each.get("kind") == "label"]
     coordinates = str(labels[0]["coordinates"]) if labels else None
@@ -42,7 +42,7 @@ def image_of(run: RunData, like: Path | None) -> tuple[Path, str]:
         return like, coordinates or own_coordinates(like)
     if coordinates is None:
         found = "found no label image in the run's case"
-        raise CaseError([Fault(str(run.directory), found, "an image whose grid is taken", "--like IMAGE")], "export")
+        raise CaseError([Fault(str(run.directory), found, "an image whose grid is used", "--like IMAGE")], "export")
     return Path(labels[0]["file"]), coordinates
 
 
@@ -56,8 +56,8 @@ def refuse_half_plane(fields: FieldsReader, run: RunData) -> None:
 def export_labels(run: RunData, file: Path, like: Path | None = None, rule: str | None = None) -> dict[str, int]:
     """Write the lesions as labels on an image's grid; return the label of each rule.
 
-    Labels count the case's rules from 1. A voxel in several lesions has the label of the smallest. `rule`: only its
-    lesion, as label 1.
+    Labels count the case's rules from 1. A voxel in several lesions has the label of the smallest. `rule`: only the
+    lesion of this rule, as label 1.
 
     Raises:
         CaseError: no image, no such rule, an axisymmetric run, or the file cannot be written.
@@ -85,10 +85,10 @@ def export_labels(run: RunData, file: Path, like: Path | None = None, rule: str 
 
 
 def export_temperature(run: RunData, file: Path, like: Path | None = None, at_s: float | None = None) -> float | None:
-    """Write temperatures [degC] on an image's grid: the highest of each voxel, or those at the output time at `at_s`.
+    """Write temperatures [degC] on an image's grid: the maximum over time, or at the output time nearest to `at_s`.
 
     Returns:
-        The time [s] that was written; None for the highest.
+        The time [s] that was written; None for the maximum.
 
     Raises:
         CaseError: no image, an axisymmetric run, or the file cannot be written.
@@ -144,7 +144,7 @@ def _sample(
 
 
 def _segments(numbers: Mapping[str, int]) -> dict[str, str]:
-    """Return the keys by which 3D Slicer names segments."""
+    """Return the keys of segment names in files of 3D Slicer."""
     found: dict[str, str] = {}
     for name, value in numbers.items():
         n = value - 1
@@ -159,7 +159,7 @@ def _segments(numbers: Mapping[str, int]) -> dict[str, str]:
 
 
 def _write(file: Path, values: npt.NDArray[Any], grid: Path, keys: Mapping[str, str]) -> None:
-    """Write an image with the grid of another's; raises CaseError where it cannot be written."""
+    """Write an image on the grid of another; raises CaseError where it cannot be written."""
     if not image_suffix(file):
         raise image_error(file, f'found "{file.name}"', "a name that ends with .nii.gz, .nrrd or .mha")
     toolkit = itk()

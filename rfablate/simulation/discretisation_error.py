@@ -73,7 +73,7 @@ def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
 
 
 def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:
-    """Run a case; return what is seen at its end. A mesh of more than so many notes is refused: bodies follow cells."""
+    """Run a case; return observer and frame at its end. Meshes with more notes than `notes` are rejected."""
     domain = build_domain(case, comm)
     if len(domain.notes) > notes:
         raise MeshError(domain.notes[0])

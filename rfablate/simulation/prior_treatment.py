@@ -168,7 +168,7 @@ def _unreadable(folder: Path, what: str) -> CaseError:
 
 
 def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatArray]:
-    """Return the nodal fields of a State at other points, each interpolated as the table above says."""
+    """Return the nodal fields of a State at other points, each interpolated as in the table above."""
     new = {name: np.asarray(weights @ old[name]) for name in ("T", "peak", "vapour")}
     for name in ("omega", "cem43"):
         value = np.exp(weights @ np.log(np.maximum(old[name], TINY)))

@@ -1,4 +1,4 @@
-"""What the parts of a run have in common."""
+"""Data shared by the parts of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rfablate.timing import Stopwatch
 
 @dataclass(frozen=True)
 class RunContext:
-    """A run in progress: its case, what is solved, what measures it and where it is written."""
+    """A run in progress: case, problem, observer and run directory."""
 
     case: Case
     problem: Problem

@@ -66,7 +66,7 @@ def lesion_entry(lesion: MeasuredLesion) -> dict[str, float]:
 
 
 def bridge_entry(crossing: Continuity) -> dict[str, float | None]:
-    """Return what a rule's entry of summary.json says of the lines between several applicators."""
+    """Return the part of a rule's entry of summary.json on the lines between several applicators."""
     margin = crossing.margin
     return {"bridge_level": crossing.level, "bridge_margin_mm": None if margin is None else margin * MM}
 
@@ -141,7 +141,7 @@ def tissue_entry(tissue: Tissue) -> dict[str, Any]:
 
 
 def case_entries(case: Case, tissues: Mapping[str, Tissue]) -> dict[str, Any]:
-    """Return what summary.json says of the case itself."""
+    """Return the part of summary.json that describes the case."""
     mesh = case.domain.kind == "mesh"
     return {
         "title": case.title,
@@ -187,7 +187,7 @@ def _path(applicator: Applicator) -> list[list[float]]:
 
 
 def _tine(tine: Tine) -> dict[str, Any]:
-    """Return what a drawing of a tine needs."""
+    """Return the data for the drawing of a tine."""
     points = tine.at(np.linspace(0.0, tine.length, 33)) * MM
     return {"diameter_mm": 2.0 * tine.radius * MM, "path_mm": np.round(points, 4).tolist()}
 
@@ -218,7 +218,7 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
 def warnings_of(
     ledger: EnergyLedger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float
 ) -> list[str]:
-    """Return what the user must know beside the numbers; `unboiled` as `hottest_unboiled` gives it."""
+    """Return the warnings about the results; `unboiled` as `hottest_unboiled` gives it."""
     found = list(notes)
     if unboiled > BOILING:
         found.append(

@@ -6,7 +6,7 @@ changes by less than its error bar. Only few expensive runs are needed, and the 
 One key is searched by bracketing (`study.bracket`), several keys by trust regions (`study.trust_region`).
 
 Each run is a member of a study, and the search depends only on the numbers of the runs: a repeated search follows the
-same path and runs only what is missing.
+same path and runs only missing members.
 """
 
 from __future__ import annotations

@@ -55,9 +55,9 @@ class StudyDirectory:
             CaseError: another process works on the study.
         """
         with (self.path / ".lock").open("a+") as file:
-            told = self._show_waiting if queued else None
+            on_wait = self._show_waiting if queued else None
             patience = QUEUED_PATIENCE_S if queued else PATIENCE_S
-            if not acquire(file.fileno(), shared=shared, patience_s=patience, told=told):
+            if not acquire(file.fileno(), shared=shared, patience_s=patience, on_wait=on_wait):
                 fault = Fault(str(self.path), "another rfablate process uses this study", "one at a time")
                 raise CaseError([fault], "study")
             yield file.fileno()

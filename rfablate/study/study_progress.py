@@ -34,7 +34,7 @@ class StudyProgress:
             failed: members that failed before.
             out: text stream; by default standard output.
             what: word for the members, such as "runs".
-            told: gives the line to print for each member that ends; None: a line for each failed member only.
+            told: returns the line to print for each member that ends; None: a line for each failed member only.
         """
         self._total, self._done, self._failed = total, done, failed
         self._ended_before = done + failed

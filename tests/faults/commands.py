@@ -13,7 +13,7 @@ from tests.environment import clean_environment
 ROOT = Path(__file__).parents[2]
 CASE = ROOT / "tests" / "mpi" / "cases" / "axisymmetric.toml"
 SLOW = ("time.max_step_s=0.01", "time.first_step_s=0.01")
-"""Keys with which CASE takes thousands of steps."""
+"""Keys with which CASE has thousands of steps."""
 LIMITED = """
 import resource, sys
 from mpi4py import MPI
@@ -26,9 +26,9 @@ sys.exit(main())
 def begin(
     *arguments: str | Path, file_limit: int | None = None, env: Mapping[str, str] | None = None, cwd: Path = ROOT
 ) -> subprocess.Popen[str]:
-    """Start `rfablate ARGUMENTS`; file_limit: what no file may be larger than [bytes], as `ulimit -f` sets it.
+    """Start `rfablate ARGUMENTS`; file_limit: largest size of a file [bytes], as set by `ulimit -f`.
 
-    MPI needs larger files than a case of a test: the limit is set when it has started.
+    MPI requires larger files than the case of a test: the limit is set after MPI has started.
     """
     command = ["-m", "rfablate"] if file_limit is None else ["-c", LIMITED.format(limit=file_limit)]
     return subprocess.Popen(
@@ -49,7 +49,7 @@ def rfablate(
     env: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
-    """Return what `rfablate ARGUMENTS` came to."""
+    """Return the result of `rfablate ARGUMENTS`."""
     process = begin(*arguments, file_limit=file_limit, env=env, cwd=cwd)
     try:
         out, err = process.communicate(timeout=timeout)
@@ -60,19 +60,19 @@ def rfablate(
 
 
 def sets(*keys: str) -> list[str]:
-    """Return keys as the command line takes them."""
+    """Return keys as arguments of the command line."""
     return [part for key in keys for part in ("--set", key)]
 
 
 def wait_for(condition: Callable[[], bool], timeout: float = 60.0) -> None:
-    """Wait until something is so; not to come within `timeout` [s] fails the test."""
+    """Wait until a condition is true; the test fails after `timeout` [s]."""
     end = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < end, f"not so after {timeout:g} s"
+        assert time.monotonic() < end, f"not true after {timeout:g} s"
         time.sleep(0.02)
 
 
 def rows(folder: Path) -> int:
-    """Return how many lines of history.csv a run has written."""
+    """Return the number of lines of history.csv that a run has written."""
     file = folder / "history.csv"
     return file.read_bytes().count(b"\n") if file.is_file() else 0

@@ -1,10 +1,10 @@
-"""A disk that is full, as `ulimit -f` makes it: no file may be longer than so many bytes.
+"""A full disk, simulated with `ulimit -f`: the size of a file is limited.
 
 | law                                                          | allowed                                         |
 |--------------------------------------------------------------|-------------------------------------------------|
 | history, a frame, summary cannot be written                  | exit 6, one message with file and free space    |
-| the same where they can be written again: resume             | completes with the numbers of the unbroken run  |
-| a checkpoint cannot be written                               | a warning, the one before stays, the run goes on|
+| the same when they can be written again: resume              | same numbers as an uninterrupted run            |
+| a checkpoint cannot be written                               | a warning, older one kept, the run continues    |
 | report cannot be drawn                                       | a warning                                       |
 | a traceback, a crash of HDF5, half a file under its name     | none                                            |
 """
@@ -45,7 +45,7 @@ def _whole(code: int, err: str, code_wanted: int = 6) -> None:
     "limit", [6_000, 200_000, *(pytest.param(each, marks=pytest.mark.faults) for each in (150_000, 320_000))]
 )
 def test_a_file_limit_ends_a_run_resumable(tmp_path: Path, limit: int) -> None:
-    """From the smallest file on: history.csv, a frame, the fields with a checkpoint before."""
+    """Increasing sizes: history.csv fails, a frame fails, the fields fail after a checkpoint."""
     rfablate("run", CASE, "-o", tmp_path / "whole", *KEYS)
     folder = tmp_path / "run"
     done = rfablate("run", CASE, "-o", folder, *KEYS, *OFTEN, file_limit=limit)
@@ -96,7 +96,7 @@ def test_a_small_file_system_that_is_full(tmp_path: Path, size: str) -> None:
 
 @pytest.mark.parametrize("name", ["summary", "report"])
 def test_a_summary_or_report_that_cannot_be_written(tmp_path: Path, name: str) -> None:
-    """The patched process cannot write the one file; the command that resumes it can."""
+    """The patched process cannot write one file; the resuming command can."""
     target = {"summary": "rfablate.results.run_directory.write_summary", "report": "rfablate.report.write_report"}[name]
     script = tmp_path / "patched.py"
     script.write_text(
@@ -138,7 +138,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path, mo
 
 @pytest.mark.parametrize("after", [0, 1, 3, 10, 25, 60])
 def test_hdf5_never_meets_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """A short write, then none: HDF5 closes, the fault is raised and nothing is left under the name."""
+    """A partial write, then none: HDF5 closes the file, the error is raised and no file with this name remains."""
     real, left = os.pwrite, [after]
 
     def pwrite(number: int, data: Any, at: int) -> int:

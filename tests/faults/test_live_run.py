@@ -1,4 +1,4 @@
-"""A run that is still going is left alone: `resume` and `run --overwrite` in its directory are refused.
+"""A live run is protected: `resume` and `run --overwrite` in its directory are rejected.
 
 | law                                                         | allowed                                  |
 |-------------------------------------------------------------|------------------------------------------|
@@ -23,7 +23,7 @@ from rfablate.results.fields_reader import FieldsReader
 from tests.faults.commands import CASE, SLOW, begin, rfablate, rows, sets, wait_for
 
 FRAMES = 11
-"""Of a whole run: the start and ten more."""
+"""Number of frames of a complete run: the start and ten more."""
 KEYS = sets("generator.ramp_s=1", "generator.hold_s=2", *SLOW)
 
 
@@ -33,7 +33,7 @@ def test_a_live_run_is_refused_and_not_disturbed(tmp_path: Path, verb: str) -> N
     live = begin("run", CASE, "-o", folder, *KEYS)
     try:
         wait_for(lambda: rows(folder) > 20)
-        live.send_signal(signal.SIGSTOP)  # it is still there, and does not end before the second begins
+        live.send_signal(signal.SIGSTOP)  # it still runs, and does not end before the second begins
         arguments = ["resume", folder] if verb == "resume" else ["run", CASE, "-o", folder, "--overwrite"]
         second = rfablate(*arguments, timeout=15)
         live.send_signal(signal.SIGCONT)
@@ -57,7 +57,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     wait_for(lambda: (folder / "checkpoint.h5").is_file())
     live.kill()
     live.wait()
-    assert (folder / ".run.lock").is_file()  # it names a process that is no more
+    assert (folder / ".run.lock").is_file()  # it has the number of a process that has ended
     done = rfablate("resume", folder)
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "summary.json").read_text())["provenance"]["resumed"]
@@ -75,7 +75,7 @@ def test_of_two_runs_into_one_directory_one_runs(tmp_path: Path) -> None:
 
 @pytest.mark.faults
 def test_a_run_is_held_on_every_number_of_ranks(tmp_path: Path) -> None:
-    """Rank 0 holds the lock; the refusal reaches all ranks of the second run."""
+    """Rank 0 has the lock; all ranks of the second run end with the error."""
     from tests.mpi.launch import begin as begin_ranks
     from tests.mpi.launch import rfablate as ranks_rfablate
 

@@ -1,9 +1,9 @@
-"""What ctrl-C does, once and twice, and after the end has begun.
+"""Effect of ctrl-C, once and twice, and while a run ends.
 
 | law                                                             | allowed                                     |
 |-----------------------------------------------------------------|---------------------------------------------|
 | SIGINT once                                                     | checkpoint, exit 6                          |
-| a second one before the run has ended                           | at once, exit 130 and a line that says so   |
+| a second one before the run has ended                           | at once, exit 130 and a message             |
 | any number of further ones at any time                          | 6 or 130, no traceback; the run is resumable|
 """
 
@@ -90,7 +90,7 @@ def test_sigints_at_any_time_end_with_6_or_130(tmp_path: Path, seed: int) -> Non
 
 
 def test_the_benchmark_says_what_mpirun_said(tmp_path: Path) -> None:
-    """An mpirun that refuses, as Open MPI's does to root."""
+    """An mpirun that fails, as that of Open MPI does for root."""
     fake = tmp_path / "mpirun"
     fake.write_text("#!/bin/sh\necho 'mpirun has detected an attempt to run as root' >&2\nexit 1\n")
     fake.chmod(0o755)

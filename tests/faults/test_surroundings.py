@@ -1,4 +1,4 @@
-"""Runs in surroundings that fail: no home, a run directory removed in mid-run."""
+"""Runs in a faulty environment: no home, a run directory that is removed during the run."""
 
 from __future__ import annotations
 

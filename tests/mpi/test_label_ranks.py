@@ -1,4 +1,4 @@
-"""A case of labels gives the same numbers on one rank and on two."""
+"""A case with labels has the same numbers on one and two ranks."""
 
 from __future__ import annotations
 

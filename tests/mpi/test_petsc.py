@@ -1,4 +1,4 @@
-"""The engine PETSc on 1 and 2 ranks through the command line: its answers, and the end of runs that fail.
+"""The engine PETSc on 1 and 2 ranks through the command line: its results, and the exit codes of runs that fail.
 
 | law                                                                     | allowed         |
 |-------------------------------------------------------------------------|-----------------|

@@ -1,4 +1,4 @@
-"""The number of cells estimated from the sizes, over that of the mesh made: 1/2 to 2."""
+"""Ratio of the estimated number of cells to that of the generated mesh: 1/2 to 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The convergence study of a case: what it runs, repeats and reports, against a finer mesh."""
+"""The convergence study of a case: runs, repeated runs and results, compared with a finer mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of the documentation that are marked to be run do what their page says."""
+"""Commands of the documentation with a run mark have the results that their page shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOSE = ("time ", "energy ", "numerics ", "written ")
 
 
 def execute(page: Path, group: str, folder: Path) -> str:
-    """Run the blocks of a group in a folder, one command after the other; return what they printed."""
+    """Run the blocks of a group in a folder, one command after the other; return their output."""
     for name, text in files_of(page).items():
         (folder / name).write_text(text, encoding="utf-8")
     printed = []
@@ -60,7 +60,7 @@ def test_marked_commands_run_and_print_what_is_shown(page: Path, group: str, fol
 
 
 def compare(shown: list[str], printed: list[str]) -> None:
-    """Check lines of a card against what was printed."""
+    """Compare lines of a card with the output."""
     for ours, theirs in zip(shown, printed, strict=True):
         if ours.startswith(LOOSE):
             assert ours.split()[0] == theirs.split()[0]

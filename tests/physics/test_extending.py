@@ -45,7 +45,7 @@ def test_an_addition_changes_few_files_and_has_a_test(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MOST)
 def test_an_example_applies_and_passes_its_test(name: str, tmp_path: Path) -> None:
-    """In a copy of the package. The diff fails to apply if the code around it has changed: bring it up to date then."""
+    """In a copy of the package. If the code around a diff has changed, it does not apply and must be updated."""
     copied = ("rfablate", "tests", "docs", "pyproject.toml")
     for each in copied:
         source, ignored = ROOT / each, shutil.ignore_patterns("__pycache__", "pictures")

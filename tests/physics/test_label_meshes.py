@@ -2,8 +2,8 @@
 
 | law                                                                | allowed                          |
 |--------------------------------------------------------------------|----------------------------------|
-| a mesh with every label comes out, whatever the labels are          | all                              |
-| no cell is inside out, none is flatter than the floor or it was so | quality 0.1 at least             |
+| the mesh has every label                                           | all                              |
+| no inverted cells; smoothing makes none flatter than the limit     | quality 0.1 at least             |
 | a label of over 200 cells has the volume of its voxels             | 5 %, at draft accuracy           |
 """
 
@@ -26,7 +26,7 @@ COUNT, SPACING = 60, 0.6
 
 
 def random_labels(rng: np.random.Generator) -> Any:
-    """Return balls, plates, tubes and shells, each over those before, and some of them at the border."""
+    """Return balls, plates, tubes and shells, each with priority over earlier ones, and some at the border."""
     line = (np.arange(COUNT) + 0.5 - COUNT / 2) * SPACING
     x = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1)
     labels = np.zeros((COUNT,) * 3, dtype=np.uint8)
@@ -45,7 +45,7 @@ def random_labels(rng: np.random.Generator) -> Any:
             (labels == max(1, value - 1)) & (along > 0),
         ][rng.integers(0, 5)]
         labels[shape] = value
-    if rng.random() < 0.3:  # a ragged image, as of a threshold
+    if rng.random() < 0.3:  # an irregular image, as from a threshold
         labels[ndimage.gaussian_filter(rng.normal(size=labels.shape), 1.5) > 0.12] = 7
     return labels
 
@@ -79,7 +79,7 @@ def test_any_labels_make_a_mesh(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interfaces", ["auto", "cells"])
 def test_a_shape_over_labels_wins_and_both_keep_their_volume(interfaces: str, tmp_path: Path) -> None:
-    """A ball of 3 mm in the side of the phantom's sphere; with "cells" no surface is followed, and the run says so."""
+    """A ball of 3 mm in the side of the phantom's sphere; with "cells" the log states that no surface is followed."""
     write_image(tmp_path / "ph.nii.gz", phantom_labels())
     tables = labels_case("ph.nii.gz") | {"mesh": {"accuracy": "draft", "interfaces": interfaces}}
     ball = {"kind": "sphere", "name": "ball", "centre_mm": [3.0, 2.0, 9.0], "radius_mm": 3.0, "tissue": "fat"}

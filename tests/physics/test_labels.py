@@ -1,4 +1,4 @@
-"""Labels of an image give the lesions of the shapes that they were made from, and results go back onto its grid.
+"""Labels of an image give the lesions of the analytic shapes; results are exported on the grid of the image.
 
 | law                                                                           | allowed                |
 |-------------------------------------------------------------------------------|------------------------|
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def draft(folder: Path) -> dict[str, Any]:
-    """A quick run of the phantom in `folder / "draft"`."""
+    """A fast run of the phantom in `folder / "draft"`."""
     return run_tables(labels_case("ph.nii.gz"), folder, "draft", accuracy="draft")
 
 
@@ -76,14 +76,14 @@ def test_axes_and_format_do_not_matter(file: str, folder: Path, draft: dict[str,
 
 
 def test_labels_keep_their_volume_on_coarse_cells(folder: Path, draft: dict[str, Any]) -> None:
-    """The needle takes some of the sphere: its metal in the sphere is 2 r = 6.8 mm long at most."""
+    """The needle replaces a part of the sphere: its metal in the sphere is 2 r = 6.8 mm long at most."""
     voxels = {name: (phantom_labels() == n).sum() * SPACING**3 for n, name in enumerate(("tumour", "nerve"), 1)}
     metal = np.pi * 0.454**2 * 6.8
     assert draft["structures"]["nerve"]["volume_mm3"] == pytest.approx(voxels["nerve"], rel=0.02)
     assert draft["structures"]["tumour"]["volume_mm3"] == pytest.approx(voxels["tumour"] - metal, rel=0.02)
 
 
-# --- back to the image --------------------------------------------------------------------------------
+# --- export to the image --------------------------------------------------------------------------------
 
 
 def in_mesh(folder: Path, points: Any, name: str) -> Any:
@@ -105,7 +105,7 @@ def some_voxels(image: SimpleITK.Image, half: float) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("name", ["t.nii.gz", "t.nrrd"])
 def test_a_voxel_has_the_temperature_of_the_mesh_at_its_centre(name: str, folder: Path, draft: dict[str, Any]) -> None:
-    """On the turned image's grid, whose axes are not the mesh's."""
+    """On the grid of the rotated image, whose axes differ from those of the mesh."""
     rfa.export(folder / "draft", temperature=folder / name, like=folder / "turned.nii.gz")
     image, grid = SimpleITK.ReadImage(str(folder / name)), SimpleITK.ReadImage(str(folder / "turned.nii.gz"))
     assert image.GetSize() == grid.GetSize() and np.allclose(image.GetOrigin(), grid.GetOrigin())
@@ -139,7 +139,7 @@ def test_the_smallest_lesion_of_a_voxel_is_its_label(folder: Path, draft: dict[s
     labels = SimpleITK.GetArrayFromImage(image)
     lesion = draft["lesion"]
     for value, rule in enumerate(("isotherm_50C", "arrhenius", "cem43_240"), 1):
-        # the voxels' centres in the needle are no lesion: 4 of a row of 0.5 mm, where its section has 2.6
+        # voxels with their centres in the needle are not lesion: 4 of a row of 0.5 mm, where its section has 2.6
         voxels = (labels >= value).sum() * SPACING**3
         metal = (1.0 - np.pi * 0.454**2) * lesion[rule]["length_mm"]
         assert voxels + metal == pytest.approx(lesion[rule]["volume_mm3"], rel=0.05), rule
@@ -170,7 +170,7 @@ def test_arrays_are_those_of_the_fields_file(folder: Path, draft: dict[str, Any]
 
 @pytest.mark.slow
 def test_the_tutorials_case_runs_and_exports(tmp_path: Path) -> None:
-    """As pasted, but for where the image lies."""
+    """As on the page, except for the path of the image."""
     root = Path(__file__).parents[2]
     blocks = re.findall(
         r"```toml\n(.*?)```",
@@ -188,7 +188,7 @@ def test_the_tutorials_case_runs_and_exports(tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported_is_said(folder: Path, draft: dict[str, Any], tmp_path: Path) -> None:
     for options, expected in (
-        ({}, "nothing to export"),
+        ({}, "no file to export"),
         ({"labels": tmp_path / "a.png"}, "a name that ends with"),
         ({"labels": tmp_path / "a.nii.gz", "rule": "isotherm_51C"}, "isotherm_50C"),
         ({"temperature": tmp_path / "a.nii.gz", "like": tmp_path / "none.nii.gz"}, "No such file"),

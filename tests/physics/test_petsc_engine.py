@@ -1,4 +1,4 @@
-"""The engine PETSc gives the answers of the native solver, with any method and preconditioner.
+"""The engine PETSc has the results of the native solver, with any method and preconditioner.
 
 | law                                                                        | allowed |
 |----------------------------------------------------------------------------|---------|
@@ -152,7 +152,7 @@ def test_bad_options_and_unconverged_solves_are_errors(
 
 @pytest.mark.mpi
 def test_the_criterion_is_that_of_the_native_solver(comm: MPI.Comm) -> None:
-    """A tolerance of the case that is 100 times larger gives an error that is larger, and below the tolerance."""
+    """With a tolerance 100 times larger the error is larger, and below the tolerance."""
     domain = _domain(comm, axisymmetric=False)
     exact = list(frames(problem_on(_case(False, None, potential_rtol=1e-13), domain)))[1]
     errors = []
@@ -172,7 +172,7 @@ def test_the_criterion_is_that_of_the_native_solver(comm: MPI.Comm) -> None:
 
 @pytest.mark.mpi
 def test_a_problem_that_is_no_longer_used_is_freed(comm: MPI.Comm) -> None:
-    """PETSc holds a callback of the solver, and the solver objects of PETSc: both must end together."""
+    """PETSc references a callback of the solver, and the solver objects of PETSc: both must be released."""
     problem = problem_on(_case(True, {}), _domain(comm, axisymmetric=True))
     solver = weakref.ref(problem.solvers.heat.solver)
     assert len(list(frames(problem))) > 1

@@ -1,4 +1,4 @@
-"""The error bar's coarse mesh: made of the bodies that the run's mesh left, or of its own, it is the same mesh."""
+"""The coarse mesh of the error bar is the same from stored bodies and from new bodies."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The C kernels compared with the equations of a step in UFL (`rfablate/reference/ufl_step.py`), solved by DOLFINx.
 
 Both run the same case: metal with a cooled wall, four tissues with all laws of sigma and k, perfusion that damage
-stops, metabolic heat, 110 degC at the end. DOLFINx distributes the mesh in its own way.
+stops, metabolic heat, 110 degC at the end. DOLFINx distributes the mesh independently.
 
 | law                                                            | allowed            |
 |----------------------------------------------------------------|--------------------|

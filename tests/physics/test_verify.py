@@ -1,4 +1,4 @@
-"""`rfablate verify`: it passes here, and a check fails where the physics or a formula is wrong by 2 %.
+"""`rfablate verify` passes, and a check fails where the physics or a formula is wrong by 2 %.
 
 | what is wrong                                         | check that fails          |
 |-------------------------------------------------------|---------------------------|
@@ -149,7 +149,7 @@ def test_2_percent_more_latent_heat_fails(comm: MPI.Comm, tmp_path: Path, monkey
 def test_a_wrong_conductivity_ends_the_convergence_of_the_coupled_problem(
     name: str, factor: float, comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The coarse meshes of --quick in 3-D do not show 2 %."""
+    """The coarse meshes of --quick in 3-D do not detect 2 %."""
     monkeypatch.setitem(verification_problems.TISSUE, "k_W_per_mK", factor * closed_forms.K)
     assert not _make(name, comm, tmp_path).passed
 

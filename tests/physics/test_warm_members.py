@@ -1,4 +1,4 @@
-"""Members that are forked from a process with the solver imported: processes of their own, in every respect."""
+"""Members forked from a process that has imported the solver are independent processes."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ assert begin(lambda arguments: 0).wait(60) == 0
 
 def test_a_member_that_is_told_to_end_before_its_first_step_is_interrupted(tmp_path: Path) -> None:
     code = """
-from rfablate.signals import listen
-listen()
+from rfablate.signals import install_handlers
+install_handlers()
 def main(arguments):
     (place / "begun").touch()
     time.sleep(60)

@@ -1,4 +1,4 @@
-"""Compiled kernels are executed: they come from folders that no other user can write to, and a run needs no HOME."""
+"""Compiled kernels are loaded only from folders that no other user can write to; a run requires no HOME."""
 
 from __future__ import annotations
 

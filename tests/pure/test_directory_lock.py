@@ -1,4 +1,4 @@
-"""A run directory belongs to one process at a time, on one node or on several."""
+"""Only one process at a time uses a run directory, on one node or on several."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_lock_waits_for_one_that_ends(tmp_path: Path) -> None:
     first = RunLock(tmp_path)
     threading.Timer(0.3, first.release).start()
     second = RunLock(tmp_path, patience_s=5.0)
-    assert (tmp_path / LOCK).is_file()  # the first one's end has not taken it away
+    assert (tmp_path / LOCK).is_file()  # the end of the first has not removed it
     second.release()
 
 
@@ -49,7 +49,7 @@ def test_a_lock_left_on_this_host_is_taken_over_at_once(tmp_path: Path) -> None:
 
 
 def test_another_node_that_renews_its_lock_is_running(tmp_path: Path) -> None:
-    """The file system's locks do not reach this node: the file alone tells."""
+    """The file system does not share locks with this node: only the lock file shows the other run."""
     file, done = _left_by(tmp_path, "node7", age_s=0.0), threading.Event()
 
     def renew() -> None:

@@ -1,4 +1,4 @@
-"""What the documentation shows is true: commands exist, cases have no fault, Python resolves, links lead somewhere."""
+"""The documentation is correct: commands exist, cases have no fault, Python names resolve, links have targets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rfablate.version import __version__
 from tests.snippets import DOCS, PAGES, ROOT, Snippet, files_of, snippets
 
 BASE = """
-title = "The case that fragments are put into, and that my_case.toml stands for"
+title = "The case that completes fragments, and that replaces my_case.toml"
 [domain]
 kind = "cylinder"
 radius_mm = 40
@@ -99,7 +99,7 @@ def test_every_command_exists(snippet: Snippet, words: list[str], folder: Path) 
 
 
 def check_arguments(arguments: list[str], folder: Path) -> None:
-    """Check that the command line takes the arguments, and that its case takes the keys."""
+    """Check that the command line accepts the arguments, and that its case accepts the keys."""
     args = _parser().parse_args(arguments)
     assert callable(args.command)
     case = getattr(args, "case", None)
@@ -107,7 +107,7 @@ def check_arguments(arguments: list[str], folder: Path) -> None:
         return
     place = ROOT / case if str(case).startswith("cases/") else folder / case
     if any(each.startswith("start_from=") for each in args.overrides):
-        return  # starts from a run that is not here
+        return  # starts from a run that does not exist here
     if place.name == "my_lesion.toml":
         place.write_text((ROOT / "rfablate" / "case" / "starter.toml").read_text(encoding="utf-8"), encoding="utf-8")
     if (folder / case).is_file() and tomllib.loads((folder / case).read_text(encoding="utf-8"))["domain"][
@@ -136,7 +136,7 @@ TOML = [each for each in snippets("toml") if each.page.name != "applicators.md"]
 
 @pytest.mark.parametrize("snippet", TOML, ids=str)
 def test_every_case_study_and_fragment_has_no_fault(snippet: Snippet, folder: Path) -> None:
-    """Studies with their base, cases as they are, fragments put into BASE."""
+    """Studies with their base, complete cases, and fragments within BASE."""
     data = tomllib.loads(snippet.text)
     if "site" in snippet.marks:
         from rfablate.cluster.slurm import load_site
@@ -152,7 +152,7 @@ def test_every_case_study_and_fragment_has_no_fault(snippet: Snippet, folder: Pa
 
 
 def put_into_base(data: dict[str, Any]) -> dict[str, Any]:
-    """Return BASE with a fragment's tables in it; of structures with the same name the fragment's counts."""
+    """Return BASE with a fragment's tables in it; a structure of the fragment replaces one with the same name."""
     base = tomllib.loads(BASE)
     if data.get("domain", {}).get("kind") == "mesh":
         return {**base, **data, "structures": []}
@@ -163,7 +163,7 @@ def put_into_base(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def faults_without_mesh(data: dict[str, Any], folder: Path) -> list[str]:
-    """Return where a case has faults, but that its mesh file is not there."""
+    """Return the locations of a case's faults, except for a missing mesh file."""
     try:
         parse_case(data, folder)
     except CaseError as error:
@@ -188,7 +188,7 @@ def test_every_python_snippet_names_what_exists(snippet: Snippet) -> None:
 
 
 def imported(tree: ast.Module) -> dict[str, Any]:
-    """Return what a snippet's imports bind."""
+    """Return the names that a snippet's imports bind."""
     found: dict[str, Any] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -202,7 +202,7 @@ def imported(tree: ast.Module) -> dict[str, Any]:
 
 
 def resolve(node: ast.expr, known: dict[str, Any]) -> Any:
-    """Return what a dotted name is, None for what is made at run time; fails where an attribute does not exist."""
+    """Return the object of a dotted name, None if created at run time; fails where an attribute does not exist."""
     if isinstance(node, ast.Name):
         return known.get(node.id)
     if isinstance(node, ast.Attribute):
@@ -212,7 +212,7 @@ def resolve(node: ast.expr, known: dict[str, Any]) -> Any:
 
 
 def takes(called: Any, word: str) -> bool:
-    """Return whether a callable takes a keyword argument, a table a key."""
+    """Return whether a callable accepts a keyword argument, or a table a key."""
     fields = getattr(called, "model_fields", None)
     if fields is not None:
         return word in {field.alias or name for name, field in fields.items()}
@@ -233,7 +233,7 @@ def test_the_navigation_lists_every_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_to_files(page: Path) -> None:
-    """As on a forge: relative to the page; the built site is checked with its anchors."""
+    """As on a code hosting site: relative to the page; the built site is checked with its anchors."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link and not link.startswith("#")]
     assert [link for link in links if not (page.parent / link.partition("#")[0]).exists() and made(link)] == []
@@ -246,7 +246,7 @@ def made(link: str) -> bool:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_files_named_in_code_exist(page: Path) -> None:
-    """`tests/...`, `rfablate/...`, `hpc/...` from the root, `fem/...` and other rooms from the package."""
+    """`tests/...`, `rfablate/...`, `hpc/...` from the root, `fem/...` and other subpackages from the package."""
     text = page.read_text(encoding="utf-8")
     rooms = "|".join(sorted(folder.name for folder in (ROOT / "rfablate").iterdir() if folder.is_dir()))
     named = re.findall(r"`((?:tests|rfablate|hpc|cases|docs|meshes)/[\w/]+(?:\.\w+)?/?)`", text)
@@ -270,7 +270,7 @@ def constants(file: Path) -> list[str]:
 
 
 def test_the_pages_of_the_code_are_what_the_code_says() -> None:
-    """`make glossary` mends this."""
+    """If this fails, run `make glossary`."""
     from docs.key_pages import key_page
     from docs.reference_pages import api_page, schema_page
 
@@ -286,7 +286,7 @@ def test_the_citation_has_the_versions_number() -> None:
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_its_links_resolve(tmp_path: Path) -> None:
-    """As `make docs`; also that no page asks another host for anything."""
+    """As `make docs`; also checks that no page loads anything from another host."""
     pytest.importorskip("material")
     pytest.importorskip("mkdocstrings")
     from docs.site_check import problems

@@ -1,6 +1,6 @@
-"""Files of users that are none: each ends in a located message within seconds, never in a traceback or a hang.
+"""Invalid files of users: each causes a located message within seconds, never a traceback or a hang.
 
-Meshes: `file` unit mm; a cube of 24 tetrahedra, which is then spoilt.
+Meshes: `file` unit mm; a cube of 24 tetrahedra, which is then damaged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LONG = "x" * 300
         (".".join(["a"] * 20_000) + " = 1", "32 parts of a dotted key"),
         ("[" + ".".join(["a"] * 20_000) + "]", "32 parts of a dotted key"),
         ("a = " + "1" * 100_000, "integer string conversion"),
-        ("#" + "x" * 2_000_000, "more than the 1048576"),
+        ("#" + "x" * 2_000_000, "more than the limit of 1048576"),
         ("a = 'x", "line 1"),
         ("\x00", "line 1"),
     ],
@@ -151,7 +151,7 @@ def test_a_node_pulled_through_its_neighbours_is_refused(tmp_path: Path) -> None
 def test_two_meshes_in_one_another_are_refused(tmp_path: Path) -> None:
     points, cells = _cube()
     both = np.vstack([cells, cells + len(points)])
-    with pytest.raises(MeshError, match=r"cells \(of \d+ tried\) lie in others"):
+    with pytest.raises(MeshError, match=r"cells \(of \d+ tested\) lie inside other cells"):
         _read(tmp_path / "mesh.vtu", np.vstack([points, points + [7.0, 3.0, 1.0]]), both)
     apart = np.vstack([points, points + [25.0, 0.0, 0.0]])
     assert len(_read(tmp_path / "apart.vtu", apart, both).cells) == len(both)

@@ -1,4 +1,4 @@
-"""Every key is described; the schema and `explain` agree with what is really read, in the units of the file."""
+"""Every key is described; the schema and `explain` agree with the reader, in the units of the file."""
 
 from __future__ import annotations
 
@@ -184,14 +184,14 @@ NEEDED = {
     "generator": {"kind": "power", "power_W": 5, "duration_s": 60},
 }
 A_MODEL_HAS = {"outer_diameter_mm", "active_tip_mm", "count", "diameter_mm", "length_mm", "angle_deg"}
-"""Keys of applicators, tines and bends that are needed without a model."""
+"""Keys of applicators, tines and bends that are required without a model."""
 POSES = {f"applicators.{name}" for name in ("entry_mm", "target_mm", "markups", "entry", "target")}
 NOT_ALONE = {"tissue_file", "structures.shell_mm", "structures.shell_tissue", *POSES}
-"""Keys that the reader takes out before the models see them, or that need others; a test of their own has them."""
+"""Keys that the reader removes before validation, or that require others; other tests cover them."""
 
 
 def of_labels(key: Key) -> bool:
-    """Return whether a key belongs to a label image, which the reader opens; a model alone takes these keys."""
+    """Return whether a key belongs to a label image, which only the reader opens; models accept any values."""
     return key.path.startswith("domain.") and "labels" in dict(key.kinds).get("domain", ())
 
 
@@ -217,7 +217,7 @@ def has_kind(key: Key, entry: TableEntry, kind: str) -> bool:
 
 
 def file_with(key: Key, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the tables of a file in which `key` can stand, and the table that it belongs to."""
+    """Return the tables of a file that can contain `key`, and the table that it belongs to."""
     tables, kinds = tables_of(FILES[what]), dict(key.kinds)
     data: dict[str, Any] = copy.deepcopy(NEEDED) if what == "case" else {"base": "case.toml"}
     above, table = "", data
@@ -409,7 +409,7 @@ def test_a_channel_takes_what_it_does_not_say_from_the_generator() -> None:
 
 
 def test_the_spacing_of_applicators_is_explained() -> None:
-    """It is no key of a file, but one after --set and in studies."""
+    """It is not a key of a file, but one for --set and studies."""
     assert "--set applicators.spacing_mm=10" in rfablate.explain("applicators.spacing_mm")
 
 

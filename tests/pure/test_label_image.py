@@ -1,10 +1,10 @@
-"""Label images are read where they lie, wrong ones are refused, and a domain of labels becomes structures.
+"""Label images are read at their position in space, wrong ones are rejected, and labels become structures.
 
 | law                                                                             | allowed   |
 |---------------------------------------------------------------------------------|-----------|
 | a NIfTI, NRRD and MetaImage of one anatomy, with any order of axes, are the same | every one |
 | LPS points have the opposite x and y of RAS points                               | exactly   |
-| a file that is cut short, 4-D, fractional, negative or of another unit is refused | by name   |
+| a file that is truncated, 4-D, fractional, negative or of another unit is refused | by name   |
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def refused(file: Path) -> str:
     return str(caught.value)
 
 
-# --- where a voxel lies -------------------------------------------------------------------------------
+# --- position of a voxel ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
@@ -80,7 +80,7 @@ def test_left_is_positive_in_lps_and_negative_in_ras(tmp_path: Path) -> None:
 
 
 def test_a_nifti_written_by_hand_lies_where_its_affine_says(tmp_path: Path) -> None:
-    """No library of ours in between: sform rows of RAS, spacing 2, 3, 4 mm, the first voxel at (10, 20, 30) mm."""
+    """Written without the package: sform rows of RAS, spacing 2, 3, 4 mm, the first voxel at (10, 20, 30) mm."""
     head = bytearray(352)
     struct.pack_into("<i", head, 0, 348)
     struct.pack_into("<8h", head, 40, 3, 3, 2, 2, 1, 1, 1, 1)
@@ -144,7 +144,7 @@ def test_distances_and_samples_are_those_of_the_shape(folder: Path) -> None:
     assert np.ptp(samples[:, 1]) * 1e3 > 10.0
 
 
-# --- images that are none -----------------------------------------------------------------------------
+# --- invalid images -----------------------------------------------------------------------------------
 
 
 def test_files_that_are_cut_short_are_refused(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_files_that_are_cut_short_are_refused(tmp_path: Path) -> None:
 def test_a_truncated_gzip_with_a_whole_tail_is_refused(tmp_path: Path) -> None:
     file = write_image(tmp_path / "a.nii.gz", phantom_labels())
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:-1000]))
-    assert "cut short: 511352 of 512352 bytes" in refused(file)
+    assert "truncated: 511352 of 512352 bytes" in refused(file)
 
 
 def test_headers_that_promise_too_much_are_refused(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_headers_that_promise_too_much_are_refused(tmp_path: Path) -> None:
     assert "32000 x 32000 x 32000 voxels" in refused(file)
     struct.pack_into("<3h", head, 42, 400, 400, 400)
     file.write_bytes(head)
-    assert "cut short" in refused(file)
+    assert "truncated" in refused(file)
     struct.pack_into("<3h", head, 42, -4, 4, 4)
     file.write_bytes(head)
     refused(file)
@@ -189,7 +189,7 @@ def test_what_is_no_label_volume_is_refused(tmp_path: Path) -> None:
     assert "fractions" in refused(written("n.nrrd", SimpleITK.GetImageFromArray(np.nan * ones)))
     assert "-1000 to" in refused(written("c.nii.gz", SimpleITK.GetImageFromArray((-1000 * ones).astype(np.int16))))
     assert "0 in every voxel" in refused(written("z.mha", SimpleITK.GetImageFromArray((0 * ones).astype(np.uint8))))
-    assert "2 numbers a voxel" in refused(written("v.nrrd", SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorUInt8, 2)))
+    assert "2 numbers per voxel" in refused(written("v.nrrd", SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorUInt8, 2)))
     assert "at least 2" in refused(written("s.nii.gz", SimpleITK.Image([4, 4, 1], SimpleITK.sitkUInt8)))
     (tmp_path / "text.nrrd").write_text("hello")
     refused(tmp_path / "text.nrrd")
@@ -205,7 +205,7 @@ def test_whole_numbers_in_a_float_image_are_labels(tmp_path: Path) -> None:
 
 
 def test_another_unit_of_length_is_refused_or_converted(tmp_path: Path) -> None:
-    """NIfTI in metres is converted by the unit it states; the same numbers called mm are 500 mm, which nothing is."""
+    """NIfTI in metres is converted by its stated unit; the same numbers in mm would be 500 mm, which is rejected."""
     file = write_image(tmp_path / "a.nii", np.ones((4, 4, 4), np.uint8))
     head = bytearray(file.read_bytes())
     head[123] = 1  # metres
@@ -293,7 +293,7 @@ def test_a_value_nobody_lists_is_refused_with_its_volume(folder: Path) -> None:
     tables["domain"]["ignore"] = [2]
     assert [each.name for each in parse_case(tables, folder).structures] == ["tumour"]
     del tables["domain"]["ignore"]
-    tables["domain"]["crop_mm"] = [[-20, -20, 3.6], [20, 20, 20]]  # the tube lies below
+    tables["domain"]["crop_mm"] = [[-20, -20, 3.6], [20, 20, 20]]  # the tube is below
     tables["applicators"][0] |= {"target_mm": [0, 0, 8]}
     del tables["applicators"][0]["model"]
     tables["applicators"][0] |= {"outer_diameter_mm": 0.7, "active_tip_mm": 3}
@@ -308,10 +308,10 @@ def test_a_value_nobody_lists_is_refused_with_its_volume(folder: Path) -> None:
         ({"labels": []}, "at least one"),
         ({"labels": [{"name": "a", "label": 9, "tissue": "liver"}]}, "which no voxel has; expected one of 1, 2"),
         ({"labels": [{"name": "a", "label": 0, "tissue": "liver"}]}, "domain.labels[0] \"a\".label"),
-        ({"labels": [{"name": "a", "tissue": "liver"}]}, "the image names no segments"),
+        ({"labels": [{"name": "a", "tissue": "liver"}]}, "the image has no segment names"),
         ({"labels": [{"name": each, "label": 1, "tissue": "liver"} for each in "ab"]}, "found 1, already"),
         ({"labels": [{"name": "a", "label": 1, "tissu": "liver"}]}, "did you mean tissue?"),
-        ({"crop_mm": [[100, 100, 100], [140, 140, 140]]}, "RAS or LPS"),
+        ({"crop_mm": [[100, 100, 100], [140, 140, 140]]}, "RAS and LPS"),
         ({"coordinates": "RSA"}, '"RAS", "LPS"'),
         ({"margin_mm": -1}, "at least 0"),
     ],
@@ -335,7 +335,7 @@ def test_a_later_image_wins_and_needs_its_name_where_both_have_a_value(folder: P
         {"name": "sphere", "label": 1, "tissue": "liver"},
         {"name": "tube", "label": 2, "tissue": "liver"},
     ]
-    assert "ph.nii.gz, tumour.nii.gz all have 1" in fault_of(tables, tmp_path)
+    assert "ph.nii.gz, tumour.nii.gz all contain 1" in fault_of(tables, tmp_path)
     tables["domain"]["labels"][1]["image"] = "ph.nii.gz"
     assert [each.name for each in parse_case(tables, tmp_path).structures] == ["sphere", "tube", "mask"]
 
@@ -344,7 +344,7 @@ def test_check_prints_what_each_label_becomes(folder: Path) -> None:
     text = describe_case(parse_case(labels_case("ph.nii.gz"), folder))
     row = next(line for line in text.splitlines() if line.strip().startswith("1 ") and "tumour" in line)
     count = int((phantom_labels() == 1).sum())
-    assert str(count) in row and f"{count * 0.125:.5g}" in row and "target of liver, 100 % covered" in row
+    assert str(count) in row and f"{count * 0.125:.5g}" in row and "liver, target, 100 % covered" in row
     assert "ph.nii.gz: 80 x 80 x 80 voxels of 0.5 x 0.5 x 0.5 mm, RAS coordinates" in text
 
 
@@ -371,7 +371,7 @@ def test_points_of_a_markups_file_are_converted(system: str, sign: float, folder
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"tip_mm": [0, 0, 0]}, "applicators[0].tip_mm: found beside"),
+        ({"tip_mm": [0, 0, 0]}, "applicators[0].tip_mm: found with"),
         ({"entry_mm": [0, 0, 0]}, "the same point"),
         ({"entry_mm": [0, 0]}, "a list of 3 numbers"),
         ({"entry": "F-1"}, "applicators[0].entry"),

@@ -1,4 +1,4 @@
-"""The interactive scene of report.html: what is packed, and the page in a headless browser with all hosts blocked."""
+"""The interactive scene of report.html: its packed data, and the page in a headless browser with all hosts blocked."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_page_says_what_a_clinician_asks(tmp_path: Path) -> None:
     summary["structures"]["motor_root"]["max_degC"] = 43.2
     (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     target, root = findings(load_run(run))
-    assert "93 % ± 10.0 %" in target.amount and "3.0 percentage points to spare" in target.amount
+    assert "93 % ± 10.0 %" in target.amount and "3.0 percentage points more than required" in target.amount
     assert "may change" in target.certainty
     assert root.verdict == "safe, near its limit" and "1.8 K below its limit of 45 °C" in root.amount
     assert "exceeds" in root.certainty

@@ -1,9 +1,9 @@
-"""What no machine could carry out is refused with its number before anything is meshed.
+"""Runs that are too large are rejected before meshing; the message has the number.
 
 | law                                                              | allowed                        |
 |------------------------------------------------------------------|--------------------------------|
-| a size, a mesh, frames, steps, a study that cannot be meant      | a located fault, 1 s of CPU     |
-| mesh.max_cells                                                   | moves the bound, not the mesh  |
+| implausible sizes, meshes, frames, steps and studies             | a located fault, 1 s of CPU     |
+| mesh.max_cells                                                   | changes the limit, not the mesh |
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AXIS = {"key": "generator.hold_s", "low": 1.0, "high": 2.0}
 
 
 def _refused(*keys: str) -> CaseError:
-    load_case(DATA)  # what is read and compiled once is no part of the time
+    load_case(DATA)  # the time excludes reading and compilation, which happen once
     begin = time.process_time()
     with pytest.raises(CaseError) as caught:
         load_case(DATA, keys)

@@ -11,11 +11,11 @@ from rfablate.case.tables.label_image import label_image
 from rfablate.errors import CaseError, Fault
 
 FEWEST = 10
-"""Voxels below which a label is likely to be a slip of the segmentation."""
+"""Number of voxels below which a label is probably an error of the segmentation."""
 
 
 def is_readable(shape: Label) -> bool:
-    """Return whether the image is there and has all values of the label."""
+    """Return whether the image can be read and contains all values of the label."""
     try:
         counts = label_image(shape).counts
     except CaseError:
@@ -24,8 +24,8 @@ def is_readable(shape: Label) -> bool:
 
 
 def label_faults(parts: CheckableCase) -> Iterator[Fault]:
-    """Yield images that cannot be read, values that no voxel has, and what a label cannot be or have."""
-    told: set[str] = set()
+    """Yield faults: images that cannot be read, values that no voxel has, and keys that labels do not support."""
+    reported: set[str] = set()
     for placed in parts.structures:
         shape = placed.shape
         if not isinstance(shape, Label):
@@ -33,23 +33,23 @@ def label_faults(parts: CheckableCase) -> Iterator[Fault]:
         if isinstance(parts.domain, AxisymmetricDomain):
             yield Fault(placed.where, "found a label of an image", "a body of revolution", "solve in 3-D")
         if shape.flow is not None:
-            expected = "none: the wall of voxels has no smooth area; held_degC, or a tube"
-            yield Fault(f"{placed.where}.flow", "found a table", expected)
+            expected = "no flow, because a surface of voxels has no smooth area"
+            yield Fault(f"{placed.where}.flow", "found a table", expected, "use held_degC, or a tube")
         try:
             counts = label_image(shape).counts
         except CaseError as error:
-            if shape.file not in told:
+            if shape.file not in reported:
                 yield from error.faults
-            told.add(shape.file)
+            reported.add(shape.file)
             continue
         missing = [value for value in shape.values if value not in counts]
         if missing:
             have = ", ".join(str(value) for value in list(counts)[:20])
-            yield Fault(f"{placed.where}.values", f"found {missing[0]}, which no voxel has", f"of {have}")
+            yield Fault(f"{placed.where}.values", f"found {missing[0]}, which no voxel has", f"one of {have}")
 
 
 def label_warnings(parts: CheckableCase) -> Iterator[str]:
-    """Yield labels of a few voxels."""
+    """Yield warnings about labels of a few voxels."""
     labels = [placed for placed in parts.structures if isinstance(placed.shape, Label)]
     if not labels:
         return
@@ -59,4 +59,4 @@ def label_warnings(parts: CheckableCase) -> Iterator[str]:
         assert isinstance(placed.shape, Label)
         if (count := label_voxels(placed.shape)) < FEWEST:
             what = f"label of {Path(placed.shape.file).name} has {count} voxel{'s' if count > 1 else ''}"
-            yield f"{placed.where}: the {what}: a slip of the segmentation?"
+            yield f"{placed.where}: the {what}: probably an error of the segmentation"

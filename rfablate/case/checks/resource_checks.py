@@ -1,4 +1,4 @@
-"""Checks of what a run would take: cells, frames and steps, before anything is meshed."""
+"""Checks of the size of a run before meshing: cells, frames and steps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rfablate.case.tables.schema import OutputTable, Time
 from rfablate.errors import Fault
 
 _SMALLEST = 1e-6
-"""Below it [m] a cell's size was probably meant in another unit: tissue laws hold for many cells of the body."""
+"""Smallest element size [m]: smaller values are probably in another unit; tissue laws do not apply at this scale."""
 _MOST_FRAMES = 10_000
 _MOST_STEPS = 10_000_000
 
 
 def resource_faults(parts: CheckableCase) -> Iterator[Fault]:
-    """Yield what no machine could carry out, with its number; `parts` are without degenerate shapes."""
+    """Yield faults for runs that are too large to compute; `parts` are without degenerate shapes."""
     small = list(_small_sizes(parts))
     yield from small
     if not small:
@@ -54,17 +54,17 @@ def _cell_faults(parts: CheckableCase) -> Iterator[Fault]:
     least = min(sizes.structure.values(), default=sizes.tip)
     found = (
         f"about {cells:.2g} cells, with {sizes.tip * 1e3:.3g} mm on the tip, {least * 1e3:.3g} mm on structures "
-        f"and {sizes.far * 1e3:.3g} mm far off"
+        f"and {sizes.far * 1e3:.3g} mm far from them"
     )
-    hint = f"larger size_*_mm or scale; or mesh.max_cells = {cells:.1e} on a machine that holds them"
+    hint = f"larger size_*_mm or scale; or mesh.max_cells = {cells:.1e} if the machine has enough memory"
     yield Fault("mesh", found, f"at most mesh.max_cells = {mesh.max_cells:.3g}", hint)
 
 
 def _end(generator: Generator | None) -> float:
-    """Return how long a treatment takes [s]; 0 where that cannot be known."""
+    """Return the duration of a treatment [s]; 0 where it is not known."""
     try:
         return on_time(generator) + generator.cooldown if generator is not None else 0.0
-    except (OSError, ValueError):  # a log that cannot be read is a fault of the generator's
+    except (OSError, ValueError):  # a log that cannot be read is reported with the faults of the generator
         return 0.0
 
 
@@ -81,5 +81,5 @@ def _step_faults(time: Time, generator: Generator, end: float) -> Iterator[Fault
         found = f"found {step:g}: {end / step:.3g} steps in {end:g} s"
         yield Fault(f"time.{key}", found, f"at most {_MOST_STEPS} steps")
     if isinstance(generator, Pulsed) and generator.resolved and 2.0 * generator.rate * end > _MOST_STEPS:
-        found = f"found true: {2.0 * generator.rate * end:.3g} steps, two a pulse"
+        found = f"found true: {2.0 * generator.rate * end:.3g} steps, two per pulse"
         yield Fault("generator.resolved", found, f"at most {_MOST_STEPS} steps", "resolved = false")

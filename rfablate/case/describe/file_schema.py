@@ -1,7 +1,7 @@
 """The JSON Schema of a file as the user writes it: its keys, ranges and defaults in the units of the file. Pure.
 
 Pydantic derives a schema from the models. Here it is adapted to the file: defaults are converted from SI, keys that are
-needed only together with others are not required, and what TOML does not have (null) is left out.
+needed only together with others are not required, and null, which TOML does not have, is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Node = dict[str, Any]
 _INHERITED = "Where [generator] has the same kind, its value is the default."
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FROM_MODEL = ("outer_diameter_mm", "active_tip_mm")
-"""Keys that an applicator needs unless its `model` has them."""
+"""Keys that are required in an applicator unless its `model` has them."""
 _NAMED = {"tissue": tissue_names, "base": tissue_names, "metal": tissue_names, "shell_tissue": tissue_names,
           "set": damage_set_names}  # fmt: skip
 """Keys of a case that name an entry of the library or of the case itself: editors suggest the library's."""
@@ -30,7 +30,7 @@ _NAMED = {"tissue": tissue_names, "base": tissue_names, "metal": tissue_names, "
 def file_schema(file: type[BaseModel]) -> Node:
     """Return the JSON Schema (draft 2020-12) of the file that `file` models, in the units of the file.
 
-    A file that satisfies it can still have faults: `rfablate check` knows how tables depend on each other.
+    A file that satisfies it can still have faults: `rfablate check` also checks dependencies between tables.
     """
     raw = file.model_json_schema(by_alias=True)
     tables = {model.__name__: model for model in models_of(file)}
@@ -50,7 +50,7 @@ def file_schema(file: type[BaseModel]) -> Node:
 def models_of(file: type[BaseModel]) -> Iterator[type[BaseModel]]:
     """Yield a file's model and those of all its tables, through lists, options and unions, each once."""
     seen: list[type[BaseModel]] = [file]
-    for model in seen:  # grows while it is walked through
+    for model in seen:  # the list grows during the loop
         yield model
         for field in model.model_fields.values():
             seen += [each for each in dict.fromkeys(_models_in(field.annotation)) if each not in seen]
@@ -95,7 +95,7 @@ def _is_title(key: str, value: Any) -> bool:
 
 
 def _adapt_case(definitions: dict[str, Node]) -> None:
-    """Make the tables of a case what they are before library models and [generator] are merged into them."""
+    """Change the tables of a case to their form before library models and [generator] are merged into them."""
     applicator = definitions["Applicator"]
     tines, bend = (definitions[name].pop("required") for name in ("Tines", "Bend"))
     applicator["required"] = [key for key in applicator.get("required", []) if key not in _FROM_MODEL]
@@ -118,7 +118,7 @@ def _adapt_case(definitions: dict[str, Node]) -> None:
 
 
 def _adapt_channel(definitions: dict[str, Node]) -> None:
-    """Let a channel's generator be the keys that differ from [generator]: no key of it is required."""
+    """Make all keys of a channel's generator optional: keys that are not given have the value of [generator]."""
     generator = definitions["Channel"]["properties"]["generator"]
     parts = []
     for reference in (each["$ref"] for each in generator.pop("oneOf")):

@@ -19,7 +19,7 @@ from rfablate.case.describe.file_schema import file_schema
 from rfablate.case.messages.schema_guide import Node, allowed, split_unit
 
 NAME = "NAME"
-"""Stands in paths for a name that the user chooses, as that of a tissue."""
+"""Placeholder in paths for a name that the user chooses, for example that of a tissue."""
 NEAR = 4
 """Keys that are suggested for an unknown one, at most."""
 _SHOWN = 8
@@ -67,10 +67,10 @@ class TableEntry:
     path: str
     """Empty for the file itself."""
     head: str
-    """As it stands in a file: [generator], [[structures]], [tissues.NAME]; empty for the file itself."""
+    """As written in a file: [generator], [[structures]], [tissues.NAME]; empty for the file itself."""
     meaning: str
     kinds: tuple[tuple[str, str], ...]
-    """Each kind that can be chosen, and what it is; none without a choice."""
+    """Each kind that can be chosen, with its description; empty without a choice."""
     required: bool
     where: Kinds
     """Where the table exists, as for a key."""
@@ -121,7 +121,7 @@ def _are_numbers(parts: Sequence[str]) -> bool:
 
 
 def _is_item(table: TableEntry, part: str) -> bool:
-    """Return whether a table is one of a list or has names, so that `part` can stand for one of them."""
+    """Return whether a table is one of a list or has names, so that `part` can name one of them."""
     return table.head.startswith("[[") or (table.head.endswith(f".{NAME}]") and bool(part))
 
 
@@ -179,7 +179,7 @@ def _walk(
 
 
 def _own_words(raw: Node) -> Node:
-    """Return what a key says of its table."""
+    """Return the description of a table from its key."""
     return {"description": raw["description"]} if "description" in raw else {}
 
 
@@ -190,7 +190,7 @@ def _head(path: str, raw: Node) -> str:
 
 
 def _table_of(raw: Node, whole: Node) -> Node | None:
-    """Return the table, or the choice of tables, that a key holds by itself, in a list or by name; None for a value."""
+    """Return the table or choice of tables in the value of a key (direct, list or by name); None for other values."""
     extra = raw.get("additionalProperties")
     for node in (raw, raw.get("items"), extra):
         if isinstance(node, dict) and ("$ref" in node or any("$ref" in each for each in _choices(node))):
@@ -261,12 +261,12 @@ def _merged(keys: Sequence[Key], path: str, every: tuple[str, ...]) -> tuple[Key
 
 
 def _selector(key: Key, every: tuple[str, ...]) -> Key:
-    """Return the key `kind` of a table with all that it selects between."""
+    """Return the key `kind` of a table with all its choices."""
     meaning = "Kind of the table; it decides which other keys there are."
     node: Node = {"enum": list(every), "description": meaning}
     return replace(key, meaning=meaning, value=allowed(node, key.name), node=node)
 
 
 def _selected(table: Node) -> str:
-    """Return what the `kind` of a table selects."""
+    """Return the description of a choice of the `kind` of a table."""
     return str(table["properties"]["kind"].get("description", "")).removeprefix("Selects ").rstrip(".")

@@ -1,4 +1,4 @@
-"""Keys and tables of a file in words: what `rfablate explain` prints. Pure."""
+"""Descriptions of keys and tables of a file, as printed by `rfablate explain`. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDEST_DEFAULT = 20
 _SPACING_TEXT = f"""{SPACING}
 
   Distance between the two applicator tips that are nearest to each other [mm]; above 0. It moves all tips.
-  No key of a case file: only for changes with --set, for axes of a study and for `rfablate find`.
+  Not a key of a case file: only for changes with --set, for axes of a study and for `rfablate find`.
 
   example   --set {SPACING}=10"""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -31,10 +31,10 @@ def explain_key(path: str, file: type[BaseModel], what: str = "case") -> str:
     Args:
         path: `generator.ramp_s`, `structures.0.role`, `generator`; empty for the tables of the file.
         file: the model of the file.
-        what: what the file is called in texts.
+        what: name of the kind of file in texts.
 
     Raises:
-        CaseError: there is no such key; it names the nearest ones.
+        CaseError: there is no such key; the message has the nearest ones.
     """
     if not path:
         return _overview(file, what)
@@ -90,13 +90,13 @@ def _where(kinds: Kinds) -> list[str]:
 
 
 def _example_lines(key: Key, table: TableEntry) -> list[str]:
-    """Return the key with a value as TOML, below the kind that it needs."""
+    """Return the key with a value as TOML, below the kind that it requires."""
     own = [names[0] for where, names in key.kinds if where == table.path]
     return [*(f"kind = {toml_value(kind)}" for kind in own), f"{key.name} = {toml_value(key.example)}"]
 
 
 def toml_value(value: Any) -> str:
-    """Return a value as TOML writes it."""
+    """Return a value in TOML syntax."""
     if isinstance(value, dict):
         inner = ", ".join(f"{_toml_key(key)} = {toml_value(each)}" for key, each in value.items())
         return f"{{ {inner} }}"

@@ -1,4 +1,4 @@
-"""What the label images of a case hold, in a table: what `rfablate check` prints of them."""
+"""Table of the label images of a case, as printed by `rfablate check`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rfablate.case.tables.geometry_tables import Label
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
 
-LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "y mm", "z mm", "becomes")
+LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "y mm", "z mm", "structure")
 
 
 def image_texts(case: Case) -> Iterator[str]:
-    """Yield one line for each label image: its size, its voxels, its coordinates, and what the case leaves out."""
+    """Yield one line per label image: size, voxel size, coordinate system, and values that the case does not use."""
     used: dict[str, list[Label]] = {}
     for each in case.structures:
         if isinstance(each, Label):
@@ -49,7 +49,7 @@ def label_rows(case: Case) -> list[list[str]]:
                 f"{label_volume(each) * 1e9:.5g}",
                 f"{label_thickness(each) * 1e3:.3g}",
                 *(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True)),
-                f"{each.role} of {each.tissue}{share}{limit}",
+                f"{each.tissue}, {each.role}{share}{limit}",
             ]
         )
     return rows

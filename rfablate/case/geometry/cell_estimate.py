@@ -1,9 +1,9 @@
-"""How many cells a generated mesh will have, from its size field alone. Pure.
+"""Estimated number of cells of a generated mesh, from its size field alone. Pure.
 
-    N = c * integral of dV / h^n,   n the dimension, h(x) the edge length wanted at x,
-    c = 5.0 in space and 3.2 in the half plane, from the meshes of the shipped cases: cells come out at 0.7 to 1.6 of N
+    N = c * integral of dV / h^n,   n the dimension, h(x) the edge length at x,
+    c = 5.0 in space and 3.2 in the half plane, from the meshes of the shipped cases: these have 0.7 to 1.6 N cells
 
-Beside `far`, each of the sizes that `Sizes` holds is a function of the distance d from a line, a circle or a surface,
+Except `far`, each size in `Sizes` is a function of the distance d from a line, a circle or a surface,
 and dV = A(d) dd with the area A at that distance. Where two of them overlap both are counted.
 """
 
@@ -24,15 +24,15 @@ from rfablate.case.tables.shape_math import spread_points
 
 _PER_VOLUME = {3: 5.0, 2: 3.2}
 _SAMPLES, _FEWEST = 16384, 512
-"""Points that all structures share, and the fewest of each."""
+"""Number of sample points of all structures together, and smallest number of each."""
 _SHELL = 0.1
-"""Part of a structure's samples nearest to its surface that its area is taken from."""
+"""Fraction of a structure's samples, those nearest to its surface, from which its area is estimated."""
 
 
 def estimate_cells(
     domain: GeneratedDomain, mesh: Mesh, applicators: Sequence[Applicator], structures: Sequence[Structure]
 ) -> float:
-    """Return about how many cells the mesh of a case will have [1]."""
+    """Return the estimated number of cells of the mesh of a case [1]."""
     sizes = choose_sizes(domain, mesh, applicators, structures)
     dim = 2 if isinstance(domain, AxisymmetricDomain) else 3
     total = _extent(domain) / sizes.far**dim
@@ -61,7 +61,7 @@ Area = Callable[[FloatArray], FloatArray]
 def _fields(
     applicator: Applicator, sizes: Sizes, domain: GeneratedDomain, dim: int
 ) -> Iterator[tuple[Area, float, float, float]]:
-    """Yield the sizes that an applicator asks for: area at a distance, size, where it starts to grow, and how fast."""
+    """Yield the sizes of an applicator: area at a distance, size, distance from which it grows, and growth."""
     radius, bare = 0.5 * applicator.outer_diameter, bare_length(applicator)
     stations = np.linspace(0.0, min(applicator.shaft_length or np.inf, 2.0), 2001)
     inside = contains(domain, applicator_frame(applicator).centre_line(stations))
@@ -101,7 +101,7 @@ def _near(area: Area, size: float, start: float, growth: float, far: float, dim:
 def _at_surface(
     shape: Structure, sizes: Sizes, domain: GeneratedDomain, tips: FloatArray, dim: int, count: int
 ) -> float:
-    """Return the integral of 1 / h^n - 1 / far^n around a structure's surface, by samples around it."""
+    """Return the integral of 1 / h^n - 1 / far^n around a structure's surface, from samples around it."""
     size, far, growth = sizes.structure[shape.name], sizes.far, sizes.growth_outside
     if size >= far:
         return 0.0

@@ -1,4 +1,4 @@
-"""How much a case may hold. What is larger was not written by a person, and would keep the checks busy for minutes."""
+"""Largest numbers of entries in a case. The checks of larger cases would take minutes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from rfablate.errors import Fault
 
 MOST = {"structures": 100, "applicators": 20, "path_mm": 200}
-"""Most entries of a list by its key; checks look at every pair of structures, and of applicators."""
+"""Largest number of entries of a list, by its key; checks compare all pairs of structures and of applicators."""
 MOST_OTHERS = 1000
-"""Most entries of any other list or table."""
+"""Largest number of entries of any other list or table."""
 
 
 def count_faults(data: Any, where: str = "", key: str = "") -> Iterator[Fault]:

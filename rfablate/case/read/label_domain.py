@@ -1,7 +1,8 @@
 """A segmentation as the domain: `domain.kind = "labels"` becomes a box and a structure of kind "label" for each label.
 
-The box holds the first image, or the crop box, and the margin. Structures stand in the order of the images, so that a
-later image wins where it has a label, and before the case's own structures. A run's own case holds box and structures.
+The box contains the first image, or the crop box, and the margin. Structures have the order of the images, so that a
+label of a later image has priority; the case's own structures follow. The case file of a run contains box and
+structures.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rfablate.errors import CaseError, Fault
 
 _OF_THE_STRUCTURE = ("name", "tissue", "role", "limit_degC", "required_fraction", "held_degC")
 _DIGITS = 4
-"""Of the box [mm]."""
+"""Keys of the box [mm]."""
 
 
 def list_labels(data: dict[str, Any]) -> None:
@@ -37,14 +38,14 @@ def list_labels(data: dict[str, Any]) -> None:
 
 
 def expand_labels(data: dict[str, Any], base_dir: Path) -> list[Fault]:
-    """Put box and structures in the place of a domain of labels; return the faults, after which it stays as it is."""
+    """Replace a domain of labels by a box and structures; return the faults. With faults, `data` is unchanged."""
     domain = data.get("domain")
     if not isinstance(domain, dict) or domain.get("kind") != "labels":
         return []
     try:
         spec = LabelsDomain.model_validate(domain)
     except ValidationError:
-        return []  # told with the faults of the other tables
+        return []  # reported with the faults of the other tables
     faults = list(_file_faults(spec, base_dir))
     if faults:
         return faults
@@ -86,7 +87,7 @@ def expand_labels(data: dict[str, Any], base_dir: Path) -> list[Fault]:
 
 
 def _changes_labels(own: Mapping[str, Any], structures: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether `structures` is what --set structures.NAME.KEY=VALUE makes of a case without such tables."""
+    """Return whether --set structures.NAME.KEY=VALUE has made `structures` in a case without such tables."""
     names = {each["name"] for each in structures}
     return all(name in names and isinstance(table, dict) for name, table in own.items())
 
@@ -97,7 +98,7 @@ def _files(spec: LabelsDomain) -> tuple[str, ...]:
 
 def _file_faults(spec: LabelsDomain, base_dir: Path) -> Iterator[Fault]:
     if (spec.image is None) == (not spec.images):
-        found = "missing key" if spec.image is None else 'found beside "images"'
+        found = "missing key" if spec.image is None else 'found with "images"'
         yield Fault("domain.image", found, 'image = "FILE", or images = [FILES]')
         return
     for number, name in enumerate(_files(spec)):
@@ -107,10 +108,10 @@ def _file_faults(spec: LabelsDomain, base_dir: Path) -> Iterator[Fault]:
             where = "domain.image" if spec.image is not None else f"domain.images[{number}]"
             yield Fault(where, f'found "{name}", no such file', "a label image (.nii.gz, .nrrd, .mha)", near)
     if len(set(_files(spec))) < len(_files(spec)):
-        yield Fault("domain.images", "found a file twice", "every image once")
+        yield Fault("domain.images", "found the same file twice", "each image once")
     if spec.coordinates is None and len({own_coordinates(each) for each in _files(spec)}) > 1:
-        found = "missing key beside images of formats with different coordinates (NIfTI: RAS, others: LPS)"
-        yield Fault("domain.coordinates", found, 'those of the case\'s points, "RAS" or "LPS"')
+        found = "missing key with images in formats with different coordinates (NIfTI: RAS, others: LPS)"
+        yield Fault("domain.coordinates", found, 'the coordinate system of the case\'s points, "RAS" or "LPS"')
     if not spec.labels:
         yield Fault("domain.labels", "found []", "at least one [[domain.labels]] table")
 
@@ -121,7 +122,7 @@ _Found = list[tuple[LabelEntry, str, tuple[int, ...]]]
 def _values(
     spec: LabelsDomain, images: Mapping[str, LabelImage], names: Mapping[str, tuple[int, ...]]
 ) -> tuple[_Found, list[Fault]]:
-    """Return each entry with its image and values; and the faults of those that have none, or another's."""
+    """Return each entry with its image and values, and the faults of entries without values or with values in use."""
     found: _Found = []
     faults: list[Fault] = []
     taken: dict[tuple[str, int], str] = {}
@@ -133,7 +134,13 @@ def _values(
             continue
         for value in values:
             if (file, value) in taken:
-                faults.append(Fault(f"{where}.label", f"found {value}, already {taken[file, value]}", "another label"))
+                faults.append(
+                    Fault(
+                        f"{where}.label",
+                        f"found {value}, already in use by {taken[file, value]}",
+                        "a label that no other entry has",
+                    )
+                )
             taken.setdefault((file, value), where)
         found.append((entry, file, values))
     return found, faults
@@ -151,10 +158,12 @@ def _of_entry(
         named = {file: values for file in files if (values := {**images[file].segments, **names}.get(segment))}
         if not named:
             known = sorted({name for file in files for name in images[file].segments} | set(names))
-            expected = f"a segment of the image: {', '.join(known)}" if known else "label: the image names no segments"
+            expected = (
+                f"a segment of the image: {', '.join(known)}" if known else "label: the image has no segment names"
+            )
             key = "segment" if entry.segment is not None else "label"
-            said = f'found "{segment}"' if entry.segment is not None else "missing key"
-            return "", (), Fault(f"{where}.{key}", said, expected, did_you_mean(segment, known))
+            text = f'found "{segment}"' if entry.segment is not None else "missing key"
+            return "", (), Fault(f"{where}.{key}", text, expected, did_you_mean(segment, known))
         files, values = list(named), next(iter(named.values()))
     else:
         values = entry.label if isinstance(entry.label, tuple) else (entry.label,)
@@ -166,7 +175,7 @@ def _of_entry(
         have = "; ".join(f"{_list(images[file].counts)} ({Path(file).name})" for file in files)
         return "", (), Fault(f"{where}.label", f"found {shown}, which no voxel has", f"one of {have}")
     several = ", ".join(Path(file).name for file in having)
-    return "", (), Fault(f"{where}.image", f"missing key: {several} all have {shown}", "the one that is meant")
+    return "", (), Fault(f"{where}.image", f"missing key: {several} all contain {shown}", "one of these images")
 
 
 def _list(counts: Mapping[int, int]) -> str:
@@ -184,11 +193,16 @@ def _box_faults(spec: LabelsDomain, image: LabelImage) -> Iterator[Fault]:
         return
     crop, whole = np.sort(np.array(spec.crop), axis=0), image.corners()
     if np.any(crop[1] - crop[0] <= 0.0):
-        yield Fault("domain.crop_mm", "found two corners of an empty box", "two opposite corners of a box")
+        yield Fault("domain.crop_mm", "found corners of an empty box", "two opposite corners of a box")
     elif np.any(crop[1] <= whole[0]) or np.any(crop[0] >= whole[1]):
         spans = ", ".join(f"{x} {a:g} to {b:g}" for x, a, b in zip("xyz", *np.round(whole * 1e3, 3), strict=True))
         found = f"found a box wholly outside the image ({spans} mm)"
-        yield Fault("domain.crop_mm", found, "one that meets it", "the other sign of x and y? RAS or LPS")
+        yield Fault(
+            "domain.crop_mm",
+            found,
+            "a box that overlaps the image",
+            "check the sign of x and y: RAS and LPS have opposite signs",
+        )
 
 
 def _unlisted(
@@ -198,7 +212,7 @@ def _unlisted(
     names: Mapping[str, tuple[int, ...]],
     box: FloatArray,
 ) -> Iterator[Fault]:
-    """Yield each value within the box that the case says nothing about, with its volume."""
+    """Yield each value within the box that the case does not list, with its volume."""
     for file, image in images.items():
         listed = {value for _, at, values in found if at == file for value in values} | set(spec.ignore)
         called = {value: name for name, values in (image.segments | dict(names)).items() for value in values}
@@ -210,6 +224,6 @@ def _unlisted(
             count = int(((points >= box[0]) & (points <= box[1])).all(axis=1).sum())
             if count:
                 name = f' ("{called[value]}")' if value in called else ""
-                said = f"label {value}{name} of {Path(file).name} is not listed: {count} voxels"
+                text = f"label {value}{name} of {Path(file).name} is not listed: {count} voxels"
                 hint = f"add it, or ignore = [{value}] to make it {spec.tissue}"
-                yield Fault("domain.labels", f"{said}, {count * image.voxel * 1e9:.4g} mm3", "every label once", hint)
+                yield Fault("domain.labels", f"{text}, {count * image.voxel * 1e9:.4g} mm3", "each label once", hint)

@@ -1,4 +1,4 @@
-"""An applicator placed by two points: `target_mm` and `entry_mm` become `tip_mm` and `direction`.
+"""Applicators defined by two points: `target_mm` and `entry_mm` become `tip_mm` and `direction`.
 
 The points are numbers in the case's coordinates, or the names of points in a markups file of 3D Slicer, which are
 converted from that file's coordinates to those of the case's label image.
@@ -18,13 +18,13 @@ from rfablate.errors import CaseError, Fault
 
 _LARGEST_FILE = 20_000_000
 _SYSTEMS = {"LPS": "LPS", "RAS": "RAS", "0": "RAS", "1": "LPS"}
-"""Of a markups file: by name, or by the number of older versions."""
+"""Coordinate systems of a markups file: by name, or by number in older versions."""
 _KEYS = ("entry_mm", "target_mm", "markups", "entry", "target")
 _DIGITS = 6
 
 
 def expand_poses(data: dict[str, Any], base_dir: Path) -> list[Fault]:
-    """Give each applicator that has `entry` and `target` its tip and direction; return the faults."""
+    """Set tip and direction of each applicator that has `entry` and `target`; return the faults."""
     tables = data.get("applicators")
     faults: list[Fault] = []
     if not isinstance(tables, list):
@@ -49,7 +49,7 @@ def expand_poses(data: dict[str, Any], base_dir: Path) -> list[Fault]:
 
 def _coordinates(data: dict[str, Any]) -> str | None:
     domain, structures = data.get("domain"), data.get("structures")
-    if isinstance(domain, dict) and domain.get("kind") == "labels":  # its images have faults of their own
+    if isinstance(domain, dict) and domain.get("kind") == "labels":  # the faults of its images are reported elsewhere
         return "LPS" if domain.get("coordinates") == "LPS" else "RAS"
     tables = [each for each in structures if isinstance(each, dict)] if isinstance(structures, list) else []
     return next(
@@ -60,7 +60,7 @@ def _coordinates(data: dict[str, Any]) -> str | None:
 def _points(where: str, table: dict[str, Any], base_dir: Path, system: str | None) -> tuple[Any, Any]:
     """Return entry and target [mm]; raises CaseError."""
     faults = [
-        Fault(f"{where}.{key}", "found beside entry and target", "one or the other: they are the pose")
+        Fault(f"{where}.{key}", "found with entry and target", "either entry and target, or tip_mm and direction")
         for key in ("tip_mm", "direction")
         if key in table
     ]
@@ -71,8 +71,8 @@ def _points(where: str, table: dict[str, Any], base_dir: Path, system: str | Non
     for key in ("entry", "target"):
         name, numbers = table.get(key), table.get(f"{key}_mm")
         if (name is None) == (numbers is None):
-            found = "missing key" if name is None else f"found beside {key}_mm"
-            other = "its three numbers, or the name of a point of a markups file"
+            found = "missing key" if name is None else f"found with {key}_mm"
+            other = "three numbers, or the name of a point of a markups file"
             faults.append(Fault(f"{where}.{key}_mm" if name is None else f"{where}.{key}", found, other))
         elif name is not None:
             if name in fiducials:
@@ -106,7 +106,7 @@ def read_fiducials(where: str, name: Any, base_dir: Path, system: str | None) ->
     if not isinstance(name, str):
         raise CaseError([Fault(where, f"found {show(name)}", expected)])
     if system is None:
-        found = f"found {show(name)} in a case without a label image: its axes have no relation to the file's"
+        found = f"found {show(name)} in a case without a label image: its axes are not related to those of the file"
         raise CaseError([Fault(where, found, 'domain.kind = "labels"', "write entry_mm and target_mm")])
     path = base_dir / name
     try:
@@ -117,8 +117,8 @@ def read_fiducials(where: str, name: Any, base_dir: Path, system: str | None) ->
         for each in lists:
             own = _SYSTEMS.get(str(each.get("coordinateSystem", "LPS")).upper())
             if own is None or str(each.get("coordinateUnits", "mm")) not in ("mm", "[mm]"):
-                told = f"{each.get('coordinateSystem')}, {each.get('coordinateUnits', 'mm')}"
-                raise CaseError([Fault(where, f"found coordinates in {told}", "LPS or RAS, in mm")])
+                system_and_unit = f"{each.get('coordinateSystem')}, {each.get('coordinateUnits', 'mm')}"
+                raise CaseError([Fault(where, f"found coordinates in {system_and_unit}", "LPS or RAS, in mm")])
             flip = np.array([1.0, 1.0, 1.0] if own == system else [-1.0, -1.0, 1.0])
             for point in each["controlPoints"]:
                 position = point.get("position")
@@ -126,13 +126,15 @@ def read_fiducials(where: str, name: Any, base_dir: Path, system: str | None) ->
                     continue
                 label = str(point["label"])
                 if label in found_points:
-                    raise CaseError([Fault(where, f'found two points called "{label}"', "every name once")])
+                    raise CaseError([Fault(where, f'found two points called "{label}"', "each name once")])
                 found_points[label] = np.array(position, dtype=float) * flip
     except OSError as error:
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.json")])
         raise CaseError([Fault(where, f"found {show(name)}: {error.strerror}", expected, near)]) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CaseError([Fault(where, f"found {show(name)}, which is none: {error!r}", expected)]) from None
+        raise CaseError(
+            [Fault(where, f"found {show(name)}, which is not a markups file: {error!r}", expected)]
+        ) from None
     if not found_points:
         raise CaseError([Fault(where, f"found {show(name)} without a placed point", expected)])
     return found_points

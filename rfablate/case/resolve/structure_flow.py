@@ -1,6 +1,6 @@
 """Flow in structures: flow data, heat transfer at the wall, and faults. Pure.
 
-A structure with a flow contains a moving liquid. Convection at its wall takes up heat (`physics.tube_flow`); its
+A structure with a flow contains a moving liquid. Convection at its wall absorbs heat (`physics.tube_flow`); its
 interior stays at the temperature of the liquid and is excluded from the heat equation. With a velocity of 0 the
 structure is a tissue like any other, and its temperature is not fixed.
 """

@@ -13,7 +13,7 @@ from rfablate.case.tables.units import Celsius, Fraction, MmNotNegative, MmPosit
 class Tines(Table):
     """Tines that come out of the cannula, evenly spaced around its axis, bare and at the tip's potential.
 
-    Each starts `exit` from the tip along the shaft, `offset` beside the axis, and points `exit_angle` away from
+    Each starts `exit` from the tip along the shaft, `offset` from the axis, and points `exit_angle` away from
     straight ahead. It runs straight or, with a `bend_radius`, along a circle that turns it outwards and back.
     """
 
@@ -44,7 +44,7 @@ class Tines(Table):
 class Coolant(Table):
     """A liquid that flows through the lumen and cools its wall, at a fixed temperature or by convection.
 
-    Given beside a `model` it takes the place of the model's coolant as a whole.
+    Given with a `model`, it replaces the model's coolant completely.
     """
 
     temperature: Celsius = Field(alias="temperature_degC", examples=[20])

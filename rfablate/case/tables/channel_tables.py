@@ -1,4 +1,4 @@
-"""The channels of a generator, as the user writes them: what each drives, and how they share the device."""
+"""The channels of a generator, as the user writes them: the outputs of each, and the sharing of the device."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Channel(Table):
     its own electrodes."""
     generator: Generator | None = None
     """The channel's own protocol and limits: the keys that differ from [generator], or a complete table of another
-    `kind`. By default [generator] as it is."""
+    `kind`. By default [generator] without changes."""
 
 
 class Sharing(Table):
@@ -46,6 +46,7 @@ class Sharing(Table):
 
     mode: Literal["simultaneous", "sequential", "switching"] = "simultaneous"
     """How the channels share the device: "simultaneous" serves all in equal time slices too short to affect tissue,
-    "sequential" runs one whole protocol after the other, "switching" gives each the output for `dwell_s` in a cycle."""
+    "sequential" runs one complete protocol after the other, "switching" assigns the output to each for `dwell_s`
+    in a cycle."""
     dwell: Positive | None = Field(default=None, alias="dwell_s", examples=[30])
     """For "switching": length of a channel's turn [s]. Needed there, not allowed otherwise."""

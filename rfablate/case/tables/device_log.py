@@ -1,4 +1,4 @@
-"""The log of a device: a CSV file of time and what was measured, in the units its head names."""
+"""The log of a device: a CSV file of time and measured quantities, in the units of its header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRIVERS: dict[Quantity, str] = {
     "power": "power_W",
     "temperature": "temperature_degC",
 }
-"""What can drive a replay, and its column; the first that a log has, unless the case says which."""
+"""Quantities that can drive a replay, and their columns; by default the first that a log has."""
 TIME = "time_s"
 COLUMNS = (TIME, *DRIVERS.values(), "impedance_ohm")
 
@@ -46,7 +46,7 @@ def read_log(path: str | Path) -> DeviceLog:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not such a log; says where and why.
+        ValueError: it is not such a log; the message has the position and the cause.
     """
     text = read_user_file(path, LARGEST_TABLE).decode("utf-8-sig")
     try:

@@ -1,4 +1,4 @@
-"""The generator tables of a case: what the device is asked to do, and what it can do."""
+"""The generator tables of a case: protocol and limits of the device."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class _Stage(Table):
 
 
 class RampStage(_Stage):
-    """The set point changes linearly from what the sensor reads to `target`."""
+    """The set point changes linearly from the sensor reading to `target`."""
 
     kind: Literal["ramp"] = "ramp"
     """Selects a ramp: the set point changes linearly from the sensor's temperature to `target_degC`."""

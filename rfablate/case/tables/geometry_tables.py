@@ -96,8 +96,8 @@ class MeshRegion(Table):
     tissue: str = Field(examples=["muscle"])
     """Tissue or metal the region is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
-    """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
-    for a region without a verdict."""
+    """Role in the report: "target" for a volume to be ablated, "protect" for a region that must remain below
+    `limit_degC`, "anatomy" for a region without a verdict."""
     limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
     """Highest temperature a protected region may reach [degC]; above body temperature. Needed with role "protect"."""
     required_fraction: Fraction = 1.0
@@ -126,7 +126,7 @@ class MeshDomain(Table):
     """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
 
     kind: Literal["mesh"] = "mesh"
-    """Selects the user's own mesh, whose regions take the place of structures."""
+    """Selects a user's mesh, whose regions replace structures."""
     file: str = Field(examples=["needle.msh"])
     """Mesh file: Gmsh, or VTU, XDMF, MED, Abaqus, Medit or VTK. A relative path starts from the case file's folder."""
     length_unit: Literal["m", "cm", "mm", "um"] = Field(examples=["mm"])
@@ -140,7 +140,7 @@ class MeshDomain(Table):
 
 
 class LabelEntry(Table):
-    """A label of a segmentation: its value or values, or its name in the image, and what it becomes."""
+    """A label of a segmentation: its value or values, or its name in the image, and the structure it becomes."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", examples=["tumour"])
     """Name of the structure in all results; unique, a letter followed by letters, digits or _."""
@@ -172,7 +172,7 @@ class LabelsDomain(Table):
     """Label image: NIfTI, NRRD or MetaImage. A relative path starts from the case file's folder. Needed without
     `images`."""
     images: tuple[str, ...] = Field(default=(), examples=[["organs.nii.gz", "tumour.nii.gz"]])
-    """Instead of `image`: several images. Where a later one has a label, it wins."""
+    """Instead of `image`: several images. Where labels overlap, the later image has priority."""
     coordinates: Literal["RAS", "LPS"] | None = Field(default=None, examples=["RAS"])
     """World coordinates of the case: x to the right and y to anterior ("RAS"), or to left and posterior ("LPS"). By
     default those of the image's format: RAS for NIfTI, LPS for the others."""
@@ -187,7 +187,7 @@ class LabelsDomain(Table):
     crop: tuple[PointMm, PointMm] | None = Field(
         default=None, alias="crop_mm", examples=[[[-30, -30, -20], [30, 30, 20]]]
     )
-    """Two opposite corners of the box that is simulated [mm]. By default the whole image."""
+    """Two opposite corners of the box that is simulated [mm]. By default the complete image."""
     margin: MmNotNegative = Field(default=0.0, alias="margin_mm")
     """Thickness of `tissue` around the image, or around the crop box [mm]."""
 
@@ -232,8 +232,8 @@ class Applicator(Table):
     bend: Bend | None = None
     """A curved tip (3-D only). By default the cannula is straight."""
     entry_at: PointMm | None = Field(default=None, alias="entry_mm", examples=[[0, -60, 40]])
-    """Point on the straight shaft, as the entry point of the skin, x, y, z [mm]. With `target_mm` it takes the place of
-    `tip_mm` and `direction`. By default these are used."""
+    """Point on the straight shaft, for example the entry point of the skin, x, y, z [mm]. With `target_mm` it
+    replaces `tip_mm` and `direction`. By default these are used."""
     target_at: PointMm | None = Field(default=None, alias="target_mm", examples=[[0, 0, 0]])
     """Position of the tip, x, y, z [mm]; with `entry_mm`."""
     markups: str | None = Field(default=None, examples=["plan.mrk.json"])

@@ -1,7 +1,7 @@
-"""Label images (segmentations): NIfTI, NRRD and MetaImage files as whole numbers on a grid in space. Pure.
+"""Label images (segmentations): NIfTI, NRRD and MetaImage files as integers on a grid in space. Pure.
 
-SimpleITK reads them: the reader of 3D Slicer and ITK-SNAP, so an image lies here where it lies there. It gives LPS
-coordinates (x to the left, y to posterior) for every format; RAS has the opposite sign of x and y. A point takes the
+SimpleITK reads them, as in 3D Slicer and ITK-SNAP; the position of an image is the same in all three. It returns LPS
+coordinates (x to the left, y to posterior) for every format; RAS has the opposite sign of x and y. A point has the
 value of the nearest voxel, and 0 outside the image.
 """
 
@@ -33,21 +33,21 @@ READERS = {
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
 }
-"""By the end of a file's name, what SimpleITK reads it with: no other format is tried."""
+"""Reader of SimpleITK by the end of a file's name: no other format is tried."""
 MOST_VOXELS = 500_000_000
-"""2 bytes each: 1 GB."""
+"""Largest number of voxels: 1 GB with 2 bytes each."""
 SMALLEST_SPACING, LARGEST_SPACING = 0.02, 20.0
-"""Voxel sizes of anatomical images [mm]; others are of another unit."""
+"""Range of voxel sizes of anatomical images [mm]; values outside are probably in another unit."""
 _DECIMALS = 6
-"""Of spacing and origin [mm] and of directions: NIfTI holds 32 bits, and an image is the same in each format."""
+"""Decimals of spacing, origin [mm] and directions: NIfTI stores 32 bits; results must not depend on the format."""
 _NIFTI_TYPES = {2: 1, 256: 1, 4: 2, 512: 2, 8: 4, 768: 4, 16: 4, 64: 8, 1024: 8, 1280: 8}
-"""Bytes a voxel of NIfTI's numbers of whole and floating types."""
+"""Bytes per voxel by the data type number of NIfTI, for integer and floating-point types."""
 FLIP = np.array([-1.0, -1.0, 1.0])
-"""From LPS to RAS and back."""
+"""Factors that convert LPS to RAS and back."""
 
 
 class LabelSource(Protocol):
-    """What names voxels of an image: a structure of kind "label"."""
+    """A reference to voxels of an image: a structure of kind "label"."""
 
     file: str
     values: tuple[int, ...]
@@ -56,7 +56,7 @@ class LabelSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LabelImage:
-    """Labels on a grid; world coordinates in m."""
+    """Labels on a grid; coordinates in space in m."""
 
     labels: LabelArray
     """Shape (i, j, k)."""
@@ -65,7 +65,7 @@ class LabelImage:
     axes: FloatArray
     """Step to the next voxel along each index, in columns [m], shape (3, 3)."""
     segments: dict[str, tuple[int, ...]]
-    """Values by the names that the file gives them."""
+    """Values by their names in the file."""
 
     @property
     def spacing(self) -> FloatArray:
@@ -78,7 +78,7 @@ class LabelImage:
         return float(abs(np.linalg.det(self.axes)))
 
     def index(self, points: FloatArray) -> FloatArray:
-        """Return points [m] in indices of the grid, where whole numbers are centres of voxels."""
+        """Return the grid indices of points [m]; integers are centres of voxels."""
         return np.asarray((np.asarray(points).reshape(-1, 3) - self.origin) @ np.linalg.inv(self.axes).T)
 
     def world(self, index: npt.ArrayLike) -> FloatArray:
@@ -95,21 +95,21 @@ class LabelImage:
 
     @cached_property
     def counts(self) -> dict[int, int]:
-        """Voxels of each value but 0."""
+        """Number of voxels of each value except 0."""
         counts = np.bincount(self.labels.ravel())
         return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value > 0}
 
     @cached_property
     def _slices(self) -> list[tuple[slice, slice, slice] | None]:
-        from scipy import ndimage  # late: most cases do not need it
+        from scipy import ndimage  # imported late: most cases do not use it
 
         found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(self.labels.astype(np.int32))
         return found
 
     def block(self, values: tuple[int, ...], pad: int = 0) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """Return the part of the grid that holds some values: its first index, and which of its voxels have one.
+        """Return the block of the grid that contains some values: its first index, and which of its voxels have one.
 
-        `pad` voxels of others are kept, or made, all round.
+        The block has a border of `pad` voxels, also beyond the edge of the image.
         """
         boxes = [box for value in values if value <= len(self._slices) and (box := self._slices[value - 1]) is not None]
         if not boxes:
@@ -133,21 +133,21 @@ class LabelImage:
 
 
 def image_suffix(file: str | Path) -> str:
-    """Return the end of the file's name that says its format; '' for another one."""
+    """Return the end of the file's name that determines its format; '' for other names."""
     name = Path(file).name.lower()
     return next((suffix for suffix in sorted(READERS, key=len, reverse=True) if name.endswith(suffix)), "")
 
 
 def own_coordinates(file: str | Path) -> str:
-    """Return the world coordinates of an image's format: RAS for NIfTI, LPS for what ITK and 3D Slicer write."""
+    """Return the coordinate system of an image's format: RAS for NIfTI, LPS for the other formats."""
     return "RAS" if image_suffix(file).startswith(".nii") else "LPS"
 
 
 def read_label_image(file: str | Path, coordinates: str) -> LabelImage:
-    """Return the labels of a file in a case's coordinates, "RAS" or "LPS"; from memory where it was read before.
+    """Return the labels of a file in a case's coordinates, "RAS" or "LPS"; cached after the first reading.
 
     Raises:
-        CaseError: the file is missing, no such image, cut short, too large, or holds no labels.
+        CaseError: the file does not exist, is not an image, is truncated or too large, or contains no labels.
     """
     path = Path(file)
     try:
@@ -163,7 +163,7 @@ def label_image(shape: LabelSource) -> LabelImage:
 
 
 def image_digest(file: str | Path) -> str:
-    """Return a hash of the file's bytes; of its name where it cannot be read."""
+    """Return a hash of the file's bytes, or of its name where it cannot be read."""
     try:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError:
@@ -176,13 +176,13 @@ def image_error(file: str | Path, found: str, expected: str, hint: str = "") -> 
 
 
 def itk() -> Any:
-    """Return SimpleITK, which says nothing of its own on stderr; raises CaseError where it is not installed."""
+    """Return SimpleITK with its warnings switched off; raises CaseError where it is not installed."""
     try:
         import SimpleITK
 
         toolkit: Any = SimpleITK
     except ModuleNotFoundError:
-        expected = "it installed: label images are read and written with it"
+        expected = "an installed SimpleITK, which reads and writes label images"
         raise CaseError(
             [Fault("SimpleITK", "not installed", expected, 'pip install "rfablate[labels]"')], "label image"
         ) from None
@@ -207,9 +207,11 @@ def _read(file: str, coordinates: str, _changed: int, size: int) -> LabelImage:
             _refuse_short_nifti(path)
         image = reader.Execute()
     except RuntimeError as error:
-        raise image_error(path, _reason(error), f"a whole {suffix} image", "save it again from its program") from None
+        raise image_error(
+            path, _reason(error), f"a complete {suffix} image", "save it again from the program that made it"
+        ) from None
     except MemoryError:
-        raise image_error(path, "found no memory for its voxels", "a smaller image", "crop it") from None
+        raise image_error(path, "found too little memory for its voxels", "a smaller image", "crop it") from None
     scale = 1e-3 * (np.ones(3) if coordinates == "LPS" else FLIP)
     origin = np.round(reader.GetOrigin(), _DECIMALS) * scale
     steps = np.round(np.array(reader.GetDirection()).reshape(3, 3), _DECIMALS) * np.round(
@@ -220,14 +222,14 @@ def _read(file: str, coordinates: str, _changed: int, size: int) -> LabelImage:
 
 
 def _refuse_header(path: Path, reader: Any) -> None:
-    """Raise CaseError where the header alone says that this is no label image."""
+    """Raise CaseError where the header shows that this is not a label image."""
     shape = tuple(int(n) for n in reader.GetSize())
     size = " x ".join(str(n) for n in shape)
     if len(shape) != 3:
         raise image_error(path, f"an image in {len(shape)} dimensions ({size})", "3", "save one volume of it")
     if reader.GetNumberOfComponents() != 1:
-        found = f"{reader.GetNumberOfComponents()} numbers a voxel"
-        hint = "overlapping segments? In 3D Slicer: Segmentations, export to a labelmap; or save each by itself"
+        found = f"{reader.GetNumberOfComponents()} numbers per voxel"
+        hint = "if segments overlap: in 3D Slicer export them to a labelmap, or save each in its own file"
         raise image_error(path, found, "1, the label", hint)
     if math.prod(shape) > MOST_VOXELS:
         raise image_error(path, f"{size} voxels", f"at most {MOST_VOXELS:g} in all", "crop or resample it")
@@ -236,7 +238,7 @@ def _refuse_header(path: Path, reader: Any) -> None:
     spacing = np.array(reader.GetSpacing())
     if not ((spacing >= SMALLEST_SPACING) & (spacing <= LARGEST_SPACING)).all():
         found = f"voxels of {' x '.join(f'{step:.4g}' for step in spacing)} mm"
-        hint = "its unit of length is not mm? NIfTI states it in xyzt_units"
+        hint = "check the unit of length, which must be mm (NIfTI: xyzt_units)"
         raise image_error(path, found, f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm", hint)
     axes = np.array(reader.GetDirection()).reshape(3, 3)
     if not np.isfinite([*reader.GetOrigin(), *axes.ravel()]).all() or not np.allclose(
@@ -246,7 +248,7 @@ def _refuse_header(path: Path, reader: Any) -> None:
 
 
 def _refuse_short_nifti(path: Path) -> None:
-    """Raise CaseError where the file holds fewer voxels than its header says; the library fills them with 0."""
+    """Raise CaseError where the file has fewer voxels than its header states; the library sets missing ones to 0."""
     try:
         with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
             head = file.read(540)
@@ -254,13 +256,13 @@ def _refuse_short_nifti(path: Path) -> None:
             while held < wanted and (block := file.read(1 << 22)):
                 held += len(block)
     except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as error:
-        raise image_error(path, f"cut short or damaged: {error}", "a whole image", "copy it again") from None
+        raise image_error(path, f"truncated or damaged: {error}", "a complete image", "copy it again") from None
     if held < wanted:
-        raise image_error(path, f"cut short: {held} of {wanted} bytes", "a whole image", "copy it again")
+        raise image_error(path, f"truncated: {held} of {wanted} bytes", "a complete image", "copy it again")
 
 
 def _nifti_bytes(head: bytes) -> int:
-    """Return how many bytes a NIfTI file has by its header of version 1 or 2."""
+    """Return the size of a NIfTI file according to its header of version 1 or 2 [B]."""
     order = next((each for each in "<>" if struct.unpack(f"{each}i", head[:4])[0] in (348, 540)), "<")
     if struct.unpack(f"{order}i", head[:4])[0] == 540:
         code, offset = struct.unpack(f"{order}h", head[12:14]), struct.unpack(f"{order}q", head[168:176])
@@ -272,20 +274,20 @@ def _nifti_bytes(head: bytes) -> int:
 
 
 def _reason(error: RuntimeError) -> str:
-    """Return the last line of the library's answer, which says why."""
+    """Return the last line of the library's message, which has the cause."""
     lines = [line.strip().split("): ")[-1] for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Reason:")]
-    return f"cannot be read: {told[-1]}" if told else "cannot be read"
+    causes = [line for line in lines if not line.startswith("Reason:")]
+    return f"cannot be read: {causes[-1]}" if causes else "cannot be read"
 
 
 def _whole_numbers(path: Path, values: npt.NDArray[Any]) -> LabelArray:
     if not np.issubdtype(values.dtype, np.integer):
         if not np.isfinite(values).all() or np.any(values != np.rint(values)):
             found = f"fractions ({values.dtype}): intensities or probabilities"
-            raise image_error(path, found, "whole numbers, the labels", "export the segmentation as a labelmap")
+            raise image_error(path, found, "integers, the labels", "export the segmentation as a labelmap")
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > np.iinfo(np.uint16).max:
-        hint = "CT or MR intensities? Export the segmentation, not the image"
+        hint = "these are probably CT or MR intensities; export the segmentation, not the image"
         raise image_error(path, f"values from {low:g} to {high:g}", "labels from 0 to 65535", hint)
     if high == 0:
         raise image_error(path, "0 in every voxel", "at least one label")
@@ -312,7 +314,7 @@ def read_label_names(file: str | Path) -> dict[str, tuple[int, ...]]:
     Its lines are: value, red, green, blue, opacity, shown, shown in 3-D, "name".
 
     Raises:
-        CaseError: it cannot be read, or is none.
+        CaseError: it cannot be read, or is not a label description file.
     """
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()

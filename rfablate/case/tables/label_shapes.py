@@ -14,15 +14,15 @@ from rfablate.arrays import FloatArray
 from rfablate.case.tables.label_image import LabelImage, LabelSource, label_image
 
 _PAD = 3
-"""Voxels around a label within which distances are sampled."""
+"""Width of the border around a label in which distances are sampled [voxels]."""
 _SMOOTHING = 0.8
-"""Standard deviation of the smoothing of distances over the mean voxel edge."""
+"""Ratio of the standard deviation of the smoothing of distances to the mean voxel edge."""
 _REACHED = 0.8
-"""Part of a label's volume that is at least as thick as its thickness."""
+"""Fraction of a label's volume that is at least as thick as its thickness."""
 _WIDER = 1.2
-"""Ratio of the radii that are tried."""
+"""Ratio of successive trial radii."""
 _MOST_OPENED = 1e6
-"""Voxels of the block that is opened: of a larger one every second, third ..."""
+"""Largest number of voxels of the block for the opening; of a larger block every second, third ... is used."""
 
 
 def label_contains(shape: LabelSource, points: FloatArray) -> npt.NDArray[np.bool_]:
@@ -32,7 +32,7 @@ def label_contains(shape: LabelSource, points: FloatArray) -> npt.NDArray[np.boo
 
 def label_distance(shape: LabelSource, points: FloatArray) -> FloatArray:
     """Return the signed distance to the label's surface, negative inside, smoothed over about half a voxel."""
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     image = label_image(shape)
     start, distance = _drawn(image, shape.values)
@@ -46,7 +46,7 @@ def label_distance(shape: LabelSource, points: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def _drawn(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     start, distance = _distances(image, values)
     if distance.size == 0:
@@ -57,7 +57,7 @@ def _drawn(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, Floa
 @lru_cache(maxsize=64)
 def _distances(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Return the first index of a label's padded block and the signed distance at its voxels."""
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     start, mask = image.block(values, _PAD)
     if mask.size == 0:
@@ -70,9 +70,9 @@ def _distances(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, 
 def smooth_label_distance(shape: LabelSource, points: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the signed distance smoothed over the steps of voxels, and the unit normal that points outwards.
 
-    Meant for points within a few voxels of the surface.
+    Valid for points within a few voxels of the surface.
     """
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     image = label_image(shape)
     start, smooth, *slopes = _smoothed(image, shape.values)
@@ -87,7 +87,7 @@ def smooth_label_distance(shape: LabelSource, points: FloatArray) -> tuple[Float
 @lru_cache(maxsize=64)
 def _smoothed(image: LabelImage, values: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """Return the first index of a label's block, the smoothed signed distance there, and its three differences."""
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     start, distance = _distances(image, values)
     smooth = ndimage.gaussian_filter(distance, _SMOOTHING * image.spacing.mean() / image.spacing, mode="nearest")
@@ -100,13 +100,13 @@ def label_corners(shape: LabelSource) -> FloatArray:
 
 
 def label_samples(shape: LabelSource, spread: FloatArray) -> FloatArray:
-    """Return points in the label's voxels, every second one next to its surface; none where no voxel has it.
+    """Return points in the label's voxels, half of them next to its surface; no points where no voxel has the label.
 
     Args:
         shape: the label.
-        spread: points spread over the unit cube, shape (n, 3): they choose voxels and places in them.
+        spread: points spread over the unit cube, shape (n, 3), from which voxels and positions in them are computed.
     """
-    from scipy import ndimage  # late: most cases need none of it
+    from scipy import ndimage  # imported late: most cases do not use it
 
     image = label_image(shape)
     start, mask = image.block(shape.values, 1)
@@ -123,8 +123,8 @@ def label_samples(shape: LabelSource, spread: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=256)
 def _thickness(image: LabelImage, values: tuple[int, ...]) -> float:
-    """Return twice the radius of the largest ball that still reaches most of the label from inside (an opening)."""
-    from scipy import ndimage  # late: most cases need none of it
+    """Return twice the radius of the largest ball whose opening still contains most of the label."""
+    from scipy import ndimage  # imported late: most cases do not use it
 
     start, mask = image.block(values, 1)
     step = float(image.spacing.mean())

@@ -21,13 +21,13 @@ class Flow(Table):
     """Mean velocity over the cross section [m/s]; with 0 nothing flows, and the structure is not held at a temperature
     either."""
     diameter: MmPositive | None = Field(default=None, alias="diameter_mm", examples=[10])
-    """Hydraulic diameter of the cross section [mm]. By default that of the tube or cylinder; other shapes and regions
-    of a mesh need it."""
+    """Hydraulic diameter of the cross section [mm]. By default that of the tube or cylinder; required for other
+    shapes and regions of a mesh."""
     length: MmPositive | None = Field(default=None, alias="length_mm", examples=[40])
     """Length of heated wall that the flow passes [mm]; a shorter one has a larger heat transfer coefficient. By default
-    that of the tube or cylinder; other shapes and regions of a mesh need it."""
+    that of the tube or cylinder; required for other shapes and regions of a mesh."""
     viscosity: MPasPositive = Field(default=3.5e-3, alias="viscosity_mPa_s")
-    """Dynamic viscosity [mPa s]; it decides whether the flow is laminar or turbulent. The default is blood at high
+    """Dynamic viscosity [mPa s]; it determines whether the flow is laminar or turbulent. The default is blood at high
     shear, assumed; CSF has about 0.7."""
 
 

@@ -21,11 +21,11 @@ class Boundary(Table):
     """The outer surface of a generated domain; a user's mesh states its own surfaces."""
 
     thermal: Literal["fixed_temperature", "insulated"] = "fixed_temperature"
-    """Thermal condition: "fixed_temperature" holds the outer surface at body temperature, "insulated" lets no heat
-    through."""
+    """Thermal condition: "fixed_temperature" holds the outer surface at body temperature, "insulated" is a zero heat
+    flux."""
     electric: Literal["return", "insulated"] = "return"
     """Electric condition: "return" puts the outer surface at zero potential, as a dispersive pad far away; "insulated"
-    lets no current through and needs a returning electrode."""
+    is a zero current density and requires a return electrode."""
 
 
 class BodyTable(Table):
@@ -97,7 +97,7 @@ class TissueOverride(Table):
     metabolic_heat: NotNegative | None = Field(default=None, alias="metabolic_heat_W_per_m3", examples=[1000])
     """Metabolic heat production [W/m3]. By default that of the library tissue, else 0."""
     water_fraction: Fraction | None = Field(default=None, examples=[0.76])
-    """Volume fraction of water, which boils at 100 degC and takes 2.26e9 J/m3 to do so; 0.68 in liver. By default
+    """Volume fraction of water, which boils at 100 degC with a latent heat of 2.26e9 J/m3; 0.68 in liver. By default
     nothing boils."""
     damage_set: str | None = Field(default=None, examples=["liver"])
     """Arrhenius set of the library for this tissue (`rfablate library damage`). By default that of [damage]."""
@@ -133,8 +133,8 @@ class Mesh(Table):
     """Largest number of cells [1]. A case whose mesh would have more, by an estimate from its sizes that is accurate to
     a factor of two, is rejected."""
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
-    """How structures are meshed: "conforming" makes their surfaces mesh surfaces, "cells" gives each cell the structure
-    its centroid lies in, "auto" falls back to "cells" if a conforming mesh fails."""
+    """How structures are meshed: "conforming" makes their surfaces mesh surfaces, "cells" assigns each cell to the
+    structure that contains its centroid, "auto" falls back to "cells" if a conforming mesh fails."""
 
 
 class Time(Table):
@@ -218,7 +218,7 @@ class OutputTable(Table):
     """Simulated time between frames of fields.vtkhdf [s]. By default a tenth of the treatment."""
     observe_at: tuple[Positive, ...] = Field(default=(), alias="observe_at_s", examples=[[30, 60]])
     """Simulated times, at most the end of the treatment, at which all numbers of lesion, structures, electrodes and
-    energy are kept in summary.json, too [s]. By default only those at the end are."""
+    energy are also written to summary.json [s]. By default only those at the end are written."""
     checkpoint_every: NotNegative = Field(default=0.0, alias="checkpoint_every_s")
     """Simulated time between checkpoints [s]; each is written after the step that reaches it. The default 0 writes
     checkpoints by wall time only."""
@@ -243,7 +243,7 @@ class Case(Table):
     """Whether tissue has cooled to body temperature since the run `start_from`; false starts with its final
     temperatures. Only with `start_from`."""
     domain: Domain
-    """The block of tissue in which everything lies: a generated shape, or the user's own mesh."""
+    """The simulated block of tissue: a generated shape, or a user's mesh."""
     boundary: Boundary = Boundary()
     """Conditions on the outer surface of a generated domain."""
     body: BodyTable = BodyTable()
@@ -254,7 +254,7 @@ class Case(Table):
     tissues: dict[str, TissueOverride] = {}
     """Tissues of the user's own, or changes to library tissues, each a [tissues.NAME] table."""
     structures: tuple[Structure, ...] = ()
-    """Anatomy in the domain, each a [[structures]] table; where two overlap the later one takes the space."""
+    """Anatomy in the domain, each a [[structures]] table; where two overlap, the later one has priority."""
     injectates: tuple[Injectate, ...] = ()
     """Saline injected before the treatment, each a [[injectates]] table."""
     applicators: tuple[Applicator, ...] = Field(min_length=1)
@@ -263,7 +263,7 @@ class Case(Table):
     """Treatment protocol and limits of the generator."""
     channels: tuple[Channel, ...] = ()
     """Outputs of the generator, each a [[channels]] table. By default there is one, and each electrode has the role
-    that its applicator gives it."""
+    of its applicator."""
     sharing: Sharing = Sharing()
     """How channels share the generator."""
     mesh: Mesh = Mesh()
@@ -280,7 +280,7 @@ class Case(Table):
     """What a run writes, and how often."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:
-        """Return the case with other values for some keys; this one stays as it is.
+        """Return the case with other values for some keys; this one is unchanged.
 
         Args:
             changes: key paths with their new values in the units of the case file, `{"generator.target_degC": 75,

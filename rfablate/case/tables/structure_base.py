@@ -1,4 +1,4 @@
-"""What every kind of structure provides: its geometry, its checks and its description.
+"""Base class of all kinds of structures: geometry, checks and description.
 
 Lengths in m. Every place of the program that depends on the kind of a structure calls these methods.
 """
@@ -70,8 +70,8 @@ class StructureTable(Table):
     tissue: str = Field(examples=["nerve"])
     """Tissue or metal the structure is made of: a name of the library or of [tissues]."""
     role: Literal["target", "protect", "anatomy"] = "anatomy"
-    """What is reported: "target" for what is to be ablated, "protect" for what must stay below `limit_degC`, "anatomy"
-    for a structure without a verdict."""
+    """Role in the report: "target" for a volume to be ablated, "protect" for a structure that must remain below
+    `limit_degC`, "anatomy" for a structure without a verdict."""
     limit: Celsius | None = Field(default=None, alias="limit_degC", examples=[45])
     """Highest temperature a protected structure may reach [degC]; above body temperature and at most 200. Needed with
     role "protect"."""

@@ -447,10 +447,10 @@ class Label(StructureTable):
 
     place_key: ClassVar[str] = "file"
 
-    # `label_shapes` loads SciPy and the image reader: only cases with labels need them.
+    # `label_shapes` loads SciPy and the image reader: only cases with labels use them.
 
     def contains(self, points: FloatArray) -> BoolArray:
-        """See `StructureTable`: the voxels decide, not the smoothed surface."""
+        """See `StructureTable`; by voxels, not by the smoothed surface."""
         from rfablate.case.tables import label_shapes
 
         return label_shapes.label_contains(self, points)
@@ -475,7 +475,7 @@ class Label(StructureTable):
 
     def solid(self, build: SolidBuilder, reach: float) -> Bodies:
         """Raise an error: voxels have no surface to mesh; `mesh.label_cells` assigns labels to cells."""
-        raise MeshError(f"structure '{self.name}' is a label of an image, which has no solid")
+        raise MeshError(f"structure '{self.name}' is a label of an image, which cannot be meshed as a solid")
 
     def thinnest(self) -> float:
         """See `StructureTable`; a fifth of the volume may be thinner."""
@@ -490,7 +490,7 @@ class Label(StructureTable):
         return label_shapes.label_spacing(self)
 
     def lengths(self) -> Iterator[tuple[str, float]]:
-        """See `StructureTable`: none, the reader of the image checks its unit."""
+        """See `StructureTable`; none, because the reader of the image checks its unit."""
         yield from ()
 
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""Users' files: regular ones of a bounded size, and TOML of a bounded depth. The parser's own limits are minutes."""
+"""Users' files: regular files of limited size, and TOML of limited depth. Without limits parsing can take minutes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 from rfablate.toml import tomllib
 
 LARGEST_TEXT, LARGEST_TABLE = 1 << 20, 1 << 28
-"""Most bytes of a TOML file, and of a CSV file or a mesh's text."""
+"""Largest size of a TOML file, and of a CSV file or the text of a mesh [B]."""
 DEEPEST = 32
-"""Most levels of brackets, and most parts of a dotted key."""
+"""Largest number of levels of brackets, and of parts of a dotted key."""
 _TOKENS = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|\#[^\n]*|[\[{]|[\]}]|\.|[=,\n]', re.DOTALL
 )
 
 
 def read_user_file(path: str | Path, largest: int = LARGEST_TEXT) -> bytes:
-    """Return what a regular file holds.
+    """Return the content of a regular file.
 
     Raises:
-        OSError: it cannot be read, is no regular file (a device, a pipe, a folder) or holds more bytes than `largest`.
+        OSError: it cannot be read, is not a regular file (a device, a pipe, a folder) or has more than `largest` bytes.
     """
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -39,7 +39,7 @@ def read_user_file(path: str | Path, largest: int = LARGEST_TEXT) -> bytes:
         data = file.read(largest + 1)
     if len(data) > largest:
         size = max(found.st_size, len(data))
-        raise OSError(errno.EFBIG, f"{size} bytes, more than the {largest} that are read", str(path))
+        raise OSError(errno.EFBIG, f"{size} bytes, more than the limit of {largest}", str(path))
     return data
 
 
@@ -47,20 +47,20 @@ def parse_toml(text: str) -> dict[str, Any]:
     """Return the tables of a TOML text.
 
     Raises:
-        tomllib.TOMLDecodeError: it is none, or is nested deeper than DEEPEST.
+        tomllib.TOMLDecodeError: it is not TOML, or is nested deeper than DEEPEST.
     """
     _refuse_deep(text)
     try:
         tables: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise
-    except (ValueError, RecursionError) as error:  # a whole number of thousands of digits
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits
         raise tomllib.TOMLDecodeError(f"{error} (at end of document)") from None
     return tables
 
 
 def _refuse_deep(text: str) -> None:
-    """Count brackets and dots outside strings and comments; what is no TOML is left to the parser."""
+    """Count brackets and dots outside strings and comments; the parser reports invalid TOML."""
     depth = parts = 0
     for token in _TOKENS.finditer(text):
         mark = token[0]

@@ -1,4 +1,4 @@
-// Values under the pointer and a vertical cursor on the curves over time. A click asks the scene for that time.
+// Values under the pointer and a vertical cursor on the curves over time. A click sets the time of the scene.
 (() => {
   const data = JSON.parse(document.getElementById('history-data').textContent)
   const figure = document.getElementById('histories')

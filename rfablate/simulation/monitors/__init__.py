@@ -1,1 +1,1 @@
-"""What observes a run: one file a monitor, all with the interface of `monitor.Monitor`."""
+"""The monitors that observe a run: one file per monitor, all with the interface of `monitor.Monitor`."""

@@ -27,11 +27,11 @@ from rfablate.simulation.run_context import RunContext
 def case_monitors(
     run: RunContext, prior: Prior | None, output_times: Collection[float], observe_at: Collection[float]
 ) -> list[Monitor]:
-    """Return the monitors that a case needs, in the order of their columns in history.csv. Collective.
+    """Return the monitors of a case, in the order of their columns in history.csv. Collective.
 
     Args:
-        run: the case, its problem and where it is written.
-        prior: the treatment that it starts from.
+        run: the case, its problem and its run directory.
+        prior: the prior treatment from which it starts.
         output_times: times of the frames of fields.vtkhdf [s].
         observe_at: times of `output.observe_at_s` [s].
     """

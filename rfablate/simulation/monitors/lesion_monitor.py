@@ -24,7 +24,7 @@ class LesionMonitor(Monitor):
     name = "lesion"
 
     def __init__(self, observer: Observer) -> None:
-        """Keep the observer that measures."""
+        """Store the observer that measures."""
         self._observer = observer
 
     @property
@@ -37,7 +37,7 @@ class LesionMonitor(Monitor):
         self._observer.covered_at.update(memory.covered_at)
 
     def restore(self, memory: LesionMemory, frame: Frame) -> None:
-        """Take the covering times and measure the last step anew."""
+        """Restore the covering times and measure the last step again."""
         self.memory = memory
         self._observer.look(frame)
 

@@ -1,4 +1,4 @@
-"""Interface of everything that observes a run."""
+"""Interface of the monitors of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, float | None]
 class Monitor(Protocol):
     """Observes the accepted steps of a run; never solves and never changes the state.
 
-    A monitor derives from this class and overrides what it needs. All methods are collective: every rank calls them in
+    A monitor derives from this class and overrides methods. All methods are collective: every rank calls them in
     the same order, and only rank 0 writes files.
     """
 
@@ -22,14 +22,14 @@ class Monitor(Protocol):
     stage: str = "measure"
     """Stage of `timing_s` to which the time of `observe` is added."""
     memory: Any = None
-    """All that it keeps from step to step, as a dataclass; None if it keeps nothing. Checkpoints hold this value."""
+    """State between steps, as a dataclass; None if there is none. Checkpoints contain this value."""
 
     def restore(self, memory: Any, frame: Frame) -> None:
         """Continue a resumed run: take the memory of the checkpoint, which was written after `frame`."""
         self.memory = memory
 
     def observe(self, frame: Frame) -> Row:
-        """Take in an accepted step; return its columns of history.csv."""
+        """Process an accepted step; return its columns of history.csv."""
         return {}
 
     def entry(self, frame: Frame) -> dict[str, Any]:
@@ -41,5 +41,5 @@ class Monitor(Protocol):
         return []
 
     def finish(self, frame: Frame, *, failed: bool) -> None:
-        """Close what it holds open after the last step, which `failed` says was followed by a solver error."""
+        """Close open files after the last step; `failed` is True if a solver error followed."""
         return None
