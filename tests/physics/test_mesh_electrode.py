@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.spatial import ConvexHull
 
 from meshes.sphere import write_sphere
 from meshes.void_needle import write_needle
@@ -256,9 +257,9 @@ def test_check_describes_the_mesh(file: Path, mesh: MeshData, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     rows = {words[0]: words for line in lines if len(words := line.split()) > 4}
     assert rows["tissue"][1:4] == ["tissue", "liver", str(int((mesh.region == 1).sum()))]
-    sphere = 4.0 / 3.0 * np.pi * 2.0**3
+    lens = 1e3 * mesh.points[np.unique(mesh.cells[mesh.region == 2])]
     whole = np.pi * 20.0**2 * 40.0 - np.pi * 0.45**2 * 25.0
-    assert float(rows["lens"][4]) == pytest.approx(sphere, rel=0.05)
+    assert float(rows["lens"][4]) == pytest.approx(ConvexHull(lens).volume, rel=0.01)
     assert float(rows["tissue"][4]) + float(rows["lens"][4]) == pytest.approx(whole, rel=0.03)
     active = 2 * np.pi * 0.45 * 10.0 + np.pi * 0.45**2
     assert float(rows["active_tip"][4]) == pytest.approx(active, rel=0.05)
@@ -273,6 +274,7 @@ def test_check_describes_the_mesh(file: Path, mesh: MeshData, capsys: pytest.Cap
         (('tag = "lens"', 'tag = "lense"'), 3, "no physical group 'lense'"),
         (('"outer", name', '"outside", name'), 3, "no physical group 'outside'"),
         (('length_unit = "mm"', 'length_unit = "m"'), 3, "domain.length_unit"),
+        (("sensor_offset_mm = 0.0", "sensor_offset_mm = 4.0"), 3, "temperature sensor: the point (0, 0, -1) mm"),
         (('length_unit = "mm"', 'length_unit = "cm"'), 2, 'domain.length_unit = "mm"'),
     ],
 )
