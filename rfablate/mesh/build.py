@@ -19,7 +19,6 @@ from rfablate.case.tables.label_image import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
-from rfablate.mesh.mesh_against_case import refuse_contradiction
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
@@ -49,6 +48,8 @@ def make_mesh(case: Case) -> MeshData:
     """
     if not isinstance(case.domain, MeshDomain):
         return _cached(case, mesh_key(case))
+    from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
+
     data = _cached(case, _file_key(case.domain))
     refuse_contradiction(case, data)
     return data

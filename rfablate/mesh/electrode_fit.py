@@ -34,7 +34,7 @@ _MOST_PATCHES = 20
 
 
 @dataclass(frozen=True)
-class Patch:
+class SurfacePatch:
     """Connected facets of the active surface."""
 
     corners: FloatArray
@@ -44,7 +44,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Needle:
+class MeshNeedle:
     """A needle as its active surface shows it, in the coordinates of the corners."""
 
     tip: FloatArray
@@ -59,7 +59,7 @@ class Needle:
     """Whether the nodes of the side lie on a cylinder within 5 % of its radius."""
 
 
-def active_patches(mesh: MeshData) -> list[Patch]:
+def active_patches(mesh: MeshData) -> list[SurfacePatch]:
     """Return the patches of the active surface; empty without one. With several, the last one is all together."""
     facets = mesh.surfaces.get("active")
     if facets is None or len(facets) == 0:
@@ -79,10 +79,10 @@ def _pieces(facets: IntArray) -> tuple[int, IntArray]:
     return int(count), np.asarray(piece[local[:, 0]])
 
 
-def _patch(mesh: MeshData, facets: IntArray) -> Patch:
+def _patch(mesh: MeshData, facets: IntArray) -> SurfacePatch:
     corners = mesh.points[facets]
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
-    return Patch(_revolved(corners) if mesh.axisymmetric else corners, float(np.median(edges.max(axis=1))))
+    return SurfacePatch(_revolved(corners) if mesh.axisymmetric else corners, float(np.median(edges.max(axis=1))))
 
 
 def _revolved(segments: FloatArray) -> FloatArray:
@@ -102,7 +102,7 @@ def _normals(corners: FloatArray) -> tuple[FloatArray, FloatArray]:
     return cross / np.maximum(double, 1e-300)[:, None], 0.5 * double
 
 
-def needle_of(corners: FloatArray, tip_face: float = 0.0) -> Needle | None:
+def needle_of(corners: FloatArray, tip_face: float = 0.0) -> MeshNeedle | None:
     """Return the needle whose surface the facets are, shape (n, 3, 3) [m]; None for another shape.
 
     `tip_face` is the length of the bevel or cone at the tip [m], whose facets do not tell the axis.
@@ -129,7 +129,7 @@ def needle_of(corners: FloatArray, tip_face: float = 0.0) -> Needle | None:
     low, length = float(heights.min()), float(np.ptp(heights))
     if length < 2.0 * radius:
         return None
-    return Needle(centre + low * axis, axis, length, 2.0 * radius, is_round)
+    return MeshNeedle(centre + low * axis, axis, length, 2.0 * radius, is_round)
 
 
 def _axis(normals: FloatArray, area: FloatArray) -> FloatArray | None:

@@ -23,7 +23,7 @@ from rfablate.case.geometry.applicator_parts import point_length
 from rfablate.case.tables.geometry_tables import Applicator, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
-from rfablate.mesh.electrode_fit import Needle, Patch, active_patches, needle_of
+from rfablate.mesh.electrode_fit import MeshNeedle, SurfacePatch, active_patches, needle_of
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.user_mesh import METRES
 
@@ -49,7 +49,7 @@ def refuse_other_electrode(case: Case, mesh: MeshData) -> None:
         raise CaseError(faults, f"{case.title or 'case'}, compared with {name}")
 
 
-def _faults(where: str, applicator: Applicator, patches: list[Patch], name: str, unit: str) -> list[Fault]:
+def _faults(where: str, applicator: Applicator, patches: list[SurfacePatch], name: str, unit: str) -> list[Fault]:
     """Return the faults against the patch that fits best: of the patches with the fewest faults, the nearest."""
     frame = applicator_frame(applicator)
     found: list[tuple[int, float, list[Fault]]] = []
@@ -68,7 +68,7 @@ def _faults(where: str, applicator: Applicator, patches: list[Patch], name: str,
 
 
 def _needle_faults(
-    where: str, applicator: Applicator, needle: Needle, edge: float, name: str, unit: str
+    where: str, applicator: Applicator, needle: MeshNeedle, edge: float, name: str, unit: str
 ) -> list[Fault]:
     """Return the differences between an applicator and a needle in its coordinates."""
     frame, faults = applicator_frame(applicator), []
@@ -96,7 +96,7 @@ def _needle_faults(
     return faults
 
 
-def _unit_hint(needle: Needle, wide: float, long: float, unit: str) -> str:
+def _unit_hint(needle: MeshNeedle, wide: float, long: float, unit: str) -> str:
     """Return a hint where all lengths differ by the ratio of two units."""
     for other, metres in METRES.items():
         ratio = METRES[unit] / metres
@@ -114,7 +114,7 @@ def _distance(corners: FloatArray) -> float:
     return float(np.linalg.norm(points, axis=1).min())
 
 
-def _place_faults(where: str, applicator: Applicator, patch: Patch, away: float, name: str) -> list[Fault]:
+def _place_faults(where: str, applicator: Applicator, patch: SurfacePatch, away: float, name: str) -> list[Fault]:
     """Return a fault if the tip is far from an electrode that is no needle."""
     points = patch.corners.reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
