@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +289,16 @@ def test_check_refuses_what_run_refuses(
     assert main([verb, str(file), *(["-o", str(out)] if verb == "run" else [])]) == code
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_check_opens_the_mesh_without_the_solver(file: Path) -> None:
+    """On a laptop without DOLFINx, MPI and Gmsh."""
+    code = (
+        "import sys\nfor name in 'dolfinx ufl basix ffcx petsc4py mpi4py gmsh'.split(): sys.modules[name] = None\n"
+        "from rfablate.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    root = Path(__file__).parents[2]
+    for keys, status in (([], 0), (MOVED, 2)):
+        words = [sys.executable, "-c", code, "check", str(file), *keys]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=root)
+        assert done.returncode == status, done.stderr
