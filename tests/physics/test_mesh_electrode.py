@@ -26,8 +26,9 @@ from meshes.void_needle import write_needle
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.cli.main import main
 from rfablate.errors import CaseError
-from rfablate.mesh.electrode_fit import needle_of
+from rfablate.mesh.electrode_fit import active_patches, needle_of
 from rfablate.mesh.electrode_match import refuse_other_electrode
+from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.user_mesh import read_mesh
 from tests.build import HEATED, mesh_case
@@ -103,6 +104,29 @@ def test_a_bent_needle_is_found_in_its_own_coordinates() -> None:
     assert np.linalg.norm(found.tip) < 2e-5 and found.axis[2] > np.cos(np.radians(0.5))
     straight = needle_of(points.reshape(-1, 3, 3))
     assert straight is None or not straight.is_round
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"tip_shape": "bevel", "bevel_angle_deg": 15, "sensor_offset_mm": 2},
+        {"tip_shape": "bevel", "bend": {"angle_deg": 25}},
+        {"tip_shape": "bevel", "active_tip_mm": 2, "sensor_offset_mm": 1.5},
+    ],
+)
+def test_a_generated_needle_fits_its_own_case(keys: dict[str, Any], tmp_path: Path) -> None:
+    """Even if nothing is known of its bevel."""
+    needle = {"outer_diameter_mm": 0.7, "active_tip_mm": 5, "tip_mm": [1, 2, 3], "direction": [0.3, 0.2, 1], **keys}
+    domain = {"kind": "cylinder", "radius_mm": 30, "height_mm": 60, "tissue": "muscle"}
+    generator = {"kind": "temperature", "target_degC": 60, "ramp_s": 1, "hold_s": 1}
+    case = case_of({"domain": domain, "applicators": [needle], "generator": generator, "mesh": {"accuracy": "draft"}})
+    mesh, (applicator,) = generate_mesh(case, tmp_path / "needle.brep"), case.applicators
+    (patch,) = active_patches(mesh)
+    found = needle_of(applicator_frame(applicator).coordinates(patch.corners.reshape(-1, 3)).reshape(-1, 3, 3))
+    assert found is not None and found.is_round
+    assert found.axis[2] > np.cos(np.radians(0.5)) and np.linalg.norm(found.tip) < 5e-5
+    assert found.diameter == pytest.approx(applicator.outer_diameter, rel=0.01)
+    assert found.length == pytest.approx(applicator.active_tip, rel=0.01)
 
 
 def test_spheres_and_plates_are_no_needles() -> None:
