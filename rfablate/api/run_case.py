@@ -185,6 +185,10 @@ def _prepare(case: Case, directory: Path, *, overwrite: bool) -> RunLock:
         raise CaseError(faults, case.title)
     require_unused(directory, overwrite=overwrite)
     require_other_than_start(directory, case)
+    if case.domain.kind == "mesh":  # before the directory is made; the run takes the mesh from the cache
+        from rfablate.mesh.build import make_mesh
+
+        make_mesh(case)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

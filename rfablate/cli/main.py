@@ -159,6 +159,10 @@ def _check(args: argparse.Namespace) -> int:
 
     case = load_case(args.case, args.overrides)
     print(describe_case(case))
+    if case.domain.kind == "mesh":
+        from rfablate.cli.user_mesh_text import checked_mesh_text
+
+        print("", checked_mesh_text(case), sep="\n")
     warnings = case_warnings(case)
     print("", *(f"warning: {warning}" for warning in warnings), "no faults", sep="\n")
     return 0
@@ -248,9 +252,21 @@ def _new(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     if args.slurm is not None:
+        _refuse_unfit_mesh(args)
         return submit_new(args, args.output or Path("runs") / case_name(args.case))
     refuse_without_slurm(args)
     return _on_all_ranks(run_case, args)
+
+
+def _refuse_unfit_mesh(args: argparse.Namespace) -> None:
+    """Check a user's mesh before the run directory of a job is made."""
+    from rfablate.case.read.case_file import load_case
+
+    case = load_case(args.case, args.overrides)
+    if case.domain.kind == "mesh":
+        from rfablate.cli.user_mesh_text import checked_mesh_text
+
+        checked_mesh_text(case)
 
 
 def _resume(args: argparse.Namespace) -> int:

@@ -34,14 +34,28 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
     """Return the distributed mesh of a case. Collective.
 
     Raises:
-        MeshError: on every rank, if rank 0 cannot generate or read the mesh.
+        MeshError, CaseError: on every rank, if rank 0 cannot generate or read the mesh, or it contradicts the case.
     """
     return distribute(on_root(comm, lambda: make_mesh(case)), comm)
 
 
 def make_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only."""
-    key = _file_key(case.domain) if isinstance(case.domain, MeshDomain) else mesh_key(case)
+    """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only.
+
+    Raises:
+        MeshError: it cannot be generated or read.
+        CaseError: the applicators are not those of the user's mesh.
+    """
+    if not isinstance(case.domain, MeshDomain):
+        return _cached(case, mesh_key(case))
+    from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
+
+    data = _cached(case, _file_key(case.domain))
+    refuse_contradiction(case, data)
+    return data
+
+
+def _cached(case: Case, key: str) -> MeshData:
     path = cache_folder("meshes") / f"{key}.npz"
     if path.is_file():
         try:
