@@ -188,7 +188,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
 
 
 def test_a_run_never_overwrites_the_one_it_starts_from(first: Path, comm: MPI.Comm) -> None:
-    with pytest.raises(CaseError, match="another directory"):
+    with pytest.raises(CaseError, match="other than that of the run in start_from"):
         run(_case(first), first, comm, overwrite=True)
     assert (first / "checkpoint.h5").is_file()
 

@@ -91,7 +91,7 @@ def test_two_holds_with_a_pause_between(ball: Domain) -> None:
 
 def _thresholds(seen: list[Frame], state: State) -> list[float]:
     """Return the impedance [ohm] at the end of the step before each automatic switch of the device."""
-    return [next(1.0 / f.conductance for f in seen if f.t == t) for t, _ in state.memories[0].events]
+    return [next(1.0 / f.conductance for f in seen if f.t == t) for t, _ in state.channel_states[0].events]
 
 
 def test_an_impedance_that_rises_pauses_the_output_and_the_steps_recover(ball: Domain) -> None:
@@ -99,18 +99,18 @@ def test_an_impedance_that_rises_pauses_the_output_and_the_steps_recover(ball: D
     generator = {"kind": "power", "power_W": 0.25, "duration_s": 60.0, "roll_off": roll_off}
     problem = _problem(ball, generator, **DRYING)
     seen, state = _run(problem)
-    print(state.memories[0].events, len(seen), "steps,", state.step_memory.rejected, "made again")
-    assert len(state.memories[0].events) >= 3
-    assert _thresholds(seen, state) == pytest.approx([540.0] * len(state.memories[0].events), rel=1e-3)
-    for t, _ in state.memories[0].events:
+    print(state.channel_states[0].events, len(seen), "steps,", state.step_memory.rejected, "made again")
+    assert len(state.channel_states[0].events) >= 3
+    assert _thresholds(seen, state) == pytest.approx([540.0] * len(state.channel_states[0].events), rel=1e-3)
+    for t, _ in state.channel_states[0].events:
         off = [f for f in seen if t < f.t - 0.5 * f.dt < t + 4.0]
         assert {f.voltage for f in off} == {0.0}
         assert sum(f.dt for f in off) == pytest.approx(min(4.0, 60.0 - t), abs=1e-6)
         assert max(f.dt for f in off) > 0.5
     on = [f for f in seen if f.voltage > 0.0]
     assert [f.power for f in on] == pytest.approx([0.25] * len(on), rel=1e-9)
-    assert max(f.dt for f in on if f.t > state.memories[0].events[0][0]) > 0.5
-    assert len(seen) < 25 * 2 * len(state.memories[0].events) and min(f.dt for f in seen) > problem.control.minimum
+    assert max(f.dt for f in on if f.t > state.channel_states[0].events[0][0]) > 0.5
+    assert len(seen) < 25 * 2 * len(state.channel_states[0].events) and min(f.dt for f in seen) > problem.control.minimum
     assert seen[-1].ledger.residual_fraction < 0.01
 
 
@@ -119,9 +119,9 @@ def test_step_downs_end_where_the_power_no_longer_raises_the_impedance(ball: Dom
     roll_off = {"action": "step_down", "rise_ohm": 60.0, "wait_s": 4.0, "factor": 0.8}
     generator = {"kind": "power", "power_W": 0.25, "duration_s": 60.0, "roll_off": roll_off}
     seen, state = _run(_problem(ball, generator, **DRYING))
-    print(state.memories[0].events, len(seen), "steps")
-    assert len(state.memories[0].events) >= 1
-    assert seen[-1].power == pytest.approx(0.25 * 0.8 ** len(state.memories[0].events), rel=1e-9)
+    print(state.channel_states[0].events, len(seen), "steps")
+    assert len(state.channel_states[0].events) >= 1
+    assert seen[-1].power == pytest.approx(0.25 * 0.8 ** len(state.channel_states[0].events), rel=1e-9)
     assert seen[-1].limited_by == "step-down"
     assert len(seen) < 200
 
@@ -129,7 +129,7 @@ def test_step_downs_end_where_the_power_no_longer_raises_the_impedance(ball: Dom
 def test_outside_its_impedance_window_the_device_ends_the_treatment(ball: Domain) -> None:
     generator = {"kind": "power", "power_W": 0.25, "duration_s": 30.0, "max_impedance_ohm": 540.0}
     seen, state = _run(_problem(ball, generator, **DRYING))
-    ((t, said),) = state.memories[0].events
-    assert state.memories[0].off and "outside 5 to 540 ohm" in said
+    ((t, said),) = state.channel_states[0].events
+    assert state.channel_states[0].off and "outside 5 to 540 ohm" in said
     assert {f.voltage for f in seen if f.t > t} == {0.0} and seen[-1].t == 30.0
     assert seen[-1].sensor < max(f.sensor for f in seen) - 3.0

@@ -237,7 +237,7 @@ def test_what_is_lost_beside_the_checkpoint_is_told(
     third.write_bytes(content)
     logging.getLogger("rfablate").propagate = True
     assert _resume(folder, comm)["status"] == "completed"
-    for line in ("history.csv is shorter", "t = 1.5 s is lost", f"{third.name} is damaged", "t = 3 s is lost"):
+    for line in ("history.csv is shorter", "t = 1.5 s is missing", f"{third.name} is damaged", "t = 3 s is missing"):
         assert line in caplog.text
     with FieldsReader(folder / "fields.vtkhdf") as found:
         assert found.times_s.tolist() == [0.0, *(1.5 * n for n in range(3, 11))]

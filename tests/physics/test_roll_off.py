@@ -83,7 +83,7 @@ def test_a_shell_of_steam_resists_by_how_much_of_it_has_boiled(ball: Domain) -> 
 
 def test_boiling_rolls_the_impedance_off_and_the_pause_brings_it_back(ball: Domain) -> None:
     problem, seen, state = run(ball, DRIES)
-    events = [t for t, _ in state.memories[0].events]
+    events = [t for t, _ in state.channel_states[0].events]
     minimum, steps_after = problem.control.minimum, [f.dt for f in seen if f.t > events[0]]
     print(
         f"roll-offs at {[round(t, 2) for t in events]} s, {len(seen)} steps, {state.step_memory.rejected} again",
@@ -111,10 +111,10 @@ def test_boiling_rolls_the_impedance_off_and_the_pause_brings_it_back(ball: Doma
 def test_without_drying_the_same_water_boils_and_nothing_rolls_off(ball: Domain) -> None:
     _, seen, state = run(ball, WET)
     assert seen[-1].vapour.max() > 0.0
-    assert state.memories[0].events == ()
+    assert state.channel_states[0].events == ()
 
 
 def test_the_time_of_a_roll_off_does_not_hang_on_the_tolerance(ball: Domain) -> None:
-    coarse, sharp = (run(ball, DRIES, tolerance, 5.0)[2].memories[0].events for tolerance in (0.3, 0.1))
+    coarse, sharp = (run(ball, DRIES, tolerance, 5.0)[2].channel_states[0].events for tolerance in (0.3, 0.1))
     print(f"first roll-off at {coarse[0][0]:.3f} and {sharp[0][0]:.3f} s")
     assert coarse[0][0] == pytest.approx(sharp[0][0], rel=0.03)
