@@ -9,6 +9,7 @@ request; the ranks agree on it between two time steps (`simulation/checkpointing
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import weakref
@@ -18,6 +19,9 @@ from enum import IntEnum
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
+
+LATER = 0.01
+"""Delay of a signal that arrives where an exception would be lost [s]."""
 
 
 class SignalRequest(IntEnum):
@@ -74,10 +78,16 @@ class SignalListener:
     def _store(self, number: int, frame: FrameType | None) -> None:
         request = MEANING[signal.Signals(number)]
         before = self._before[signal.Signals(number)]
-        if number == signal.SIGINT and self._interrupted:
+        second = number == signal.SIGINT and self._interrupted
+        if (second or self._request is request is SignalRequest.STOP) and _would_be_lost(frame):
+            again = threading.Timer(LATER, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        if second:
             raise Aborted
         self._interrupted = self._interrupted or number == signal.SIGINT
-        if request is SignalRequest.STOP and self._request is SignalRequest.STOP:
+        if self._request is request is SignalRequest.STOP:
             if not callable(before):  # ignored or default, as in a shell's background job
                 raise KeyboardInterrupt
             before(number, frame)
@@ -118,15 +128,24 @@ def install_handlers() -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, or set a timer that raises it 10 ms later where it would be lost now.
-
-    Python discards exceptions in finalisers and in weak-reference callbacks; pydantic converts them to its own errors.
-    """
-    inner = frame
-    while inner is not None:
-        file = Path(inner.f_code.co_filename)
-        if inner.f_code.co_name == "__del__" or str(file) == weakref.__file__ or "pydantic" in file.parts:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-            return
-        inner = inner.f_back
+    """Raise KeyboardInterrupt, or set a timer that raises it 10 ms later where it would be lost now."""
+    if _would_be_lost(frame):
+        signal.setitimer(signal.ITIMER_REAL, LATER)
+        return
     raise KeyboardInterrupt
+
+
+def _would_be_lost(frame: FrameType | None) -> bool:
+    """Return whether an exception raised in a frame does not reach the command.
+
+    Python discards exceptions in finalisers and in weak-reference callbacks, pydantic converts them to its own errors,
+    and HDF5, which writes through `results.guarded_file`, crashes on them.
+    """
+    while frame is not None:
+        file = Path(frame.f_code.co_filename)
+        if frame.f_code.co_name == "__del__" or str(file) == weakref.__file__ or "pydantic" in file.parts:
+            return True
+        if file.name == "guarded_file.py":
+            return True
+        frame = frame.f_back
+    return False

@@ -110,7 +110,9 @@ def test_an_impedance_that_rises_pauses_the_output_and_the_steps_recover(ball: D
     on = [f for f in seen if f.voltage > 0.0]
     assert [f.power for f in on] == pytest.approx([0.25] * len(on), rel=1e-9)
     assert max(f.dt for f in on if f.t > state.channel_states[0].events[0][0]) > 0.5
-    assert len(seen) < 25 * 2 * len(state.channel_states[0].events) and min(f.dt for f in seen) > problem.control.minimum
+    assert (
+        len(seen) < 25 * 2 * len(state.channel_states[0].events) and min(f.dt for f in seen) > problem.control.minimum
+    )
     assert seen[-1].ledger.residual_fraction < 0.01
 
 
