@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.api.run_case import all_ranks, load_case
+from rfablate.api.run_case import all_ranks, load_case, run_in
 from rfablate.case.read.case_name import case_name
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Convergence, converge_case
-from rfablate.log import setup_log
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -41,11 +40,11 @@ def converge(
         name, case = case_name(Path(case)), load_case(case)
     place = Path(directory) if directory is not None else Path("runs") / f"{name}-converge"
     comm = comm or all_ranks()
-    if comm.rank == 0:
-        place.mkdir(parents=True, exist_ok=True)
-    comm.barrier()
-    setup_log(comm.rank, place / "converge.log", quiet=quiet)
-    return converge_case(case, place, comm)
+
+    def run(case: Case, directory: Path) -> None:
+        run_in(case, directory, comm, overwrite=True, quiet=quiet)
+
+    return converge_case(case, place, comm, run)
 
 
 def verify(

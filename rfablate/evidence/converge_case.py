@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.case.tables.geometry_tables import AxisymmetricDomain, BoxDomain, CylinderDomain, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
-from rfablate.evidence.grid_convergence import Estimate, estimate_error
+from rfablate.evidence.grid_convergence import NO_ORDER, Estimate, estimate_error
 from rfablate.files import write_text
 from rfablate.results.flatten import flatten
 
@@ -120,10 +120,16 @@ def levels_of(case: Case) -> list[Level]:
     return [*MESH, *TIME[1:], *(DOMAIN[1:] if _can_widen(case) else ())]
 
 
-def converge_case(case: Case, directory: Path, comm: MPI.Comm) -> Convergence:
+def converge_case(case: Case, directory: Path, comm: MPI.Comm, run: Callable[[Case, Path], object]) -> Convergence:
     """Run the study in `directory`, one run directory per level, and return its result. Collective.
 
     Complete runs in the directory are not repeated.
+
+    Args:
+        case: the case.
+        directory: directory of the study.
+        comm: all ranks.
+        run: runs a case in a directory, replacing an older run there. Collective.
 
     Raises:
         CaseError: the case cannot be studied, or the directory holds runs of another case.
@@ -131,13 +137,12 @@ def converge_case(case: Case, directory: Path, comm: MPI.Comm) -> Convergence:
     """
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import end_reason
-    from rfablate.simulation.run import run
 
     levels = levels_of(case)
     for level in levels:
         place, changed = directory / level.name, level.apply(case)
         if not from_root(comm, lambda: end_reason(place) if _same_case(place, changed) else None):  # noqa: B023
-            run(changed, place, comm, overwrite=True)
+            run(changed, place)
         comm.barrier()
     return from_root(comm, lambda: collect_convergence(case, directory, levels))
 
@@ -179,7 +184,7 @@ def _by_time(dt: list[float], results: list[float]) -> Estimate:
     """Return the error by time steps; where the number of steps does not fall with the tolerance, a bound."""
     if dt[0] < dt[1] < dt[2]:
         return estimate_error(dt, results, formal=3.0)
-    return Estimate(3.0 * (max(results) - min(results)), None, None)
+    return Estimate(NO_ORDER * (max(results) - min(results)), None, None)
 
 
 def _is_reported(key: str) -> bool:

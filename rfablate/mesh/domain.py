@@ -17,7 +17,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
 from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
 
@@ -106,6 +106,16 @@ class Domain:
     notes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     """Information about the mesh generation, for the log."""
+
+    @property
+    def notes_follow_cells(self) -> bool:
+        """Whether a note states that surfaces of structures are those of cells."""
+        return any(FOLLOW_CELLS in note for note in self.notes)
+
+    @property
+    def follows_cells(self) -> bool:
+        """Whether surfaces of structures, or of labels of an image, are those of cells."""
+        return self.notes_follow_cells or any(FOLLOW_CELLS in remark for remark in self.remarks)
 
     @cached_property
     def tag_of(self) -> dict[str, int]:

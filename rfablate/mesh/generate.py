@@ -40,7 +40,7 @@ from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
-from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
 
@@ -145,7 +145,7 @@ def _attempt(
     if not conforming and any(not isinstance(each, Label) for each in case.structures):
         notes += [f"failed attempt: {failure}" for failure in failures]
         notes.append(
-            "structure surfaces follow the cells (each cell belongs to the structure that contains its centroid)"
+            f"structure surfaces {FOLLOW_CELLS} (each cell belongs to the structure that contains its centroid)"
         )
     bare_tags: dict[str, list[int]] = {}
     for tag, part in zip(device_tags, device, strict=True):
@@ -297,7 +297,7 @@ def _take_labels(
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
-    text = "interfaces follow the cells"
+    text = f"interfaces {FOLLOW_CELLS}"
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if isinstance(shape, Label)}
         points = smooth_interfaces(points, cells, region, labels, first_device)

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 
+FOLLOW_CELLS = "follow the cells"
+"""In each note or remark on a mesh whose structure surfaces are those of cells, not of the shapes."""
+
 
 @dataclass(frozen=True)
 class MeshData:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -101,18 +100,6 @@ def _of_another_version(memory: Any, what: str) -> CaseError:
     return CaseError([Fault("checkpoint", f"{what} (rfablate {version} wrote it)", expected, hint)], "resume")
 
 
-def _states_like(examples: Sequence[Any], states: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the generators' states of a checkpoint, with the types of the states at the start.
-
-    Raises:
-        CaseError: a generator's state in the checkpoint is of another type.
-    """
-    try:
-        return tuple(state.like(example) for example, state in zip(examples, states, strict=True))
-    except (KeyError, TypeError, ValueError) as error:
-        raise _of_another_version(None, f"found no valid state of a generator ({error})") from None
-
-
 class Checkpointer:
     """Writes checkpoints when they are due and resumes from them. Its methods are collective."""
 
@@ -194,10 +181,15 @@ class Checkpointer:
         saved = deal(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
-        generators = run.problem.generator.generators
-        saved.state.channel_states = _states_like([each.start() for each in generators], saved.state.channel_states)
+        try:
+            memories = self._recorder.typed(saved.record.monitors)
+            starts = [generator.start() for generator in run.problem.generator.generators]
+            pairs = zip(saved.state.channel_states, starts, strict=True)
+            saved.state.channel_states = tuple(state.like(start) for state, start in pairs)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _of_another_version({"rfablate": saved.rfablate}, f"found no valid {error}") from None
         run.problem.solvers.restore(saved.solvers)
-        self._recorder.restore(saved.record, saved.frame)
+        self._recorder.restore(memories, saved.frame)
         run.watch.add(saved.times.seconds, saved.times.total)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         again = Resumption(now, saved.state.t, domain.comm.size)

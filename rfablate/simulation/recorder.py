@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,14 +89,21 @@ class Recorder:
         size = self._run.files.history_size() if self._run.files is not None else 0
         return RecorderMemory(size, {each.name: each.memory for each in self._monitors if each.memory is not None})
 
-    def restore(self, memory: RecorderMemory, frame: Frame) -> None:
-        """Continue after `frame`, the last step before the checkpoint."""
+    def typed(self, saved: Mapping[str, Deferred]) -> dict[str, Any]:
+        """Return the memories of the monitors from those of a checkpoint.
+
+        Raises:
+            KeyError, TypeError, ValueError: a memory is missing or of another type.
+        """
+        kept = [each for each in self._monitors if each.memory is not None]
+        return {each.name: saved[each.name].put_together(type(each.memory)) for each in kept}
+
+    def restore(self, memories: Mapping[str, Any], frame: Frame) -> None:
+        """Continue after `frame`, the last step before the checkpoint; `memories` as from `typed`."""
         self._frame = frame
         for monitor in self._monitors:
             with self._run.watch.stage(monitor.stage):
-                kept = memory.monitors.get(monitor.name)
-                own = kept.put_together(type(monitor.memory)) if isinstance(kept, Deferred) else kept
-                monitor.restore(own, frame)
+                monitor.restore(memories.get(monitor.name), frame)
 
     def observe(self, frame: Frame) -> None:
         """Pass an accepted step to the monitors and write its row of history.csv."""
@@ -153,9 +160,7 @@ class Recorder:
             "nodes": domain.nodes.total,
             "cells": domain.n_cells,
             "smallest_edge_mm": smallest * 1e3,
-            "interfaces": "cells"
-            if any("follow the cells" in said for said in (*domain.notes, *domain.remarks))
-            else "conforming",
+            "interfaces": "cells" if domain.follows_cells else "conforming",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.solvers.heat.solver.iterations,

@@ -87,7 +87,7 @@ class Plan:
     def add(self, point: Point) -> Member:
         """Add a point and return its member, which is an existing one where the resolved cases are equal."""
         case = self._resolve(point)
-        digest = case_hash(case)
+        digest = member_hash(case)
         number = self._number.setdefault(digest, len(self.members))
         if number == len(self.members):
             self.members.append(Member(f"{self._slug(point)}-{digest[:10]}", point))
@@ -178,7 +178,7 @@ def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
     return plan
 
 
-def case_hash(case: Case) -> str:
+def member_hash(case: Case) -> str:
     """Return a SHA-256 hash of a case without its title and its `output.report`."""
     plain = case.model_copy(update={"title": "", "output": case.output.model_copy(update={"report": False})})
     return hashlib.sha256(plain.model_dump_json(by_alias=True).encode()).hexdigest()

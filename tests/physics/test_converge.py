@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
+from rfablate.api.evidence import converge
+from rfablate.api.run_case import run_in
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError
 from rfablate.evidence.converge_case import BASE, DOMAIN, MESH, TIME, Level, converge_case, levels_of
 from rfablate.evidence.convergence_table import convergence_text
+from rfablate.results.directory_lock import RunLock
 from rfablate.simulation.run import run
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
@@ -26,7 +29,7 @@ def case() -> Case:
 def test_uncertainties_contain_the_result_of_a_four_times_finer_mesh(
     case: Case, comm: MPI.Comm, tmp_path: Path
 ) -> None:
-    found = converge_case(case, tmp_path / "study", comm)
+    found = converge(case, tmp_path / "study", comm=comm, quiet=True)
     finer = run(Level("finer", 0.25, 0.25).apply(case), tmp_path / "finer", comm).summary
     by_key = {each.key: each for each in found.numbers}
     outside = []
@@ -44,21 +47,38 @@ def test_uncertainties_contain_the_result_of_a_four_times_finer_mesh(
 
 
 def test_complete_runs_are_not_repeated_and_those_of_another_case_are(
-    case: Case, comm: MPI.Comm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, comm: MPI.Comm, tmp_path: Path
 ) -> None:
-    import rfablate.simulation.run as module
+    started: list[str] = []
+
+    def counted(case: Case, place: Path) -> None:
+        started.append(place.name)
+        run_in(case, place, comm, overwrite=True, quiet=True)
 
     quick = case.with_changes({"generator.hold_s": 1.0, "generator.ramp_s": 1.0})
-    converge_case(quick, tmp_path, comm)
-    repeated: list[str] = []
-    real = module.run
-    monkeypatch.setattr(
-        module, "run", lambda case, place, *a, **k: repeated.append(place.name) or real(case, place, *a, **k)
-    )
-    converge_case(quick, tmp_path, comm)
-    assert repeated == []
-    converge_case(quick.with_changes({"generator.target_degC": 70.0}), tmp_path, comm)
-    assert sorted(repeated) == sorted(level.name for level in levels_of(quick))
+    all_levels = sorted(level.name for level in levels_of(quick))
+    for changed, expected in (
+        (quick, all_levels),
+        (quick, []),
+        (quick.with_changes({"generator.target_degC": 70.0}), all_levels),
+    ):
+        started.clear()
+        converge_case(changed, tmp_path, comm, counted)
+        assert sorted(started) == expected
+
+
+def test_each_level_is_a_run_directory_with_a_log_and_a_lock(case: Case, comm: MPI.Comm, tmp_path: Path) -> None:
+    quick = case.with_changes({"generator.hold_s": 1.0, "generator.ramp_s": 1.0})
+    converge(quick, tmp_path, comm=comm, quiet=True)
+    for level in levels_of(quick):
+        assert (tmp_path / level.name / "run.log").stat().st_size > 0
+    (tmp_path / "mesh-3" / "summary.json").unlink()
+    lock = RunLock(tmp_path / "mesh-3")
+    try:
+        with pytest.raises(CaseError, match="another"):
+            converge(quick, tmp_path, comm=comm, quiet=True)
+    finally:
+        lock.release()
 
 
 def test_a_level_changes_sizes_steps_and_domain_by_its_factors(case: Case) -> None:

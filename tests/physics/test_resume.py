@@ -24,6 +24,7 @@ from mpi4py import MPI
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Interrupted, MeshError, SolveError
+from rfablate.results.checkpoint import read_checkpoint, write_checkpoint
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.simulation.run import resume, run
 from tests.compare import apart
@@ -328,3 +329,19 @@ def test_another_mesh_and_another_case_are_refused(comm: MPI.Comm, shared_tmp: P
         with pytest.raises(MeshError, match="differs from the mesh of checkpoint"):
             _resume(folder, comm)
     assert _resume(folder, comm)["status"] == "completed"
+
+
+@pytest.mark.parametrize("lost", ["covered_at", "channel_states"])
+def test_a_checkpoint_without_a_memory_is_refused_as_of_another_version(
+    lost: str, comm: MPI.Comm, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    _broken(_case("axisymmetric", *COOLED, OFTEN), folder, comm, 30)
+    found = read_checkpoint(folder / "checkpoint.h5")
+    if lost == "covered_at":
+        del found.memory["record"]["monitors"]["lesion"]["covered_at"]
+    else:
+        del found.memory["state"]["channel_states"][0]["controller"]
+    write_checkpoint(folder, found.memory, found.arrays)
+    with pytest.raises(CaseError, match="found no valid"):
+        _resume(folder, comm)
