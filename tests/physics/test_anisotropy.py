@@ -23,9 +23,10 @@ import pytest
 import ufl
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
 from rfablate.fem.anisotropy import directed_stiffness
 from rfablate.fem.electric_problem import ElectricProblem
 from rfablate.linalg.matrix import Matrix, Pattern
@@ -34,7 +35,7 @@ from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.point_location import make_probe
 from rfablate.problem.problem import build_problem
-from tests.build import frames, on_mesh, orders, set_cells
+from tests.build import orders
 from tests.physics import test_elements
 from tests.physics.test_elements import Reference, _cells, _close, _nodal
 

@@ -41,14 +41,9 @@ from rfablate.evidence.closed_form_checks import (
     held_cylinder,
     point_source,
 )
-from rfablate.evidence.verification_results import Measurement
-from rfablate.mesh.build import build_domain
-from rfablate.mesh.domain import Domain
-from rfablate.problem.problem import Problem
-from tests.build import (
+from rfablate.evidence.closed_forms import R0, T_A
+from rfablate.evidence.verification_problems import (
     HEATED,
-    R0,
-    T_A,
     at_points,
     constant_voltage,
     fixed_step,
@@ -59,6 +54,10 @@ from tests.build import (
     problem_on,
     steady,
 )
+from rfablate.evidence.verification_results import Measurement
+from rfablate.mesh.build import build_domain
+from rfablate.mesh.domain import Domain
+from rfablate.problem.problem import Problem
 
 FloatArray = npt.NDArray[np.float64]
 

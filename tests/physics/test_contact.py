@@ -18,16 +18,17 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
 from rfablate.fem.electric_problem import ElectricProblem, UnitField, tip_area
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.problem.problem import build_problem
-from tests.build import frames, on_mesh, orders, set_cells
+from tests.build import orders
 
 MM = 1e-3
 R0, OUTER, SIGMA, LAYER = 0.5 * MM, 10.0 * MM, 0.33, 1e-3

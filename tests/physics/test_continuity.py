@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import box
 from rfablate.case.tables.geometry_tables import Applicator
+from rfablate.evidence.structured_meshes import box
+from rfablate.evidence.verification_problems import on_mesh
 from rfablate.lesion.continuity import ContinuityLines, tip_connections
 from rfablate.lesion.measure import LesionAxis, LesionMeter
 from rfablate.mesh.domain import Domain
-from tests.build import on_mesh
 
 pytestmark = pytest.mark.mpi
 MM = 1e-3

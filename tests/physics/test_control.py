@@ -18,17 +18,11 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.evidence import closed_forms as exact
-from rfablate.mesh.domain import Domain
-from rfablate.problem.problem import Problem
-from rfablate.solve.loop import steps
-from rfablate.solve.state import Frame, initial_state
-from rfablate.timing import Stopwatch
-from tests.build import (
+from rfablate.evidence.closed_forms import OMEGA, R0
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import (
     HEATED,
-    OMEGA,
-    R0,
     UNLIMITED,
     constant_power,
     constant_voltage,
@@ -40,6 +34,11 @@ from tests.build import (
     on_rays,
     problem_on,
 )
+from rfablate.mesh.domain import Domain
+from rfablate.problem.problem import Problem
+from rfablate.solve.loop import steps
+from rfablate.solve.state import Frame, initial_state
+from rfablate.timing import Stopwatch
 
 pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]

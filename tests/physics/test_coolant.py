@@ -19,16 +19,26 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import parse_case
 from rfablate.evidence import closed_forms as exact
+from rfablate.evidence.closed_forms import R0, T_A
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import (
+    constant_voltage,
+    frames,
+    mesh_case,
+    norm_L2,
+    on_mesh,
+    problem_on,
+    steady,
+)
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.mass_matrix import LumpedMass
 from rfablate.fem.wall_convection import surface_convection, wall_area
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import build_problem
 from rfablate.solve.state import Frame
-from tests.build import R0, T_A, constant_voltage, frames, mesh_case, norm_L2, on_mesh, orders, problem_on, steady
+from tests.build import orders
 
 MM = 1e-3
 H, LIQUID = 3000.0, 10.0

@@ -20,6 +20,7 @@ from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import in_cannula
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
+from rfablate.evidence.verification_problems import last_frame
 from rfablate.lesion.observer import Observer
 from rfablate.mesh.build import make_mesh
 from rfablate.mesh.domain import distribute
@@ -27,7 +28,6 @@ from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.problem import Problem, build_problem
-from tests.build import last_frame
 
 DIAMETER, TIP, HALF_HEIGHT = 0.908e-3, 10e-3, 30e-3
 HELD = {"kind": "temperature", "target_degC": 80, "ramp_s": 5, "hold_s": 25, "control": "ideal"}

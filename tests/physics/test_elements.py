@@ -20,7 +20,8 @@ import ufl
 from dolfinx.mesh import create_mesh
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import on_mesh, set_cells
 from rfablate.fem.coefficients import Coefficients, RegionLaw
 from rfablate.fem.electric_problem import ElectricProblem
 from rfablate.fem.heat_problem import HeatProblem
@@ -29,7 +30,6 @@ from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh._compat import cell_nodes
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
-from tests.build import on_mesh, set_cells
 
 pytestmark = [pytest.mark.mpi, pytest.mark.mpi3]
 FloatArray = npt.NDArray[np.float64]

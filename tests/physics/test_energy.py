@@ -19,16 +19,12 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import box, geometric, shell_half_plane, shell_octant
 from rfablate.evidence import closed_forms as exact
-from rfablate.mesh.domain import Domain
-from rfablate.mesh.gather import gather_mesh, gather_nodal
-from tests.build import (
+from rfablate.evidence.closed_forms import OMEGA, R0, K
+from rfablate.evidence.structured_meshes import box, geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import (
     HEATED,
-    OMEGA,
-    R0,
     UNLIMITED,
-    K,
     constant_power,
     constant_voltage,
     fixed_step,
@@ -40,6 +36,8 @@ from tests.build import (
     problem_on,
     steady,
 )
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.gather import gather_mesh, gather_nodal
 
 FloatArray = npt.NDArray[np.float64]
 

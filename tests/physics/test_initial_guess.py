@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import box
+from rfablate.evidence.structured_meshes import box
+from rfablate.evidence.verification_problems import on_mesh
 from rfablate.linalg.initial_guess import ProjectionSpace
 from rfablate.linalg.matrix import Matrix, Pattern
-from tests.build import on_mesh
 
 pytestmark = pytest.mark.mpi
 

@@ -17,13 +17,14 @@ import pytest
 from mpi4py import MPI
 from scipy.integrate import quad
 
-from meshes.structured import geometric, shell_half_plane
 from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
+from rfablate.evidence.closed_forms import R0, SIGMA
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane
+from rfablate.evidence.verification_problems import constant_voltage, last_frame, mesh_case, on_mesh, problem_on
 from rfablate.mesh.domain import Domain
 from rfablate.physics.injectate import Bolus, least_spread, saline_sigma
-from tests.build import R0, SIGMA, constant_voltage, last_frame, mesh_case, on_mesh, problem_on
 
 INJECTED = {"volume_mL": 0.5, "NaCl_percent": 0.9, "spread_mm": 4.0, "centre_mm": [0.0, 0.0, 0.0]}
 

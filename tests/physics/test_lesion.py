@@ -22,16 +22,17 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import box, rectangle
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
+from rfablate.evidence.structured_meshes import box, rectangle
+from rfablate.evidence.verification_problems import TISSUE, constant_voltage, on_mesh, with_roles
 from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
 from rfablate.lesion.observer import FinalStructure, Observer
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import build_problem
 from rfablate.solve.state import Frame, first_frame, initial_state
-from tests.build import TISSUE, constant_voltage, on_mesh, orders, with_roles
+from tests.build import orders
 
 pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]

@@ -44,9 +44,10 @@ from rfablate.evidence.manufactured_problem import (
     sigma,
     temperature,
 )
+from rfablate.evidence.verification_problems import fixed_step, last_frame, norm_L2
 from rfablate.evidence.verification_results import Measurement
 from rfablate.problem.step_control import StepControl, StepMemory
-from tests.build import fixed_step, last_frame, norm_L2, orders
+from tests.build import orders
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -26,12 +26,12 @@ from meshes.void_needle import write_needle
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.cli.main import main
 from rfablate.errors import CaseError
+from rfablate.evidence.verification_problems import HEATED, mesh_case
 from rfablate.mesh.electrode_fit import active_patches, needle_of
 from rfablate.mesh.electrode_match import refuse_other_electrode
 from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.user_mesh import read_mesh
-from tests.build import HEATED, mesh_case
 from tests.physics.test_user_mesh import case_of, table
 
 FloatArray = npt.NDArray[np.float64]

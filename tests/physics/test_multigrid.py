@@ -8,13 +8,13 @@ import pytest
 import scipy.sparse.linalg as spla
 from mpi4py import MPI
 
-from meshes.structured import box
+from rfablate.evidence.structured_meshes import box
+from rfablate.evidence.verification_problems import on_mesh
 from rfablate.linalg.aggregation import fine_rows, largest_eigenvalue
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import VCycle
 from rfablate.mesh.domain import Domain
-from tests.build import on_mesh
 
 FloatArray = npt.NDArray[np.float64]
 

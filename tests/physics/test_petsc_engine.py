@@ -23,14 +23,23 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import SolveError
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import (
+    constant_voltage,
+    fixed_step,
+    frames,
+    largest,
+    mesh_case,
+    on_mesh,
+    problem_on,
+    set_cells,
+)
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
-from tests.build import constant_voltage, fixed_step, frames, largest, mesh_case, on_mesh, problem_on, set_cells
 
 CASES = Path(__file__).parents[1] / "mpi" / "cases"
 SAME = 1e-8

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane
+from rfablate.evidence.closed_forms import R0
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane
+from rfablate.evidence.verification_problems import UNLIMITED, frames, mesh_case, on_mesh, problem_on
 from rfablate.mesh.domain import Domain
 from rfablate.problem.problem import Problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
-from tests.build import R0, UNLIMITED, frames, mesh_case, on_mesh, problem_on
 
 SENSOR = {"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0}
 DRYING = {"sigma_slope_per_K": -0.01}

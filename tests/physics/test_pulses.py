@@ -22,7 +22,9 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane
+from rfablate.evidence.closed_forms import R0
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane
+from rfablate.evidence.verification_problems import UNLIMITED, largest, mesh_case, on_mesh, problem_on
 from rfablate.mesh.domain import Domain
 from rfablate.physics.generator import PulsedControl
 from rfablate.problem.problem import without_guard
@@ -30,7 +32,6 @@ from rfablate.simulation.monitors.pulse_monitor import PulseMonitor
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, initial_state
 from rfablate.timing import Stopwatch
-from tests.build import R0, UNLIMITED, largest, mesh_case, on_mesh, problem_on
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -18,10 +18,11 @@ import pytest
 from mpi4py import MPI
 
 from meshes.sphere import write_sphere
+from rfablate.evidence.closed_forms import SIGMA
+from rfablate.evidence.verification_problems import UNLIMITED, mesh_case
 from rfablate.report.time_histories import history_figure
 from rfablate.results.run_reader import load_run
 from rfablate.simulation.run import run
-from tests.build import SIGMA, UNLIMITED, mesh_case
 
 COLUMNS = {
     "time_s": "time_s",

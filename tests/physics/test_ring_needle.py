@@ -17,12 +17,12 @@ from mpi4py import MPI
 from scipy.special import ellipk
 
 from rfablate.case.read.case_file import parse_case
+from rfablate.evidence.verification_problems import last_frame
 from rfablate.mesh.build import make_mesh
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.root_tasks import on_root
 from rfablate.physics.library import applicator_model
 from rfablate.problem.problem import Problem, build_problem
-from tests.build import last_frame
 
 MODEL = "bipolar-cooled-15g-30mm"
 

@@ -20,7 +20,9 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane
+from rfablate.evidence.closed_forms import R0, SIGMA
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane
+from rfablate.evidence.verification_problems import UNLIMITED, constant_voltage, mesh_case, on_mesh, problem_on
 from rfablate.fem.boiling_water import law_temperature
 from rfablate.mesh.domain import Domain
 from rfablate.physics.laws import Drying, Linear
@@ -28,7 +30,6 @@ from rfablate.problem.problem import Problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State, initial_state
 from rfablate.timing import Stopwatch
-from tests.build import R0, SIGMA, UNLIMITED, constant_voltage, mesh_case, on_mesh, problem_on
 
 WET = {"water_fraction": 0.68, "sigma_slope_per_K": 0.015}
 DRIES = {**WET, "sigma_dry_fraction": 0.01}

@@ -19,9 +19,9 @@ from meshes.sphere import write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
+from rfablate.evidence.verification_problems import UNLIMITED, constant_voltage, mesh_case
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.run import run
-from tests.build import UNLIMITED, constant_voltage, mesh_case
 from tests.compare import leaves
 from tests.shipped import CASES
 

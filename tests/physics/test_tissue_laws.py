@@ -18,18 +18,11 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import box, geometric, shell_half_plane
 from rfablate.evidence import closed_forms as exact
-from rfablate.fem.region_fractions import node_shares
-from rfablate.mesh.domain import Domain
-from rfablate.physics.cell_death import ThreeState
-from rfablate.physics.damage import Arrhenius, Mixed
-from rfablate.physics.library import damage_set
-from rfablate.physics.perfusion import BloodFlow
-from tests.build import (
+from rfablate.evidence.closed_forms import OMEGA, R0
+from rfablate.evidence.structured_meshes import box, geometric, shell_half_plane
+from rfablate.evidence.verification_problems import (
     HEATED,
-    OMEGA,
-    R0,
     constant_power,
     constant_voltage,
     frames,
@@ -39,6 +32,12 @@ from tests.build import (
     on_mesh,
     problem_on,
 )
+from rfablate.fem.region_fractions import node_shares
+from rfablate.mesh.domain import Domain
+from rfablate.physics.cell_death import ThreeState
+from rfablate.physics.damage import Arrhenius, Mixed
+from rfablate.physics.library import damage_set
+from rfablate.physics.perfusion import BloodFlow
 
 FloatArray = npt.NDArray[np.float64]
 W = OMEGA * 1000.0 * 4180.0

@@ -20,9 +20,11 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane, shell_octant
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
+from rfablate.evidence.closed_forms import RHO, C
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
+from rfablate.evidence.verification_problems import constant_voltage, fixed_step, frames
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.wall_convection import surface_convection
 from rfablate.linalg.matrix import Matrix
@@ -31,7 +33,6 @@ from rfablate.mesh.facets import facets_between
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.reference.ufl_step import UflStep, assembled_matrix, assembled_vector
-from tests.build import RHO, C, constant_voltage, fixed_step, frames
 
 pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]

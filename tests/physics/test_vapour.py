@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import geometric, shell_half_plane
 from rfablate.evidence import closed_forms as exact
 from rfablate.evidence.closed_form_checks import boiled_depth, boiling_bar, boiling_problem
-from rfablate.mesh.domain import Domain
-from tests.build import (
-    OMEGA,
-    R0,
+from rfablate.evidence.closed_forms import OMEGA, R0
+from rfablate.evidence.structured_meshes import geometric, shell_half_plane
+from rfablate.evidence.verification_problems import (
     at_points,
     constant_power,
     constant_voltage,
@@ -33,6 +31,7 @@ from tests.build import (
     on_mesh,
     problem_on,
 )
+from rfablate.mesh.domain import Domain
 
 WATER = {"water_fraction": exact.WATER_FRACTION}
 

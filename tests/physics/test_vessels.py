@@ -19,11 +19,23 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.structured import rectangle
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.resolve.structure_flow import flowing
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
+from rfablate.evidence.closed_forms import K
+from rfablate.evidence.structured_meshes import rectangle
+from rfablate.evidence.verification_problems import (
+    TISSUE,
+    constant_voltage,
+    frames,
+    largest,
+    mesh_case,
+    norm_L2,
+    on_mesh,
+    problem_on,
+    steady,
+)
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.fem.wall_convection import combine_convection
 from rfablate.mesh.build import build_domain
@@ -32,19 +44,7 @@ from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.point_location import make_probe
 from rfablate.problem.blood_vessels import Vessel, films, vessels_of
 from rfablate.problem.problem import Problem, build_problem
-from tests.build import (
-    TISSUE,
-    K,
-    constant_voltage,
-    frames,
-    largest,
-    mesh_case,
-    norm_L2,
-    on_mesh,
-    orders,
-    problem_on,
-    steady,
-)
+from tests.build import orders
 
 MM = 1e-3
 WALL, OUTER, HEIGHT = 2.0 * MM, 12.0 * MM, 4.0 * MM
