@@ -3,8 +3,8 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image have no such surfaces: they are assigned to cells after
-meshing (`mesh.label_cells`).
+its centroid; a note in the log reports this. Labels of an image and surfaces of triangles are not cut out: they are
+assigned to cells after meshing (`mesh.label_cells`), and the nodes between them move onto the surfaces.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rfablate.case.geometry.applicator_parts import (
 )
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
@@ -142,7 +142,7 @@ def _attempt(
         )
     elif not conforming:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
-    if not conforming and any(not isinstance(each, Label) for each in case.structures):
+    if not conforming and any(not each.sampled for each in case.structures):
         notes += [f"failed attempt: {failure}" for failure in failures]
         notes.append(
             f"structure surfaces {FOLLOW_CELLS} (each cell belongs to the structure that contains its centroid)"
@@ -253,7 +253,7 @@ def _fragment(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     numbers = [DOMAIN]
     if conforming:
         for number, shape in enumerate(case.structures):
-            if not isinstance(shape, Label):
+            if not shape.sampled:
                 bodies.append(shapes.add_structure(shape, reach))
                 numbers.append(number + 2)
     for applicator in case.applicators:
@@ -291,15 +291,15 @@ def _take_labels(
     *,
     conforming: bool,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
+    """Return nodes and regions with the case's labels and surfaces, and other shapes that the mesh does not conform to.
 
     Also lines for the log, and warnings.
     """
-    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if shape.sampled or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
     text = f"interfaces {FOLLOW_CELLS}"
     if case.mesh.interfaces != "cells":
-        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(points, cells, region, labels, first_device)
         text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
@@ -308,7 +308,7 @@ def _take_labels(
     return (
         points,
         region,
-        (f"cells are assigned to the label with the largest part of their volume; {text}", volumes),
+        (f"cells are assigned to the structure with the largest part of their volume; {text}", volumes),
         warnings,
     )
 
