@@ -28,7 +28,7 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 """
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
-    "Studies, searches, comparisons": "run_study find compare StudyResult",
+    "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
