@@ -59,7 +59,7 @@ def exclude_liquids(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> 
     return left
 
 
-def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[WallConvection]:
+def wall_convections(domain: Domain, vessels: tuple[Vessel, ...]) -> list[WallConvection]:
     """Return the convection conditions at the vessel walls, towards materials without flow."""
     any_flow = np.isin(domain.stencil_region, [domain.tag_of[each.name] for each in vessels])
     return [
