@@ -40,7 +40,7 @@ def vessels_of(case: Case, domain: Domain) -> tuple[Vessel, ...]:
         MeshError: the wall of such a structure is not a surface of the mesh.
     """
     vessels = tuple(Vessel(name, flow.h, T) for name, (flow, T) in flowing(case).items())
-    if vessels and domain.notes_follow_cells:
+    if vessels and not domain.conformity.shapes:
         raise MeshError(
             f"the wall of {vessels[0].name}, which has a flow, is not a surface of the mesh: the mesh generator failed "
             "to make it conforming, and a wall of cell faces overestimates the area for convection; move the "

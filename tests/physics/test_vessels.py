@@ -41,7 +41,7 @@ from rfablate.fem.wall_convection import combine_convection
 from rfablate.linalg.linear_system import SolverOptions
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_data import Conformity, MeshData
 from rfablate.mesh.point_location import make_probe
 from rfablate.problem.blood_vessels import Vessel, vessels_of, wall_convections
 from rfablate.problem.problem import Problem, build_problem
@@ -187,6 +187,6 @@ def test_the_wall_of_a_vein_has_its_area() -> None:
 def test_a_wall_that_could_not_be_meshed_is_refused() -> None:
     case = beside_a_vein("slow")
     domain = build_domain(case, MPI.COMM_SELF)
-    staircase = dataclasses.replace(domain, notes=("structure surfaces follow the cells",))
+    staircase = dataclasses.replace(domain, conformity=Conformity(shapes=False))
     with pytest.raises(MeshError, match="held_degC without flow"):
         vessels_of(case, staircase)
