@@ -32,6 +32,7 @@ from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
+from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
@@ -147,6 +148,9 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
             )
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
+        unsure = list(verdict_checks(summary["structures"], bars))
+        summary["warnings"] += [each.text for each in unsure]
+        summary["checks"] += [each.model_dump() for each in unsure]
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
     files = run.files
     with watch.stage("write"):

@@ -115,13 +115,18 @@ def decide(
         reach: time of the prediction, at or after t [s].
 
     Raises:
-        SolveError: the voltages of the channels do not converge.
+        SolveError: the voltages of the channels do not converge, or a sensor does not respond to them.
     """
 
     def decision(number: int, heating: Sequence[float]) -> tuple[Command, Any]:
         G = units[number].conductance if units else 0.0
         passive = seen[number].at(heating, but=number)
         gain = seen[number].gains.get(number, np.full(len(passive), np.nan))
+        if (gain == 0.0).any():
+            raise SolveError(
+                f"the sensor does not respond to the voltage in the step to {t:.6g} s: its predicted gain is 0 K/V2, "
+                "expected more; use a smaller solver.heat_rtol, or a sensor nearer to the active tip"
+            )
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
         offers = [StepPrediction(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
         return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
