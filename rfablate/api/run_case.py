@@ -127,8 +127,10 @@ def run_in(
         notes: additional lines for the log.
         began: start of the command [s of time.perf_counter]; by default now.
     """
+    from rfablate.simulation.machine_limits import refuse_before_meshing
     from rfablate.simulation.run import run as run_in_directory
 
+    refuse_before_meshing(case, directory, comm)
     with _locked(comm, lambda: _prepare(case, directory, overwrite=overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
         log.info("rfablate %s: %s", __version__, case.title)

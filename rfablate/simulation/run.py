@@ -30,6 +30,7 @@ from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
+from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.result_checks import verdict_checks
@@ -113,6 +114,7 @@ def _execute(
         with watch.stage("mesh"):
             domain = build_domain(case, comm)
         with watch.stage("setup"):
+            refuse_before_solving(case, domain, files.path if files is not None else Path(), comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
             context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
             if prior is not None:
@@ -197,6 +199,7 @@ def _advance(
 
 def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
+    refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
     mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))
