@@ -75,6 +75,7 @@ def schema_page() -> str:
     parts.append(_section("structures.NAME", summary_models.StructureResult, STRUCTURE))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
     parts.append(_section("electric", summary_models.Electric, ()))
+    parts.append(_section("checks", summary_models.ResultCheck, ()))
     return "\n".join(parts)
 
 
@@ -98,6 +99,15 @@ _MEANING = {
     "numerics": "Nodes, cells, steps, rejected steps, iterations, ranks, `error_bar` by `RULE.key` and "
     "`STRUCTURE.key`.",
     "warnings": "Warnings about the results.",
+    "checks": "Checks of the results that found something, see below; their texts are also in `warnings`.",
+    "check": "`model_range`, `covered_by_range`, `generator_limit`, `domain_boundary`, `lesion_resolution`, "
+    "`energy_balance`, `error_bar`.",
+    "subject": "Lesion rule or structure; empty for the whole run.",
+    "value": "Value found.",
+    "limit": "Value that separates the finding from none; in a structure, `max_degC` of a protected structure.",
+    "unit": "Unit of both values.",
+    "text": "The warning.",
+    "within_error_bar": "Whether the verdict could change within its error bar; null without verdict or error bar.",
     "timing_s": "Wall time by stage.",
     "provenance": "Versions of rfablate, DOLFINx, Gmsh and Python; ranks, cores, start time, SHA-256 of the case, peak "
     "memory.",
@@ -107,7 +117,6 @@ _MEANING = {
     "role": "Its role in the case.",
     "rule": "Lesion rule of its verdict.",
     "hottest_point_mm": "Position of its maximum temperature.",
-    "limit": "`max_degC` of a protected structure.",
     "verdict": "`reached`, `partly reached`, `missed`; `safe`, `limit exceeded`; empty for anatomy.",
     "voltage_V": "RMS voltage.",
     "current_A": "RMS current.",
