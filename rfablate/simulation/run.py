@@ -111,7 +111,7 @@ def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: b
         with watch.stage("mesh"):
             domain = build_domain(case, opened.comm)
         with watch.stage("setup"):
-            refuse_before_solving(case, domain, files.path if files is not None else Path(), comm)
+            refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
             context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
             if prior is not None:
