@@ -13,6 +13,7 @@ from rfablate.report import figure_style as style
 from rfablate.report import report_tables as tables
 from rfablate.report.channel_section import channels
 from rfablate.report.clinical_summary import clinical_summary
+from rfablate.report.dose_volume_section import dose_volume
 from rfablate.report.electrode_section import electrodes
 from rfablate.report.field_maps import damage_figure, temperature_figure
 from rfablate.report.html_elements import note, together
@@ -67,6 +68,7 @@ def _page(run: RunData, view: View | None, problem: str, jobs: tuple[SceneJob, S
         ("Lesion", _lesion(run, view), "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
+        ("Dose and margins", _attempt(dose_volume, run), ""),
         ("Lesion and structures in three dimensions", three, "three"),
         ("Over time", histories, ""),
         ("Temperature and damage on slices through the applicator", slices, "slices"),
