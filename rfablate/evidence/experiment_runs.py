@@ -62,6 +62,24 @@ def case_of(experiment: Experiment, run: str, variant: Variant) -> Case:
     return case.model_copy(update={"lesion": lesion, "output": output})
 
 
+def check_cases(experiments: Sequence[Experiment]) -> None:
+    """Build the case of every run.
+
+    Raises:
+        CaseError: some cases have faults; contains those of all experiments.
+    """
+    faults = []
+    for each in experiments:
+        for name, variant in _needed(each):
+            try:
+                case_of(each, name, variant)
+            except CaseError as error:
+                where = f"{each.name}, run {name!r}" + ("" if variant.name == NOMINAL else f", {variant.name}")
+                faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
+    if faults:
+        raise CaseError(faults, "validate")
+
+
 def run_experiment(experiment: Experiment, place: Path, comm: MPI.Comm, run: RunCase) -> ExperimentResult:
     """Make the runs of an experiment and compare. An error of a run ends the experiment; the result holds the reason.
 

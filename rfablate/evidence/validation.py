@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rfablate.errors import CaseError, Fault
 from rfablate.evidence.experiment_file import FOLDER, Experiment, experiment_names, load_experiment
-from rfablate.evidence.experiment_runs import RunCase, run_experiment
+from rfablate.evidence.experiment_runs import RunCase, check_cases, run_experiment
 from rfablate.evidence.library_versions import library_versions
 from rfablate.evidence.validation_page import validation_page
 from rfablate.evidence.validation_results import ExperimentResult, Validation
@@ -32,7 +32,7 @@ def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence
         names: if not empty, only the experiments with these names.
 
     Raises:
-        CaseError: a file has faults, or a name is unknown.
+        CaseError: a file or the case of a run has faults, or a name is unknown.
     """
     own = [load_experiment(name) for name in experiment_names(FOLDER)]
     theirs = [load_experiment(name, folder) for folder in folders for name in experiment_names(folder)]
@@ -42,13 +42,14 @@ def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence
         raise CaseError(
             [Fault(name, "two experiments have this name", "unique file names") for name in doubled], "validate"
         )
-    if not names:
-        return [*(each for each in own if everything or each.table.quick), *theirs]
     unknown = [name for name in names if name not in every]
     if unknown:
         expected = ", ".join(every)
         raise CaseError([Fault(name, "no such experiment", f"one of {expected}") for name in unknown], "validate")
-    return [each for each in found if each.name in names]
+    usual = [*(each for each in own if everything or each.table.quick), *theirs]
+    chosen = [each for each in found if each.name in names] if names else usual
+    check_cases(chosen)
+    return chosen
 
 
 def validate_model(
