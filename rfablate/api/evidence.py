@@ -114,7 +114,7 @@ def validate(
     place = Path(directory) if directory is not None else VALIDATION
 
     def run(case: Case, directory: Path) -> None:
-        run_in(case, directory, comm, overwrite=True, quiet=True)
+        run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet=True))
 
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
     return validate_model(experiments, place, comm, run, everything=everything, report=report)
