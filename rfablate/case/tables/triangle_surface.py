@@ -132,10 +132,11 @@ def _vtk_triangles(path: Path) -> tuple[FloatArray, IntArray]:
 
     to_numpy: Any = numpy_support.vtk_to_numpy
 
-    said: list[str] = []
+    failed: list[str] = []
     reader = _reader(path.suffix.lower())
-    reader.AddObserver("ErrorEvent", lambda *_: said.append("the reader of VTK reports an error"))
-    reader.AddObserver("WarningEvent", lambda *_: None)
+    for each in (reader, reader.GetExecutive()):  # with observers VTK prints nothing
+        each.AddObserver("ErrorEvent", lambda *_: failed.append("error"))
+        each.AddObserver("WarningEvent", lambda *_: None)
     reader.SetFileName(str(path))
     reader.Update()
     only = vtkTriangleFilter()
@@ -144,8 +145,8 @@ def _vtk_triangles(path: Path) -> tuple[FloatArray, IntArray]:
     only.SetInputData(reader.GetOutput())
     only.Update()
     found = only.GetOutput()
-    if said or reader.GetErrorCode():
-        raise surface_error(path, said[0] if said else "it cannot be read", f"a complete {path.suffix} file")
+    if failed or reader.GetErrorCode():
+        raise surface_error(path, "it cannot be read", f"a complete {path.suffix} file", "export it again")
     if not found.GetNumberOfPolys():
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)
     points = np.asarray(to_numpy(found.GetPoints().GetData()), dtype=np.float64)
