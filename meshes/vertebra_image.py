@@ -130,7 +130,7 @@ def write_vertebra(folder: Path) -> tuple[Path, Path]:
     image.SetOrigin((first * [-1.0, -1.0, 1.0]).tolist())  # RAS to the library's LPS
     image.SetDirection([1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0])
     files = folder / "vertebra.nii.gz", folder / "plan.mrk.json"
-    SimpleITK.WriteImage(image, str(files[0]), True)
+    SimpleITK.WriteImage(image, str(files[0]), useCompression=True)
     points = [
         {"id": str(n), "label": name, "position": [-p[0], -p[1], p[2]], "positionStatus": "defined"}
         for n, (name, p) in enumerate((("entry", ENTRY), ("target", TARGET)), 1)

@@ -5,6 +5,7 @@ PyVista's plotter gives the same pixels, but importing it takes 0.9 s of process
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ PEELS = 4
 """Layers of translucent surfaces that are sorted exactly."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """Colour of a surface, and its fractions of light: all from 0 to 1."""
+
+    colour: str
+    """Such as #1c2430."""
+    opacity: float = 1.0
+    specular: float = 0.5
+    ambient: float = 0.2
+
+
 class Canvas:
     """Surfaces in one picture, in parallel projection."""
 
@@ -51,16 +63,7 @@ class Canvas:
         self._renderer.SetMaximumNumberOfPeels(PEELS)
         self._renderer.SetOcclusionRatio(0.0)
 
-    def add(
-        self,
-        surface: Any,
-        colour: str,
-        *,
-        opacity: float = 1.0,
-        specular: float = 0.5,
-        ambient: float = 0.2,
-        split: bool = False,
-    ) -> None:
+    def add(self, surface: Any, look: Look, *, split: bool = False) -> None:
         """Add a pyvista.PolyData, shaded as a smooth one; `split` keeps its edges sharp."""
         normals = vtkPolyDataNormals()
         normals.SetInputData(surface)
@@ -71,13 +74,13 @@ class Canvas:
         mapper.SetScalarVisibility(False)
         actor = vtkActor()
         actor.SetMapper(mapper)
-        look = actor.GetProperty()
-        look.SetInterpolationToPhong()
-        look.SetColor(*_rgb(colour))
-        look.SetOpacity(opacity)
-        look.SetAmbient(ambient)
-        look.SetSpecular(specular)
-        look.SetSpecularPower(100.0)
+        drawn = actor.GetProperty()
+        drawn.SetInterpolationToPhong()
+        drawn.SetColor(*_rgb(look.colour))
+        drawn.SetOpacity(look.opacity)
+        drawn.SetAmbient(look.ambient)
+        drawn.SetSpecular(look.specular)
+        drawn.SetSpecularPower(100.0)
         self._renderer.AddActor(actor)
 
     def shoot(self, target: Path, *, eye: FloatArray, middle: FloatArray, up: FloatArray, half: float) -> None:

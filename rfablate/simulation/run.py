@@ -25,7 +25,7 @@ from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem, describe, describe_mesh
 from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
@@ -193,6 +193,6 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     log.info("%s", describe_mesh(domain))
     if mesh is not None and region is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FieldsFile(path, *mesh, region, domain.region_names, axisymmetric=domain.axisymmetric) as file:
+        with FieldsFile(path, FieldsMesh(*mesh, region, domain.region_names, domain.axisymmetric)) as file:
             file.append(0.0, {}, {"region_tag": region})
         log.info("written to %s", path)

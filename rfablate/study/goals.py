@@ -193,7 +193,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> VariedKey | None:
         if not low < high:
             faults.append(Fault("--vary", f"found {text!r}", "KEY=LOW:HIGH with LOW below HIGH"))
             return None
-        return VariedKey(key, low, high, True)
+        return VariedKey(key, low, high, given=True)
     value = _value_at(case, key) if key != SPACING else spacing_of([a.tip for a in case.applicators]) * 1e3
     if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
         unknown = [
@@ -202,7 +202,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> VariedKey | None:
         no_range = Fault("--vary", f"{key} has no nonzero number in the case", "KEY=LOW:HIGH")
         faults += unknown or [no_range]
         return None
-    return VariedKey(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
+    return VariedKey(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), given=False)
 
 
 def _value_at(case: Case, key: str) -> Any:

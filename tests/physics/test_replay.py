@@ -19,7 +19,7 @@ from mpi4py import MPI
 
 from meshes.sphere import write_sphere
 from rfablate.evidence.closed_forms import SIGMA
-from rfablate.evidence.verification_problems import UNLIMITED, mesh_case
+from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, mesh_case
 from rfablate.report.time_histories import history_figure
 from rfablate.results.run_reader import load_run
 from rfablate.simulation.run import run
@@ -48,7 +48,7 @@ def _treat(mesh: Path, folder: Path, generator: dict[str, Any], sigma: float = S
     case = mesh_case(
         generator,
         tissue={"sigma_S_per_m": sigma, "sigma_slope_per_K": 0.015},
-        file=mesh,
+        mesh=MeshSource(mesh),
         applicator={"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0},
         output={"report": False, "error_bar": False},
     )

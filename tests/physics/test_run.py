@@ -19,7 +19,7 @@ from meshes.sphere import write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
-from rfablate.evidence.verification_problems import UNLIMITED, constant_voltage, mesh_case
+from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, constant_voltage, mesh_case
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.run import run
 from rfablate.simulation.run_options import RunOptions
@@ -40,7 +40,7 @@ def coarse(comm: MPI.Comm, shared_tmp: Path) -> Path:
 
 def _case(file: Path, generator: dict[str, Any], **tables: Any) -> Case:
     output = {"report": False, "error_bar": False, **tables.pop("output", {})}
-    return mesh_case(generator, file=file, output=output, **tables)
+    return mesh_case(generator, mesh=MeshSource(file), output=output, **tables)
 
 
 def _times(folder: Path) -> tuple[list[float], list[float], list[float]]:

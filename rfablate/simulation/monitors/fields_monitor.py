@@ -11,6 +11,7 @@ from rfablate.lesion.observer import nodal_fields
 from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.problem.problem import Problem
 from rfablate.results.checkpoint import mesh_digest
+from rfablate.results.fields_file import FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
@@ -30,7 +31,7 @@ class FieldsMonitor(Monitor):
         domain = problem.domain
         mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
         if files is not None and mesh is not None and region is not None:
-            files.open_fields(*mesh, region, domain.region_names, axisymmetric=domain.axisymmetric)
+            files.open_fields(FieldsMesh(*mesh, region, domain.region_names, domain.axisymmetric))
             self.mesh = mesh_digest(*mesh, region, domain.region_names)
 
     def restore(self, memory: Any, frame: Frame) -> None:
