@@ -22,10 +22,11 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.tables.shape_math import perpendicular_axes
+from rfablate.report.surface_look import Look
 from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
-    from rfablate.report.vtk_canvas import Canvas, Look
+    from rfablate.report.vtk_canvas import Canvas
 
 PIXELS = (1524, 1066)
 """Size of the picture, twice that on the page, for smooth edges: multisampling does not work with depth peeling."""

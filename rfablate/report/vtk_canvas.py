@@ -5,7 +5,6 @@ PyVista's plotter gives the same pixels, but importing it takes 0.9 s of process
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,12 @@ from vtkmodules.vtkRenderingCore import (
 from vtkmodules.vtkRenderingUI import vtkGenericRenderWindowInteractor
 
 from rfablate.arrays import FloatArray
+from rfablate.report.surface_look import Look
 
 AXES = {"X": ("x", "#ff6347"), "Y": ("y", "#2e8b57"), "Z": ("z", "#0000ff")}
 """Label and colour of the arrows along the axes."""
 PEELS = 4
 """Layers of translucent surfaces that are sorted exactly."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colour of a surface, and its fractions of light: all from 0 to 1."""
-
-    colour: str
-    """Such as #1c2430."""
-    opacity: float = 1.0
-    specular: float = 0.5
-    ambient: float = 0.2
 
 
 class Canvas:
