@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.evidence import closed_forms as exact
 from rfablate.evidence.closed_form_checks import (
     PERFUSED,
@@ -118,7 +118,7 @@ def ball(comm: MPI.Comm, shared_tmp: Path) -> Path:
     """Half plane around a spherical electrode, 0.025 mm cells on it, read like any user's mesh."""
     path = shared_tmp / "sphere.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=50.0, size=0.025, growth=0.05)
+        write_sphere(path, Ball(electrode=0.5, outer=50.0, size=0.025, growth=0.05))
     comm.Barrier()
     return path
 
@@ -132,7 +132,7 @@ def ball_domain(ball: Path, comm: MPI.Comm) -> Domain:
 def octant_domain(comm: MPI.Comm, shared_tmp: Path) -> Domain:
     path = shared_tmp / "octant.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=50.0, size=0.035, growth=0.08, octant=True)
+        write_sphere(path, Ball(electrode=0.5, outer=50.0, size=0.035, growth=0.08), octant=True)
     comm.Barrier()
     return build_domain(mesh_case(HEATED, mesh=MeshSource(path, axisymmetric=False)), comm)
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial import ConvexHull
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from meshes.void_needle import write_needle
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.cli.main import main
@@ -201,7 +201,7 @@ def test_a_wrong_unit_is_named(needle: Path) -> None:
 @pytest.mark.parametrize("octant", [False, True], ids=["half plane", "octant"])
 def test_a_spherical_electrode_is_compared_by_its_place(tmp_path: Path, octant: bool) -> None:
     file = tmp_path / "sphere.msh"
-    write_sphere(file, electrode=0.5, outer=20.0, size=0.15, growth=0.3, octant=octant)
+    write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.15, growth=0.3), octant=octant)
     mesh = MeshSource(file, axisymmetric=not octant)
     case = mesh_case(HEATED, mesh=mesh)
     mesh = read_mesh(case.domain)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.evidence.closed_forms import SIGMA
 from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, mesh_case
 from rfablate.report.time_histories import history_figure
@@ -40,7 +40,7 @@ RANGES = {"voltage_V": 11.0, "current_A": 0.024, "power_W": 0.25, "temperature_d
 @pytest.fixture(scope="module")
 def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mesh") / "coarse.msh"
-    write_sphere(path, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+    write_sphere(path, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
     return path
 
 

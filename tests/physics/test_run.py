@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
@@ -33,7 +33,7 @@ CONTROLLED = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 0.3, "hold_s
 def coarse(comm: MPI.Comm, shared_tmp: Path) -> Path:
     path = shared_tmp / "coarse.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+        write_sphere(path, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
     comm.Barrier()
     return path
 
