@@ -125,8 +125,10 @@ class LogOptions:
 
 def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log_options: LogOptions) -> Outcome:
     """Run a case in a directory that is empty or may be overwritten. Collective."""
+    from rfablate.simulation.machine_limits import refuse_before_meshing
     from rfablate.simulation.run import run as run_in_directory
 
+    refuse_before_meshing(case, directory, comm)
     with _locked(comm, lambda: _prepare(case, directory, overwrite=options.overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=log_options.quiet)
         log.info("rfablate %s: %s", __version__, case.title)

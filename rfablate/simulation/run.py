@@ -30,8 +30,10 @@ from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
+from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
+from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.solve.loop import steps
@@ -109,6 +111,7 @@ def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: b
         with watch.stage("mesh"):
             domain = build_domain(case, opened.comm)
         with watch.stage("setup"):
+            refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
             context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
             if prior is not None:
@@ -142,6 +145,9 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
             bars, reason = error_bars(run, frame)
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
+        unsure = list(verdict_checks(summary["structures"], bars))
+        summary["warnings"] += [each.text for each in unsure]
+        summary["checks"] += [each.model_dump() for each in unsure]
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
     files = run.files
     with watch.stage("write"):
@@ -188,6 +194,7 @@ def _advance(
 
 def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
+    refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
     mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))

@@ -118,7 +118,7 @@ def decide(
         t: end of the step [s].
 
     Raises:
-        SolveError: the voltages of the channels do not converge.
+        SolveError: the voltages of the channels do not converge, or a sensor does not respond to them.
     """
 
     readings = predicted.channels
@@ -127,6 +127,11 @@ def decide(
         G = units[number].conductance if units else 0.0
         passive = readings[number].at(heating, but=number)
         gain = readings[number].gains.get(number, np.full(len(passive), np.nan))
+        if (gain == 0.0).any():
+            raise SolveError(
+                f"the sensor does not respond to the voltage in the step to {t:.6g} s: its predicted gain is 0 K/V2, "
+                "expected more; use a smaller solver.heat_rtol, or a sensor nearer to the active tip"
+            )
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
         offers = [StepPrediction(t, t - state.t, G, *pair, predicted.time, sensor) for pair in pairs]
         return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
