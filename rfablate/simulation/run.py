@@ -113,9 +113,10 @@ def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: b
         with watch.stage("setup"):
             refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
+            observer = Observer(case, problem.domain, problem.tissue_cells)
+            context = RunContext(case, problem, observer, files, watch, extensions)
             if prior is not None:
-                prior = with_volumes_at_start(prior, problem, state, context.observer)
+                prior = with_volumes_at_start(prior, problem, state, observer)
             recorder = Recorder(context, prior)
         log.info("%s", describe(problem))
         checkpointer = Checkpointer(context, recorder, RunTimes(started))
