@@ -71,7 +71,7 @@ def _last_observation(case: Case, run: RunContext) -> tuple[Observer, Frame]:
         raise MeshError(domain.notes[0])
     problem = build_problem(case, domain, run.extensions)
     problem, state, _ = begin(case, problem)
-    observer = Observer(case, problem)
+    observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):
         frame = step

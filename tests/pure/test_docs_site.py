@@ -17,7 +17,7 @@ import pytest
 from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
-from rfablate.study.goals import CommonQuestion, question_of
+from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
 from rfablate.study.study_file import study_faults
 from rfablate.toml import tomllib
 from rfablate.version import __version__
@@ -117,7 +117,7 @@ def check_arguments(arguments: list[str], folder: Path) -> None:
     found = load_case(place, args.overrides)
     if arguments[0] == "find":
         short = CommonQuestion(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
-        question_of(found, args.vary, args.goal, args.minimise, args.maximise, short)
+        question_of(found, QuestionTexts(args.vary, args.goal, args.minimise, args.maximise), short)
 
 
 def check_extras(words: list[str]) -> None:
