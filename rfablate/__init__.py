@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         SurfaceTemperature,
         TemperatureControl,
     )
-    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Tube
+    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Surface, Tube
     from rfablate.case.tables.geometry_tables import AxisymmetricDomain as Axisymmetric
     from rfablate.case.tables.geometry_tables import Box as BoxStructure
     from rfablate.case.tables.geometry_tables import BoxDomain as Box
@@ -102,6 +102,7 @@ _PUBLIC = {
     "HalfSpace": _GEOMETRY,
     "Slab": _GEOMETRY,
     "Sphere": _GEOMETRY,
+    "Surface": _GEOMETRY,
     "Tube": _GEOMETRY,
     "ConstantCurrent": _GENERATORS,
     "ConstantPower": _GENERATORS,

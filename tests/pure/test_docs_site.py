@@ -108,7 +108,7 @@ def check_arguments(arguments: list[str], folder: Path) -> None:
     place = ROOT / case if str(case).startswith("cases/") else folder / case
     if any(each.startswith("start_from=") for each in args.overrides):
         return  # starts from a run that does not exist here
-    if place.name == "my_lesion.toml":
+    if place.name.startswith("my_") and not place.exists():  # written by `rfablate new`
         place.write_text((ROOT / "rfablate" / "case" / "starter.toml").read_text(encoding="utf-8"), encoding="utf-8")
     if (folder / case).is_file() and tomllib.loads((folder / case).read_text(encoding="utf-8"))["domain"][
         "kind"
