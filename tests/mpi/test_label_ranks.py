@@ -1,4 +1,4 @@
-"""A case with labels has the same numbers on one and two ranks."""
+"""A case with labels or surfaces has the same numbers on one and two ranks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import pytest
 import tomli_w
 
 from tests.mpi.launch import rfablate
-from tests.phantom import labels_case, phantom_labels, write_image
+from tests.phantom import labels_case, phantom_labels, surfaces_case, write_image
 
 
-def test_labels_on_two_ranks_are_those_on_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["voxels", "surfaces"])
+def test_two_ranks_have_the_numbers_of_one(kind: str, tmp_path: Path) -> None:
     write_image(tmp_path / "ph.nii.gz", phantom_labels())
-    case = labels_case("ph.nii.gz") | {"mesh": {"accuracy": "draft"}}
+    case = labels_case("ph.nii.gz") if kind == "voxels" else surfaces_case(tmp_path)
+    case["mesh"] = {"accuracy": "draft"}
     (tmp_path / "case.toml").write_text(tomli_w.dumps(case))
     summaries = []
     for ranks in (1, 2):
         done = rfablate(ranks, "run", tmp_path / "case.toml", "-o", tmp_path / f"run{ranks}")
         assert done.code == 0 and done.errors == [], done.text[-2000:]
-        assert "volumes in the mesh and in the voxels: tumour" in done.text
+        assert f"volumes in the mesh and in the {kind}: tumour" in done.text
         summaries.append(json.loads((tmp_path / f"run{ranks}" / "summary.json").read_text()))
     one, two = summaries
     for rule, lesion in one["lesion"].items():
