@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
-    from rfablate.api.studies import StudyResult, compare, find, run_study
+    from rfablate.api.studies import StudyResult, compare, find, run_study, write_comparison
     from rfablate.case.resolve.tissues import case_tissues as tissues_of
     from rfablate.case.tables.generator_tables import (
         ConstantCurrent,
@@ -71,6 +71,7 @@ _PUBLIC = {
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",
     "run_study": "rfablate.api.studies",
+    "write_comparison": "rfablate.api.studies",
     "Convergence": "rfablate.evidence.converge_case",
     "ConvergedNumber": "rfablate.evidence.converge_case",
     "Estimate": "rfablate.evidence.grid_convergence",

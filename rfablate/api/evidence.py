@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.api.run_case import all_ranks, load_case, run_in
+from rfablate.api.run_case import LogOptions, all_ranks, load_case, run_in
 from rfablate.case.read.case_name import case_name
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Convergence, converge_case
+from rfablate.simulation.run_options import RunOptions
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -46,7 +47,7 @@ def converge(
     comm = comm or all_ranks()
 
     def run(case: Case, directory: Path) -> None:
-        run_in(case, directory, comm, overwrite=True, quiet=quiet)
+        run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet))
 
     return converge_case(case, place, comm, run)
 
@@ -113,7 +114,7 @@ def validate(
     place = Path(directory) if directory is not None else VALIDATION
 
     def run(case: Case, directory: Path) -> None:
-        run_in(case, directory, comm, overwrite=True, quiet=True)
+        run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet=True))
 
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
     return validate_model(experiments, place, comm, run, everything=everything, report=report)

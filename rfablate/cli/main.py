@@ -85,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    run.add_argument(
+        "--force",
+        dest="overrides",
+        action="append_const",
+        const="output.check_machine=false",
+        help="run even if memory or disk space of this machine seem too small",
+    )
     add_slurm_arguments(run)
 
     again = _verb(verbs, "resume", _resume, "continue an interrupted run from its last checkpoint; also under mpirun")

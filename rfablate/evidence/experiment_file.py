@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent / "experiments"
 TEXTS = ("name", "form", "key", "run", "against", "against_key", "unit")
 NUMBERS = ("minus", "measured", "sd", "n", "u", "low", "high", "limit")
 COLUMNS = (*TEXTS, *NUMBERS)
-"""Columns of the CSV file; those after `run` and `unit` and `limit` may be empty or absent where a row needs none."""
+"""Columns of the CSV file; numbers that a row does not need, `against`, `against_key` and `minus` may be empty."""
 
 
 class BaseCase(Table):

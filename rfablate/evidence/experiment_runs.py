@@ -204,7 +204,12 @@ def _modelled(row: Measured, rule: str, variant: str, found: Mapping[tuple[str, 
     if row.form == "value":
         return f - row.minus
     base = _number(found[row.against, variant], row.against_key or row.key, rule) if row.against else 0.0
-    return f - base - row.minus if row.form == "difference" else 100.0 * (f / base - 1.0) - row.minus
+    if row.form == "difference":
+        return f - base - row.minus
+    if base == 0.0:
+        where = f"{row.name}, run {row.against!r}"
+        raise CaseError([Fault(where, "found 0", "a number that a gain can refer to", "difference")], "validate")
+    return 100.0 * (f / base - 1.0) - row.minus
 
 
 def _numerical(row: Measured, rule: str, found: Mapping[tuple[str, str], Flat]) -> float:
