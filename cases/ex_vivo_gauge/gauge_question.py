@@ -109,6 +109,7 @@ def start_at(degC: float) -> list[str]:
 def candidates() -> list[Candidate]:
     """Return all candidates, the base first."""
     wall = {"22": first(wall_mm=0.152), "16": first(wall_mm=0.229), "18": first(wall_mm=0.216)}
+    leaks = {"22": leaking(0.01), "16": leaking(0.053), "18": leaking(0.031)}
     own_tissue = "tissues.liver_ex_vivo"
     return [
         Candidate("base", "solid blunt cylinder, 50 degC", bipolar=True),
@@ -129,7 +130,7 @@ def candidates() -> list[Candidate]:
         Candidate("sensor", "heat leak: 3 % at all gauges", leaking(0.03)),
         Candidate(
             "sensor", "heat leak with the metal's area: 1 % at 22 G, 5.3 % at 16 G (3.1 % at 18 G)",
-            own={"22": leaking(0.01), "16": leaking(0.053), "18": leaking(0.031)}, bipolar=True,
+            own=leaks, bipolar=True,
         ),
         Candidate("contact", "contact resistance of 100 ohm mm2", first(contact_ohm_mm2=100)),
         Candidate("contact", "contact resistance of 500 ohm mm2", first(contact_ohm_mm2=500)),
@@ -167,6 +168,13 @@ def candidates() -> list[Candidate]:
         Candidate("start", "37 degC", start_at(37), bipolar=True),
         Candidate("start", "insulated sample of 50 mm diameter", [
             "domain.radius_mm=25", "boundary.thermal=insulated"]),
+        Candidate("combined", "heat leak with the metal's area, 55 degC", own=leaks, rule="isotherm_55C"),
+        Candidate("combined", "contact resistance of 500 ohm mm2, 55 degC", first(contact_ohm_mm2=500),
+                  rule="isotherm_55C"),
+        Candidate("combined", "heat leak with the metal's area, contact resistance of 500 ohm mm2, 50 degC",
+                  first(contact_ohm_mm2=500), own=leaks),
+        Candidate("combined", "heat leak with the metal's area, contact resistance of 100 ohm mm2, 55 degC",
+                  first(contact_ohm_mm2=100), own=leaks, rule="isotherm_55C"),
     ]  # fmt: skip
 
 
