@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from rfablate.simulation.run import Outcome
+    from rfablate.simulation.run_context import CommandStart
 
 
 def load_case(path: str | Path, changes: Mapping[str, Any] | Sequence[str] = ()) -> Case:
@@ -118,16 +119,17 @@ def run_in(
     source: str = "",
     notes: Sequence[str] = (),
     extensions: Extensions | None = None,
-    began: float | None = None,
+    start: CommandStart | None = None,
 ) -> Outcome:
     """Run a case in a directory that is empty or may be overwritten. Collective.
 
     Args:
         source: origin of the case, for the log.
         notes: additional lines for the log.
-        began: start of the command [s of time.perf_counter]; by default now.
+        start: what the command has prepared; by default nothing.
     """
     from rfablate.simulation.run import run as run_in_directory
+    from rfablate.simulation.run_context import CommandStart
 
     with _locked(comm, lambda: _prepare(case, directory, overwrite=overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
@@ -139,13 +141,22 @@ def run_in(
             log.warning(warning)
         # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
         own = extensions or Extensions()
-        return run_in_directory(case, directory, comm, overwrite=True, extensions=own, began=began)
+        begun = start or CommandStart()
+        return run_in_directory(case, directory, comm, overwrite=True, extensions=own, start=begun)
 
 
-def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
+def resume_in(
+    directory: Path,
+    comm: MPI.Comm,
+    *,
+    quiet: bool,
+    extensions: Extensions | None = None,
+    start: CommandStart | None = None,
+) -> Outcome | None:
     """Resume a run; return None where it has already ended. Collective."""
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import resume as resume_in_directory
+    from rfablate.simulation.run_context import CommandStart
 
     if from_root(comm, lambda: end_reason(directory)):
         return None
@@ -155,7 +166,8 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
         case = from_root(comm, lambda: case_file.load_case(directory))
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
         log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-        return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
+        own, begun = extensions or Extensions(), start or CommandStart()
+        return resume_in_directory(case, directory, comm, extensions=own, start=begun)
 
 
 def all_ranks() -> MPI.Comm:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from rfablate.simulation.run import Outcome
+    from rfablate.simulation.run_context import CommandStart
 
 THREADS = "OMP_NUM_THREADS"
 
@@ -46,7 +47,7 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
         quiet=args.quiet,
         source=str(args.case),
         notes=notes,
-        began=args.began,
+        start=_start(args),
     )
     return _print_card(comm, outcome)
 
@@ -58,13 +59,19 @@ def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.results.run_directory import end_reason
 
     install_handlers()
-    outcome = resume_in(args.run, comm, quiet=args.quiet)
+    outcome = resume_in(args.run, comm, quiet=args.quiet, start=_start(args))
     if outcome is None:
         reason = from_root(comm, lambda: end_reason(args.run))
         if comm.rank == 0:
             print(f"{args.run} has already ended: {reason}", flush=True)
         return 0
     return _print_card(comm, outcome)
+
+
+def _start(args: argparse.Namespace) -> CommandStart:
+    from rfablate.simulation.run_context import CommandStart
+
+    return CommandStart(args.began, args.side)
 
 
 def _print_card(comm: MPI.Comm, outcome: Outcome) -> int:

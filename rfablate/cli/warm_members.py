@@ -16,7 +16,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rfablate.study.worker_pool import CONSOLE, Job, Start, die_with_parent, member_arguments, start_run
+from rfablate.signals import die_with_parent
+from rfablate.study.worker_pool import CONSOLE, Job, Start, member_arguments, start_run
 
 POLL_S = 0.02
 INTERRUPTED = 6

@@ -8,11 +8,15 @@ same measure. It does not include the error of the model: uncertainty of the tis
 
 Gmsh may fail on bodies that are thin compared with elements of twice the size. Then the second run uses 1.5 times the
 size and the difference is doubled, which gives the same error bar for p = 1.
+
+Where the machine has a second core, the second run is computed there beside the run itself, with equal numbers.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mpi4py import MPI
 
@@ -22,48 +26,92 @@ from rfablate.errors import MeshError, RfablateError
 from rfablate.lesion.continuity import Continuity
 from rfablate.lesion.observer import Observer, StepMeasures
 from rfablate.mesh.build import build_domain
-from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
+from rfablate.mesh.domain import Domain
+from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem
 from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.side_process import PendingCall, SideProcess, SideProcessError
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame
 from rfablate.timing import Stopwatch
 
+log = logging.getLogger("rfablate")
+
 COARSER = (2.0, 1.5)
 """Factors of the element sizes, in the order they are tried."""
 
 
-def error_bars(
-    case: Case,
-    comm: MPI.Comm,
-    observer: Observer,
-    frame: Frame,
-    extensions: Extensions = NO_EXTENSIONS,
-    notes: int = 0,
-) -> tuple[dict[str, float], str]:
-    """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
+@dataclass(frozen=True)
+class CoarseResult:
+    """Results of the run on the coarser mesh; picklable."""
+
+    measures: StepMeasures
+    bridges: Mapping[str, Continuity]
+    factor: float
+    """Factor of its element sizes."""
+
+
+class CoarseRun:
+    """The run on the coarser mesh: in a process on a second core where there is one, else after the run itself."""
+
+    def __init__(self, case: Case, domain: Domain, extensions: Extensions, side: SideProcess | None) -> None:
+        """Start it in `side`, a process on a second core, as soon as the mesh of the run exists; None: not yet."""
+        self._case, self._domain, self._extensions = case, domain, extensions
+        self._call: PendingCall | None = None
+        if side is not None and case.output.error_bar and not isinstance(case.domain, MeshDomain):
+            self._call = side.submit(_coarse_result_alone, case, extensions, len(domain.notes))
+
+    def error_bars(self, observer: Observer, frame: Frame) -> tuple[dict[str, float], str]:
+        """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
+
+        Args:
+            observer: observer of the run, after its last frame.
+            frame: last frame of the run.
+        """
+        if isinstance(self._case.domain, MeshDomain):
+            return {}, "no error bar: a mesh from a file cannot be made coarser"
+        coarse, reason = self._result()
+        if coarse is None:
+            return {}, reason
+        bars = _differences(observer.last, coarse.measures) | _bridge_bars(observer.bridges(frame), coarse.bridges)
+        return {name: bar / (coarse.factor - 1.0) for name, bar in bars.items()}, ""
+
+    def _result(self) -> tuple[CoarseResult | None, str]:
+        if self._call is not None:
+            try:
+                result: tuple[CoarseResult | None, str] = self._call.result()
+                return result
+            except (SideProcessError, RfablateError) as error:
+                log.warning("the error bar's run on the second core failed (%s); it is repeated after the run", error)
+        return _coarse_result(self._case, self._domain.comm, self._extensions, len(self._domain.notes))
+
+
+def _coarse_result(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[CoarseResult | None, str]:
+    """Return the results on a coarser mesh, or why there are none. Collective.
 
     Args:
         case: case of the run.
         comm: all ranks.
-        observer: observer of the run, after its last frame.
-        frame: last frame of the run.
         extensions: extension objects of the run.
         notes: number of notes on the mesh of the run; a coarser mesh with more of them has another geometry.
     """
-    if isinstance(case.domain, MeshDomain):
-        return {}, "no error bar: a mesh from a file cannot be made coarser"
     reason = ""
     for factor in COARSER:
         try:
-            rough, last = _last_observation(_coarser(case, factor), comm, extensions, notes)
+            observer, last = _last_observation(_coarser(case, factor), comm, extensions, notes)
         except RfablateError as error:
             reason = reason or f"no error bar: the coarser run failed ({error})"
             continue
-        bars = _differences(observer.last, rough.last) | _bridge_bars(observer.bridges(frame), rough.bridges(last))
-        return {name: bar / (factor - 1.0) for name, bar in bars.items()}, ""
-    return {}, reason
+        return CoarseResult(observer.last, observer.bridges(last), factor), ""
+    return None, reason
+
+
+def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tuple[CoarseResult | None, str]:
+    """Return the same in a process of its own, which starts MPI here."""
+    if not MPI.Is_initialized():
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    return _coarse_result(case, MPI.COMM_SELF, extensions, notes)
 
 
 def _coarser(case: Case, factor: float = COARSER[0]) -> Case:

@@ -29,10 +29,10 @@ from rfablate.results.fields_file import FieldsFile
 from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
-from rfablate.simulation.discretisation_error import error_bars
+from rfablate.simulation.discretisation_error import CoarseRun
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
-from rfablate.simulation.run_context import RunContext
+from rfablate.simulation.run_context import NO_PREPARATION, CommandStart, RunContext
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
@@ -59,9 +59,9 @@ def run(
     *,
     overwrite: bool = False,
     extensions: Extensions = NO_EXTENSIONS,
-    began: float | None = None,
+    start: CommandStart = NO_PREPARATION,
 ) -> Outcome:
-    """Run a case and write its run directory; `began`: start of the command [s of time.perf_counter]. Collective.
+    """Run a case and write its run directory. Collective.
 
     Raises:
         CaseError: the directory already holds a run and `overwrite` is False.
@@ -69,13 +69,19 @@ def run(
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
-    watch = Stopwatch(began)
     extensions.check(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    return _execute(case, comm, files, watch, None, again=False, extensions=extensions)
+    return _execute(case, comm, files, start, None, again=False, extensions=extensions)
 
 
-def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extensions = NO_EXTENSIONS) -> Outcome:
+def resume(
+    case: Case,
+    directory: Path,
+    comm: MPI.Comm,
+    *,
+    extensions: Extensions = NO_EXTENSIONS,
+    start: CommandStart = NO_PREPARATION,
+) -> Outcome:
     """Resume a run from its newest valid checkpoint, or from its start without one. Collective.
 
     Raises:
@@ -83,37 +89,39 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extension
         MeshError: the mesh differs from the checkpoint's, or cannot be made.
         Interrupted, SolveError, StepError: as `run`.
     """
-    watch = Stopwatch()
     found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)
-        return run(case, directory, comm, overwrite=True, extensions=extensions)
+        return run(case, directory, comm, overwrite=True, extensions=extensions, start=start)
     files = on_root(
         comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
     )
     if found is not None:
         log.info("resuming from %s", found.name)
-    return _execute(case, comm, files, watch, found, again=True, extensions=extensions)
+    return _execute(case, comm, files, start, found, again=True, extensions=extensions)
 
 
 def _execute(
     case: Case,
     comm: MPI.Comm,
     files: RunDirectory | None,
-    watch: Stopwatch,
+    start: CommandStart,
     checkpoint: Checkpoint | None,
     *,
     again: bool,
     extensions: Extensions,
 ) -> Outcome:
     """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
+    watch = Stopwatch(start.began)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         with watch.stage("mesh"):
             domain = build_domain(case, comm)
+        side = start.side if comm.size == 1 else None
+        coarse = CoarseRun(case, domain, extensions, side)
         with watch.stage("setup"):
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
+            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions, side)
             if prior is not None:
                 prior = with_volumes_at_start(prior, problem, state, context.observer)
             recorder = Recorder(context, prior)
@@ -125,7 +133,7 @@ def _execute(
         checkpointer.raise_fault()
         checkpointer.write(state)
         summary = recorder.close(state, fault, checkpointer.times)
-        card = _finish(context, summary, recorder.frame, failed=fault is not None)
+        card = _finish(context, summary, coarse if fault is None else None, recorder.frame)
     finally:
         if files is not None:
             files.release()
@@ -135,16 +143,14 @@ def _execute(
     return Outcome(summary, card, 5 if exceeded else 0)
 
 
-def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: bool) -> str:
+def _finish(run: RunContext, summary: dict[str, Any], coarse: CoarseRun | None, frame: Frame) -> str:
     """Add error bars and times to the summary and write it with the report; return the card on rank 0. Collective."""
     case, watch = run.case, run.watch
     if run.extensions.names():
         summary["provenance"]["extensions"] = run.extensions.names()
-    if case.output.error_bar and not failed:
+    if case.output.error_bar and coarse is not None:
         with watch.stage("error bar"):
-            bars, reason = error_bars(
-                case, run.problem.domain.comm, run.observer, frame, run.extensions, len(run.problem.domain.notes)
-            )
+            bars, reason = coarse.error_bars(run.observer, frame)
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
