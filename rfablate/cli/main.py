@@ -357,6 +357,9 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     except BaseException:
         traceback.print_exc()
         code = 1
+    finally:
+        if args.side is not None:
+            args.side.close()
     sys.stdout.flush()
     sys.stderr.flush()
     if comm.size > 1:

@@ -6,10 +6,6 @@ the page makes no network request. The package itself is never imported.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass
@@ -18,8 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LIBRARY = "k3d"
-LIMIT_S = 120.0
-"""Time limit of the process that computes the surfaces [s]."""
 LARGEST_BYTES = 5_000_000
 """Largest packed scene that is inlined: with the library, 8 MB in the page [B]."""
 ABSENT = (
@@ -39,49 +33,23 @@ class Interactive:
     reason: str = ""
 
 
-class SurfaceJob:
-    """A process that computes the surfaces. Start it early and collect the scene after the other work."""
+def inlined(packed: bytes, library: bytes) -> Interactive:
+    """Return a packed scene and the packed library as they are inlined in the page."""
+    if len(packed) > LARGEST_BYTES:
+        return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
+    return Interactive(b64encode(packed).decode(), b64encode(library).decode(), licence())
 
-    def __init__(self, directory: Path) -> None:
-        self._reason = "" if library_file() else ABSENT
-        if self._reason:
-            return
-        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-surfaces-")
-        self._target = Path(self._folder.name) / "scene"
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rfablate.report.scene_surfaces", str(directory), str(self._target)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        )
 
-    def collect(self) -> Interactive:
-        """Return the scene; waits at most `LIMIT_S` seconds."""
-        if self._reason:
-            return Interactive(reason=self._reason)
-        try:
-            _, err = self._process.communicate(timeout=LIMIT_S)
-            if self._process.returncode != 0:
-                lines = [line.strip() for line in err.splitlines() if line.strip()]
-                cause = lines[-1] if lines else f"the process ended with code {self._process.returncode}"
-                return Interactive(reason=f"The interactive scene could not be computed ({cause}).")
-            packed = self._target.read_bytes()
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            return Interactive(reason=f"The interactive scene took longer than {LIMIT_S:g} s.")
-        finally:
-            self._folder.cleanup()
-        if len(packed) > LARGEST_BYTES:
-            return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
-        file = library_file()
-        assert file is not None
-        script = zlib.compress(file.read_bytes(), 6)
-        return Interactive(b64encode(packed).decode(), b64encode(script).decode(), licence())
+def packed_library() -> bytes:
+    """Return the browser file of the drawing library as a zlib stream.
+
+    Raises:
+        OSError: the package is missing.
+    """
+    file = library_file()
+    if file is None:
+        raise OSError(ABSENT)
+    return zlib.compress(file.read_bytes(), 6)
 
 
 def library_file() -> Path | None:

@@ -23,6 +23,7 @@ from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem, describe, describe_mesh
+from rfablate.report.picture_process import warm_up
 from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
 from rfablate.results.fields_file import FieldsFile
@@ -33,6 +34,7 @@ from rfablate.simulation.discretisation_error import CoarseRun
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.run_context import NO_PREPARATION, CommandStart, RunContext
+from rfablate.simulation.side_process import SideProcess
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
@@ -119,6 +121,8 @@ def _execute(
             domain = build_domain(case, comm)
         side = start.side if comm.size == 1 else None
         coarse = CoarseRun(case, domain, extensions, side)
+        if side is not None and case.output.report:
+            side.submit(warm_up)
         with watch.stage("setup"):
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
             context = RunContext(case, problem, Observer(case, problem), files, watch, extensions, side)
@@ -161,18 +165,18 @@ def _finish(run: RunContext, summary: dict[str, Any], coarse: CoarseRun | None, 
         return ""
     if case.output.report:
         with watch.stage("report"):
-            _draw_report(files.path)
+            _draw_report(files.path, run.side)
     summary["timing_s"] = {**watch.seconds, "total": watch.total}  # summary.json was written before the report
     return lesion_card(summary, str(files.path), files.written())
 
 
-def _draw_report(directory: Path) -> None:
+def _draw_report(directory: Path, side: SideProcess | None) -> None:
     """Write report.html; a failure is a warning, because the run itself is complete. Root only."""
     from rfablate.report import write_report
 
     log.info("drawing report.html")
     try:
-        write_report(directory)
+        write_report(directory, side)
     except Exception as error:  # whatever a plotting library may raise
         log.warning("no report.html: %s; `rfablate report %s` writes it", error, directory)
 

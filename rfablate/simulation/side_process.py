@@ -37,14 +37,14 @@ class PendingCall:
         """Store the process, and the number of the call."""
         self._process, self._number = process, number
 
-    def result(self) -> Any:
-        """Return the result of the call; wait for it.
+    def result(self, limit_s: float | None = None) -> Any:
+        """Return the result of the call; wait for it, at most `limit_s` seconds.
 
         Raises:
             SideProcessError: there is no result.
             RfablateError: the function raised it.
         """
-        value, fault = self._process.answer(self._number)
+        value, fault = self._process.answer(self._number, limit_s)
         if fault is not None:
             raise fault
         return value
@@ -79,10 +79,13 @@ class SideProcess:
         self._submitted += 1
         return PendingCall(self, self._submitted - 1)
 
-    def answer(self, number: int) -> tuple[Any, Exception | None]:
-        """Return value and exception of a call; wait for it."""
+    def answer(self, number: int, limit_s: float | None = None) -> tuple[Any, Exception | None]:
+        """Return value and exception of a call; wait for it, and end a process that takes longer than `limit_s`."""
         while len(self._answers) <= number:
             try:
+                if not self._ended and not self._connection.poll(limit_s):
+                    _kill(self._pid)
+                    self._ended = f"the process took longer than {limit_s:g} s"
                 self._answers.append(self._connection.recv())
             except (EOFError, OSError, pickle.UnpicklingError):
                 self._ended = self._ended or f"the process {_end(self._pid)}"
@@ -90,7 +93,11 @@ class SideProcess:
         return self._answers[number]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; kill it where it has calls left or does not end."""
+        while len(self._answers) < self._submitted and not self._ended and self._connection.poll(0):
+            self.answer(len(self._answers))
+        if len(self._answers) < self._submitted:
+            _kill(self._pid)
         self._connection.close()
         end = threading.Timer(END_S, _kill, [self._pid])
         end.daemon = True
