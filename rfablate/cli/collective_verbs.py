@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from rfablate.simulation.run import Outcome
-    from rfablate.simulation.run_context import CommandStart
 
 THREADS = "OMP_NUM_THREADS"
 
@@ -32,23 +31,16 @@ def report_error(comm: MPI.Comm, text: str) -> None:
 
 def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     """Run a case; return the exit code. Collective."""
-    from rfablate.api.run_case import load_case, run_in
+    from rfablate.api.run_case import LogOptions, load_case, run_in
     from rfablate.mesh.root_tasks import from_root
+    from rfablate.simulation.run_options import RunOptions
 
     install_handlers()  # second call: Open MPI 5 and PETSc may have replaced the signal handlers when they were loaded
     directory = args.output or Path("runs") / case_name(args.case)
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
-    notes = [f"{THREADS} is not set: every rank uses one thread"] if args.threads_unset else []
-    outcome = run_in(
-        case,
-        directory,
-        comm,
-        overwrite=args.overwrite,
-        quiet=args.quiet,
-        source=str(args.case),
-        notes=notes,
-        start=_start(args),
-    )
+    notes = (f"{THREADS} is not set: every rank uses one thread",) if args.threads_unset else ()
+    options = RunOptions(overwrite=args.overwrite, began=args.began, side=args.side)
+    outcome = run_in(case, directory, comm, options, LogOptions(args.quiet, str(args.case), notes))
     return _print_card(comm, outcome)
 
 
@@ -57,21 +49,16 @@ def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.api.run_case import resume_in
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import end_reason
+    from rfablate.simulation.run_options import RunOptions
 
     install_handlers()
-    outcome = resume_in(args.run, comm, quiet=args.quiet, start=_start(args))
+    outcome = resume_in(args.run, comm, RunOptions(began=args.began, side=args.side), quiet=args.quiet)
     if outcome is None:
         reason = from_root(comm, lambda: end_reason(args.run))
         if comm.rank == 0:
             print(f"{args.run} has already ended: {reason}", flush=True)
         return 0
     return _print_card(comm, outcome)
-
-
-def _start(args: argparse.Namespace) -> CommandStart:
-    from rfablate.simulation.run_context import CommandStart
-
-    return CommandStart(args.began, args.side)
 
 
 def _print_card(comm: MPI.Comm, outcome: Outcome) -> int:

@@ -121,7 +121,11 @@ def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
 
 
 def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:
-    """Run a case; return observer and frame at its end. Meshes with more notes than `notes` are rejected."""
+    """Simulate a coarser case of a run; return observer and frame at its end. Collective.
+
+    Raises:
+        MeshError: the mesh has more notes than `notes`, those of the run, and therefore another geometry.
+    """
     domain = build_domain(case, comm)
     if len(domain.notes) > notes:
         raise MeshError(domain.notes[0])

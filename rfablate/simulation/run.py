@@ -8,7 +8,7 @@ The time loop is in `solve/loop.py`. This module sets up, interrupts, resumes an
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rfablate.lesion.observer import Observer
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.mesh.root_tasks import on_root
-from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
+from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem, describe, describe_mesh
 from rfablate.report.picture_process import warm_up
 from rfablate.results.card import lesion_card
@@ -31,9 +31,12 @@ from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import CoarseRun
+from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
-from rfablate.simulation.run_context import NO_PREPARATION, CommandStart, RunContext
+from rfablate.simulation.result_checks import verdict_checks
+from rfablate.simulation.run_context import RunContext
+from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.simulation.side_process import SideProcess
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
@@ -54,36 +57,36 @@ class Outcome:
     """0, or 5 where a protected structure exceeded its limit."""
 
 
-def run(
-    case: Case,
-    directory: Path,
-    comm: MPI.Comm,
-    *,
-    overwrite: bool = False,
-    extensions: Extensions = NO_EXTENSIONS,
-    start: CommandStart = NO_PREPARATION,
-) -> Outcome:
+@dataclass(frozen=True)
+class _OpenRun:
+    """A case and its open run directory, before the mesh exists."""
+
+    case: Case
+    comm: MPI.Comm
+    files: RunDirectory | None
+    """Run directory; None except on rank 0."""
+    watch: Stopwatch
+    extensions: Extensions
+    side: SideProcess | None
+
+
+def run(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAULT_OPTIONS) -> Outcome:
     """Run a case and write its run directory. Collective.
 
     Raises:
-        CaseError: the directory already holds a run and `overwrite` is False.
+        CaseError: the directory already holds a run and `options.overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
-    extensions.check(case)
-    files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    return _execute(case, comm, files, start, None, again=False, extensions=extensions)
+    watch = Stopwatch(options.began)
+    options.extensions.check(case)
+    side = options.side if comm.size == 1 else None
+    files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=options.overwrite))
+    return _execute(_OpenRun(case, comm, files, watch, options.extensions, side))
 
 
-def resume(
-    case: Case,
-    directory: Path,
-    comm: MPI.Comm,
-    *,
-    extensions: Extensions = NO_EXTENSIONS,
-    start: CommandStart = NO_PREPARATION,
-) -> Outcome:
+def resume(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAULT_OPTIONS) -> Outcome:
     """Resume a run from its newest valid checkpoint, or from its start without one. Collective.
 
     Raises:
@@ -91,41 +94,34 @@ def resume(
         MeshError: the mesh differs from the checkpoint's, or cannot be made.
         Interrupted, SolveError, StepError: as `run`.
     """
-    found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
+    watch = Stopwatch(options.began)
+    found = on_root(comm, lambda: find_checkpoint(case, directory, options.extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)
-        return run(case, directory, comm, overwrite=True, extensions=extensions, start=start)
+        return run(case, directory, comm, replace(options, overwrite=True))
     files = on_root(
         comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
     )
     if found is not None:
         log.info("resuming from %s", found.name)
-    return _execute(case, comm, files, start, found, again=True, extensions=extensions)
+    side = options.side if comm.size == 1 else None
+    return _execute(_OpenRun(case, comm, files, watch, options.extensions, side), found, again=True)
 
 
-def _execute(
-    case: Case,
-    comm: MPI.Comm,
-    files: RunDirectory | None,
-    start: CommandStart,
-    checkpoint: Checkpoint | None,
-    *,
-    again: bool,
-    extensions: Extensions,
-) -> Outcome:
+def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: bool = False) -> Outcome:
     """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
-    watch = Stopwatch(start.began)
+    case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         with watch.stage("mesh"):
-            domain = build_domain(case, comm)
-        side = start.side if comm.size == 1 else None
-        coarse = CoarseRun(case, domain, extensions, side)
-        if side is not None and case.output.report:
-            side.submit(warm_up)
+            domain = build_domain(case, opened.comm)
+        coarse = CoarseRun(case, domain, extensions, opened.side)
+        if opened.side is not None and case.output.report:
+            opened.side.submit(warm_up)
         with watch.stage("setup"):
+            refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions, side)
+            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions, opened.side)
             if prior is not None:
                 prior = with_volumes_at_start(prior, problem, state, context.observer)
             recorder = Recorder(context, prior)
@@ -137,7 +133,7 @@ def _execute(
         checkpointer.raise_fault()
         checkpointer.write(state)
         summary = recorder.close(state, fault, checkpointer.times)
-        card = _finish(context, summary, coarse if fault is None else None, recorder.frame)
+        card = _finish(context, summary, None if fault is not None else coarse, recorder.frame)
     finally:
         if files is not None:
             files.release()
@@ -157,6 +153,9 @@ def _finish(run: RunContext, summary: dict[str, Any], coarse: CoarseRun | None, 
             bars, reason = coarse.error_bars(run.observer, frame)
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
+        unsure = list(verdict_checks(summary["structures"], bars))
+        summary["warnings"] += [each.text for each in unsure]
+        summary["checks"] += [each.model_dump() for each in unsure]
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
     files = run.files
     with watch.stage("write"):
@@ -203,6 +202,7 @@ def _advance(
 
 def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
+    refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
     mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))

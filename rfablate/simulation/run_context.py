@@ -26,16 +26,3 @@ class RunContext:
     extensions: Extensions
     side: SideProcess | None = None
     """Process on a second core; None where there is none, and in a run on several ranks."""
-
-
-@dataclass(frozen=True)
-class CommandStart:
-    """What a command has prepared for a run."""
-
-    began: float | None = None
-    """Start of the command [s of time.perf_counter]; None: the run starts now."""
-    side: SideProcess | None = None
-    """Process on a second core."""
-
-
-NO_PREPARATION = CommandStart()
