@@ -29,7 +29,8 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
-    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
+    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
+    " validate Validation ExperimentResult ComparedNumber Agreement",
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
