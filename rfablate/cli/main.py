@@ -24,6 +24,7 @@ from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
+from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers
@@ -101,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
     _add_one_process(again)
     add_slurm_arguments(again)
+
+    again = _verb(verbs, "watch", watch_case, "run a case again whenever its file is saved, with a page that reloads")
+    _case_arguments(again)
+    add_watch_arguments(again)
 
     _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
 
