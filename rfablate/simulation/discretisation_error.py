@@ -38,6 +38,8 @@ from rfablate.timing import Stopwatch
 
 log = logging.getLogger("rfablate")
 
+ANY_NOTES = 1000
+"""More notes than any mesh has."""
 COARSER = (2.0, 1.5)
 """Factors of the element sizes, in the order they are tried."""
 
@@ -99,7 +101,7 @@ def _coarse_result(case: Case, comm: MPI.Comm, extensions: Extensions, notes: in
     reason = ""
     for factor in COARSER:
         try:
-            observer, last = _last_observation(_coarser(case, factor), comm, extensions, notes)
+            observer, last = _last_observation(rescaled(case, factor), comm, extensions, notes)
         except RfablateError as error:
             reason = reason or f"no error bar: the coarser run failed ({error})"
             continue
@@ -114,10 +116,30 @@ def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tupl
     return _coarse_result(case, MPI.COMM_SELF, extensions, notes)
 
 
-def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
+def rescaled(case: Case, factor: float) -> Case:
+    """Return a case with `factor` on the element sizes and steps, and its square on the tolerated error of a step."""
     mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
+
+
+def width_error(case: Case, comm: MPI.Comm, extensions: Extensions) -> float | None:
+    """Return the error bar of the width by the rule of the verdicts [% of the width], without writing anything.
+
+    None without a lesion. Collective.
+
+    Raises:
+        RfablateError: one of the two meshes or runs failed.
+    """
+    observer, _ = _last_observation(case, comm, extensions, ANY_NOTES)
+    coarse, reason = _coarse_result(case, comm, extensions, ANY_NOTES)
+    if coarse is None:
+        raise MeshError(reason)
+    name = f"{observer.deciding_rule}.width_mm"
+    bar = _differences(observer.last, coarse.measures).get(name)
+    if bar is None:
+        return None
+    return 100.0 * bar / (coarse.factor - 1.0) / lesion_entry(observer.last.lesions[observer.deciding_rule])["width_mm"]
 
 
 def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:

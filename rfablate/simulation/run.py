@@ -38,6 +38,7 @@ from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.simulation.side_process import SideProcess
+from rfablate.simulation.width_accuracy import run_to_width
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
@@ -79,6 +80,8 @@ def run(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAU
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
+    if case.mesh.width_percent is not None:
+        return run_to_width(case, comm, options, lambda found, how: run(found, directory, comm, how))
     watch = Stopwatch(options.began)
     options.extensions.check(case)
     side = options.side if comm.size == 1 else None
