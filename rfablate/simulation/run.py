@@ -35,6 +35,7 @@ from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
+from rfablate.simulation.stall_watchdog import StallWatchdog
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
@@ -109,33 +110,49 @@ def _execute(
     extensions: Extensions,
 ) -> Outcome:
     """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
-        with watch.stage("mesh"):
-            domain = build_domain(case, comm)
-        with watch.stage("setup"):
-            refuse_before_solving(case, domain, files.path if files is not None else Path(), comm)
-            problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
-            if prior is not None:
-                prior = with_volumes_at_start(prior, problem, state, context.observer)
-            recorder = Recorder(context, prior)
-        log.info("%s", describe(problem))
-        checkpointer = Checkpointer(context, recorder, RunTimes(started))
-        if again:
-            state = checkpointer.restore(checkpoint)
-        fault = _advance(context, state, recorder, checkpointer)
-        checkpointer.raise_fault()
-        checkpointer.write(state)
-        summary = recorder.close(state, fault, checkpointer.times)
-        card = _finish(context, summary, recorder.frame, failed=fault is not None)
+        with StallWatchdog(comm, watch):
+            ended = _simulate(case, comm, files, watch, checkpoint, again=again, extensions=extensions)
     finally:
         if files is not None:
             files.release()
+    summary, card, fault = ended
     if fault is not None:
         raise type(fault)(f"{fault}; {KEPT}")
     exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())
     return Outcome(summary, card, 5 if exceeded else 0)
+
+
+def _simulate(
+    case: Case,
+    comm: MPI.Comm,
+    files: RunDirectory | None,
+    watch: Stopwatch,
+    checkpoint: Checkpoint | None,
+    *,
+    again: bool,
+    extensions: Extensions,
+) -> tuple[dict[str, Any], str, SolveError | StepError | None]:
+    """Return summary, card and the error that ended the treatment, if any. Collective."""
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    with watch.stage("mesh"):
+        domain = build_domain(case, comm)
+    with watch.stage("setup"):
+        refuse_before_solving(case, domain, files.path if files is not None else Path(), comm)
+        problem, state, prior = begin(case, build_problem(case, domain, extensions))
+        context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
+        if prior is not None:
+            prior = with_volumes_at_start(prior, problem, state, context.observer)
+        recorder = Recorder(context, prior)
+    log.info("%s", describe(problem))
+    checkpointer = Checkpointer(context, recorder, RunTimes(started))
+    if again:
+        state = checkpointer.restore(checkpoint)
+    fault = _advance(context, state, recorder, checkpointer)
+    checkpointer.raise_fault()
+    checkpointer.write(state)
+    summary = recorder.close(state, fault, checkpointer.times)
+    return summary, _finish(context, summary, recorder.frame, failed=fault is not None), fault
 
 
 def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: bool) -> str:
