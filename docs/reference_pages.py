@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import rfablate
 from docs.key_pages import key_page
 from rfablate.results import summary_models
-from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE, Quantity
+from rfablate.results.quantities import DOSE_VOLUME, ENERGY, JOINING, LESION, STRUCTURE, Quantity
 
 HERE = Path(__file__).parent
 
@@ -28,8 +28,9 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 """
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
-    "Studies, searches, comparisons": "run_study find compare StudyResult",
-    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
+    "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
+    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
+    " validate Validation ExperimentResult ComparedNumber Agreement",
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
@@ -73,10 +74,16 @@ def schema_page() -> str:
     parts.append(_section("Top level", summary_models.RunSummary, ()))
     parts.append(_section("lesion.RULE", summary_models.LesionMeasures, (*LESION, *JOINING)))
     parts.append(_section("structures.NAME", summary_models.StructureResult, STRUCTURE))
+    parts.append(_section("structures.NAME.dose_volume.KEY", summary_models.DoseVolumeHistogram, ()))
+    parts.append("\n".join(["| key | unit | meaning |", "|---|---|---|", *_histogram_rows(), ""]))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
     parts.append(_section("electric", summary_models.Electric, ()))
     parts.append(_section("checks", summary_models.ResultCheck, ()))
     return "\n".join(parts)
+
+
+def _histogram_rows() -> list[str]:
+    return [f"| `{each.key}` | {each.unit} | {each.definition} |" for each in DOSE_VOLUME]
 
 
 def _section(title: str, model: Any, quantities: tuple[Quantity, ...]) -> str:
@@ -117,6 +124,10 @@ _MEANING = {
     "role": "Its role in the case.",
     "rule": "Lesion rule of its verdict.",
     "hottest_point_mm": "Position of its maximum temperature.",
+    "min_margin_point_mm": "Point of the structure with this margin.",
+    "dose_volume": "Dose-volume histograms by quantity, see below.",
+    "thresholds": "Increasing thresholds, in the unit of the histogram's key.",
+    "fractions": "Fraction of the volume at or above each threshold.",
     "verdict": "`reached`, `partly reached`, `missed`; `safe`, `limit exceeded`; empty for anatomy.",
     "voltage_V": "RMS voltage.",
     "current_A": "RMS current.",

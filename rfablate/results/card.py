@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from rfablate.results.quantities import LESION
 from rfablate.results.wording import percent
 
@@ -112,7 +114,11 @@ def _target_line(s: Mapping[str, Any]) -> list[str]:
     if s["min_margin_mm"] is not None:
         margin = s["min_margin_mm"]
         inside = f"at least {margin:.2f} mm inside the lesion surface"
-        parts.append(inside if margin >= 0.0 else f"extends {-margin:.2f} mm outside the lesion")
+        point = s.get("min_margin_point_mm")
+        where = "" if point is None else f" at [{', '.join(f'{x:.1f}' for x in np.round(point, 1) + 0.0)}] mm"
+        parts.append((inside if margin >= 0.0 else f"extends {-margin:.2f} mm outside the lesion") + where)
+        if margin >= 0.0 and s.get("covered_fraction_5mm") is not None:
+            parts.append(f"{percent(s['covered_fraction_5mm'])} with a 5 mm margin")
     return [*parts, f"maximum {s['max_degC']:.1f} degC"]
 
 

@@ -61,6 +61,15 @@ class TemperatureLimit(Result):
     max_degC: float
 
 
+class DoseVolumeHistogram(Result):
+    """Fraction of a structure's volume at or above each threshold."""
+
+    thresholds: tuple[float, ...]
+    """Increasing, in the unit of the key in `dose_volume`."""
+    fractions: tuple[float, ...]
+    """From 0 to 1, one for each threshold."""
+
+
 class StructureResult(WithErrorBars):
     """Results of one structure."""
 
@@ -72,9 +81,12 @@ class StructureResult(WithErrorBars):
     volume_mm3: float
     required_fraction: float
     covered_fraction: float
+    covered_fraction_5mm: float | None = None
+    covered_fraction_10mm: float | None = None
     max_degC: float
     hottest_point_mm: tuple[float, float, float]
     min_margin_mm: float | None
+    min_margin_point_mm: tuple[float, float, float] | None = None
     time_to_cover_s: float | None
     length_mm: float | None
     coagulated_length_mm: float | None
@@ -84,6 +96,8 @@ class StructureResult(WithErrorBars):
     """See `results.quantities.TERMS`; empty for anatomy that is neither target nor protected."""
     within_error_bar: bool | None = None
     """Whether the verdict could change within its error bar; None without a verdict or an error bar."""
+    dose_volume: dict[str, DoseVolumeHistogram] = {}
+    """Dose-volume histograms; `results.quantities.DOSE_VOLUME` defines the keys."""
 
 
 class EnergyBalance(Result):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from rfablate.mesh.build import gmsh_version
 from rfablate.physics.generator import GuardState
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
-from rfablate.results.quantities import LESION
+from rfablate.results.quantities import COVERED_WITH_MARGIN, HISTOGRAM_KEYS, LESION
 from rfablate.solve.energy_balance import EnergyLedger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
@@ -85,13 +86,16 @@ def structure_entry(result: FinalStructure, rule: str) -> dict[str, Any]:
         "covered_fraction": result.covered,
         "max_degC": result.max_T,
         "hottest_point_mm": [x * MM for x in result.hottest_point],
+        **dict(zip(COVERED_WITH_MARGIN, result.covered_margins or (None, None), strict=True)),
         "min_margin_mm": mm(result.margin),
+        "min_margin_point_mm": None if result.margin_point is None else [x * MM for x in result.margin_point],
         "time_to_cover_s": result.time_to_cover,
         "length_mm": mm(result.length),
         "coagulated_length_mm": mm(result.coagulated_length),
         "limit": None if spec.limit is None else {"max_degC": spec.limit},
         "limit_margin_mm": mm(result.limit_margin),
         "verdict": result.verdict,
+        "dose_volume": {HISTOGRAM_KEYS[kind]: asdict(each) for kind, each in result.histograms.items()},
     }
 
 
