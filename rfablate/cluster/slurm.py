@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from rfablate.case.messages.validation_faults import faults_of
 from rfablate.case.tables.base import Table
@@ -68,6 +69,25 @@ class Site(Table):
     setup: tuple[str, ...] = ()
     """Shell lines to run before rfablate starts: modules, environments."""
 
+    @field_validator("partition", "account", "time", "mem_per_cpu", "launcher", "options", "setup")
+    @classmethod
+    def _one_line_each(cls, value: Any) -> Any:
+        """Refuse control characters: a line break in a value would start another line of the script."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not text.isprintable():
+                raise ValueError("expected one line of printable characters")
+        return value
+
+    @field_validator("launcher")
+    @classmethod
+    def _command(cls, value: str) -> str:
+        """Refuse a launcher whose quotes do not close."""
+        try:
+            shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"expected a command of the shell: {error}") from None
+        return value
+
 
 def load_site(file: Path) -> Site:
     """Return the site options in a TOML file.
@@ -101,9 +121,7 @@ def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
     """
     given = {"partition": site.partition, "account": site.account, "time": site.time, "mem-per-cpu": site.mem_per_cpu}
     options = [
-        f"--job-name={name}",
-        *(f"--{key}={value}" for key, value in given.items() if value),
-        *head,
+        *_quoted([f"--job-name={name}", *(f"--{key}={value}" for key, value in given.items() if value), *head]),
         *site.options,
     ]
     lines = [
@@ -114,6 +132,15 @@ def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
         body,
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _quoted(options: Sequence[str]) -> Iterator[str]:
+    """Yield options as sbatch reads them: the value is in quotes where it has blanks or other special characters."""
+    for option in options:
+        key, equal, value = option.partition("=")
+        if not option.isprintable():
+            raise CaseError([Fault(key, "found control characters", "one line of printable characters")], "slurm")
+        yield f"{key}={shlex.quote(value)}" if equal else key
 
 
 def guard(site: Site) -> list[str]:
@@ -180,9 +207,14 @@ def submit_run(directory: Path, site: Site, ranks: int, nodes: int | None) -> st
     return sbatch([str(file)])
 
 
+def pattern(path: Path) -> str:
+    """Return a path in which Slurm replaces nothing."""
+    return str(path).replace("%", "%%")
+
+
 def run_script(directory: Path, site: Site, ranks: int, nodes: int | None) -> str:
     """Return the batch script of one run, which starts the run or resumes it where a checkpoint exists."""
-    head = [f"--ntasks={ranks}", *([f"--nodes={nodes}"] if nodes else []), f"--output={directory}/slurm.log"]
+    head = [f"--ntasks={ranks}", *([f"--nodes={nodes}"] if nodes else []), f"--output={pattern(directory)}/slurm.log"]
     command = shlex.join(launched(site.launcher, ranks, [sys.executable, "-m", "rfablate"]))
     lines = [
         f"run={shlex.quote(str(directory))}",
