@@ -14,9 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from rfablate.case.messages.validation_faults import faults_of
 from rfablate.case.tables.base import Table
@@ -69,25 +68,6 @@ class Site(Table):
     setup: tuple[str, ...] = ()
     """Shell lines to run before rfablate starts: modules, environments."""
 
-    @field_validator("partition", "account", "time", "mem_per_cpu", "launcher", "options", "setup")
-    @classmethod
-    def _one_line_each(cls, value: Any) -> Any:
-        """Refuse control characters: a line break in a value would start another line of the script."""
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and not text.isprintable():
-                raise ValueError("expected one line of printable characters")
-        return value
-
-    @field_validator("launcher")
-    @classmethod
-    def _command(cls, value: str) -> str:
-        """Refuse a launcher whose quotes do not close."""
-        try:
-            shlex.split(value)
-        except ValueError as error:
-            raise ValueError(f"expected a command of the shell: {error}") from None
-        return value
-
 
 def load_site(file: Path) -> Site:
     """Return the site options in a TOML file.
@@ -100,9 +80,24 @@ def load_site(file: Path) -> Site:
     except (OSError, ValueError) as error:
         raise CaseError([Fault(str(file), str(error), "a readable site file (.toml)")], str(file)) from None
     try:
-        return Site.model_validate(data)
+        site = Site.model_validate(data)
     except ValidationError as error:
         raise CaseError(faults_of(error, data, file=Site), str(file)) from None
+    if faults := list(_text_faults(site)):
+        raise CaseError(faults, str(file))
+    return site
+
+
+def _text_faults(site: Site) -> Iterator[Fault]:
+    """Yield a fault for each value that would start another line of the script, or a launcher with open quotes."""
+    for key, value in site.model_dump().items():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not text.isprintable():
+                yield Fault(key, f"found {text[:60]!r}", "one line of printable characters")
+    try:
+        shlex.split(site.launcher)
+    except ValueError as error:
+        yield Fault("launcher", f"found {site.launcher[:60]!r}: {error}", "a command of the shell")
 
 
 def launched(launcher: str, ranks: int, command: Sequence[str]) -> list[str]:
