@@ -72,20 +72,18 @@ def placed_surface(shape: SurfaceSource) -> TriangleSurface:
 
 
 def _distances(shape: SurfaceSource) -> SignedDistance:
-    return _placed(*_key(shape), shape.length_unit, shape.repair, shape.rotate, shape.translate)
+    return _placed(_key(shape), shape.length_unit, shape.repair, shape.rotate, shape.translate)
 
 
 @lru_cache(maxsize=32)
 def _placed(
-    file: str,
-    changed: int,
-    size: int,
+    key: tuple[str, int, int],
     unit: str,
     repair: bool,  # noqa: FBT001
     rotate: tuple[float, float, float],
     translate: tuple[float, float, float],
 ) -> SignedDistance:
-    surface = _examined(file, changed, size, unit, repair).surface
+    surface = _examined(*key, unit, repair).surface
     points = surface.points / _TO_MM @ rotation(rotate).T + np.array(translate)
     return SignedDistance(TriangleSurface(points, surface.triangles))
 
