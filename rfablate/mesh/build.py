@@ -97,7 +97,7 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"})})
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells", "width_percent"})})
 
 
 def geometry_key(case: Case) -> str:

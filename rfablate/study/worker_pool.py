@@ -6,7 +6,6 @@ command line it is forked from one that has imported the solver (`cli/warm_membe
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -19,7 +18,9 @@ from typing import Protocol
 
 from rfablate.case.read.case_file import dump_case
 from rfablate.cluster.slurm import launched
+from rfablate.cores import available_cores
 from rfablate.errors import CaseError
+from rfablate.signals import die_with_parent
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_progress import StudyProgress
@@ -33,7 +34,6 @@ EXCEEDED = 5
 """Exit code of a completed run with a protected structure over its limit."""
 CONSOLE = "console.txt"
 CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
-_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Job(Protocol):
@@ -83,13 +83,8 @@ def start_run(
 def member_arguments(directory: Path) -> tuple[str, ...]:
     """Return the arguments of `rfablate` that run the case in a directory, or resume it where there is a checkpoint."""
     if any((directory / name).is_file() for name in CHECKPOINTS):
-        return ("resume", str(directory), "--quiet")
-    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
-
-
-def die_with_parent() -> None:
-    """Have Linux kill this process when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+        return ("resume", str(directory), "--quiet", "--one-process")
+    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet", "--one-process")
 
 
 @dataclass(frozen=True)
@@ -210,5 +205,4 @@ def _stop_all(running: Sequence[_Running]) -> None:
 
 def slots_for(ranks: int, jobs: int | None) -> int:
     """Return the number of concurrent members: `jobs`, or by default the available cores divided by `ranks`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return jobs if jobs is not None else max(1, cores // ranks)
+    return jobs if jobs is not None else max(1, available_cores() // ranks)

@@ -213,7 +213,9 @@ def _numerics(case: Case) -> str:
         if time.stepping == "fixed"
         else f"adaptive steps, error {time.tolerance:g} K per step"
     )
-    return f"mesh {case.mesh.accuracy}; {steps}"
+    wanted = case.mesh.width_percent
+    refined = f", refined until the error bar of the width is at most {wanted:g} %" if wanted is not None else ""
+    return f"mesh {case.mesh.accuracy}{refined}; {steps}"
 
 
 def _structure_rows(
