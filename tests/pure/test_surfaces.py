@@ -71,6 +71,22 @@ def flipped(surface: TriangleSurface, own: slice = slice(None)) -> TriangleSurfa
     return TriangleSurface(surface.points, triangles)
 
 
+PLY = """ply
+format ascii 1.0
+element vertex 3
+property float x
+property float y
+property float z
+element face 1
+property list uchar int vertex_indices
+end_header
+0 0 0
+1 0 0
+0 1 0
+3 0 1 2
+"""
+
+
 # --- geometry -----------------------------------------------------------------------------------------
 
 
@@ -207,6 +223,8 @@ def test_files_that_are_no_surfaces(tmp_path: Path) -> None:
         ("d.step", whole, "found"),
         ("e.stl", b"solid nothing\nendsolid nothing\n", "no triangles"),
         ("f.vtp", b"<VTKFile", "cannot be read"),
+        ("h.ply", PLY.replace("3 0 1 2", "3 0 1 900000000").encode(), "the reader of VTK failed"),
+        ("i.obj", b"v 0 0 0\nv 1 0 0\nf 1 2 99999999\n", "a triangle with the corner"),
         ("g.ply", b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n", "cannot be read"),
     ):
         (tmp_path / name).write_bytes(content)

@@ -16,6 +16,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
 
 SUFFIXES = (".stl", ".ply", ".obj", ".vtp")
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6}
@@ -83,7 +84,13 @@ def read_triangles(file: str | Path) -> TriangleSurface:
         raise surface_error(path, f"{size} bytes", f"at most {LARGEST_FILE}", "reduce the number of triangles")
     if path.suffix.lower() == ".stl":
         _refuse_short_stl(path, head, size)
-    points, triangles = _vtk_triangles(path)
+    try:  # the readers of VTK end the process on some damaged files
+        points, triangles = isolated(lambda: _vtk_triangles(path))
+    except ReaderCrashed as error:
+        raise surface_error(path, f"the reader of VTK failed: {error}", f"a complete {path.suffix} file") from None
+    if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(points):
+        found = f"a triangle with the corner {triangles.max()} of {len(points)}"
+        raise surface_error(path, found, "corners that the file defines", "export it again")
     if not len(triangles):
         raise surface_error(path, "no triangles", _EXPECTED, "export the surface, not its points or outlines")
     if len(triangles) > MOST_TRIANGLES:
