@@ -32,6 +32,7 @@ def run_tables(tables: dict[str, Any], folder: Path, name: str, **mesh: Any) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_surfaces_give_the_lesion_of_the_shapes(tmp_path: Path) -> None:
     surfaces = run_tables(surfaces_case(tmp_path), tmp_path, "surfaces")
     shapes = run_tables(analytic_case(), tmp_path, "shapes")

@@ -68,6 +68,7 @@ def case_texts(page: Path) -> dict[str, str]:
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the case files of the snippet's page, the shipped cases, and a log."""
     (tmp_path / "cases").symlink_to(ROOT / "cases")
+    (tmp_path / "tumour.stl").symlink_to(ROOT / "cases" / "own_surface" / "tumour.stl")
     snippet = request.node.callspec.params["snippet"]
     for name, text in case_texts(snippet.page).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
