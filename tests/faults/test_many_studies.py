@@ -27,7 +27,7 @@ def test_eight_studies_at_once_in_one_folder(tmp_path: Path) -> None:
     text += '[[axes]]\nkey = "generator.hold_s"\nvalues = [0.5, 1.0]\n'
     for number in range(STUDIES):
         (tmp_path / f"study{number}.toml").write_text(text)
-    env = {"TMPDIR": str(tmp_path / "tmp")}
+    env = {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     live = [
         begin("study", tmp_path / f"study{n}.toml", "-o", tmp_path / f"out{n}", env=env, cwd=tmp_path)
         for n in range(STUDIES)
