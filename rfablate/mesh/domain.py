@@ -17,7 +17,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
+from rfablate.mesh.mesh_data import FOLLOW_CELLS, VOLUME_OF, MeshData
 from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
 
@@ -111,6 +111,11 @@ class Domain:
     def notes_follow_cells(self) -> bool:
         """Whether a note states that surfaces of structures are those of cells."""
         return any(FOLLOW_CELLS in note for note in self.notes)
+
+    @property
+    def geometry_notes(self) -> tuple[str, ...]:
+        """The notes on failed attempts and other surfaces; not those on the volumes of structures."""
+        return tuple(note for note in self.notes if not note.startswith(VOLUME_OF))
 
     @property
     def follows_cells(self) -> bool:

@@ -9,7 +9,7 @@ meshing (`mesh.label_cells`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,19 +30,22 @@ from rfablate.case.geometry.applicator_parts import (
 )
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
+from rfablate.case.geometry.visible_volume import visible_volumes
 from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
+from rfablate.mesh.element_quality import quality_text
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_cells import assign_labels, voxel_volumes
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
+from rfablate.mesh.structure_volumes import measure, restore_volumes, volume_texts
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
@@ -137,11 +140,15 @@ def _attempt(
     notes: list[str] = []
     remarks: tuple[str, ...] = ()
     if grid is not None:
-        points, region, remarks, notes = _take_labels(
-            case, points, cells, region, device_tags[0], conforming=conforming
-        )
+        points, region, remarks = _take_labels(case, points, cells, region, device_tags[0], conforming=conforming)
     elif not conforming:
         region = _label_cells(case, points[cells].mean(axis=1), region, dim)
+    exact = _numbered(case, visible_volumes(case))
+    if conforming and exact:
+        wanted = {number: exact[number][1] for number in exact if case.structures[number - 2].rounding() > 0.0}
+        points = restore_volumes(points, cells, region, wanted, device_tags[0])
+    report, off = _volume_report(case, points, cells, region, exact)
+    remarks, notes = (*remarks, *report), [*notes, *off]
     if not conforming and any(not isinstance(each, Label) for each in case.structures):
         notes += [f"failed attempt: {failure}" for failure in failures]
         notes.append(
@@ -290,10 +297,10 @@ def _take_labels(
     first_device: int,
     *,
     conforming: bool,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...]]:
     """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
 
-    Also lines for the log, and warnings.
+    Also lines for the log.
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
@@ -301,16 +308,33 @@ def _take_labels(
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if isinstance(shape, Label)}
         points = smooth_interfaces(points, cells, region, labels, first_device)
-        text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
-    corners = points[cells]
-    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    return (
-        points,
-        region,
-        (f"cells are assigned to the label with the largest part of their volume; {text}", volumes),
-        warnings,
-    )
+        quality = tet_quality(points[cells])
+        text = f"interfaces are smoothed, worst cell of quality {quality.min():.2f}; {quality_text(quality)}"
+    return points, region, (f"cells are assigned to the label with the largest part of their volume; {text}",)
+
+
+def _numbered(case: Case, volumes: Mapping[str, float]) -> dict[int, tuple[str, float]]:
+    """Return name and volume of structures by their region number."""
+    return {n + 2: (each.name, volumes[each.name]) for n, each in enumerate(case.structures) if each.name in volumes}
+
+
+def _volume_report(
+    case: Case,
+    points: npt.NDArray[np.float64],
+    cells: IntArray,
+    region: npt.NDArray[np.int32],
+    exact: Mapping[int, tuple[str, float]],
+) -> tuple[list[str], list[str]]:
+    """Return lines for the log and warnings about the volumes of the structures."""
+    lines, warnings = [], []
+    labels = any(isinstance(each, Label) for each in case.structures)
+    voxels = _numbered(case, voxel_volumes(case)) if labels else {}
+    for volumes, source in ((voxels, "in the voxels"), (exact, "exact")):
+        if volumes:
+            line, off = volume_texts(measure(points, cells, region, volumes, source))
+            lines.append(line)
+            warnings += off
+    return lines, warnings
 
 
 def _label_cells(

@@ -8,7 +8,6 @@ the mesh equal to its volume from all samples: thin structures do not vanish, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
+from rfablate.mesh.structure_volumes import cell_volumes
 
 RegionArray = npt.NDArray[np.int32]
 Numbered = Sequence[tuple[int, Structure]]
@@ -29,58 +29,48 @@ _BLOCK = 50_000
 """Number of cells sampled at a time."""
 _SWEEPS = 8
 """Number of iterations for the constants that conserve the volumes."""
-FEW_CELLS = 10
-"""Number of cells below which the volume of a structure is not compared."""
-OFF = 0.05
-"""Largest relative difference of a structure's volume from that of its voxels without a warning."""
 _VOXELS = 400_000
 """Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
 
 
-@dataclass(frozen=True)
-class LabelVolume:
-    """A label's volume in the mesh and in the image, without devices and later structures, inside the domain [m3]."""
-
-    name: str
-    cells: int
-    mesh: float
-    voxels: float
-
-    @property
-    def off(self) -> float:
-        """Relative difference of the volume in the mesh from that of the voxels."""
-        return self.mesh / self.voxels - 1.0 if self.voxels > 0.0 else 0.0
-
-
 def assign_labels(
-    points: FloatArray, cells: npt.NDArray[np.int64], region: RegionArray, tissue: npt.NDArray[np.bool_], by: Numbered
+    points: FloatArray,
+    cells: npt.NDArray[np.int64],
+    region: RegionArray,
+    tissue: npt.NDArray[np.bool_],
+    by: Numbered,
+    sampled: dict[int, float] | None = None,
 ) -> RegionArray:
     """Return the region of each cell.
 
     Args:
-        points: nodes [m], shape (n, 3).
-        cells: node numbers, shape (m, 4).
+        points: nodes [m], shape (n, 3); (r, z, 0) of triangles.
+        cells: node numbers, shape (m, 4) or (m, 3).
         region: for each cell the structure whose surface the mesh conforms to, or the domain.
         tissue: which cells may be assigned to another structure.
         by: structures with their region numbers; the highest number has priority, also over `region`.
+        sampled: filled with the volume of each structure from the samples in the cells [m3].
     """
     region = region.copy()
     own = np.flatnonzero(tissue)
-    weights = _inside_tetrahedron()
-    found = np.empty((len(own), SAMPLES), dtype=np.int32)
+    weights = _inside_tetrahedron() if cells.shape[1] == 4 else _inside_triangle()
+    count = len(weights)
+    found = np.empty((len(own), count), dtype=np.int32)
     for start in range(0, len(own), _BLOCK):
         block = own[start : start + _BLOCK]
         x = np.einsum("sv,cvd->csd", weights, points[cells[block]]).reshape(-1, 3)
-        found[start : start + _BLOCK] = _winners(np.repeat(region[block], SAMPLES), x, by).reshape(-1, SAMPLES)
+        x = x if cells.shape[1] == 4 else x[:, [0, 2, 1]]
+        found[start : start + _BLOCK] = _winners(np.repeat(region[block], count), x, by).reshape(-1, count)
     alike = (found == found[:, :1]).all(axis=1)
     region[own[alike]] = found[alike, 0]
     mixed = np.flatnonzero(~alike)
     if len(mixed):
-        corner = points[cells[own[mixed]]]
-        volume = np.abs(np.linalg.det(corner[:, 1:] - corner[:, :1])) / 6.0
-        region[own[mixed]] = _shared(found[mixed], volume)
+        region[own[mixed]] = _shared(found[mixed], np.abs(cell_volumes(points, cells[own[mixed]])))
+    if sampled is not None:
+        volume = np.abs(cell_volumes(points, cells[own]))
+        sampled.update({number: float(volume @ (found == number).mean(axis=1)) for number, _ in by})
     for number, shape in by:
-        if isinstance(shape, Label) and not np.any(region == number):
+        if isinstance(shape, Label) and cells.shape[1] == 4 and not np.any(region == number):
             _put_one_cell(points[cells].mean(axis=1), region, own, number, shape)
     return region
 
@@ -91,6 +81,15 @@ def _inside_tetrahedron() -> FloatArray:
     lattice = (np.array(steps) + 0.5) / 6.0
     wide = np.sqrt((0.1 - 0.0625) / ((lattice[:, 0] ** 2).mean() - 0.0625))
     return np.asarray(0.25 + wide * (lattice - 0.25))
+
+
+def _inside_triangle() -> FloatArray:
+    """Return the barycentric coordinates of a lattice of 36 points, each in the middle of an equal triangle."""
+    n = 6
+    upward = [(3 * i + 1, 3 * j + 1) for i in range(n) for j in range(n - i)]
+    downward = [(3 * i + 2, 3 * j + 2) for i in range(n - 1) for j in range(n - 1 - i)]
+    first = np.array(upward + downward) / (3.0 * n)
+    return np.asarray(np.column_stack([first, 1.0 - first.sum(axis=1)]))
 
 
 def _winners(region: RegionArray, x: FloatArray, by: Numbered) -> RegionArray:
@@ -120,7 +119,8 @@ def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
     part = np.stack([(found == number).mean(axis=1) for number in numbers], axis=1)
     wanted = volume @ part
     # a fixed noise below one sample distinguishes equal fractions
-    score = np.where(part > 0.0, part + np.random.default_rng(0).uniform(0.0, 0.9 / SAMPLES, part.shape), -np.inf)
+    noise = np.random.default_rng(0).uniform(0.0, 0.9 / found.shape[1], part.shape)
+    score = np.where(part > 0.0, part + noise, -np.inf)
     bias = np.zeros(len(numbers))
     for _ in range(_SWEEPS):
         for n in range(1, len(numbers)):
@@ -150,9 +150,9 @@ def _put_one_cell(
     region[cell] = max(number, int(region[cell]))
 
 
-def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: int) -> list[LabelVolume]:
-    """Return the volumes of the case's labels; structures are numbered from `first` in `region`."""
-    found = []
+def voxel_volumes(case: Case) -> dict[str, float]:
+    """Return the volume of the voxels of each label, without devices and later structures, inside the domain [m3]."""
+    found = {}
     assert isinstance(case.domain, BoxDomain | CylinderDomain)
     lower, upper = bounding_box(case.domain)
     for number, shape in enumerate(case.structures):
@@ -174,24 +174,5 @@ def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: in
             for later in case.structures[number + 1 :]:
                 x = x[~contains(later, x)] if len(x) else x
             kept += len(x)
-        own = region == number + first
-        voxels = kept * stride * image.voxel / len(octants)
-        found.append(LabelVolume(shape.name, int(own.sum()), float(volume[own].sum()), voxels))
+        found[shape.name] = kept * stride * image.voxel / len(octants)
     return found
-
-
-def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
-    """Return texts on the labels' volumes: the line for the log, and a warning for each large difference."""
-    text = ", ".join(
-        f"{each.name} {each.mesh * 1e9:.4g} of {each.voxels * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)"
-        for each in volumes
-    )
-    warnings = []
-    for each in volumes:
-        if each.voxels > 0.0 and abs(each.off) > OFF:
-            few = f", in {each.cells} cells" if each.cells < FEW_CELLS else ""
-            warnings.append(
-                f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.voxels * 1e9:.3g} "
-                f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm reduces the difference"
-            )
-    return f"volumes in the mesh and in the voxels: {text}", warnings

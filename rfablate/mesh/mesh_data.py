@@ -15,6 +15,8 @@ from rfablate.errors import MeshError
 
 FOLLOW_CELLS = "follow the cells"
 """In each note or remark on a mesh whose structure surfaces are those of cells, not of the shapes."""
+VOLUME_OF = "the volume of"
+"""Start of each note on a structure whose volume in the mesh differs from the exact one."""
 
 
 @dataclass(frozen=True)

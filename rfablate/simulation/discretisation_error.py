@@ -50,7 +50,7 @@ def error_bars(
         observer: observer of the run, after its last frame.
         frame: last frame of the run.
         extensions: extension objects of the run.
-        notes: number of notes on the mesh of the run; a coarser mesh with more of them has another geometry.
+        notes: number of notes on the geometry of the run's mesh; a coarser mesh with more of them has another geometry.
     """
     if isinstance(case.domain, MeshDomain):
         return {}, "no error bar: a mesh from a file cannot be made coarser"
@@ -75,8 +75,8 @@ def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
 def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:
     """Run a case; return observer and frame at its end. Meshes with more notes than `notes` are rejected."""
     domain = build_domain(case, comm)
-    if len(domain.notes) > notes:
-        raise MeshError(domain.notes[0])
+    if len(domain.geometry_notes) > notes:
+        raise MeshError(domain.geometry_notes[0])
     problem = build_problem(case, domain, extensions)
     problem, state, _ = begin(case, problem)
     observer = Observer(case, problem)

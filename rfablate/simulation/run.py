@@ -143,7 +143,12 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
     if case.output.error_bar and not failed:
         with watch.stage("error bar"):
             bars, reason = error_bars(
-                case, run.problem.domain.comm, run.observer, frame, run.extensions, len(run.problem.domain.notes)
+                case,
+                run.problem.domain.comm,
+                run.observer,
+                frame,
+                run.extensions,
+                len(run.problem.domain.geometry_notes),
             )
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []

@@ -33,7 +33,7 @@ def check_parts(parts: CheckableCase) -> list[Fault]:
     faults += label_faults(parts)
     faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     if isinstance(parts.domain, MeshDomain):
-        return faults + list(mesh_faults(parts, parts.domain))
+        return [*faults, *degenerate_faults(parts), *size_faults(parts), *mesh_faults(parts, parts.domain)]
     degenerate = list(degenerate_faults(parts))
     faults += degenerate
     faults += size_faults(parts)
