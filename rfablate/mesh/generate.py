@@ -41,7 +41,7 @@ from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import assign_labels, voxel_volumes
 from rfablate.mesh.label_sizes import label_sizes
-from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
+from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
 from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
@@ -307,9 +307,12 @@ def _take_labels(
     text = f"interfaces {FOLLOW_CELLS}"
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        stepped = points
         points = smooth_interfaces(points, cells, region, labels, first_device)
+        kept = stepped_labels(stepped, points, cells, region, labels)
         quality = tet_quality(points[cells])
         text = f"interfaces are smoothed, worst cell of quality {quality.min():.2f}; {quality_text(quality)}"
+        text += f"; the surfaces of {', '.join(kept)} keep the steps of the cells" if kept else ""
     return points, region, (f"cells are assigned to the label with the largest part of their volume; {text}",)
 
 
