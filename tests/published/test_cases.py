@@ -34,6 +34,7 @@ ANSWERS = {
     "bipolar_si_joint": {"lateral_branch": "reached", "sacral_nerve": "safe"},
     "sacral_palisade": {"cranial_branch": "reached", "caudal_branch": "reached", "sacral_nerve": "safe"},
     "patient_vertebra": {"metastasis": "reached", "spinal_cord": "safe", "right_root": "safe"},
+    "patient_pancreas": {"tumour": "reached", "coeliac_plexus": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
