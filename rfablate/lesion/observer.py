@@ -175,6 +175,10 @@ class Observer:
     def _levels(self, frame: Frame) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
+    def levels(self, frame: Frame) -> dict[str, FloatArray]:
+        """Return the nodal level of each rule, positive inside its lesion."""
+        return {rule.name: level for rule, level in zip(self.rules, self._levels(frame), strict=True)}
+
     def measure(self, frame: Frame) -> dict[str, MeasuredLesion]:
         """Return the lesion of each rule without storing anything. Collective."""
         return {

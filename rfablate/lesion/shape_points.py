@@ -37,10 +37,9 @@ class ShapePoints:
 
 def shape_points(case: Case, domain: Domain, spec: Structure | MeshRegion) -> ShapePoints | None:
     """Return the points of a structure; None where the mesh conforms to it, for labels and regions. Collective."""
-    if isinstance(spec, MeshRegion | Label) or not domain.follows_cells:
+    over_mesh = case.domain.kind == "mesh" and not domain.conformity.labels
+    if isinstance(spec, MeshRegion | Label) or (domain.conformity.shapes and not over_mesh):
         return None
-    if case.domain.kind != "mesh" and not domain.notes_follow_cells:
-        return None  # only the labels of the case follow cells
     plane = half_plane_of(case)
     low, high = domain.x.min(axis=0), domain.x.max(axis=0)
     domain.comm.Allreduce(MPI.IN_PLACE, low, op=MPI.MIN)

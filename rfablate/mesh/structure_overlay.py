@@ -18,7 +18,7 @@ from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh.label_cells import assign_labels
-from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
+from rfablate.mesh.mesh_data import Conformity, MeshData
 from rfablate.mesh.structure_volumes import measure, volume_texts
 
 
@@ -55,8 +55,9 @@ def overlay(case: Case, mesh: MeshData) -> MeshData:
         mesh,
         region=region.astype(np.int32),
         region_names=region_names,
+        conformity=Conformity(labels=False),
         notes=(*mesh.notes, *(_without_key(each) for each in warnings)),
-        remarks=(*mesh.remarks, f"structures are laid over the mesh by cell; their surfaces {FOLLOW_CELLS}", line),
+        remarks=(*mesh.remarks, "structures are laid over the mesh by cell; their surfaces follow the cells", line),
     )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rfablate.arrays import BoolArray, FloatArray, IntArray
 from rfablate.mesh.facets import boundary_facets, facets_between
-from rfablate.mesh.mesh_data import VOLUME_OF
+from rfablate.mesh.mesh_data import VOLUME_OF, NumberedMesh
 
 RegionArray = npt.NDArray[np.int32]
 
@@ -101,26 +101,22 @@ def measure(
     return found
 
 
-def restore_volumes(
-    points: FloatArray, cells: IntArray, region: RegionArray, exact: Mapping[int, float], first_device: int
-) -> FloatArray:
+def restore_volumes(mesh: NumberedMesh, exact: Mapping[int, float]) -> FloatArray:
     """Return the nodes, with those on curved surfaces of structures moved outwards until the volumes are exact.
 
     Nodes on the outer surface, on devices and where three regions meet stay. The last structures are first, and no node
     moves twice: the surface between two nested structures belongs to the inner one.
 
     Args:
-        points: nodes [m], shape (n, 3); (r, z, 0) of triangles.
-        cells: node numbers.
-        region: of each cell.
+        mesh: nodes, cells and their regions; nodes (r, z, 0) of triangles.
         exact: exact volume of each structure by its region number [m3].
-        first_device: lowest region number of the devices.
     """
+    points, cells, region = mesh.points, mesh.cells, mesh.region
     fixed = np.zeros(len(points), dtype=bool)
     fixed[boundary_facets(cells).ravel()] = True
     if cells.shape[1] == 3:
         fixed &= points[:, 0] > 1e-9  # nodes on the axis move along it
-    fixed[cells[region >= first_device].ravel()] = True
+    fixed[cells[region >= mesh.first_device].ravel()] = True
     fixed |= _regions_at(cells, region, len(points)) > 2
     volume = cell_volumes(points, cells)
     for number in sorted(exact, reverse=True):

@@ -91,11 +91,17 @@ def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
 def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
     judged = {"target": _target_line, "protect": _protected_line}
     lines = [
-        f"  {s['role']:8} {name}: {s['verdict'].upper()} ({', '.join(judged[s['role']](s))})"
+        f"  {s['role']:8} {name}: {_verdict(s)} ({', '.join(judged[s['role']](s))})"
         for name, s in summary["structures"].items()
         if s["role"] in judged
     ]
     return ["", *lines] if lines else []
+
+
+def _verdict(s: Mapping[str, Any]) -> str:
+    """Return the verdict, with a note where it could change within its error bar."""
+    verdict = str(s["verdict"]).upper()
+    return f"{verdict}, but within its error bar" if s.get("within_error_bar") else verdict
 
 
 def _target_line(s: Mapping[str, Any]) -> list[str]:
