@@ -30,7 +30,7 @@ TISSUES = ("muscle", "liver", "blood", "blood", "nerve", "nerve", "cortical_bone
 def ten_labels(count: int) -> npt.NDArray[np.uint8]:
     """Return labels 1 to 10 on a cube of `count` voxels; sizes grow with the cube."""
     line = np.linspace(-1.0, 1.0, count, dtype=np.float32)
-    x, y, z = np.meshgrid(line, line, line, indexing="ij", sparse=True)
+    x, y, z = np.meshgrid(line, line, line, indexing="ij")
     labels = np.zeros((count,) * 3, dtype=np.uint8)
     labels[x**2 / 0.8 + y**2 / 0.6 + z**2 / 0.9 < 1.0] = 1
     labels[(x + 0.1) ** 2 / 0.4 + y**2 / 0.3 + z**2 / 0.35 < 1.0] = 2
@@ -38,7 +38,7 @@ def ten_labels(count: int) -> npt.NDArray[np.uint8]:
     labels[(y + 0.3) ** 2 + (z - 0.2 * x) ** 2 < 0.006] = 4
     labels[(x - 0.12) ** 2 + (y + 0.12) ** 2 < 0.0006] = 5
     labels[(y - 0.15) ** 2 + (z + 0.12) ** 2 < 0.0006] = 6
-    labels[np.broadcast_to(np.abs(z + 0.8) < 0.02, labels.shape) & (labels > 0)] = 7
+    labels[(np.abs(z + 0.8) < 0.02) & (labels > 0)] = 7
     labels[(x + 0.5) ** 2 + (y - 0.3) ** 2 + z**2 < 0.02] = 8
     labels[(x - 0.6) ** 2 / 2.0 + y**2 + (z - 0.3) ** 2 < 0.02] = 9
     labels[x**2 + y**2 + z**2 < 0.012] = 10
