@@ -52,6 +52,11 @@ class TargetMargins:
         slack = (margin - distance[cells])[:, :, None]
         pieces = np.concatenate([self._domain.x[cells], slack, weights], axis=2)
         owner = np.arange(len(cells))
+
+        def measure(middle: FloatArray) -> None:
+            outside = middle[:, :, 3] != margin  # inside the target the distance is zero, and remains so
+            middle[outside, 3] = margin - surface.query(middle[outside][:, :3])[0]
+
         for _ in range(_SPLITS):
             size = np.linalg.norm(pieces[:, :, :3] - np.roll(pieces[:, :, :3], 1, axis=1), axis=2).max(axis=1)
             low, high = pieces[:, :, 3].min(axis=1), pieces[:, :, 3].max(axis=1)
@@ -59,11 +64,9 @@ class TargetMargins:
             large = (low < bend) & (high > -bend) & (size > _LARGEST * margin)
             if not large.any():
                 break
-            finer, parts = split(pieces[large]), len(split(pieces[:1]))
-            outside = finer[:, :, 3] != margin  # inside the target the distance is zero, and remains so
-            finer[outside, 3] = margin - surface.query(finer[outside][:, :3])[0]
+            finer = split(pieces[large], measure)
             pieces = np.concatenate([pieces[~large], finer])
-            owner = np.concatenate([owner[~large], np.tile(owner[large], parts)])
+            owner = np.concatenate([owner[~large], np.tile(owner[large], len(finer) // int(large.sum()))])
         inside, part = clip(pieces, 3)
         return np.delete(inside, 3, axis=2), owner[part]
 
