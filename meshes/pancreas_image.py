@@ -96,7 +96,7 @@ def write_pancreas(folder: Path) -> Path:
     image.SetOrigin((first * [-1.0, -1.0, 1.0]).tolist())  # RAS to the library's LPS
     image.SetDirection([1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0])
     file = folder / "pancreas.nii.gz"
-    SimpleITK.WriteImage(image, str(file), True)
+    SimpleITK.WriteImage(image, str(file), useCompression=True)
     return file
 
 

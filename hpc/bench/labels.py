@@ -50,7 +50,7 @@ def write_case(folder: Path, count: int, accuracy: str) -> Path:
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(ten_labels(count).transpose()))
     image.SetSpacing((SPACING,) * 3)
     image.SetOrigin([-0.5 * (count - 1) * SPACING] * 3)
-    SimpleITK.WriteImage(image, str(folder / "large.nii.gz"), True)
+    SimpleITK.WriteImage(image, str(folder / "large.nii.gz"), useCompression=True)
     roles = {5: {"role": "protect", "limit_degC": 45}, 10: {"role": "target", "required_fraction": 0.5}}
     entries = [
         {"label": n, "name": f"{tissue}_{n}", "tissue": tissue, **roles.get(n, {})}

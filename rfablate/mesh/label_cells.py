@@ -1,4 +1,4 @@
-"""Assignment of mesh cells to the labels of an image: each cell to the structure with the largest part of the cell.
+"""Assignment of mesh cells to labels of images and to surfaces: each cell to the structure with its largest part.
 
 Each cell is sampled at points inside it. A cell inside one structure is assigned to it. A cell in several structures is
 assigned to the one with the largest fraction, after a constant per structure has been added that makes its volume in
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
-from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
+from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure, Surface
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
+from rfablate.case.tables.shape_math import spread_points
+from rfablate.case.tables.surface_shapes import surface_volume
 from rfablate.mesh.structure_volumes import cell_volumes
 
 RegionArray = npt.NDArray[np.int32]
@@ -30,7 +32,8 @@ _BLOCK = 50_000
 _SWEEPS = 8
 """Number of iterations for the constants that conserve the volumes."""
 _VOXELS = 400_000
-"""Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
+"""Number of points in a surface's box from which a volume is computed, and largest number of voxels; of more, every
+second, third ... is used."""
 
 
 def assign_labels(
@@ -39,9 +42,19 @@ def assign_labels(
     region: RegionArray,
     tissue: npt.NDArray[np.bool_],
     by: Numbered,
-    sampled: dict[int, float] | None = None,
 ) -> RegionArray:
-    """Return the region of each cell.
+    """Return the region of each cell; arguments as `assign_and_measure`."""
+    return assign_and_measure(points, cells, region, tissue, by)[0]
+
+
+def assign_and_measure(
+    points: FloatArray,
+    cells: npt.NDArray[np.int64],
+    region: RegionArray,
+    tissue: npt.NDArray[np.bool_],
+    by: Numbered,
+) -> tuple[RegionArray, dict[int, float]]:
+    """Return the region of each cell, and the volume of each structure from the samples in the cells [m3].
 
     Args:
         points: nodes [m], shape (n, 3); (r, z, 0) of triangles.
@@ -49,7 +62,6 @@ def assign_labels(
         region: for each cell the structure whose surface the mesh conforms to, or the domain.
         tissue: which cells may be assigned to another structure.
         by: structures with their region numbers; the highest number has priority, also over `region`.
-        sampled: filled with the volume of each structure from the samples in the cells [m3].
     """
     region = region.copy()
     own = np.flatnonzero(tissue)
@@ -66,13 +78,12 @@ def assign_labels(
     mixed = np.flatnonzero(~alike)
     if len(mixed):
         region[own[mixed]] = _shared(found[mixed], np.abs(cell_volumes(points, cells[own[mixed]])))
-    if sampled is not None:
-        volume = np.abs(cell_volumes(points, cells[own]))
-        sampled.update({number: float(volume @ (found == number).mean(axis=1)) for number, _ in by})
+    volume = np.abs(cell_volumes(points, cells[own]))
+    sampled = {number: float(volume @ (found == number).mean(axis=1)) for number, _ in by}
     for number, shape in by:
-        if isinstance(shape, Label) and cells.shape[1] == 4 and not np.any(region == number):
+        if shape.sampled and cells.shape[1] == 4 and not np.any(region == number):
             _put_one_cell(points[cells].mean(axis=1), region, own, number, shape)
-    return region
+    return region, sampled
 
 
 def _inside_tetrahedron() -> FloatArray:
@@ -137,42 +148,54 @@ def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
 
 
 def _put_one_cell(
-    middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Label
+    middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Structure
 ) -> None:
-    """Assign a label without cells to the cell nearest to its middle voxel, unless a later structure has this cell."""
-    image = label_image(shape)
-    start, mask = image.block(shape.values)
-    voxels = image.world(start + np.argwhere(mask))
-    if not len(voxels):
+    """Assign a structure without cells to the cell nearest to its middle, unless a later structure has this cell."""
+    inner = _spread_in(shape)[0]
+    if not len(inner):
         return
-    middle = voxels[np.argmin(np.linalg.norm(voxels - voxels.mean(axis=0), axis=1))]
+    middle = inner[np.argmin(np.linalg.norm(inner - inner.mean(axis=0), axis=1))]
     cell = own[np.argmin(np.linalg.norm(middles[own] - middle, axis=1))]
     region[cell] = max(number, int(region[cell]))
 
 
-def voxel_volumes(case: Case) -> dict[str, float]:
-    """Return the volume of the voxels of each label, without devices and later structures, inside the domain [m3]."""
+def sampled_volumes(case: Case) -> dict[str, float]:
+    """Return the volume of each label and surface, without devices and later structures, inside the domain [m3]."""
     found = {}
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
-    lower, upper = bounding_box(case.domain)
     for number, shape in enumerate(case.structures):
-        if not isinstance(shape, Label):
+        if not shape.sampled:
             continue
+        x, each = _spread_in(shape)
+        kept = sum(_kept(case, number, x[start : start + _VOXELS]) for start in range(0, len(x), _VOXELS))
+        found[shape.name] = each * kept
+    return found
+
+
+def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
+    """Return points spread evenly over a label or the body of a surface, and the volume that each stands for [m3]."""
+    if isinstance(shape, Label):
         image = label_image(shape)
         start, mask = image.block(shape.values)
         index = np.argwhere(mask)
         stride = 1 + len(index) // _VOXELS
-        index = index[::stride]
         octants = np.array(np.meshgrid(*([-0.25, 0.25],) * 3)).reshape(3, -1).T
-        kept = 0
-        for octant in octants:
-            x = image.world(start + index + octant)
-            x = x[((x >= lower) & (x <= upper)).all(axis=1)]
-            x = x[contains(case.domain, x)]
-            for applicator in case.applicators:
-                x = x[~in_metal(applicator, x)] if len(x) else x
-            for later in case.structures[number + 1 :]:
-                x = x[~contains(later, x)] if len(x) else x
-            kept += len(x)
-        found[shape.name] = kept * stride * image.voxel / len(octants)
-    return found
+        x = image.world((start + index[::stride] + octants[:, None]).reshape(-1, 3))
+        return x, stride * image.voxel / len(octants)
+    assert isinstance(shape, Surface)
+    lower, upper = shape.bounds()
+    x = lower + spread_points(_VOXELS) * (upper - lower)
+    x = x[shape.contains(x)]
+    return x, surface_volume(shape) / max(1, len(x))
+
+
+def _kept(case: Case, number: int, x: FloatArray) -> int:
+    """Return how many points of a structure lie in the domain and outside devices and later structures."""
+    assert isinstance(case.domain, BoxDomain | CylinderDomain)
+    lower, upper = bounding_box(case.domain)
+    x = x[((x >= lower) & (x <= upper)).all(axis=1)]
+    x = x[contains(case.domain, x)]
+    for applicator in case.applicators:
+        x = x[~in_metal(applicator, x)] if len(x) else x
+    for later in case.structures[number + 1 :]:
+        x = x[~contains(later, x)] if len(x) else x
+    return len(x)

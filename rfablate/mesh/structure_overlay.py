@@ -17,7 +17,7 @@ from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.mesh.label_cells import assign_labels
+from rfablate.mesh.label_cells import assign_and_measure
 from rfablate.mesh.mesh_data import Conformity, MeshData
 from rfablate.mesh.structure_volumes import measure, volume_texts
 
@@ -33,8 +33,7 @@ def overlay(case: Case, mesh: MeshData) -> MeshData:
     assert isinstance(case.domain, MeshDomain)
     first = len(case.domain.regions) + 1
     by = [(first + n, shape) for n, shape in enumerate(case.structures)]
-    exact: dict[int, float] = {}
-    region = assign_labels(mesh.points, mesh.cells, mesh.region, _free_cells(case, mesh), by, exact)
+    region, exact = assign_and_measure(mesh.points, mesh.cells, mesh.region, _free_cells(case, mesh), by)
     for number, shape in by:
         if not (region == number).any():
             raise MeshError(
@@ -48,7 +47,7 @@ def overlay(case: Case, mesh: MeshData) -> MeshData:
         if spec.role != "anatomy":
             raise MeshError(f"region '{spec.name}' ({spec.role}) is covered completely by structures of the case")
         del region_names[tag]
-    wanted = {number: (shape.name, exact.get(number, 0.0)) for number, shape in by}
+    wanted = {number: (shape.name, exact[number]) for number, shape in by}
     volumes = measure(mesh.points, mesh.cells, region, wanted, "exact")
     line, warnings = volume_texts(volumes)
     return replace(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rfablate.case.geometry.visible_volume import visible_volumes
 from rfablate.case.tables.geometry_tables import Label
 from rfablate.case.tables.schema import Case
-from rfablate.mesh.label_cells import voxel_volumes
+from rfablate.mesh.label_cells import sampled_volumes
 from rfablate.mesh.mesh_data import NumberedMesh
 from rfablate.mesh.structure_volumes import measure, restore_volumes, volume_texts
 
@@ -31,9 +31,14 @@ def with_exact_volumes(
         wanted = {number: exact[number][1] for number in exact if case.structures[number - FIRST].rounding() > 0.0}
         mesh = replace(mesh, points=restore_volumes(mesh, wanted))
     lines, warnings = [], []
-    labels = any(isinstance(each, Label) for each in case.structures)
-    voxels = _numbered(case, voxel_volumes(case)) if labels else {}
-    for volumes, source in ((voxels, "in the voxels"), (exact, "exact")):
+    sampled = sampled_volumes(case) if any(each.sampled for each in case.structures) else {}
+    labels = {each.name: sampled[each.name] for each in case.structures if isinstance(each, Label)}
+    surfaces = {name: volume for name, volume in sampled.items() if name not in labels}
+    for volumes, source in (
+        (_numbered(case, labels), "in the voxels"),
+        (_numbered(case, surfaces), "inside the surface"),
+        (exact, "exact"),
+    ):
         if volumes:
             line, off = volume_texts(measure(mesh.points, mesh.cells, mesh.region, volumes, source))
             lines.append(line)

@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.generate import generate_mesh
-from rfablate.mesh.label_cells import voxel_volumes
+from rfablate.mesh.label_cells import sampled_volumes
 from rfablate.mesh.label_smoothing import tet_quality
 from rfablate.mesh.mesh_data import Conformity
 from rfablate.mesh.structure_volumes import measure
@@ -93,7 +93,7 @@ def mesh_of_labels(seed: int, folder: Path, count: int = COUNT) -> Outcome:
     mesh = generate_mesh(case)
     assert set(mesh.region_names.values()) >= {f"l{value}" for value in values}
     names = {name: number for number, name in mesh.region_names.items()}
-    wanted = {names[name]: (name, volume) for name, volume in voxel_volumes(case).items()}
+    wanted = {names[name]: (name, volume) for name, volume in sampled_volumes(case).items()}
     volumes = measure(mesh.points, mesh.cells, mesh.region, wanted, "in the voxels")
     far = [each for each in volumes if abs(each.off) > 0.05]
     return Outcome(

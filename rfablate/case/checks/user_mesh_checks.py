@@ -27,6 +27,8 @@ def mesh_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
     yield from _duplicates("surfaces", domain.surfaces)
     yield from _role_faults(parts, domain.surfaces)
     yield from _overlay_faults(parts, domain)
+    if parts.mesh is not None and parts.mesh.width_percent is not None:
+        yield Fault("mesh.width_percent", "found a number", "omit this key: the sizes of a user mesh are fixed")
     if parts.boundary is not None and parts.boundary != Boundary():
         expected = "omit this table: the surfaces of a user mesh define the boundary conditions"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'

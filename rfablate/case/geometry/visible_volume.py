@@ -15,7 +15,7 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains, signed_distance
-from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure
+from rfablate.case.tables.geometry_tables import MeshDomain, Structure
 from rfablate.case.tables.schema import Case
 
 _POINTS = 20_000
@@ -29,11 +29,11 @@ _FIRST = 12
 
 
 def visible_volumes(case: Case) -> dict[str, float]:
-    """Return the volume of each structure that is no label [m3]; 0 where nothing is left of it."""
+    """Return the volume of each structure that is no label or surface [m3]; 0 where nothing is left of it."""
     assert not isinstance(case.domain, MeshDomain)
     window, found = bounding_box(case.domain), {}
     for number, shape in enumerate(case.structures):
-        if isinstance(shape, Label):
+        if shape.sampled:
             continue
         points, each = points_inside(shape, window)
         visible = _visible(case, number, points)
