@@ -38,9 +38,6 @@ log = logging.getLogger("rfablate")
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
 
-TEMPERATURE = "state/T"
-"""Name of the temperature among the arrays of a checkpoint."""
-
 Value = TypeVar("Value")
 
 
@@ -102,6 +99,11 @@ def _of_another_version(memory: Any, what: str) -> CaseError:
     expected = f"a checkpoint of rfablate {__version__} for the unchanged case.toml beside it"
     hint = "restore case.toml, use the version that started the run, or run the case again with --overwrite"
     return CaseError([Fault("checkpoint", f"{what} (rfablate {version} wrote it)", expected, hint)], "resume")
+
+
+def _is_finite(tree: Any, arrays: Arrays) -> bool:
+    """Return whether the temperature of a collected snapshot is finite."""
+    return bool(np.isfinite(arrays[tree["state"]["T"]["array"]]).all())
 
 
 class Checkpointer:
@@ -167,7 +169,7 @@ class Checkpointer:
                 state, recorder.frame,
             )  # fmt: skip
             whole = collect(run.problem.domain, snapshot)
-            if whole is not None and not np.isfinite(whole[1][TEMPERATURE]).all():
+            if whole is not None and not _is_finite(*whole):
                 log.warning(
                     "no checkpoint at t = %.6g s: a temperature is not finite; the earlier one is kept", state.t
                 )
