@@ -34,7 +34,7 @@ GROUPS = {
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
     "Label images": "export",
-    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
+    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace ObjectStructure",
     "Generators": "TemperatureControl ConstantPower ConstantVoltage ConstantCurrent Staged Pulsed Replay"
     " SurfaceTemperature",
     "Tissues and extensions": "Tissue library_tissue tissues_of Arrhenius Extensions",

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
         SurfaceTemperature,
         TemperatureControl,
     )
-    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Tube
+    from rfablate.case.tables.geometry_tables import (
+        Applicator,
+        Ellipsoid,
+        HalfSpace,
+        ObjectStructure,
+        Slab,
+        Sphere,
+        Tube,
+    )
     from rfablate.case.tables.geometry_tables import AxisymmetricDomain as Axisymmetric
     from rfablate.case.tables.geometry_tables import Box as BoxStructure
     from rfablate.case.tables.geometry_tables import BoxDomain as Box
@@ -90,6 +98,7 @@ _PUBLIC = {
     "CylinderStructure": f"{_GEOMETRY}:Cylinder",
     "Ellipsoid": _GEOMETRY,
     "HalfSpace": _GEOMETRY,
+    "ObjectStructure": _GEOMETRY,
     "Slab": _GEOMETRY,
     "Sphere": _GEOMETRY,
     "Tube": _GEOMETRY,

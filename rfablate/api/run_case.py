@@ -59,7 +59,7 @@ def run(
         comm: MPI communicator of the run; by default all ranks.
         overwrite: replace an older run in the directory.
         quiet: print only warnings.
-        extensions: user-defined generator, tissues or damage kinetics.
+        extensions: user-defined generator, tissues, damage kinetics or shapes of structures.
 
     Raises:
         CaseError: the case has faults, or the directory already holds a run.
@@ -129,6 +129,8 @@ def run_in(
     """
     from rfablate.simulation.run import run as run_in_directory
 
+    own = extensions or Extensions()
+    case = own.applied_to(case)
     with _locked(comm, lambda: _prepare(case, directory, overwrite=overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
         log.info("rfablate %s: %s", __version__, case.title)
@@ -138,7 +140,6 @@ def run_in(
         for warning in case_warnings(case) if comm.rank == 0 else ():
             log.warning(warning)
         # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
-        own = extensions or Extensions()
         return run_in_directory(case, directory, comm, overwrite=True, extensions=own, began=began)
 
 

@@ -3,8 +3,8 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image have no such surfaces: they are assigned to cells after
-meshing (`mesh.label_cells`).
+its centroid; a note in the log reports this. Labels of an image and objects without a solid have no such surfaces:
+they are assigned to cells after meshing (`mesh.label_cells`).
 """
 
 from __future__ import annotations
@@ -29,23 +29,26 @@ from rfablate.case.geometry.applicator_parts import (
     tines_of,
 )
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
+from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain, ObjectStructure
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
 from rfablate.mesh.facets import boundary_facets, facets_between
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_cells import Numbered, assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
 from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
-from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
+from rfablate.mesh.size_field import Interfaces, Needle, add_grid, add_guides, set_background
 from rfablate.mesh.stored_geometry import keep, take
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
+MOST_POINTS = 5000
+"""Largest number of points that set the sizes at the surface of an object."""
 DOMAIN = 1
 """Region number of the background tissue; the structures follow in case order, then the applicators."""
 
@@ -121,10 +124,11 @@ def _attempt(
     with gmsh_session(), TemporaryDirectory() as folder:
         pieces = _pieces(case, dim, conforming=conforming, geometry=geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
+        objects = _object_points(case, sizes, dim)
         gmsh.model.occ.synchronize()
         grid = label_sizes(case, sizes, needles)
         others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
-        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim, others)
+        set_background(needles, guides, _interfaces(case, pieces, dim) | objects, sizes, others)
         gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
         if case.mesh.scale > 1.0:
@@ -136,12 +140,18 @@ def _attempt(
     region = body_of[entity]
     notes: list[str] = []
     remarks: tuple[str, ...] = ()
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if not (conforming and shape.conforms(dim))]
     if grid is not None:
-        points, region, remarks, notes = _take_labels(
-            case, points, cells, region, device_tags[0], conforming=conforming
+        points, region, remarks, notes = _take_labels(case, points, cells, region, device_tags[0], by=by)
+    elif by and (conforming and dim == 3):
+        region = assign_labels(points, cells, region, region < device_tags[0], by)
+        remarks = (
+            f"surfaces of {_names(by)} {FOLLOW_CELLS} (each cell belongs to the structure with its largest part)",
         )
-    elif not conforming:
-        region = _label_cells(case, points[cells].mean(axis=1), region, dim)
+    elif by:
+        region = _label_cells(by, points[cells].mean(axis=1), region, region < device_tags[0], half_plane_of(case))
+        if conforming:
+            remarks = (f"surfaces of {_names(by)} {FOLLOW_CELLS} (each cell belongs to the structure at its centroid)",)
     if not conforming and any(not isinstance(each, Label) for each in case.structures):
         notes += [f"failed attempt: {failure}" for failure in failures]
         notes.append(
@@ -253,7 +263,7 @@ def _fragment(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     numbers = [DOMAIN]
     if conforming:
         for number, shape in enumerate(case.structures):
-            if not isinstance(shape, Label):
+            if shape.conforms(dim):
                 bodies.append(shapes.add_structure(shape, reach))
                 numbers.append(number + 2)
     for applicator in case.applicators:
@@ -273,13 +283,25 @@ def _fragment(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     return pieces
 
 
-def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
+def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> Interfaces:
     """Return the surfaces (curves in the half plane) that bound each structure."""
     interfaces = {}
     for number, shape in enumerate(case.structures):
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
-        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        tags = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        interfaces[shape.name] = ("SurfacesList" if dim == 3 else "CurvesList", tags)
     return interfaces
+
+
+def _object_points(case: Case, sizes: Sizes, dim: int) -> Interfaces:
+    """Add points on the surfaces of the objects that have no solid; call before `synchronize`."""
+    plane, found = half_plane_of(case), {}
+    for shape in case.structures:
+        if isinstance(shape, ObjectStructure) and not shape.conforms(dim):
+            points = shape.surface_points(sizes.structure[shape.name], MOST_POINTS, plane=dim == 2)
+            points = points if plane is None else plane.from_space(points)
+            found[shape.name] = ("PointsList", [gmsh.model.occ.addPoint(*point) for point in points])
+    return found
 
 
 def _take_labels(
@@ -289,13 +311,12 @@ def _take_labels(
     region: npt.NDArray[np.int32],
     first_device: int,
     *,
-    conforming: bool,
+    by: Numbered,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
+    """Return nodes and regions with the structures `by`, to whose surfaces the mesh does not conform.
 
     Also lines for the log, and warnings.
     """
-    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     region = assign_labels(points, cells, region, region < first_device, by)
     text = f"interfaces {FOLLOW_CELLS}"
     if case.mesh.interfaces != "cells":
@@ -314,12 +335,19 @@ def _take_labels(
 
 
 def _label_cells(
-    case: Case, centroids: npt.NDArray[np.float64], region: npt.NDArray[np.int32], dim: int
+    by: Numbered,
+    centroids: npt.NDArray[np.float64],
+    region: npt.NDArray[np.int32],
+    tissue: npt.NDArray[np.bool_],
+    plane: HalfPlane | None,
 ) -> npt.NDArray[np.int32]:
-    if dim == 2:
-        centroids = np.stack([centroids[:, 0], np.zeros(len(centroids)), centroids[:, 1]], axis=1)
+    """Return the region of each cell of `tissue`: the last of the structures that contain its centroid."""
+    centroids = centroids if plane is None else plane.to_space(centroids)
     region = region.copy()
-    tissue = region == DOMAIN
-    for number, shape in enumerate(case.structures):
-        region[tissue & contains(shape, centroids)] = number + 2
+    for number, shape in by:
+        region[tissue & (region < number) & contains(shape, centroids)] = number
     return region
+
+
+def _names(by: Numbered) -> str:
+    return ", ".join(shape.name for _, shape in by)

@@ -25,7 +25,7 @@ GRID = 120
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
     """Return the structures of the case by name where the mesh does not conform to them, otherwise labels of images."""
-    structures = list(run.case.get("structures", ()))
+    structures = [item for item in run.case.get("structures", ()) if item.get("kind") != "object"]  # no shape in files
     if run.table("numerics").get("interfaces") != "cells":
         structures = [item for item in structures if item.get("kind") == "label"]
     if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") == "label"):

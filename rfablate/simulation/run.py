@@ -70,7 +70,7 @@ def run(
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
     watch = Stopwatch(began)
-    extensions.check(case)
+    case = extensions.applied_to(case)
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
     return _execute(case, comm, files, watch, None, again=False, extensions=extensions)
 
@@ -84,6 +84,7 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extension
         Interrupted, SolveError, StepError: as `run`.
     """
     watch = Stopwatch()
+    case = extensions.applied_to(case)
     found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)

@@ -43,7 +43,8 @@ def degenerate_faults(parts: CheckableCase) -> Iterator[Fault]:
 def _is_sound(shape: Structure | Applicator) -> bool:
     if isinstance(shape, Applicator):
         return bool(np.any(shape.direction))
-    return (not isinstance(shape, Label) or is_readable(shape)) and not any(True for _ in shape.degenerate_faults(""))
+    readable = shape.has_shape and (not isinstance(shape, Label) or is_readable(shape))
+    return readable and not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: CheckableCase) -> Iterator[Fault]:
@@ -94,7 +95,7 @@ def geometry_faults(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[F
 def partly_outside(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[str]:
     """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
-        if placed.shape.role == "target" and placed.shape.bounded:
+        if placed.shape.role == "target" and placed.shape.bounded and placed.shape.has_shape:
             outside = ~contains(domain, sample_points(placed.shape, bounding_box(domain)))
             if outside.any():
                 share = 100.0 * outside.mean()

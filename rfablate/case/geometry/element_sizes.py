@@ -35,7 +35,8 @@ _SHAFT = 0.8
 _VOXEL = 0.8
 """Ratio of the smallest size at the surface of a label to the voxel size."""
 _JUDGED = 1.5
-"""Ratio of the number of cells across a label that is a target or protected to that across anatomy."""
+"""Ratio of the number of cells across a target or protected structure to that across anatomy, where the mesh does not
+conform to its surface."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,20 @@ def choose_sizes(
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = scale * (mesh.size_tip or diameter / across)
     extent = domain.size if isinstance(domain, BoxDomain) else (2.0 * domain.radius, domain.height)
+    dim = 2 if domain.kind == "axisymmetric" else 3
     structure = {}
     for shape in structures:
         thin = shape.thinnest()
         if thin is not None:
             finest, across_this = tip, across_structure
-            if isinstance(shape, Label):  # the mesh does not conform to its surface before it has cells there
+            if isinstance(shape, Label):
                 finest = max(tip, scale * _VOXEL * shape.voxel_size())
-                across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
+            if not shape.conforms(dim) and shape.role != "anatomy":  # cells are assigned after meshing
+                across_this *= _JUDGED
             structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
     return Sizes(
         tip=tip,
-        edge=tip / _EDGE[2 if domain.kind == "axisymmetric" else 3],
+        edge=tip / _EDGE[dim],
         shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * diameter)),
         tine=min(tip, scale * 1.5 * min(tines) / across) if tines else 0.0,
         far=scale * (mesh.size_far or _FAR * min(extent)),

@@ -98,6 +98,15 @@ class StructureTable(Table):
         """The value of the table's key `kind`."""
         return str(type(self).model_fields["kind"].default)
 
+    @property
+    def has_shape(self) -> bool:
+        """False while the shape is an object that has not been passed."""
+        return True
+
+    def conforms(self, dim: int) -> bool:
+        """Return whether a mesh of `dim` dimensions can conform to the surface; otherwise cells are assigned."""
+        return True
+
     @abstractmethod
     def distance(self, points: FloatArray) -> FloatArray:
         """Return the signed distance [m] of points (n, 3) to the surface; negative inside, see `shape_math`."""

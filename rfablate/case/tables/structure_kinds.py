@@ -16,6 +16,7 @@ from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables import shape_math
 from rfablate.case.tables.shape_math import Point, is_vertical, on_axis
 from rfablate.case.tables.structure_base import OFF_AXIS_HINT, Bodies, SectionBuilder, SolidBuilder, StructureTable
+from rfablate.case.tables.structure_object import ObjectStructure
 from rfablate.case.tables.units import Direction, LabelValue, MmPositive, PointMm, SizesMm, in_mm
 from rfablate.errors import Fault, MeshError
 
@@ -449,6 +450,10 @@ class Label(StructureTable):
 
     # `label_shapes` loads SciPy and the image reader: only cases with labels use them.
 
+    def conforms(self, dim: int) -> bool:
+        """See `StructureTable`; voxels have no surface to mesh."""
+        return False
+
     def contains(self, points: FloatArray) -> BoolArray:
         """See `StructureTable`; by voxels, not by the smoothed surface."""
         from rfablate.case.tables import label_shapes
@@ -499,7 +504,7 @@ class Label(StructureTable):
 
 
 Structure = Annotated[
-    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label, Field(discriminator="kind")
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label | ObjectStructure, Field(discriminator="kind")
 ]
 KINDS: dict[str, type[StructureTable]] = {
     each.model_fields["kind"].default: each for each in get_args(get_args(Structure)[0])
