@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from contourpy import contour_generator
 
 from rfablate.arrays import FloatArray
-from rfablate.results.field_slices import isolines
 from rfablate.results.run_reader import RunData
 
 if TYPE_CHECKING:
@@ -59,10 +59,9 @@ def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) 
 
 def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float]) -> list[FloatArray]:
     """Return the zero lines of `depth` [mm], sampled on `window_grid` of the same window, as polylines."""
-    number = np.arange(GRID * GRID).reshape(GRID, GRID)
-    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
-    triangles = np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
-    return isolines(window_grid(low, high), triangles, depth, 0.0)
+    x, y = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
+    lines = contour_generator(x, y, depth.reshape(GRID, GRID)).lines(0.0)
+    return [np.asarray(line) for line in lines]
 
 
 def window_grid(low: Sequence[float], high: Sequence[float]) -> FloatArray:
