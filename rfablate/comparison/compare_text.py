@@ -9,8 +9,7 @@ from typing import Any
 from rfablate.case.messages.schema_guide import show
 from rfablate.comparison.case_diff import ABSENT
 from rfablate.comparison.number_deltas import Pair
-from rfablate.comparison.two_runs import Comparison, LesionPair, LesionPairs
-from rfablate.results.run_reader import RunData
+from rfablate.comparison.two_runs import ComparedRun, Comparison, LesionPair, LesionPairs
 
 SHOWN = {
     "lesion": ("width_mm", "length_mm", "depth_distal_mm", "depth_proximal_mm", "volume_mm3", "bridge_margin_mm"),
@@ -38,12 +37,10 @@ def as_text(found: Comparison) -> str:
     return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
-def _run_lines(letter: str, run: RunData) -> list[str]:
-    provenance = run.table("provenance")
-    programs = (("rfablate", "rfablate"), ("dolfinx", "DOLFINx"))
-    versions = [f"{name} {provenance[key]}" for key, name in programs if provenance.get(key)]
-    status = f"{run.summary.get('status')}: {run.summary.get('reason')}"
-    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([status, *versions])]
+def _run_lines(letter: str, run: ComparedRun) -> list[str]:
+    found, made = run.summary, run.summary.provenance
+    status = f"{found.status}: {found.reason}; rfablate {made.rfablate}; DOLFINx {made.dolfinx}"
+    return [f"{letter}  {run.data.directory}: {found.title}", f"   {status}"]
 
 
 def _case_lines(found: Comparison) -> list[str]:
@@ -161,9 +158,9 @@ def as_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _run_json(run: RunData) -> dict[str, Any]:
-    values = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
-    return {"directory": str(run.directory), **values, "rfablate": run.table("provenance").get("rfablate")}
+def _run_json(run: ComparedRun) -> dict[str, Any]:
+    values = run.summary.model_dump(include={"title", "status", "reason", "simulated_s"})
+    return {"directory": str(run.data.directory), **values, "rfablate": run.summary.provenance.rfablate}
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from rfablate.comparison.number_deltas import Pair, pair_numbers
 from rfablate.comparison.overlap import Overlap, lesion_volume, overlap
 from rfablate.errors import CaseError, Fault
 from rfablate.results.run_reader import RunData
+from rfablate.results.summary_models import RunSummary, read_summary
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,19 @@ class LesionPairs:
 
 
 @dataclass(frozen=True)
+class ComparedRun:
+    """A finished run: its directory with case and fields, and its results."""
+
+    data: RunData
+    summary: RunSummary
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Differences between run A and run B."""
 
-    a: RunData
-    b: RunData
+    a: ComparedRun
+    b: ComparedRun
     case: list[Difference]
     numbers: dict[str, list[Pair]]
     lesions: list[LesionPairs]
@@ -51,13 +60,20 @@ class Comparison:
 
 
 def compare_runs(a: RunData, b: RunData) -> Comparison:
-    """Return the differences between two runs."""
+    """Return the differences between two finished runs.
+
+    Raises:
+        CaseError: summary.json or case.toml of a run cannot be read.
+    """
+    _refuse_damaged(a, b)
+    first, second = (ComparedRun(each, read_summary(each.directory)) for each in (a, b))
     lesions, refused = [], ""
     try:
         lesions = [compare_lesions(a, b, *times) for times in times_to_compare(a, b)]
     except (OSError, ValueError) as error:
         refused = str(error)
-    return Comparison(a, b, list(case_difference(a.case, b.case)), pair_numbers(a.summary, b.summary), lesions, refused)
+    numbers = pair_numbers(first.summary, second.summary)
+    return Comparison(first, second, list(case_difference(a.case, b.case)), numbers, lesions, refused)
 
 
 def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) -> LesionPairs:
@@ -100,8 +116,7 @@ def _prefers(body: LesionMesh, other: LesionMesh) -> bool:
     return len(body.x) > len(other.x)
 
 
-def refuse_damaged(runs: list[RunData]) -> None:
-    """Raise CaseError where summary.json or case.toml of a run cannot be read."""
+def _refuse_damaged(*runs: RunData) -> None:
     faults = [
         Fault(str(run.directory), note.partition(": ")[0], "a finished run's directory")
         for run in runs

@@ -59,7 +59,7 @@ def test_a_power_ramp_delivers_the_integral_of_its_power(case: rfa.Case, tmp_pat
     assert result.energy.joule_J == pytest.approx(1.5 * (5.0 / 2 + 7.0), rel=0.005)
     assert result.summary.simulated_s == 12.0
     assert abs(result.energy.residual_percent) < 1.0
-    assert result.summary.provenance["extensions"] == {"generator": "docs.examples.own_generator.PowerRamp"}
+    assert result.summary.provenance.extensions == {"generator": "docs.examples.own_generator.PowerRamp"}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def test_a_ball_with_its_section_gives_the_numbers_of_a_sphere(
     assert (result.directory / "history.csv").read_bytes() == (sphere.directory / "history.csv").read_bytes()
     found, expected = (each.structures["ball"].model_dump_json(exclude={"kind"}) for each in (result, sphere))
     assert found == expected
-    assert result.summary.provenance["extensions"] == {"structures.ball": f"{__name__}.MeshedBall"}
+    assert result.summary.provenance.extensions == {"structures.ball": f"{__name__}.MeshedBall"}
 
 
 def test_a_ball_without_section_is_meshed_by_cells(case: rfa.Case, sphere: rfa.RunResult, tmp_path: Path) -> None:
