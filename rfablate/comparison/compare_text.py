@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
+from pathlib import Path
 from typing import Any
 
 from rfablate.case.messages.schema_guide import show
 from rfablate.comparison.case_diff import ABSENT
 from rfablate.comparison.number_deltas import Pair
-from rfablate.comparison.two_runs import ComparedRun, Comparison, LesionPair, LesionPairs
+from rfablate.comparison.two_runs import Comparison, LesionPair, LesionPairs
+from rfablate.results.summary_models import RunSummary
 
 SHOWN = {
     "lesion": ("width_mm", "length_mm", "depth_distal_mm", "depth_proximal_mm", "volume_mm3", "bridge_margin_mm"),
@@ -28,34 +30,41 @@ DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 
 
 def as_text(found: Comparison) -> str:
     """Return the comparison as text."""
-    lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
+    first, second = found.results
+    lines = [
+        *_run_lines("A", found.a.directory, first),
+        *_run_lines("B", found.b.directory, second),
+        "",
+        *_case_lines(found),
+        "",
+    ]
     rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
     for table, pairs in found.numbers.items():
-        shown = _shown(table.partition(".")[0], pairs)
+        shown = shown_pairs(table.partition(".")[0], pairs)
         if shown:
-            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in shown)]
+            rows += [(table, *[""] * 6), *(number_row(pair) for pair in shown)]
     return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
-def _run_lines(letter: str, run: ComparedRun) -> list[str]:
-    found, made = run.summary, run.summary.provenance
-    status = f"{found.status}: {found.reason}; rfablate {made.rfablate}; DOLFINx {made.dolfinx}"
-    return [f"{letter}  {run.data.directory}: {found.title}", f"   {status}"]
+def _run_lines(letter: str, directory: Path, run: RunSummary) -> list[str]:
+    status = f"{run.status}: {run.reason}; rfablate {run.provenance.rfablate}; DOLFINx {run.provenance.dolfinx}"
+    return [f"{letter}  {directory}: {run.title}", f"   {status}"]
 
 
 def _case_lines(found: Comparison) -> list[str]:
     if not found.case:
         return ["the cases are identical"]
     rows: list[Sequence[str]] = [("the cases differ in", "A", "B")]
-    rows += [(key, _value(a), _value(b)) for key, a, b in found.case]
+    rows += [(key, value_text(a), value_text(b)) for key, a, b in found.case]
     return _columns(rows, numbers=False)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return the value of a key of a case as text; "-" where the case does not have it."""
     return "-" if value is ABSENT else show(value)
 
 
-def _shown(section: str, pairs: Sequence[Pair]) -> list[Pair]:
+def shown_pairs(section: str, pairs: Sequence[Pair]) -> list[Pair]:
     """Return the pairs of a table that the text shows: no anatomy without a verdict, and no pairs of zeros."""
     if section == "structures" and not any(pair.key == "verdict" and (pair.a or pair.b) for pair in pairs):
         return []
@@ -63,7 +72,8 @@ def _shown(section: str, pairs: Sequence[Pair]) -> list[Pair]:
     return [pair for key, pair in zip(keys, pairs, strict=True) if key in SHOWN[section] and (pair.a or pair.b)]
 
 
-def _number_row(pair: Pair) -> Sequence[str]:
+def number_row(pair: Pair) -> tuple[str, ...]:
+    """Return label, A, its error bar, B, its error bar, difference and percentage of a pair as text."""
     decimals = DECIMALS.get(pair.key.rpartition("_")[2], 1)
     difference = "" if pair.difference is None else _signed(pair.difference, decimals)
     percent = "" if not pair.percent else f"{_signed(pair.percent, 1)} %"
@@ -106,7 +116,7 @@ def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
         ("", "Dice", "in both", "A only", "B only", "A from B", "", "", "B from A", "", ""),
         ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
     ]
-    rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
+    rows += [(rule, *lesion_row(pair)) for rule, pair in pairs.rules.items()]
     lines = [f"overlap of the lesions {when}: volumes in mm3, distances between the surfaces in mm"]
     lines += _columns(rows)
     if pairs.mesh != "same":
@@ -118,7 +128,8 @@ def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
     return lines
 
 
-def _lesion_row(pair: LesionPair) -> list[str]:
+def lesion_row(pair: LesionPair) -> list[str]:
+    """Return Dice coefficient, volumes [mm3] and distances [mm] of two lesions as text."""
     shared = pair.shared
     if shared.dice is None:
         return ["none", *[""] * 9]
@@ -146,7 +157,10 @@ def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str
 def as_json(found: Comparison) -> dict[str, Any]:
     """Return the comparison as JSON data: every number of the summaries, with the differences B - A."""
     return {
-        "runs": {letter: _run_json(run) for letter, run in (("a", found.a), ("b", found.b))},
+        "runs": {
+            "a": _run_json(found.a.directory, found.results[0]),
+            "b": _run_json(found.b.directory, found.results[1]),
+        },
         "case": {key: {"a": _plain(a), "b": _plain(b)} for key, a, b in found.case},
         "numbers": {
             f"{table}.{pair.key}": {**asdict(pair), "difference": pair.difference, "percent": pair.percent}
@@ -158,9 +172,9 @@ def as_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _run_json(run: ComparedRun) -> dict[str, Any]:
-    values = run.summary.model_dump(include={"title", "status", "reason", "simulated_s"})
-    return {"directory": str(run.data.directory), **values, "rfablate": run.summary.provenance.rfablate}
+def _run_json(directory: Path, run: RunSummary) -> dict[str, Any]:
+    values = run.model_dump(include={"title", "status", "reason", "simulated_s"})
+    return {"directory": str(directory), **values, "rfablate": run.provenance.rfablate}
 
 
 def _plain(value: Any) -> Any:

@@ -38,19 +38,13 @@ class LesionPairs:
 
 
 @dataclass(frozen=True)
-class ComparedRun:
-    """A finished run: its directory with case and fields, and its results."""
-
-    data: RunData
-    summary: RunSummary
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Differences between run A and run B."""
 
-    a: ComparedRun
-    b: ComparedRun
+    a: RunData
+    b: RunData
+    results: tuple[RunSummary, RunSummary]
+    """The results of A and of B."""
     case: list[Difference]
     numbers: dict[str, list[Pair]]
     lesions: list[LesionPairs]
@@ -66,14 +60,14 @@ def compare_runs(a: RunData, b: RunData) -> Comparison:
         CaseError: summary.json or case.toml of a run cannot be read.
     """
     _refuse_damaged(a, b)
-    first, second = (ComparedRun(each, read_summary(each.directory)) for each in (a, b))
+    results = read_summary(a.directory), read_summary(b.directory)
     lesions, refused = [], ""
     try:
         lesions = [compare_lesions(a, b, *times) for times in times_to_compare(a, b)]
     except (OSError, ValueError) as error:
         refused = str(error)
-    numbers = pair_numbers(first.summary, second.summary)
-    return Comparison(first, second, list(case_difference(a.case, b.case)), numbers, lesions, refused)
+    difference, numbers = list(case_difference(a.case, b.case)), pair_numbers(*results)
+    return Comparison(a, b, results, difference, numbers, lesions, refused)
 
 
 def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) -> LesionPairs:

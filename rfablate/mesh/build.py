@@ -22,7 +22,7 @@ from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 15
+RECIPE = 16
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """Errors of reading an incomplete or damaged cached mesh."""

@@ -17,7 +17,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
+from rfablate.mesh.mesh_data import Conformity, MeshData
 from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
 
@@ -106,16 +106,7 @@ class Domain:
     notes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     """Information about the mesh generation, for the log."""
-
-    @property
-    def notes_follow_cells(self) -> bool:
-        """Whether a note states that surfaces of structures are those of cells."""
-        return any(FOLLOW_CELLS in note for note in self.notes)
-
-    @property
-    def follows_cells(self) -> bool:
-        """Whether surfaces of structures, or of labels of an image, are those of cells."""
-        return self.notes_follow_cells or any(FOLLOW_CELLS in remark for remark in self.remarks)
+    conformity: Conformity = Conformity()
 
     @cached_property
     def tag_of(self) -> dict[str, int]:
@@ -158,9 +149,9 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
     counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
     if comm.size > min(counts):
         raise MeshError(f"found {comm.size} ranks for {counts[0]} cells; expected at most {min(counts)} ranks")
-    shared = None if data is None else (data.axisymmetric, dict(data.region_names), data.notes, data.remarks)
-    shared = comm.bcast(shared)
-    axisymmetric, names, notes, remarks = shared
+    facts = None if data is None else (data.axisymmetric, dict(data.region_names), data.conformity)
+    axisymmetric, names, conformity = comm.bcast(facts)
+    notes, remarks = comm.bcast(None if data is None else (data.notes, data.remarks))
     on_root(comm, compile_kernels)
     parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
     part: RankMesh = comm.scatter(parts)
@@ -181,4 +172,5 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
         input_cell=part.input_cell[: part.owned_cells],
         notes=notes,
         remarks=remarks,
+        conformity=conformity,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,36 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 
-FOLLOW_CELLS = "follow the cells"
-"""In each note or remark on a mesh whose structure surfaces are those of cells, not of the shapes."""
+
+@dataclass(frozen=True)
+class NumberedMesh:
+    """A generated mesh before its regions have names. Lengths in m."""
+
+    points: FloatArray
+    """Shape (n, 3)."""
+    cells: IntArray
+    """Node numbers, shape (n_cells, 4), or (n_cells, 3) when axisymmetric."""
+    region: npt.NDArray[np.int32]
+    """Region number of each cell."""
+    first_device: int
+    """Regions from this number on are parts of applicators."""
+
+
+@dataclass(frozen=True)
+class Conformity:
+    """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
+
+    shapes: bool = True
+    """Of structures other than labels."""
+    labels: bool = True
+    """Of the labels of an image, after smoothing."""
+    objects: bool = True
+    """Of the shapes that are Python objects."""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether this holds for all structures."""
+        return self.shapes and self.labels and self.objects
 
 
 @dataclass(frozen=True)
@@ -35,6 +63,7 @@ class MeshData:
     """Information for the user about the mesh generation: warnings."""
     remarks: tuple[str, ...] = field(default=())
     """Other information about the mesh generation, for the log."""
+    conformity: Conformity = Conformity()
 
     def __post_init__(self) -> None:
         """Reject a mesh that no run can use."""
@@ -55,6 +84,7 @@ class MeshData:
             axisymmetric=self.axisymmetric,
             notes=np.array(self.notes, dtype=str),
             remarks=np.array(self.remarks, dtype=str),
+            conformity=np.array(astuple(self.conformity)),
             **arrays,
         )
         part.replace(path)
@@ -74,6 +104,7 @@ class MeshData:
                 axisymmetric=bool(data["axisymmetric"]),
                 notes=tuple(str(note) for note in data["notes"]),
                 remarks=tuple(str(remark) for remark in data["remarks"]),
+                conformity=Conformity(*map(bool, data["conformity"])),
             )
 
 

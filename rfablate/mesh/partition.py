@@ -59,25 +59,30 @@ def make_parts(mesh: MeshData, n_parts: int) -> list[RankMesh]:
     number = np.empty(len(order), dtype=np.int64)
     number[order] = np.arange(len(order))
     del graph, near
-    owner_of_cell = owner[mesh.cells].min(axis=1)
-    cell_order = np.argsort(number[mesh.cells].min(axis=1), kind="stable")
+    numbering = _Numbering(
+        starts=starts,
+        order=order,
+        number=number,
+        owner=owner,
+        owner_of_cell=owner[mesh.cells].min(axis=1),
+        cell_order=np.argsort(number[mesh.cells].min(axis=1), kind="stable"),
+    )
     on_surface = {name: np.isin(np.arange(len(order)), facets) for name, facets in mesh.surfaces.items()}
-    return [_part(mesh, r, starts, order, number, owner, owner_of_cell, cell_order, on_surface) for r in range(n_parts)]
+    return [_part(mesh, numbering, on_surface, r) for r in range(n_parts)]
 
 
 def bisect(points: FloatArray, cost: FloatArray, n_parts: int) -> npt.NDArray[np.int32]:
     """Return the part of each point, by recursive coordinate bisection of the cost."""
     part = np.zeros(len(points), dtype=np.int32)
-    _bisect(points, cost, np.arange(len(points)), 0, n_parts, part)
+    for number, members in enumerate(_bisect(points, cost, np.arange(len(points)), n_parts)):
+        part[members] = number
     return part
 
 
-def _bisect(
-    points: FloatArray, cost: FloatArray, members: IntArray, first: int, n_parts: int, part: npt.NDArray[np.int32]
-) -> None:
+def _bisect(points: FloatArray, cost: FloatArray, members: IntArray, n_parts: int) -> list[IntArray]:
+    """Return the members of each part."""
     if n_parts == 1:
-        part[members] = first
-        return
+        return [members]
     low = n_parts // 2
     mine = points[members]
     # The axis of largest variance: in a graded mesh the bounding box does not represent the node distribution.
@@ -86,8 +91,7 @@ def _bisect(
     total = np.cumsum(cost[members])
     cut = int(np.searchsorted(total, total[-1] * low / n_parts)) if len(members) else 0
     cut = min(max(cut, low), len(members) - (n_parts - low))  # at least one node per part
-    _bisect(points, cost, members[:cut], first, low, part)
-    _bisect(points, cost, members[cut:], first + low, n_parts - low, part)
+    return [*_bisect(points, cost, members[:cut], low), *_bisect(points, cost, members[cut:], n_parts - low)]
 
 
 def _graph(cells: IntArray, n: int) -> sp.csr_matrix:
@@ -106,23 +110,31 @@ def _by_row_length(order: IntArray, degree: npt.NDArray[np.int32]) -> IntArray:
     return order[np.lexsort((-degree[order], window))]
 
 
-def _part(
-    mesh: MeshData,
-    rank: int,
-    starts: IntArray,
-    order: IntArray,
-    number: IntArray,
-    owner: npt.NDArray[np.int32],
-    owner_of_cell: npt.NDArray[np.int32],
-    cell_order: IntArray,
-    on_surface: dict[str, npt.NDArray[np.bool_]],
-) -> RankMesh:
-    first, end = int(starts[rank]), int(starts[rank + 1])
+@dataclass(frozen=True)
+class _Numbering:
+    """The global numbering of the nodes and the rank of each node and cell."""
+
+    starts: IntArray
+    """First global number of each rank, and the number of nodes."""
+    order: IntArray
+    """Input number of each node, by global number."""
+    number: IntArray
+    """Global number of each node, by input number."""
+    owner: npt.NDArray[np.int32]
+    """Rank of each node, by input number."""
+    owner_of_cell: npt.NDArray[np.int32]
+    cell_order: IntArray
+    """Cells in the order of their lowest node."""
+
+
+def _part(mesh: MeshData, numbering: _Numbering, on_surface: dict[str, npt.NDArray[np.bool_]], rank: int) -> RankMesh:
+    starts, order, number, owner = numbering.starts, numbering.order, numbering.number, numbering.owner
+    cell_order, first, end = numbering.cell_order, int(starts[rank]), int(starts[rank + 1])
     if len(starts) == 2:
         chosen, n_owned = cell_order, len(cell_order)
     else:
         touching = (owner[mesh.cells[cell_order]] == rank).any(axis=1)
-        mine = owner_of_cell[cell_order] == rank
+        mine = numbering.owner_of_cell[cell_order] == rank
         chosen = np.concatenate([cell_order[mine], cell_order[touching & ~mine]])
         n_owned = int(mine.sum())
     cells = number[mesh.cells[chosen]]

@@ -1,6 +1,6 @@
 """Surfaces and temperatures over time for the interactive scene, computed by PyVista in a separate process.
 
-`python -m rfablate.report.scene_surfaces RUN_DIRECTORY FILE` writes the packed scene. Like the still picture,
+`python -m rfablate.report.scene_surfaces FILE RUN_DIRECTORY` writes the packed scene. Like the still picture,
 it must not end the process that writes the report.
 """
 
@@ -183,4 +183,4 @@ def _tube(path: FloatArray, diameter: float) -> SceneSurface:
 
 
 if __name__ == "__main__":
-    write_scene(Path(sys.argv[1]), Path(sys.argv[2]))
+    write_scene(Path(sys.argv[2]), Path(sys.argv[1]))
