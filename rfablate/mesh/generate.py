@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
-from rfablate.case.geometry.applicator_parts import bare_length, tines_of
+from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.geometry.shapes import contains
@@ -150,11 +150,7 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
         tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
         frame = ApplicatorFrame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
     length = min(applicator.shaft_length or np.inf, extent(case))
-    # the current density is singular at the edges of the insulation and of a blunt tip
-    edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
-    bare = bare_length(applicator)
-    if applicator.ring is not None:
-        edges += [bare - applicator.ring.length, bare]
+    edges, bare = sharp_edges(applicator), bare_length(applicator)
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
-from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, point_length, tines_of
+from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, tines_of, tip_profile
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.physics.library import applicator_model
 from rfablate.report import figure_style as style
@@ -94,11 +94,9 @@ def _tine(ax: Any, line: FloatArray, radius: float) -> None:
 
 
 def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
-    r, active, point = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM, point_length(applicator) * MM
-    left = {"blunt": 0.0, "bevel": 0.0, "conical": point}[applicator.tip_shape]
-    right = {"blunt": 0.0, "bevel": point, "conical": point}[applicator.tip_shape]
-    apex = [(0.0, 0.0)] if applicator.tip_shape == "conical" else []
-    _fill(ax, applicator, x, [(-r, active), (-r, left), *apex, (r, right), (r, active)], style.METAL_ACTIVE, 3)
+    r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
+    distal = [(MM * across, MM * along) for across, along in tip_profile(applicator)]
+    _fill(ax, applicator, x, [(-r, active), *distal, (r, active)], style.METAL_ACTIVE, 3)
     _fill(ax, applicator, x, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
     if applicator.ring is not None:
         end = bare_length(applicator) * MM
