@@ -21,7 +21,7 @@ from rfablate.mesh.size_field import Interfaces
 from rfablate.mesh.stored_geometry import keep, take
 
 MOST_POINTS = 5000
-"""Largest number of points that set the sizes at the surface of an object."""
+"""Largest number of points that set the sizes at the outline of an object."""
 DOMAIN = 1
 """Region number of the background tissue; the structures follow in case order, then the applicators."""
 
@@ -99,12 +99,11 @@ def structure_surfaces(case: Case, pieces: dict[int, int], dim: int) -> Interfac
     return interfaces
 
 
-def object_points(case: Case, sizes: Sizes, dim: int) -> Interfaces:
-    """Add points on the surfaces of the objects that have no solid; call before `synchronize`."""
+def object_outlines(case: Case, sizes: Sizes) -> Interfaces:
+    """Add points on the outlines in the half plane of objects without a section; call before `synchronize`."""
     plane, found = half_plane_of(case), {}
-    for shape in case.structures:
-        if isinstance(shape, ObjectStructure) and not shape.conforms(dim):
-            points = shape.surface_points(sizes.structure[shape.name], MOST_POINTS, plane=dim == 2)
-            points = points if plane is None else plane.from_space(points)
+    for shape in case.structures if plane is not None else ():
+        if plane is not None and isinstance(shape, ObjectStructure) and not shape.conforms(2):
+            points = plane.from_space(shape.outline_points(sizes.structure[shape.name], MOST_POINTS))
             found[shape.name] = ("PointsList", [gmsh.model.occ.addPoint(*point) for point in points])
     return found

@@ -3,8 +3,9 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image and objects without a solid have no such surfaces:
-they are assigned to cells after meshing (`mesh.label_cells`).
+its centroid; a note in the log reports this. Labels of an image, surfaces of triangles and objects without a solid are
+not cut out: they are assigned to cells after meshing (`mesh.label_cells`), and in 3-D the nodes between them move onto
+their surfaces.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, ti
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, Label
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.mesh.fragment_bodies import extent, fragment_bodies, object_points, structure_surfaces
+from rfablate.mesh.fragment_bodies import extent, fragment_bodies, object_outlines, structure_surfaces
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import Numbered, assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
@@ -105,12 +106,12 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     with gmsh_session(), TemporaryDirectory() as folder:
         pieces = fragment_bodies(case, dim, conforming=conforming, geometry=geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
-        objects = object_points(case, sizes, dim)
+        outlines = object_outlines(case, sizes)
         gmsh.model.occ.synchronize()
         grid = label_sizes(case, sizes, needles)
         others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
         guided = list(zip(needles, guides, strict=True))
-        set_background(guided, structure_surfaces(case, pieces, dim) | objects, sizes, others)
+        set_background(guided, structure_surfaces(case, pieces, dim) | outlines, sizes, others)
         gmsh.option.setNumber("Mesh.Algorithm", attempt.algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", attempt.algorithm.volume)
         if case.mesh.scale > 1.0:
@@ -125,16 +126,13 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if not (conforming and shape.conforms(dim))]
     if grid is not None:
         mesh, remarks, notes = _take_labels(case, mesh, by)
-    elif by and conforming and dim == 3:
-        mesh = replace(mesh, region=assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by))
-        remarks = (f"{_names(by)}: each cell belongs to the structure with its largest part",)
     elif by:
         mesh = replace(mesh, region=_label_cells(mesh, by, half_plane_of(case)))
-        remarks = (f"{_names(by)}: each cell belongs to the structure at its centroid",) if conforming else ()
+        names = ", ".join(shape.name for _, shape in by)
+        remarks = (f"{names}: each cell belongs to the structure at its centroid",) if conforming else ()
     conformity = Conformity(
-        shapes=conforming or all(isinstance(each, Label) for each in case.structures),
-        labels=grid is None or case.mesh.interfaces != "cells",
-        objects=not conforming or all(isinstance(shape, Label) for _, shape in by),
+        shapes=conforming or not any(each.conforms(dim) for each in case.structures),
+        labels=case.mesh.interfaces != "cells" if grid is not None else not (by and conforming),
     )
     if not conformity.shapes:
         notes += [f"failed attempt: {failure}" for failure in attempt.failures]
@@ -155,7 +153,7 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
 
 
 def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
-    """Return the mesh with the structures `by`, to whose surfaces it does not conform.
+    """Return the mesh with the structures `by`, at whose surfaces it is not cut.
 
     Also lines for the log, and warnings.
     """
@@ -163,13 +161,13 @@ def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[Numbered
     region = assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by)
     text = "interfaces follow the cells"
     if case.mesh.interfaces != "cells":
-        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(replace(mesh, region=region), labels)
         text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    remarks = (f"cells are assigned to the label with the largest part of their volume; {text}", volumes)
+    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}", volumes)
     return replace(mesh, points=points, region=region), remarks, warnings
 
 
@@ -181,7 +179,3 @@ def _label_cells(mesh: NumberedMesh, by: Numbered, plane: HalfPlane | None) -> n
     for number, shape in by:
         region[tissue & (region < number) & contains(shape, centroids)] = number
     return region
-
-
-def _names(by: Numbered) -> str:
-    return ", ".join(shape.name for _, shape in by)

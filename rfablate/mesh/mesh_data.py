@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +33,9 @@ class Conformity:
     """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
 
     shapes: bool = True
-    """Of structures other than labels."""
+    """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the labels of an image, after smoothing."""
-    objects: bool = True
-    """Of the shapes that are Python objects."""
-
-    @property
-    def everywhere(self) -> bool:
-        """Whether this holds for all structures."""
-        return self.shapes and self.labels and self.objects
+    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ class MeshData:
             axisymmetric=self.axisymmetric,
             notes=np.array(self.notes, dtype=str),
             remarks=np.array(self.remarks, dtype=str),
-            conformity=np.array(astuple(self.conformity)),
+            conformity=np.array([self.conformity.shapes, self.conformity.labels]),
             **arrays,
         )
         part.replace(path)

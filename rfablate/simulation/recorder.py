@@ -162,7 +162,7 @@ class Recorder:
             "nodes": domain.nodes.total,
             "cells": domain.n_cells,
             "smallest_edge_mm": smallest * 1e3,
-            "interfaces": "conforming" if domain.conformity.everywhere else "cells",
+            "interfaces": "conforming" if domain.conformity.shapes and domain.conformity.labels else "cells",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.solvers.heat.solver.iterations,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rfablate.live_bar import LiveBar, can_redraw
 
@@ -12,14 +13,21 @@ LINE_EVERY_S = 10.0
 DRAW_EVERY_S = 0.2
 
 
+@dataclass(frozen=True)
+class MemberCounts:
+    """Numbers of members: all, and those that completed or failed before."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
+
+
 class StudyProgress:
     """Counts the members that have ended and estimates the remaining wall time."""
 
     def __init__(
         self,
-        total: int,
-        done: int,
-        failed: int,
+        counts: MemberCounts,
         *,
         what: str = "members",
         told: Callable[[str], str] | None = None,
@@ -27,16 +35,14 @@ class StudyProgress:
         """Start the display.
 
         Args:
-            total: number of members.
-            done: members that completed before.
-            failed: members that failed before.
+            counts: the members at the start.
             what: word for the members, such as "runs".
             told: returns the line to print for each member that ends; None: a line for each failed member only.
         """
-        self._total, self._done, self._failed = total, done, failed
-        self._ended_before = done + failed
+        self._total, self._done, self._failed = counts.total, counts.completed, counts.failed
+        self._ended_before = counts.completed + counts.failed
         self._what, self._describe = what, told
-        self._bar = LiveBar(total) if can_redraw() else None
+        self._bar = LiveBar(counts.total) if can_redraw() else None
         self._start = self._shown = time.monotonic()
 
     def completed(self, name: str) -> None:

@@ -18,7 +18,7 @@ import rfablate.log as log_module
 from rfablate import live_bar
 from rfablate.cli.main import main
 from rfablate.log import Progress, setup_log
-from rfablate.study.study_progress import StudyProgress
+from rfablate.study.study_progress import MemberCounts, StudyProgress
 from tests.environment import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -309,7 +309,7 @@ def test_without_standard_output_there_is_no_bar(clock: list[float], monkeypatch
 def test_a_study_has_the_same_bar(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     out = Terminal()
     monkeypatch.setattr(sys, "stdout", out)
-    progress = StudyProgress(4, 1, 0)
+    progress = StudyProgress(MemberCounts(4, completed=1))
     for _ in range(3):
         clock[0] += 1.0
         progress.completed("a")

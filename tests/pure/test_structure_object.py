@@ -99,7 +99,8 @@ def test_objects_are_checked_where_they_lie() -> None:
     for shape, count in ((Rod(), 0), (Bar(), 1)):
         assert len(check_case(Extensions(structures={"bar": shape}).applied_to(case_of("axisymmetric")))) == count
     flow = {"velocity_m_per_s": 0.1, "diameter_mm": 2, "length_mm": 8}
-    (fault,) = check_case(Extensions(structures={"bar": Bar()}).applied_to(case_of(tissue="blood", flow=flow)))
+    vessel = case_of("axisymmetric", tissue="blood", flow=flow)
+    (fault,) = check_case(Extensions(structures={"bar": Rod()}).applied_to(vessel))
     assert "surface is not meshed" in fault.found
 
 
@@ -109,10 +110,9 @@ def test_samples_lie_in_the_object_and_half_of_them_near_its_surface() -> None:
     distance = Bar().distance(points)
     assert len(points) > 1000 and (distance <= 0.0).all()
     assert 0.4 < (distance > -1e-5).mean() < 0.8
-    surface = structure.surface_points(0.5e-3, 5000, plane=False)
-    assert np.abs(Bar().distance(surface)).max() < 0.05e-3
-    area = 4 * 2 * 8 + 2 * 2 * 2  # mm2
-    assert 0.5 < len(surface) / (area / 0.5**2) < 3.0
+    outline = structure.outline_points(0.5e-3, 5000)
+    assert np.abs(Bar().distance(outline)).max() < 0.05e-3 and np.ptp(outline[:, 1]) == 0.0
+    assert 0.5 < len(outline) / (2 * (2 + 8) / 0.5) < 3.0
 
 
 def test_equal_shapes_share_a_fingerprint() -> None:

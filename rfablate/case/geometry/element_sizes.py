@@ -35,8 +35,7 @@ _SHAFT = 0.8
 _VOXEL = 0.8
 """Ratio of the smallest size at the surface of a label to the voxel size."""
 _JUDGED = 1.5
-"""Ratio of the number of cells across a target or protected structure to that across anatomy, where the mesh does not
-conform to its surface."""
+"""Ratio of the number of cells across a sampled target or protected structure to that across anatomy."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ def choose_sizes(
         thin = shape.thinnest()
         if thin is not None:
             finest, across_this = tip, across_structure
-            if isinstance(shape, Label):
-                finest = max(tip, scale * _VOXEL * shape.voxel_size())
-            if not shape.conforms(dim) and shape.role != "anatomy":  # cells are assigned after meshing
-                across_this *= _JUDGED
+            if not shape.conforms(dim):  # the mesh does not conform to its surface before it has cells there
+                voxel = shape.voxel_size() if isinstance(shape, Label) else 0.0
+                finest = max(tip, scale * _VOXEL * voxel)
+                across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
             structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
     return Sizes(
         tip=tip,

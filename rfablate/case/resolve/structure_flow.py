@@ -90,9 +90,9 @@ def flow_faults(parts: CheckableCase, bodies: list[tuple[str, Structure | MeshRe
             expected = "required unless the shape is a tube or cylinder: four times cross section over wetted perimeter"
             expected = expected if key == "diameter_mm" else "required there: the length of the wall along the flow"
             yield Fault(f"{where}.flow.{key}", "missing key", expected)
-        dim = 2 if parts.domain is not None and parts.domain.kind == "axisymmetric" else 3
-        if isinstance(each, ObjectStructure) and each.has_shape and not each.conforms(dim):
-            expected = f"an object with the method {'solid' if dim == 3 else 'section'}: convection needs the wall area"
+        flat = parts.domain is not None and parts.domain.kind == "axisymmetric"
+        if flat and isinstance(each, ObjectStructure) and each.has_shape and not each.conforms(2):
+            expected = "an object with the method section: convection needs the area of the wall"
             yield Fault(f"{where}.flow", "found a flow in an object whose surface is not meshed", expected)
         liquid = tissues.get(each.tissue)
         if liquid is not None and liquid.is_metal:

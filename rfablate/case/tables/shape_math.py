@@ -122,18 +122,30 @@ def spread_points(count: int) -> FloatArray:
     return np.asarray((0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0)
 
 
-def onto_surface(distance: Callable[[FloatArray], FloatArray], points: FloatArray, depth: float) -> FloatArray:
-    """Return points moved along the gradient of a signed distance to `depth` [m] inside its surface.
+Distance = Callable[[FloatArray], FloatArray]
+"""A signed distance [m] as a function of points (n, 3)."""
+
+
+def offset_and_normal(distance: Distance, points: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
+    """Return the distance of points near a surface along its normal, and the outward unit normals, from differences.
+
+    The signed distance may be a lower bound; `step`: length of the differences [m].
+    """
+    moves = step * np.eye(3)
+    slope = np.column_stack([distance(points + move) - distance(points - move) for move in moves]) / (2.0 * step)
+    steepness = np.maximum(np.linalg.norm(slope, axis=1), 0.1)
+    return distance(points) / steepness, slope / steepness[:, None]
+
+
+def onto_surface(distance: Distance, points: FloatArray, depth: float) -> FloatArray:
+    """Return points moved along the normals of a signed distance to `depth` [m] inside its surface.
 
     Where the distance is a lower bound, some points end elsewhere: the caller checks them.
     """
     step = 1e-4 * float(np.ptp(points, axis=0).max())
-    moves = step * np.eye(3)
-    points = points.copy()
     for _ in range(_MOVES):
-        slope = np.column_stack([distance(points + move) - distance(points - move) for move in moves]) / (2.0 * step)
-        steepness = np.maximum((slope**2).sum(axis=1), 0.01)
-        points -= ((distance(points) + depth) / steepness)[:, None] * slope
+        offset, normal = offset_and_normal(distance, points, step)
+        points = points - (offset + depth)[:, None] * normal
     return points
 
 

@@ -103,9 +103,14 @@ class StructureTable(Table):
         """False while the shape is an object that has not been passed."""
         return True
 
+    @property
+    def sampled(self) -> bool:
+        """Whether 3-D meshes are not cut at its surface: cells are assigned by samples, then nodes move onto it."""
+        return False
+
     def conforms(self, dim: int) -> bool:
-        """Return whether a mesh of `dim` dimensions can conform to the surface; otherwise cells are assigned."""
-        return True
+        """Return whether a mesh of `dim` dimensions is cut at its surface."""
+        return not self.sampled
 
     @abstractmethod
     def distance(self, points: FloatArray) -> FloatArray:

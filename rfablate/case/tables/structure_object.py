@@ -32,9 +32,9 @@ _ASYMMETRY = 1e-6
 class StructureShape(Protocol):
     """The shape of a structure as an object of the user's own. Lengths in m, in the coordinates of the case.
 
-    Two more methods are optional. With `solid` (in 3-D) or `section` (in the half plane) the mesh conforms to the
-    surface of the object (`SolidShape`, `SectionShape`); without, each cell belongs to the structure with its largest
-    part (3-D), or to the one that contains its centroid (half plane), and cells near the surface have its size.
+    Two more methods are optional. With `solid` (in 3-D) or `section` (in the half plane) the mesh is cut at the surface
+    of the object (`SolidShape`, `SectionShape`). Without, in 3-D each cell belongs to the structure with its largest
+    part, and then the nodes move onto the surface; in the half plane to the structure that contains its centroid.
     """
 
     def distance(self, points: FloatArray) -> FloatArray:
@@ -105,6 +105,11 @@ class ObjectStructure(StructureTable):
             raise CaseError([missing_object(self.name)], "extensions")
         return self._shape
 
+    @property
+    def sampled(self) -> bool:
+        """See `StructureTable`; objects that cannot make a solid."""
+        return self._shape is not None and not self.conforms(3)
+
     def conforms(self, dim: int) -> bool:
         """See `StructureTable`."""
         return isinstance(self._shape, SolidShape if dim == 3 else SectionShape)
@@ -167,19 +172,15 @@ class ObjectStructure(StructureTable):
         expected = f"the same distance all around the axis, x, y = {axis[0] * 1e3:g}, {axis[1] * 1e3:g} mm"
         return Fault(where, "found a shape that is no body of revolution", expected, OFF_AXIS_HINT)
 
-    def surface_points(self, spacing: float, most: int, *, plane: bool) -> FloatArray:
-        """Return points on the surface about `spacing` [m] apart, or more where these are more than `most`.
+    def outline_points(self, spacing: float, most: int) -> FloatArray:
+        """Return points on the outline in the plane y = constant through the middle, about `spacing` [m] apart.
 
-        In the half plane (`plane`: y is constant) they are points of its outline.
+        They are farther apart where there would be more than `most`.
         """
         lower, upper = self.bounds()
-        size = upper - lower
-        if plane:
-            lower, size = np.array([lower[0], 0.5 * (lower[1] + upper[1]), lower[2]]), size * [1.0, 0.0, 1.0]
-        edges = float(size.sum())
-        wanted = 4.0 * edges / spacing if plane else 4.0 * (edges**2 - float(size @ size)) / spacing**2
-        points = lower + shape_math.spread_points(int(np.clip(wanted, 200, 8 * most))) * size
-        points = shape_math.onto_surface(self.distance, points, depth=0.0)
+        lower, size = np.array([lower[0], 0.5 * (lower[1] + upper[1]), lower[2]]), (upper - lower) * [1.0, 0.0, 1.0]
+        count = int(np.clip(4.0 * size.sum() / spacing, 200, 8 * most))
+        points = shape_math.onto_surface(self.distance, lower + shape_math.spread_points(count) * size, depth=0.0)
         points = points[np.abs(self.distance(points)) < 0.1 * spacing]
         while True:
             _, first = np.unique(np.round(points / spacing).astype(np.int64), axis=0, return_index=True)
