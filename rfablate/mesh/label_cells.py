@@ -181,11 +181,12 @@ def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
         octants = np.array(np.meshgrid(*([-0.25, 0.25],) * 3)).reshape(3, -1).T
         x = image.world((start + index[::stride] + octants[:, None]).reshape(-1, 3))
         return x, stride * image.voxel / len(octants)
-    assert isinstance(shape, Surface)
     lower, upper = shape.bounds()
     x = lower + spread_points(_VOXELS) * (upper - lower)
     x = x[shape.contains(x)]
-    return x, surface_volume(shape) / max(1, len(x))
+    if isinstance(shape, Surface):
+        return x, surface_volume(shape) / max(1, len(x))
+    return x, float(np.prod(upper - lower)) / _VOXELS
 
 
 def _kept(case: Case, number: int, x: FloatArray) -> int:

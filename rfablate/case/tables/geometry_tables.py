@@ -20,6 +20,7 @@ from rfablate.case.tables.structure_kinds import (
     Structure,
     Tube,
 )
+from rfablate.case.tables.structure_object import ObjectStructure
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
@@ -36,7 +37,8 @@ from rfablate.physics.library import applicator_model, applicator_names
 
 __all__ = [
     "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
-    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Surface", "Tube", "Label",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "ObjectStructure", "Slab", "Sphere", "Structure", "Surface",
+    "Tube", "Label",
 ]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from rfablate.case.tables import shape_math
 from rfablate.case.tables.file_structures import Label, Surface
 from rfablate.case.tables.shape_math import Point, is_vertical, on_axis
 from rfablate.case.tables.structure_base import OFF_AXIS_HINT, Bodies, SectionBuilder, SolidBuilder, StructureTable
+from rfablate.case.tables.structure_object import ObjectStructure
 from rfablate.case.tables.units import Direction, MmPositive, PointMm, SizesMm, in_mm
 from rfablate.errors import Fault
 
@@ -450,7 +451,8 @@ class Cylinder(StructureTable):
 
 
 Structure = Annotated[
-    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label | Surface, Field(discriminator="kind")
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label | Surface | ObjectStructure,
+    Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[StructureTable]] = {
     each.model_fields["kind"].default: each for each in get_args(get_args(Structure)[0])
