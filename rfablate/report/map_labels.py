@@ -74,9 +74,15 @@ class Placer:
 
     def _hidden(self, boxes: FloatArray) -> FloatArray:
         """Return the number of obstacle points that each box would hide, shape (n,)."""
-        x, y = self.obstacles.T
-        left, bottom, right, top = (side[:, None] for side in boxes.T)
-        return np.asarray(((x > left) & (x < right) & (y > bottom) & (y < top)).sum(axis=1), dtype=np.float64)
+        x, y = self.obstacles[np.argsort(self.obstacles[:, 0])].T
+        sides, column = np.unique(boxes[:, [0, 2]], axis=0, return_inverse=True)
+        first, last = np.searchsorted(x, sides[:, 0], "right"), np.searchsorted(x, sides[:, 1], "left")
+        hidden = np.zeros(len(boxes))
+        for number, (start, end) in enumerate(zip(first, last, strict=True)):  # boxes between the same two sides
+            heights, those = np.sort(y[start:end]), column.ravel() == number
+            low, high = boxes[those, 1], boxes[those, 3]
+            hidden[those] = np.searchsorted(heights, high, "left") - np.searchsorted(heights, low, "right")
+        return np.maximum(hidden, 0.0)
 
     def _closeness_to_centre(self, places: FloatArray) -> FloatArray:
         """Return how close labels are to the centre of the window, where the lesion is: 0 (far) to 1."""

@@ -1,12 +1,7 @@
-"""Surfaces and temperatures over time for the interactive scene, computed by PyVista in a separate process.
-
-`python -m rfablate.report.scene_surfaces FILE RUN_DIRECTORY` writes the packed scene. Like the still picture,
-it must not end the process that writes the report.
-"""
+"""Surfaces and temperatures over time for the interactive scene, computed by PyVista in `picture_process`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -182,7 +177,3 @@ def _tube(path: FloatArray, diameter: float) -> SceneSurface:
 
     tube = pv.lines_from_points(np.asarray(path, dtype=float)).tube(radius=diameter / 2, n_sides=32, capping=True)
     return scene_surface(tube.triangulate().compute_normals(split_vertices=True, feature_angle=50.0))
-
-
-if __name__ == "__main__":
-    write_scene(Path(sys.argv[2]), Path(sys.argv[1]))

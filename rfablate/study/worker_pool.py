@@ -6,7 +6,6 @@ command line it is forked from one that has imported the solver (`cli/warm_membe
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -19,7 +18,9 @@ from typing import Protocol
 
 from rfablate.case.read.case_file import dump_case
 from rfablate.cluster.slurm import launched
+from rfablate.cores import available_cores
 from rfablate.errors import CaseError
+from rfablate.signals import die_with_parent
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_progress import StudyProgress
@@ -33,7 +34,6 @@ EXCEEDED = 5
 """Exit code of a completed run with a protected structure over its limit."""
 CONSOLE = "console.txt"
 CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
-_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Job(Protocol):
@@ -83,13 +83,8 @@ def start_run(
 def member_arguments(directory: Path) -> tuple[str, ...]:
     """Return the arguments of `rfablate` that run the case in a directory, or resume it where there is a checkpoint."""
     if any((directory / name).is_file() for name in CHECKPOINTS):
-        return ("resume", str(directory), "--quiet")
-    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
-
-
-def die_with_parent() -> None:
-    """Have Linux kill this process when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+        return ("resume", str(directory), "--quiet", "--one-process")
+    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet", "--one-process")
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class Workers:
 
 
 @dataclass
-class _Running:
+class _RunningMember:
     member: Member
     job: Job
     begun: float
@@ -120,7 +115,7 @@ def run_members(
     After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
     continued.
     """
-    lock, waiting, running = workers.lock, iter(members), list[_Running]()
+    lock, waiting, running = workers.lock, iter(members), list[_RunningMember]()
     try:
         while True:
             while len(running) < workers.slots and (member := next(waiting, None)) is not None:
@@ -133,7 +128,7 @@ def run_members(
                     progress.failed(member.name)
                     _release(claim)
                 else:
-                    running.append(_Running(member, job, time.monotonic(), claim))
+                    running.append(_RunningMember(member, job, time.monotonic(), claim))
             if not running:
                 return
             ended = [each for each in running if each.job.poll() is not None]
@@ -169,7 +164,7 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     return start(place, lock)
 
 
-def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
+def _judge(ended: _RunningMember, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
     if code in STOPPED:  # the member stays open
         return
@@ -196,7 +191,7 @@ def _failure_reason(console: Path, code: int | None) -> str:
     return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code} without any output"
 
 
-def _stop_all(running: Sequence[_Running]) -> None:
+def _stop_all(running: Sequence[_RunningMember]) -> None:
     for each in running:
         each.job.send_signal(signal.SIGUSR2)  # mpirun forwards it to the ranks and waits
     end = time.monotonic() + GRACE_S
@@ -210,5 +205,4 @@ def _stop_all(running: Sequence[_Running]) -> None:
 
 def slots_for(ranks: int, jobs: int | None) -> int:
     """Return the number of concurrent members: `jobs`, or by default the available cores divided by `ranks`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return jobs if jobs is not None else max(1, cores // ranks)
+    return jobs if jobs is not None else max(1, available_cores() // ranks)

@@ -186,7 +186,7 @@ def test_a_run_imports_only_what_it_uses(tmp_path: Path) -> None:
 def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = ["mesh.accuracy=draft", "generator.hold_s=2", "generator.ramp_s=2", "output.error_bar=false"]
     case = load_case(CASES / "needle_benchmark", quick)
-    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda directory: time.sleep(0.3))
+    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda *args: time.sleep(0.3))
     outcome = run(case, tmp_path / "run", MPI.COMM_SELF, RunOptions(began=time.perf_counter() - 5.0))
     timing = outcome.summary["timing_s"]
     assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0

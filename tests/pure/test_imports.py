@@ -42,7 +42,7 @@ RULE = {
 FLOORS = 10
 # Within `case`, from the bottom up: a folder imports from those before it.
 CASE = "tables geometry messages resolve checks describe read".split()
-FLAT = {"__init__", "__main__", "arrays", "errors", "files", "log", "signals", "timing", "toml", "version"}
+FLAT = {"__init__", "__main__", "arrays", "cores", "errors", "files", "log", "signals", "timing", "toml", "version"}
 PURE = {"physics", "case", "results", "report", "comparison", "study", "cluster"}
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # Files of plain arrays in rooms that are not pure as a whole, which pure rooms may use.

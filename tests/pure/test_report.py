@@ -324,21 +324,13 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the 3-D picture in tests of texts, to save seconds."""
 
     class Absent:
-        def __init__(self, directory: Path) -> None:
+        def __init__(self, directory: Path, caller: object = None) -> None:
             pass
 
-        def collect(self) -> Picture:
-            return Picture(reason="left out")
+        def collect(self) -> tuple[Picture, Interactive]:
+            return Picture(reason="left out"), Interactive(reason="left out")
 
-    class NoSurfaces:
-        def __init__(self, module: str, directories: list[Path]) -> None:
-            pass
-
-        def collect(self) -> Interactive:
-            return Interactive(reason="left out")
-
-    monkeypatch.setattr("rfablate.report.report_page.SceneJob", Absent)
-    monkeypatch.setattr("rfablate.report.report_page.SurfaceJob", NoSurfaces)
+    monkeypatch.setattr("rfablate.report.report_page.PictureJob", Absent)
 
 
 def without_pictures(page: str) -> str:

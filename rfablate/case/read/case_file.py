@@ -120,6 +120,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     faults += expand_labels(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
+    _expand_accuracy(data)
     written = copy.deepcopy(data)
     unknown, unsound = _merge_models(data)
     faults += unknown
@@ -137,6 +138,15 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     if faults:
         raise CaseError(faults, source)
     return case
+
+
+def _expand_accuracy(data: dict[str, Any]) -> None:
+    """Replace `mesh.accuracy = { width_percent = ... }` by `mesh.width_percent`."""
+    mesh = data.get("mesh")
+    wanted = mesh.get("accuracy") if isinstance(mesh, dict) else None
+    if isinstance(mesh, dict) and isinstance(wanted, dict) and set(wanted) == {"width_percent"}:
+        del mesh["accuracy"]
+        mesh["width_percent"] = wanted["width_percent"]
 
 
 def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
@@ -185,7 +195,7 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
             table["file"] = str((base_dir / table["file"]).resolve())
     structures = data.get("structures")
     for table in structures if isinstance(structures, list) else ():
-        if isinstance(table, dict) and table.get("kind") == "label" and isinstance(table.get("file"), str):
+        if isinstance(table, dict) and table.get("kind") in ("label", "surface") and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
     if isinstance(data.get("start_from"), str):
         data["start_from"] = str((base_dir / data["start_from"]).resolve())

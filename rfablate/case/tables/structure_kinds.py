@@ -10,13 +10,13 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from rfablate.case.tables.file_structures import Label, Surface
 from rfablate.case.tables.flat_structures import Box, HalfSpace, Slab
-from rfablate.case.tables.label_structure import Label
 from rfablate.case.tables.round_structures import Cylinder, Ellipsoid, Sphere, Tube
 from rfablate.case.tables.structure_base import StructureTable
 
 Structure = Annotated[
-    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label, Field(discriminator="kind")
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label | Surface, Field(discriminator="kind")
 ]
 KINDS: dict[str, type[StructureTable]] = {
     each.model_fields["kind"].default: each for each in get_args(get_args(Structure)[0])
