@@ -174,16 +174,17 @@ class _Watched:
             case = load_case(self._file, self._changes)
         except CaseError as error:
             faults = f"error: {error}"
-            ended = WatchedRun(
-                accuracy="",
-                changed=(),
-                same_mesh=False,
-                directory=self._directory,
-                exit_code=error.exit_code,
-                text=faults,
-                seconds=self._since(),
+            yield self._shown(
+                WatchedRun(
+                    accuracy="",
+                    changed=(),
+                    same_mesh=False,
+                    directory=self._directory,
+                    exit_code=error.exit_code,
+                    text=faults,
+                    seconds=self._since(),
+                )
             )
-            yield self._shown(ended)
             return
         self._save = self._compared(case)
         runs: list[tuple[str, str, tuple[str, ...]]] = [(case.mesh.accuracy, "run", ())]

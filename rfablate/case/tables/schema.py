@@ -172,6 +172,9 @@ class Case(Table):
     start_from: str | None = Field(default=None, examples=["../runs/first"])
     """Directory of a finished run that treated the same tissue before: its damage is carried over. A relative path
     starts from the case file's folder. By default the tissue is untreated."""
+    allow_paths: tuple[str, ...] = Field(default=(), examples=[["../images", "../../runs"]])
+    """Folders, besides the case file's own, in which the case may name files; relative paths start from its folder. A
+    path outside them is rejected unless it is set on the command line. A run writes the folders of all its files."""
     cooled: bool = True
     """Whether tissue has cooled to body temperature since the run `start_from`; false starts with its final
     temperatures. Only with `start_from`."""
