@@ -89,6 +89,7 @@ class MeshData:
     def load(cls, path: Path) -> MeshData:
         """Read a file written by `save`."""
         with np.load(path) as data:
+            shapes, labels = map(bool, data["conformity"])
             pairs = (str(entry).split(":", 1) for entry in data["region_names"])
             prefix = "surface:"
             return cls(
@@ -100,7 +101,7 @@ class MeshData:
                 axisymmetric=bool(data["axisymmetric"]),
                 notes=tuple(str(note) for note in data["notes"]),
                 remarks=tuple(str(remark) for remark in data["remarks"]),
-                conformity=Conformity(*map(bool, data["conformity"])),
+                conformity=Conformity(shapes, labels),
             )
 
 
