@@ -15,6 +15,7 @@ from hpc.bench.mesh import SIZES
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_file import write_mesh_file
 from rfablate.mesh.user_mesh import read_mesh
 
 CASE = Path(__file__).parents[1] / "bench" / "b1.toml"
@@ -37,7 +38,7 @@ _CHILDREN = [
 
 def prepare(name: str) -> Path:
     """Return the file of a mesh; a missing file is generated in a separate process, outside the measured step."""
-    path = FOLDER / f"{name}.npz"
+    path = FOLDER / f"{name}.h5"
     if not path.is_file():
         subprocess.run([sys.executable, "-m", "hpc.scaling.meshes", name], check=True)
     return path
@@ -88,4 +89,4 @@ def _cut_facets(facets: IntArray, edges: IntArray, n: int) -> IntArray:
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    make(sys.argv[1]).save(FOLDER / f"{sys.argv[1]}.npz")
+    write_mesh_file(FOLDER / f"{sys.argv[1]}.h5", make(sys.argv[1]))

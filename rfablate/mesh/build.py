@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import zipfile
-import zlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,12 @@ from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_file import MeshFile, open_mesh_file, write_mesh_file
 from rfablate.mesh.root_tasks import on_root
 
 RECIPE = 15
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, KeyError)
 """Errors of reading an incomplete or damaged cached mesh."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """Keys of a structure that do not affect the mesh."""
@@ -36,11 +34,17 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
     Raises:
         MeshError, CaseError: on every rank, if rank 0 cannot generate or read the mesh, or it contradicts the case.
     """
-    return distribute(on_root(comm, lambda: make_mesh(case)), comm)
+    return distribute(on_root(comm, lambda: mesh_source(case)), comm)
 
 
 def make_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only.
+    """Return the whole mesh of a case; raises as `mesh_source`. Root only."""
+    source = mesh_source(case)
+    return source.whole() if isinstance(source, MeshFile) else source
+
+
+def mesh_source(case: Case) -> MeshData | MeshFile:
+    """Return the mesh of a case: its file in the cache, or its arrays where the cache cannot hold it. Root only.
 
     Raises:
         MeshError: it cannot be generated or read.
@@ -50,25 +54,24 @@ def make_mesh(case: Case) -> MeshData:
         return _cached(case, mesh_key(case))
     from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
 
-    data = _cached(case, _file_key(case.domain))
-    refuse_contradiction(case, data)
-    return data
+    source = _cached(case, _file_key(case.domain))
+    refuse_contradiction(case, source.whole() if isinstance(source, MeshFile) else source)
+    return source
 
 
-def _cached(case: Case, key: str) -> MeshData:
-    path = cache_folder("meshes") / f"{key}.npz"
+def _cached(case: Case, key: str) -> MeshData | MeshFile:
+    path = cache_folder("meshes") / f"{key}.h5"
     if path.is_file():
         try:
-            return MeshData.load(path)
+            return open_mesh_file(path)
         except UNREADABLE:  # incomplete, or of another version: generate it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
-        data.save(path)
+        write_mesh_file(path, data, key)
+        return MeshFile(path)
     except OSError:  # a full or read-only cache only costs time
-        for part in path.parent.glob(f"{path.name}.{os.getpid()}.*"):
-            part.unlink(missing_ok=True)
-    return data
+        return data
 
 
 def _make(case: Case) -> MeshData:

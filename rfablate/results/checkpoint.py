@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.files import is_sealed, seal, sync
+from rfablate.guarded_file import GuardedFile
 
 NEWEST, OLDER = "checkpoint.h5", "checkpoint.older.h5"
 FORMAT = "rfablate-checkpoint-2"
 """Format version; increased when older files can no longer be read."""
-TAIL = b"\nsha256 "
-"""Marker before the hash at the end of the file."""
-BLOCK = 1 << 22
-"""Block size of reads [bytes]."""
 MEMORY = "memory"
 """Name of the dataset with the state tree (state_tree.py) as JSON; all other datasets are the arrays of the tree."""
 
@@ -74,9 +70,7 @@ def _write_part(part: Path, memory: Any, arrays: Arrays) -> None:
     finally:
         disk.close()
     disk.check()
-    digest = _digest_of_file(part, part.stat().st_size)
-    with part.open("ab") as end:
-        end.write(TAIL + digest)
+    seal(part)
     sync(part)
 
 
@@ -89,11 +83,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     import h5py
 
-    size = path.stat().st_size - len(TAIL) - 64
-    with path.open("rb") as file:
-        file.seek(max(0, size))
-        end = file.read()
-    if size < 0 or end != TAIL + _digest_of_file(path, size):
+    if not is_sealed(path):
         raise ValueError("damaged: its checksum does not match its content")
     with h5py.File(path, "r") as content:
         if content.attrs["format"] != FORMAT:
@@ -127,25 +117,6 @@ def mesh_digest(
     return digest.hexdigest()[:20]
 
 
-def sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
 def _add_array(arrays: dict[str, npt.NDArray[Any]], name: str, item: Any) -> None:
     if hasattr(item, "shape") and name != MEMORY:
         arrays[name] = item[()]
-
-
-def _digest_of_file(path: Path, size: int) -> bytes:
-    """Return the SHA-256 of the first `size` bytes of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(size, BLOCK))):
-            digest.update(block)
-            size -= len(block)
-    return digest.hexdigest().encode()

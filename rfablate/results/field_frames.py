@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.checkpoint import sync
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.files import sync
+from rfablate.guarded_file import GuardedFile
 
 log = logging.getLogger("rfablate")
 

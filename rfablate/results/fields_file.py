@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.guarded_file import GuardedFile
 
 VERSION = (2, 0)
 """VTKHDF version of the file; VTK 9.3 and later read it."""
