@@ -155,15 +155,19 @@ def distribute(source: MeshSource | None, comm: MPI.Comm) -> Domain:
     Raises:
         MeshError: there are more ranks than cells or nodes.
     """
-    counts = comm.bcast((source.header.n_cells, source.header.n_points) if source is not None else None)
-    if comm.size > min(counts):
-        raise MeshError(f"found {comm.size} ranks for {counts[0]} cells; expected at most {min(counts)} ranks")
     return domain_of(deal_slices(source, comm))
 
 
 def domain_of(mesh: MeshSlice, partitioner: Partitioner = "bisection") -> Domain:
-    """Return the domain of a mesh in slices, at least as many nodes as ranks. Collective."""
+    """Return the domain of a mesh in slices. Collective.
+
+    Raises:
+        MeshError: there are more ranks than cells or nodes.
+    """
     comm, header = mesh.comm, mesh.header
+    most = min(header.n_cells, header.n_points)
+    if comm.size > most:
+        raise MeshError(f"found {comm.size} ranks for {header.n_cells} cells; expected at most {most} ranks")
     on_root(comm, compile_kernels)
     part = make_part(mesh, partitioner)
     stencil = make_elements(part.points, part.cells, axisymmetric=header.axisymmetric)

@@ -19,12 +19,14 @@ import numpy.typing as npt
 from rfablate.files import is_sealed, seal
 from rfablate.guarded_file import GuardedFile
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import SURFACE, MeshHeader
+from rfablate.mesh.mesh_slices import SURFACE, MeshHeader, MeshSource
 
 FORMAT = "rfablate-mesh-1"
 """Format version; increased when older files can no longer be read."""
 CHUNK = 1 << 16
 """Rows of a chunk."""
+BLOCK = 16 * CHUNK
+"""Rows that are written at once."""
 
 
 class MeshFile:
@@ -43,7 +45,7 @@ class MeshFile:
             if found != FORMAT:
                 raise ValueError(f"its format is {found}, expected {FORMAT}")
             self.key = str(file.attrs["key"])
-            """Hash of what the mesh was made from, `build.mesh_key`."""
+            """Hash of what the mesh was made from, `build.source_key`."""
             self.header = _header(json.loads(file.attrs["header"]))
 
     def rows(self, name: str, first: int, end: int) -> npt.NDArray[Any]:
@@ -73,8 +75,8 @@ def open_mesh_file(path: Path) -> MeshFile:
     return MeshFile(path)
 
 
-def write_mesh_file(path: Path, mesh: MeshData, key: str = "") -> None:
-    """Write a mesh atomically; `key` is the hash of what it was made from. Root only.
+def write_mesh_file(path: Path, mesh: MeshSource, key: str = "") -> None:
+    """Write a mesh atomically, in blocks; `key` is the hash of what it was made from. Root only.
 
     Raises:
         OSError: it cannot be written; an earlier file is unchanged.
@@ -89,7 +91,7 @@ def write_mesh_file(path: Path, mesh: MeshData, key: str = "") -> None:
                 file.attrs["format"], file.attrs["key"] = FORMAT, key
                 file.attrs["header"] = json.dumps(asdict(header))
                 for name, n in header.lengths().items():
-                    _write(file, name, mesh.rows(name, 0, n), header.n_points)
+                    _write(file, mesh, name, n)
         finally:
             disk.close()
         disk.check()
@@ -100,14 +102,15 @@ def write_mesh_file(path: Path, mesh: MeshData, key: str = "") -> None:
         raise
 
 
-def _write(file: h5py.File, name: str, rows: npt.NDArray[Any], n_points: int) -> None:
-    kind = rows.dtype
+def _write(file: h5py.File, mesh: MeshSource, name: str, n: int) -> None:
+    first = mesh.rows(name, 0, min(n, 1))
+    kind = first.dtype
     if name == "cells" or name.startswith(SURFACE):
-        kind = np.dtype(np.int32 if n_points < 2**31 else np.int64)
-    chunks = (max(1, min(len(rows), CHUNK)), *rows.shape[1:])
-    stored = file.create_dataset(name, rows.shape, kind, chunks=chunks)
-    for first in range(0, len(rows), CHUNK):
-        stored[first : first + CHUNK] = rows[first : first + CHUNK]
+        kind = np.dtype(np.int32 if mesh.header.n_points < 2**31 else np.int64)
+    tail = first.shape[1:]
+    stored = file.create_dataset(name, (n, *tail), kind, chunks=(max(1, min(n, CHUNK)), *tail))
+    for start in range(0, n, BLOCK):
+        stored[start : start + BLOCK] = mesh.rows(name, start, min(n, start + BLOCK))
 
 
 def _header(tree: dict[str, Any]) -> MeshHeader:

@@ -96,7 +96,8 @@ def _bisected(mesh: MeshSlice, mine: _Corners) -> npt.NDArray[np.int32]:
         return np.zeros(mesh.nodes.total, dtype=np.int32)
     count = np.bincount(mine.cells.ravel(), minlength=len(mine.nodes)).astype(np.float64)
     there, (counts,) = mesh.nodes.deliver(mine.nodes, count)
-    cost = row_cost(np.bincount(there, counts, mesh.nodes.length), mine.n_corners)
+    cells = np.bincount(there, counts, mesh.nodes.length).astype(np.float64)
+    cost = row_cost(cells, mine.n_corners)
     return bisect(mesh.points, cost, mesh.comm.size, mesh.comm)
 
 

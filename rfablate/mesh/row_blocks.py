@@ -87,7 +87,7 @@ class Blocks:
         """Number of rows of this rank."""
         return self.end - self.first
 
-    def _route(self, numbers: IntArray) -> Route:
+    def route(self, numbers: IntArray) -> Route:
         """Return the way of rows with these numbers to their homes. Collective."""
         if self.comm.size == 1:
             return Route(self.comm, numbers)
@@ -95,7 +95,7 @@ class Blocks:
 
     def fetch(self, wanted: IntArray, *arrays: Rows) -> list[Rows]:
         """Return the rows `wanted`, in this order, of arrays of which each rank passes its block. Collective."""
-        route = self._route(wanted)
+        route = self.route(wanted)
         requested = route.send(wanted) - self.first
         return [route.back(values[requested]) for values in arrays]
 
@@ -104,7 +104,7 @@ class Blocks:
 
         Rows are in the order of their senders.
         """
-        route = self._route(numbers)
+        route = self.route(numbers)
         return route.send(numbers) - self.first, [route.send(values) for values in arrays]
 
 

@@ -67,7 +67,7 @@ def error_bars(
 
 
 def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
-    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor, "distributed_file": None})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 

@@ -18,7 +18,7 @@ from mpi4py import MPI
 from rfablate.case.tables.schema import Case
 from rfablate.errors import Interrupted, SolveError, StepError
 from rfablate.lesion.observer import Observer
-from rfablate.mesh.build import build_domain
+from rfablate.mesh.build import build_domain, write_distributed
 from rfablate.mesh.gather import gather_cells, gather_mesh
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
@@ -201,3 +201,9 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
         with FieldsFile(path, *mesh, region, domain.region_names, axisymmetric=domain.axisymmetric) as file:
             file.append(0.0, {}, {"region_tag": region})
         log.info("written to %s", path)
+
+
+def distributed_mesh(case: Case, comm: MPI.Comm, path: Path) -> None:
+    """Write the mesh of a case to a file from which every rank reads its part. Collective."""
+    on_root(comm, lambda: write_distributed(case, path))
+    log.info("written to %s; use it with mesh.distributed_file", path)
