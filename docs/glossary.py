@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE, TERMS, Quantity
+from rfablate.results.quantities import DOSE_VOLUME, ENERGY, JOINING, LESION, STRUCTURE, TERMS, Quantity
 
 HEAD = """# Glossary
 
@@ -20,6 +20,7 @@ def glossary() -> str:
     parts = [HEAD, "## Terms\n"]
     parts += [f"**{name[:1].upper()}{name[1:]}.** {text}\n" for name, text in TERMS.items()]
     parts += [_section("Lesion, for each rule", (*LESION, *JOINING)), _section("Structures", STRUCTURE)]
+    parts += [_section("Dose-volume histograms of structures", DOSE_VOLUME)]
     parts += [_section("Energy balance", ENERGY)]
     return "\n".join(parts)
 

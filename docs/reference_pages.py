@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import rfablate
 from docs.key_pages import key_page
 from rfablate.results import summary_models
-from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE, Quantity
+from rfablate.results.quantities import DOSE_VOLUME, ENERGY, JOINING, LESION, STRUCTURE, Quantity
 
 HERE = Path(__file__).parent
 
@@ -28,8 +28,9 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 """
 GROUPS = {
     "Running and reading": "load_case run resume open_run RunResult Fields",
-    "Studies, searches, comparisons": "run_study find compare StudyResult",
-    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement",
+    "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
+    "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
+    " validate Validation ExperimentResult ComparedNumber Agreement",
     "Describing the files": "explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
@@ -73,9 +74,16 @@ def schema_page() -> str:
     parts.append(_section("Top level", summary_models.RunSummary, ()))
     parts.append(_section("lesion.RULE", summary_models.LesionMeasures, (*LESION, *JOINING)))
     parts.append(_section("structures.NAME", summary_models.StructureResult, STRUCTURE))
+    parts.append(_section("structures.NAME.dose_volume.KEY", summary_models.DoseVolumeHistogram, ()))
+    parts.append("\n".join(["| key | unit | meaning |", "|---|---|---|", *_histogram_rows(), ""]))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
     parts.append(_section("electric", summary_models.Electric, ()))
+    parts.append(_section("checks", summary_models.ResultCheck, ()))
     return "\n".join(parts)
+
+
+def _histogram_rows() -> list[str]:
+    return [f"| `{each.key}` | {each.unit} | {each.definition} |" for each in DOSE_VOLUME]
 
 
 def _section(title: str, model: Any, quantities: tuple[Quantity, ...]) -> str:
@@ -98,6 +106,15 @@ _MEANING = {
     "numerics": "Nodes, cells, steps, rejected steps, iterations, ranks, `error_bar` by `RULE.key` and "
     "`STRUCTURE.key`.",
     "warnings": "Warnings about the results.",
+    "checks": "Checks of the results that found something, see below; their texts are also in `warnings`.",
+    "check": "`model_range`, `covered_by_range`, `generator_limit`, `domain_boundary`, `lesion_resolution`, "
+    "`energy_balance`, `error_bar`.",
+    "subject": "Lesion rule or structure; empty for the whole run.",
+    "value": "Value found.",
+    "limit": "Value that separates the finding from none; in a structure, `max_degC` of a protected structure.",
+    "unit": "Unit of both values.",
+    "text": "The warning.",
+    "within_error_bar": "Whether the verdict could change within its error bar; null without verdict or error bar.",
     "timing_s": "Wall time by stage.",
     "provenance": "Versions of rfablate, DOLFINx, Gmsh and Python; ranks, cores, start time, SHA-256 of the case, peak "
     "memory.",
@@ -107,7 +124,10 @@ _MEANING = {
     "role": "Its role in the case.",
     "rule": "Lesion rule of its verdict.",
     "hottest_point_mm": "Position of its maximum temperature.",
-    "limit": "`max_degC` of a protected structure.",
+    "min_margin_point_mm": "Point of the structure with this margin.",
+    "dose_volume": "Dose-volume histograms by quantity, see below.",
+    "thresholds": "Increasing thresholds, in the unit of the histogram's key.",
+    "fractions": "Fraction of the volume at or above each threshold.",
     "verdict": "`reached`, `partly reached`, `missed`; `safe`, `limit exceeded`; empty for anatomy.",
     "voltage_V": "RMS voltage.",
     "current_A": "RMS current.",

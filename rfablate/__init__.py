@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
-    from rfablate.api.evidence import converge, verify
+    from rfablate.api.evidence import converge, validate, verify
     from rfablate.api.export_run import export
     from rfablate.api.file_keys import explain, schema
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
-    from rfablate.api.studies import StudyResult, compare, find, run_study
+    from rfablate.api.studies import StudyResult, compare, find, run_study, write_comparison
     from rfablate.case.resolve.tissues import case_tissues as tissues_of
     from rfablate.case.tables.generator_tables import (
         ConstantCurrent,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
     from rfablate.evidence.converge_case import ConvergedNumber, Convergence
     from rfablate.evidence.grid_convergence import Estimate
+    from rfablate.evidence.validation_results import Agreement, ComparedNumber, ExperimentResult, Validation
     from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
     from rfablate.physics.damage import Arrhenius
     from rfablate.physics.library import tissue as library_tissue
@@ -55,6 +56,7 @@ _GENERATORS = "rfablate.case.tables.generator_tables"
 _GEOMETRY = "rfablate.case.tables.geometry_tables"
 _PUBLIC = {
     "converge": "rfablate.api.evidence",
+    "validate": "rfablate.api.evidence",
     "verify": "rfablate.api.evidence",
     "export": "rfablate.api.export_run",
     "load_case": "rfablate.api.run_case",
@@ -69,9 +71,14 @@ _PUBLIC = {
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",
     "run_study": "rfablate.api.studies",
+    "write_comparison": "rfablate.api.studies",
     "Convergence": "rfablate.evidence.converge_case",
     "ConvergedNumber": "rfablate.evidence.converge_case",
     "Estimate": "rfablate.evidence.grid_convergence",
+    "Agreement": "rfablate.evidence.validation_results",
+    "ComparedNumber": "rfablate.evidence.validation_results",
+    "ExperimentResult": "rfablate.evidence.validation_results",
+    "Validation": "rfablate.evidence.validation_results",
     "CheckResult": "rfablate.evidence.verification_results",
     "Measurement": "rfablate.evidence.verification_results",
     "Verification": "rfablate.evidence.verification_results",

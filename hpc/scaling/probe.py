@@ -89,11 +89,9 @@ class Tally(defaultdict[str, float]):
 
     def _solve(self, function: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(function)
-        def solve(
-            solver: Any, x: FloatArray, b: Any, inverse: Any, reference: Any, cycle: Any = None, **rest: Any
-        ) -> int:
+        def solve(solver: Any, x: FloatArray, system: Any, cycle: Any = None) -> int:
             start = self._clock()
-            used = function(solver, x, b, inverse, reference, cycle, **rest)
+            used = function(solver, x, system, cycle)
             kind = "diagonal" if cycle is None else "cycled"
             self[f"{kind}_s"] += self._clock() - start
             self[f"{kind}_iterations"] += used

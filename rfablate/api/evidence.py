@@ -1,22 +1,27 @@
-"""Evidence for the numbers: convergence of a case, verification of the installation."""
+"""Evidence for the numbers: convergence of a case, verification of the installation, validation by experiments."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.api.run_case import all_ranks, load_case, run_in
+from rfablate.api.run_case import LogOptions, all_ranks, load_case, run_in
 from rfablate.case.read.case_name import case_name
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Convergence, converge_case
+from rfablate.simulation.run_options import RunOptions
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+    from rfablate.evidence.validation_results import Validation
     from rfablate.evidence.verification_results import Verification
 
 VERIFICATION = Path("runs") / "verification"
 """Where `verify` writes by default."""
+VALIDATION = Path("runs") / "validation"
+"""Where `validate` writes by default."""
 
 
 def converge(
@@ -42,7 +47,7 @@ def converge(
     comm = comm or all_ranks()
 
     def run(case: Case, directory: Path) -> None:
-        run_in(case, directory, comm, overwrite=True, quiet=quiet)
+        run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet))
 
     return converge_case(case, place, comm, run)
 
@@ -70,3 +75,46 @@ def verify(
     place = Path(directory) if directory is not None else VERIFICATION
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
     return verify_installation(place, comm or all_ranks(), quick=quick, report=report)
+
+
+def validate(
+    directory: str | Path | None = None,
+    *,
+    everything: bool = False,
+    data: Sequence[str | Path] = (),
+    names: Sequence[str] = (),
+    comm: MPI.Comm | None = None,
+    quiet: bool = False,
+) -> Validation:
+    """Compare the model with published experiments, and with the user's own. Collective.
+
+    Args:
+        directory: directory of validation.json, .md, .html and of the runs; by default `runs/validation`. Complete runs
+            of the same case in it are not repeated.
+        everything: all experiments of the package; by default its quick subset.
+        data: folders of the user's experiments, each a NAME.toml with a NAME.csv.
+        names: only the experiments with these names; by default all that the other arguments select.
+        comm: the ranks to run on; by default all.
+        quiet: print nothing; by default one line after each experiment.
+
+    Returns:
+        All compared numbers with uncertainties, limits and verdicts.
+
+    Raises:
+        CaseError: a data file has faults, a name is unknown, or the directory cannot be written.
+        Interrupted: a signal stopped a run.
+    """
+    from rfablate.evidence.validation import experiments_of, validate_model
+    from rfablate.evidence.validation_table import progress_line
+    from rfablate.mesh.root_tasks import from_root
+
+    comm = comm or all_ranks()
+    folders = [Path(each) for each in data]
+    experiments = from_root(comm, lambda: experiments_of(folders, everything=everything, names=names))
+    place = Path(directory) if directory is not None else VALIDATION
+
+    def run(case: Case, directory: Path) -> None:
+        run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet=True))
+
+    report = None if quiet else lambda each: print(progress_line(each), flush=True)
+    return validate_model(experiments, place, comm, run, everything=everything, report=report)

@@ -16,6 +16,7 @@ def export(
     temperature: str | Path | None = None,
     stl: str | Path | None = None,
     npy: str | Path | None = None,
+    dose_volume: str | Path | None = None,
     rule: str | None = None,
     at_s: float | None = None,
     like: str | Path | None = None,
@@ -29,6 +30,7 @@ def export(
             `at_s`.
         stl: a folder for the lesion surfaces, in mm.
         npy: a folder for mesh and fields as NumPy arrays.
+        dose_volume: a CSV file for the dose-volume histograms of the structures.
         rule: only this lesion rule; None: all rules of the case.
         at_s: time of the temperature [s].
         like: another image whose grid is used; required where the case has no label image.
@@ -36,12 +38,12 @@ def export(
     Raises:
         CaseError: no finished run, no file requested, no image, or a file that cannot be written.
     """
-    from rfablate.results import mesh_export, volume_export
+    from rfablate.results import dose_volume_export, mesh_export, volume_export
 
     directory = Path(run)
     require_finished([directory], "export")
-    if not (labels or temperature or stl or npy):
-        expected = "at least one of --labels FILE, --temperature FILE, --stl DIR, --npy DIR"
+    if not (labels or temperature or stl or npy or dose_volume):
+        expected = "at least one of --labels FILE, --temperature FILE, --stl DIR, --npy DIR, --dose-volume FILE"
         raise CaseError([Fault(str(directory), "no file to export", expected)], "export")
     data, grid = load_run(directory), None if like is None else Path(like)
     written: dict[Path, str] = {}
@@ -57,6 +59,9 @@ def export(
             written[Path(temperature)] = "maximum temperature, degC" if time is None else f"degC at {time:g} s"
         if stl is not None:
             written |= {file: "mm" for file in mesh_export.export_surfaces(data, Path(stl), rule)}
+        if dose_volume is not None:
+            count = dose_volume_export.export_dose_volume(data, Path(dose_volume))
+            written[Path(dose_volume)] = f"dose-volume histograms of {count} structure{'s' if count > 1 else ''}"
         if npy is not None:
             written |= {file: "" for file in mesh_export.export_arrays(data, Path(npy))}
     except (OSError, ValueError) as error:

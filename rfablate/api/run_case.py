@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.log import setup_log
-from rfablate.problem.extensions import Extensions
+from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.results.directory_lock import RunLock
 from rfablate.results.run_directory import end_reason, require_other_than_start, require_unused
+from rfablate.simulation.run_options import RunOptions
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def run(
         name = "".join(c if c.isalnum() else "-" for c in case.title.lower()).strip("-")[:60] or "run"
     run_directory = Path(directory) if directory is not None else Path("runs") / name
     comm = comm or all_ranks()
-    run_in(case, run_directory, comm, overwrite=overwrite, quiet=quiet, extensions=extensions)
+    options = RunOptions(overwrite=overwrite, extensions=extensions or NO_EXTENSIONS)
+    run_in(case, run_directory, comm, options, LogOptions(quiet=quiet))
     comm.barrier()  # rank 0 has written the last file
     return RunResult(run_directory)
 
@@ -108,38 +111,34 @@ def open_run(directory: str | Path) -> RunResult:
     return RunResult(directory)
 
 
-def run_in(
-    case: Case,
-    directory: Path,
-    comm: MPI.Comm,
-    *,
-    overwrite: bool,
-    quiet: bool,
-    source: str = "",
-    notes: Sequence[str] = (),
-    extensions: Extensions | None = None,
-    began: float | None = None,
-) -> Outcome:
-    """Run a case in a directory that is empty or may be overwritten. Collective.
+@dataclass(frozen=True)
+class LogOptions:
+    """What the log of a run contains."""
 
-    Args:
-        source: origin of the case, for the log.
-        notes: additional lines for the log.
-        began: start of the command [s of time.perf_counter]; by default now.
-    """
+    quiet: bool = False
+    """Whether only warnings are printed."""
+    source: str = "case"
+    """Origin of the case."""
+    notes: tuple[str, ...] = ()
+    """Additional lines."""
+
+
+def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log_options: LogOptions) -> Outcome:
+    """Run a case in a directory that is empty or may be overwritten. Collective."""
+    from rfablate.simulation.machine_limits import refuse_before_meshing
     from rfablate.simulation.run import run as run_in_directory
 
-    with _locked(comm, lambda: _prepare(case, directory, overwrite=overwrite)):
-        log = setup_log(comm.rank, directory / "run.log", quiet=quiet)
+    refuse_before_meshing(case, directory, comm)
+    with _locked(comm, lambda: _prepare(case, directory, overwrite=options.overwrite)):
+        log = setup_log(comm.rank, directory / "run.log", quiet=log_options.quiet)
         log.info("rfablate %s: %s", __version__, case.title)
-        log.info("%s -> %s, %d rank%s", source or "case", directory, comm.size, "s" if comm.size > 1 else "")
-        for note in notes:
+        log.info("%s -> %s, %d rank%s", log_options.source, directory, comm.size, "s" if comm.size > 1 else "")
+        for note in log_options.notes:
             log.info("%s", note)
         for warning in case_warnings(case) if comm.rank == 0 else ():
             log.warning(warning)
         # overwrite=True: `_prepare` has checked the directory, which now contains the log file.
-        own = extensions or Extensions()
-        return run_in_directory(case, directory, comm, overwrite=True, extensions=own, began=began)
+        return run_in_directory(case, directory, comm, replace(options, overwrite=True))
 
 
 def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
@@ -155,7 +154,7 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
         case = from_root(comm, lambda: case_file.load_case(directory))
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
         log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-        return resume_in_directory(case, directory, comm, extensions=extensions or Extensions())
+        return resume_in_directory(case, directory, comm, extensions=extensions or NO_EXTENSIONS)
 
 
 def all_ranks() -> MPI.Comm:

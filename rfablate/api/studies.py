@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfablate.api.run_result import RunResult
 from rfablate.case.read.overrides import setting
+from rfablate.errors import CaseError, Fault
 from rfablate.results.run_directory import require_finished
 from rfablate.results.run_reader import load_run
 
@@ -171,6 +172,31 @@ def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
     runs = [load_run(each) for each in places]
     refuse_damaged(runs)
     return compare_runs(*runs)
+
+
+def write_comparison(comparisons: Comparison | Sequence[Comparison], file: str | Path) -> Path:
+    """Write the page of one or more comparisons: all lesions in one scene, difference maps, numbers. Root only.
+
+    Args:
+        comparisons: what `compare` returned; at most 7, with the same first run.
+        file: HTML file to write; its links to the runs' reports are relative.
+
+    Raises:
+        CaseError: too many comparisons, different first runs, or a file that cannot be written.
+    """
+    from rfablate.comparison.comparison_page import LARGEST_NUMBER, write_comparison_page
+    from rfablate.comparison.two_runs import Comparison
+
+    pairs = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
+    if not 1 <= len(pairs) < LARGEST_NUMBER or len({pair.a.directory for pair in pairs}) > 1:
+        problem = f"found {len(pairs)} comparisons of {len({pair.a.directory for pair in pairs})} first runs"
+        raise CaseError(
+            [Fault("comparisons", problem, f"1 to {LARGEST_NUMBER - 1} with the same first run")], "compare"
+        )
+    try:
+        return write_comparison_page(pairs, Path(file))
+    except OSError as error:
+        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable file")], "compare") from None
 
 
 def _number(cell: str) -> Any:

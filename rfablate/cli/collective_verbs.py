@@ -31,23 +31,16 @@ def report_error(comm: MPI.Comm, text: str) -> None:
 
 def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     """Run a case; return the exit code. Collective."""
-    from rfablate.api.run_case import load_case, run_in
+    from rfablate.api.run_case import LogOptions, load_case, run_in
     from rfablate.mesh.root_tasks import from_root
+    from rfablate.simulation.run_options import RunOptions
 
     install_handlers()  # second call: Open MPI 5 and PETSc may have replaced the signal handlers when they were loaded
     directory = args.output or Path("runs") / case_name(args.case)
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
-    notes = [f"{THREADS} is not set: every rank uses one thread"] if args.threads_unset else []
-    outcome = run_in(
-        case,
-        directory,
-        comm,
-        overwrite=args.overwrite,
-        quiet=args.quiet,
-        source=str(args.case),
-        notes=notes,
-        began=args.began,
-    )
+    notes = (f"{THREADS} is not set: every rank uses one thread",) if args.threads_unset else ()
+    options = RunOptions(overwrite=args.overwrite, began=args.began)
+    outcome = run_in(case, directory, comm, options, LogOptions(args.quiet, str(args.case), notes))
     return _print_card(comm, outcome)
 
 

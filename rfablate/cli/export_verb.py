@@ -15,6 +15,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stl", type=Path, metavar="DIR", help="lesion surfaces in mm")
     parser.add_argument("--npy", type=Path, metavar="DIR", help="mesh and fields as NumPy arrays")
     parser.add_argument(
+        "--dose-volume", type=Path, metavar="FILE", help="dose-volume histograms of the structures as CSV"
+    )
+    parser.add_argument(
         "--rule", metavar="RULE", help="only the lesion of this rule, as label 1 (default: all rules of the case)"
     )
     parser.add_argument(
@@ -33,6 +36,7 @@ def export(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         stl=args.stl,
         npy=args.npy,
+        dose_volume=args.dose_volume,
         rule=args.rule,
         at_s=args.at,
         like=args.like,

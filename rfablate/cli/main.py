@@ -22,6 +22,7 @@ from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
+from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
@@ -84,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    run.add_argument(
+        "--force",
+        dest="overrides",
+        action="append_const",
+        const="output.check_machine=false",
+        help="run even if memory or disk space of this machine seem too small",
+    )
     add_slurm_arguments(run)
 
     again = _verb(verbs, "resume", _resume, "continue an interrupted run from its last checkpoint; also under mpirun")
@@ -122,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     add_converge_arguments(converge)
     text = "verify this installation against closed forms, balances and symmetries; also under mpirun"
     add_verify_arguments(_verb(verbs, "verify", _verify, text))
+    text = "compare the model with published experiments and with your own; also under mpirun"
+    add_validate_arguments(_verb(verbs, "validate", _validate, text))
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
@@ -293,6 +303,10 @@ def _end_undisturbed() -> None:
 
 def _verify(args: argparse.Namespace) -> int:
     return _on_all_ranks(verify_installation, args)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    return _on_all_ranks(validate_model, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -32,9 +32,9 @@ def as_text(found: Comparison) -> str:
     lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
     rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
     for table, pairs in found.numbers.items():
-        shown = _shown(table.partition(".")[0], pairs)
+        shown = shown_pairs(table.partition(".")[0], pairs)
         if shown:
-            rows += [(table, *[""] * 6), *(_number_row(pair) for pair in shown)]
+            rows += [(table, *[""] * 6), *(number_row(pair) for pair in shown)]
     return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
@@ -50,15 +50,16 @@ def _case_lines(found: Comparison) -> list[str]:
     if not found.case:
         return ["the cases are identical"]
     rows: list[Sequence[str]] = [("the cases differ in", "A", "B")]
-    rows += [(key, _value(a), _value(b)) for key, a, b in found.case]
+    rows += [(key, value_text(a), value_text(b)) for key, a, b in found.case]
     return _columns(rows, numbers=False)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return the value of a key of a case as text; "-" where the case does not have it."""
     return "-" if value is ABSENT else show(value)
 
 
-def _shown(section: str, pairs: Sequence[Pair]) -> list[Pair]:
+def shown_pairs(section: str, pairs: Sequence[Pair]) -> list[Pair]:
     """Return the pairs of a table that the text shows: no anatomy without a verdict, and no pairs of zeros."""
     if section == "structures" and not any(pair.key == "verdict" and (pair.a or pair.b) for pair in pairs):
         return []
@@ -66,7 +67,8 @@ def _shown(section: str, pairs: Sequence[Pair]) -> list[Pair]:
     return [pair for key, pair in zip(keys, pairs, strict=True) if key in SHOWN[section] and (pair.a or pair.b)]
 
 
-def _number_row(pair: Pair) -> Sequence[str]:
+def number_row(pair: Pair) -> tuple[str, ...]:
+    """Return label, A, its error bar, B, its error bar, difference and percentage of a pair as text."""
     decimals = DECIMALS.get(pair.key.rpartition("_")[2], 1)
     difference = "" if pair.difference is None else _signed(pair.difference, decimals)
     percent = "" if not pair.percent else f"{_signed(pair.percent, 1)} %"
@@ -109,7 +111,7 @@ def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
         ("", "Dice", "in both", "A only", "B only", "A from B", "", "", "B from A", "", ""),
         ("", "", "", "", "", *("mean", "95 %", "largest") * 2),
     ]
-    rows += [(rule, *_lesion_row(pair)) for rule, pair in pairs.rules.items()]
+    rows += [(rule, *lesion_row(pair)) for rule, pair in pairs.rules.items()]
     lines = [f"overlap of the lesions {when}: volumes in mm3, distances between the surfaces in mm"]
     lines += _columns(rows)
     if pairs.mesh != "same":
@@ -121,7 +123,8 @@ def _overlap_lines(when: str, pairs: LesionPairs) -> list[str]:
     return lines
 
 
-def _lesion_row(pair: LesionPair) -> list[str]:
+def lesion_row(pair: LesionPair) -> list[str]:
+    """Return Dice coefficient, volumes [mm3] and distances [mm] of two lesions as text."""
     shared = pair.shared
     if shared.dice is None:
         return ["none", *[""] * 9]

@@ -36,8 +36,9 @@ from rfablate.evidence.verification_problems import (
     with_source,
 )
 from rfablate.evidence.verification_results import Measurement, with_order, worst
-from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.heat_problem import HeatProblem, HeatSinks
 from rfablate.fem.mass_matrix import LumpedMass
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
@@ -178,7 +179,7 @@ def held_cylinder(comm: MPI.Comm, n: int) -> tuple[Domain, FloatArray]:
     active, cells = domain.surface_nodes["active"], np.ones(len(domain.stencil.cells))
     pattern = Pattern(domain)
     mass = LumpedMass(domain, cells, exact.W * cells)
-    heat = HeatProblem(domain, pattern, mass, blood_temperature=0.0, rtol=1e-10, max_iterations=2000)
+    heat = HeatProblem(domain, pattern, mass, HeatSinks(blood_temperature=0.0), SolverOptions(1e-10, 2000))
     pattern.assemble(set_cells(domain, cells, exact.K * cells).values, None, heat.stiffness)
     zero = np.zeros(domain.nodes.local)
     heat.prepare(0.0, zero + 1.0, active | domain.surface_nodes["body_temperature"])

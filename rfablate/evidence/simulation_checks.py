@@ -34,6 +34,7 @@ from rfablate.physics import damage
 from rfablate.physics.library import damage_set
 from rfablate.problem.problem import build_problem
 from rfablate.simulation.run import run
+from rfablate.simulation.run_options import RunOptions
 
 NONLINEAR = {"sigma_S_per_m": 0.4, "sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
 SIZES = ("width_mm", "length_mm", "effective_radius_mm")
@@ -96,7 +97,7 @@ def cannula_case(kind: str, direction: Sequence[float], *, scale: float, hold: f
 
 def _sizes(case: Case, place: Path, comm: MPI.Comm) -> dict[str, float]:
     """Return the lesion numbers of a run in the directory `place`."""
-    lesion: Mapping[str, Mapping[str, Any]] = run(case, place, comm, overwrite=True).summary["lesion"]
+    lesion: Mapping[str, Mapping[str, Any]] = run(case, place, comm, RunOptions(overwrite=True)).summary["lesion"]
     return {f"{rule} {key}": float(lesion[rule][key]) for rule in RULES for key in SIZES}
 
 

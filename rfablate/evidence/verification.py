@@ -7,7 +7,6 @@ Limits of error are set here and in the check modules before a run; they do not 
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +18,13 @@ from typing import TYPE_CHECKING
 from rfablate.errors import CaseError, Fault, RfablateError
 from rfablate.evidence import closed_form_checks as closed
 from rfablate.evidence import simulation_checks as simulated
+from rfablate.evidence.library_versions import library_versions
 from rfablate.evidence.manufactured_problem import check_manufactured
 from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
 from rfablate.evidence.verification_table import verification_markdown
 from rfablate.files import write_text
 from rfablate.log import setup_log
-from rfablate.mesh._compat import DOLFINX_VERSION
 from rfablate.mesh.root_tasks import from_root, on_root
-from rfablate.version import __version__
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -165,7 +163,7 @@ def verify_installation(
         results.append(make_check(check, setting))
         if report is not None and comm.rank == 0:
             report(results[-1])
-    versions = from_root(comm, _versions)
+    versions = from_root(comm, library_versions)
     seconds = comm.bcast(time.perf_counter() - begun)
     found = Verification(tuple(results), quick, comm.size, seconds, versions, comm.bcast(started))
     on_root(comm, lambda: _write(found, directory))
@@ -197,22 +195,3 @@ def _make_directory(directory: Path) -> None:
 def _write(found: Verification, directory: Path) -> None:
     write_text(directory / "verification.json", json.dumps(found.to_dict(), indent=1) + "\n")
     write_text(directory / "verification.md", verification_markdown(found))
-
-
-def _versions() -> dict[str, str]:
-    import numpy
-    import petsc4py
-
-    versions = {
-        "rfablate": __version__,
-        "dolfinx": DOLFINX_VERSION,
-        "petsc4py": petsc4py.__version__,
-        "numpy": numpy.__version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
-    if find_spec("gmsh") is not None:
-        import gmsh
-
-        versions["gmsh"] = gmsh.__version__
-    return versions

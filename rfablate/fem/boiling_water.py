@@ -50,6 +50,18 @@ class BoilingCorrection:
     """Latent heat absorbed on all ranks since the start [J]."""
 
 
+@dataclass(frozen=True)
+class FreedNodes:
+    """The data of a step that is solved again because nodes ran out of water or of vapour."""
+
+    fraction: FloatArray
+    """Vapour fractions at the start of the step; 1 or 0 at the freed nodes."""
+    source: FloatArray
+    """Power of the latent heat of this change [W]."""
+    boiling: BoolArray
+    """Nodes that still boil."""
+
+
 class BoilingWater:
     """Latent heat of the water at the nodes."""
 
@@ -81,16 +93,11 @@ class BoilingWater:
         """Return the boiling local nodes, which are fixed at 100 degC in the next step."""
         return (fraction > 0.0) & (fraction < 1.0)
 
-    def release(
-        self, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, dt: float
-    ) -> tuple[FloatArray, FloatArray, BoolArray] | None:
+    def release(self, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, dt: float) -> FreedNodes | None:
         """Return the data for a repeated solve of the step; None if none is needed. Collective.
 
         A boiling node that absorbed more heat in dt [s] than its water can take, or released more than its vapour can
         give, is freed: its fraction becomes 1 or 0, and the latent heat of this change is a source of its equation.
-
-        Returns:
-            The vapour fractions with these nodes at 1 or 0, the source [W], and the nodes that still boil.
         """
         n = self._nodes.owned
         f = fraction[:n]
@@ -103,7 +110,7 @@ class BoilingWater:
         fraction = fraction.copy()
         fraction[:n][over], fraction[:n][under] = 1.0, 0.0
         self._nodes.update_ghosts(fraction)
-        return fraction, source, boiling & self.boiling(fraction)
+        return FreedNodes(fraction, source, boiling & self.boiling(fraction))
 
     def settle(
         self, T: FloatArray, fraction: FloatArray, gained: FloatArray, boiling: BoolArray, steps: float

@@ -32,7 +32,8 @@ from rfablate.fem.coefficients import Coefficients
 from rfablate.fem.electrode_patterns import Role, electrode_groups, group_potentials
 from rfablate.fem.wall_convection import facet_area
 from rfablate.kernels.loader import call
-from rfablate.linalg.engine import NATIVE, Engine
+from rfablate.linalg.engine import make_solver
+from rfablate.linalg.linear_system import LinearSystem, SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory, VCycle
 from rfablate.mesh.domain import Domain
@@ -68,6 +69,33 @@ class Electrode:
 
 
 @dataclass(frozen=True)
+class Conductor:
+    """The conducting tissue and how its sigma is discretised."""
+
+    cells: npt.NDArray[np.bool_]
+    """Cells of the stencil that are tissue."""
+    stiffness: FloatArray | None = None
+    """g_ij of the stencil for anisotropic sigma (`fem.anisotropy`), the same as set in the pattern."""
+    linear_sigma: bool = False
+    """Nodal Joule heat for sigma linear in each tetrahedron instead of constant in each cell."""
+    flowing: Sequence[str] = ()
+    """Regions with a flowing liquid, which removes the Joule heat."""
+
+
+@dataclass(frozen=True)
+class Electrodes:
+    """The electrodes on the surfaces `active` and `return`."""
+
+    several: Sequence[Electrode] = ()
+    """The electrodes, if there are several; the surface `active` is the only one otherwise."""
+    contact: float = 0.0
+    """Resistance of a layer on the active tip [ohm m2]."""
+
+
+ONE_ELECTRODE = Electrodes()
+
+
+@dataclass(frozen=True)
 class PotentialMemory:
     """The solver state that is kept between steps."""
 
@@ -84,36 +112,16 @@ class ElectricProblem:
         self,
         domain: Domain,
         pattern: Pattern,
-        *,
-        conducting: npt.NDArray[np.bool_],
-        electrodes: Sequence[Electrode] = (),
-        rtol: float,
-        max_iterations: int,
-        consistent: bool = False,
-        flowing: Sequence[str] = (),
-        stiffness: FloatArray | None = None,
-        contact: float = 0.0,
-        engine: Engine = NATIVE,
+        conductor: Conductor,
+        options: SolverOptions,
+        on: Electrodes = ONE_ELECTRODE,
     ) -> None:
-        """Set up the problem. Collective.
-
-        Args:
-            domain: the mesh.
-            pattern: sparsity pattern of the matrices.
-            conducting: cells of the stencil that are tissue.
-            electrodes: the electrodes, if there are several; their tips are on the surfaces `active` and `return`.
-            rtol: relative tolerance of G, in energy.
-            max_iterations: iteration limit of a solve.
-            consistent: nodal Joule heat for sigma linear in each tetrahedron instead of constant in each cell.
-            flowing: regions with a flowing liquid, which removes the Joule heat.
-            stiffness: g_ij of the stencil for anisotropic sigma (`fem.anisotropy`), the same as set in the pattern.
-            contact: resistance of a layer on the active tip [ohm m2].
-            engine: the solver of the linear systems.
-        """
-        self._stiffness = domain.stencil.stiffness if stiffness is None else stiffness
-        self._domain, self._consistent = domain, consistent
-        self._flowing = domain.by_region({name: float(name in flowing) for name in domain.tag_of})
-        in_tissue = domain.nodes_of_cells(conducting[: len(domain.region)])
+        """Set up the problem of the electrodes `on` a conductor; the tolerance in `options` is of G. Collective."""
+        electrodes, contact = on.several, on.contact
+        self._stiffness = domain.stencil.stiffness if conductor.stiffness is None else conductor.stiffness
+        self._domain, self._linear_sigma = domain, conductor.linear_sigma
+        self._flowing = domain.by_region({name: float(name in conductor.flowing) for name in domain.tag_of})
+        in_tissue = domain.nodes_of_cells(conductor.cells[: len(domain.region)])
         self.groups = electrode_groups([each.roles for each in electrodes]) if electrodes else ((),)
         """Groups of electrodes with equal roles; without `electrodes` the active surface is the only group."""
         self._roles = [electrodes[group[0]].roles for group in self.groups] if electrodes else []
@@ -123,7 +131,7 @@ class ElectricProblem:
         bare = np.logical_or.reduce(tips or groups)
         without = bool(tips) and "return" not in domain.surface_nodes  # no outer return, only return tips
         returned = np.zeros_like(bare) if without else _surface(domain, "return") & in_tissue
-        self._contact = tip_area(domain, conducting, groups[0]) / contact if contact > 0.0 else None
+        self._contact = tip_area(domain, conductor.cells, groups[0]) / contact if contact > 0.0 else None
         """Conductance of the contact layer at the owned nodes [S]."""
         layered = groups[0] & (contact > 0.0)
         self._fixed = (bare & ~layered) | returned | ~in_tissue
@@ -137,9 +145,7 @@ class ElectricProblem:
         """Stiffness of sigma; `Pattern.assemble` computes it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
         self.hierarchy = CachedHierarchy(domain.nodes, self.matrix, self._contact)
-        self.solver = engine.solver(
-            domain.nodes, self._operator, what="potential", rtol=rtol, max_iterations=max_iterations
-        )
+        self.solver = make_solver(domain.nodes, self._operator, "potential", options)
         self._conductance = [0.0] * len(self.groups)
         self.kept = 0
         """Number of steps with extrapolated instead of solved potential."""
@@ -191,7 +197,7 @@ class ElectricProblem:
     def _solve_from(self, phi: FloatArray, inverse: FloatArray, coefficients: Coefficients, group: int) -> UnitField:
         reference = self._conductance[group] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
         cycle = self._cycle(inverse, 0.0 if self._contact is None else 1.0)
-        used = self.solver.solve(phi, self._contact, inverse, reference, cycle)
+        used = self.solver.solve(phi, LinearSystem(self._contact, inverse, reference), cycle)
         if cycle is not None:
             self.hierarchy.note(used, self.solver.digits)
         return self.unit(phi, coefficients)
@@ -239,7 +245,7 @@ class ElectricProblem:
         for tip in self._tips[:-1]:
             phi = np.where(tip, 1.0, 0.0)
             reference = self._conductance[0] or float(self._domain.nodes.total_of(self._start_energy(phi))[0])
-            self.solver.solve(phi, None, inverse, reference, self._cycle(inverse))
+            self.solver.solve(phi, LinearSystem(None, inverse, reference), self._cycle(inverse))
             columns.append(self.currents(phi)[:-1])
         return np.array(columns).T
 
@@ -253,7 +259,7 @@ class ElectricProblem:
         sigma, values = coefficients.sigma.value, coefficients.values
         if of_region is not None:
             sigma, values = sigma * np.nan_to_num(of_region), values * of_region[region][:, None]
-        if self._consistent:
+        if self._linear_sigma:
             call(
                 "consistent_heat_of_nodes", len(stencil.cells), stencil.cells, region, self._stiffness, n,
                 coefficients.factors, coefficients.sigma.law, sigma, phi, load,

@@ -19,8 +19,9 @@ import numpy as np
 from rfablate.arrays import BoolArray, FloatArray
 from rfablate.fem.mass_matrix import Mass, Rows
 from rfablate.fem.wall_convection import WallConvection
-from rfablate.linalg.engine import NATIVE, Engine
+from rfablate.linalg.engine import make_solver
 from rfablate.linalg.initial_guess import ProjectionSpace
+from rfablate.linalg.linear_system import LinearSystem, SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import CachedHierarchy, HierarchyMemory
 from rfablate.mesh.domain import Domain
@@ -31,6 +32,15 @@ used. A cycle costs as much as 4.2 iterations on 146,000 nodes and 2.7 on 589,00
 the energy by a factor of ten or more. Break-even is at 2.3 to 3.8 iterations, without the cost of the hierarchy."""
 REMEMBERED = 3
 """Stored responses per channel for initial guesses; each reduces the energy of the error by a factor of ten or more."""
+
+
+@dataclass(frozen=True)
+class HeatSinks:
+    """The liquids that take heat from the tissue: blood in it, and liquids at walls."""
+
+    blood_temperature: float
+    """[degC]"""
+    wall_convection: WallConvection | None = None
 
 
 @dataclass(frozen=True)
@@ -56,24 +66,14 @@ class HeatMemory:
 class HeatProblem:
     """The bioheat operator of a step, solved for the temperature and for the response to 1 V."""
 
-    def __init__(
-        self,
-        domain: Domain,
-        pattern: Pattern,
-        mass: Mass,
-        *,
-        blood_temperature: float,
-        rtol: float,
-        max_iterations: int,
-        film: WallConvection | None = None,
-        engine: Engine = NATIVE,
-    ) -> None:
-        """Set up with heat capacity and perfusion of the nodes, and an optional wall convection. Collective."""
-        self._domain, self.mass, self._blood, self._film = domain, mass, blood_temperature, film
+    def __init__(self, domain: Domain, pattern: Pattern, mass: Mass, sinks: HeatSinks, options: SolverOptions) -> None:
+        """Set up with heat capacity and perfusion of the nodes; `options` of the linear solver. Collective."""
+        self._domain, self.mass = domain, mass
+        self._blood, self._walls = sinks.blood_temperature, sinks.wall_convection
         self.stiffness = Matrix(pattern)
         """Stiffness of k; `Pattern.assemble` computes it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
-        self.solver = engine.solver(domain.nodes, self._operator, what="heat", rtol=rtol, max_iterations=max_iterations)
+        self.solver = make_solver(domain.nodes, self._operator, "heat", options)
         self._hierarchy = CachedHierarchy(domain.nodes, self.stiffness, mass.capacity)
         self._diagonal_needs = 0.0
         """Iterations above one with the inverse diagonal, per factor of ten in energy, times sqrt(w0) [1/s^0.5]."""
@@ -114,8 +114,8 @@ class HeatProblem:
         self._w0, self._fixed = w0, fixed
         self._past, self._known, self._answered = past, None, set()
         self.mass.add(self._operator, self.stiffness, w0, alive)
-        if self._film is not None:
-            self._operator.diagonal += self._film.transfer
+        if self._walls is not None:
+            self._operator.diagonal += self._walls.transfer
         free = ~fixed[: len(self._inverse)]
         self._inverse[:] = np.divide(1.0, self._operator.diagonal, out=np.zeros(len(free)), where=free)
 
@@ -172,15 +172,16 @@ class HeatProblem:
 
         With the diagonal, the number of iterations is proportional to the square root of the step length (diffusion).
         """
-        root, reference = np.sqrt(self._w0), self._energy(x, b) * coarser**2
+        root = np.sqrt(self._w0)
+        system = LinearSystem(b, self._inverse, self._energy(x, b) * coarser**2, add_start=True)
         if self.solver.own_preconditioner:
-            self.solver.solve(x, b, self._inverse, reference, add_start=True)
+            self.solver.solve(x, system)
         elif 1.0 + self._diagonal_needs / max(root, 1e-12) > SLOW:
             cycle = self._hierarchy.get(self._inverse > 0.0, self._w0)
-            used = self.solver.solve(x, b, self._inverse, reference, cycle, add_start=True)
+            used = self.solver.solve(x, system, cycle)
             self._hierarchy.note(used, self.solver.digits)
         else:
-            used = self.solver.solve(x, b, self._inverse, reference, add_start=True)
+            used = self.solver.solve(x, system)
             self._diagonal_needs = max(0.0, used / max(self.solver.digits, 1.0) - 1.0) * root
 
     def _system(
@@ -188,8 +189,8 @@ class HeatProblem:
     ) -> tuple[FloatArray, FloatArray]:
         """Return the initial guess of the rise above blood temperature, and the right-hand side at the owned nodes."""
         b = self.mass.heat(past - self._w0 * self._blood) + source[: self._domain.nodes.owned]
-        if self._film is not None:
-            b += self._film.transfer * (self._film.temperature - self._blood)
+        if self._walls is not None:
+            b += self._walls.transfer * (self._walls.temperature - self._blood)
         return np.where(self._fixed, fixed_value, guess) - self._blood, b
 
     def _energy(self, guess: FloatArray, b: FloatArray) -> float:
@@ -203,8 +204,8 @@ class HeatProblem:
         """
         rise = T - self._blood
         power = load[rows] - self._operator.rows_times(rows, rise) + self.mass.heat_at(rows, self._w0 * rise - rate)
-        if self._film is not None:
-            power += self._film.transfer[rows] * (self._film.temperature[rows] - self._blood)
+        if self._walls is not None:
+            power += self._walls.transfer[rows] * (self._walls.temperature[rows] - self._blood)
         return np.asarray(power)
 
     def flows(
@@ -225,7 +226,7 @@ class HeatProblem:
         fixed = self._fixed if boiling is None else self._fixed & ~boiling
         reaction = self.reaction(np.flatnonzero(fixed[: nodes.owned]), T, rate, load)
         lost = mass.perfused(T - self._blood)
-        drawn = self._film.drawn(T) if self._film is not None else 0.0
+        drawn = self._walls.drawn(T) if self._walls is not None else 0.0
         perfused, boundary, stored = nodes.total_of(
             float(lost.sum()), float(reaction.sum()) + drawn, float(mass.capacity @ (T - start)[: nodes.owned])
         )

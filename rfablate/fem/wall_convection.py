@@ -51,13 +51,15 @@ def interface_convection(
     return WallConvection(h * facet_area(domain, facets)[:n], np.full(n, temperature))
 
 
-def combine_convection(films: Sequence[WallConvection]) -> WallConvection | None:
+def combine_convection(conditions: Sequence[WallConvection]) -> WallConvection | None:
     """Return the sum of convection conditions, None for none; where walls meet, their conductances add up."""
-    if not films:
+    if not conditions:
         return None
-    transfer = np.sum([each.transfer for each in films], axis=0)
-    brought = np.sum([each.transfer * each.temperature for each in films], axis=0)
-    return WallConvection(transfer, np.divide(brought, transfer, out=films[0].temperature.copy(), where=transfer > 0.0))
+    transfer = np.sum([each.transfer for each in conditions], axis=0)
+    brought = np.sum([each.transfer * each.temperature for each in conditions], axis=0)
+    return WallConvection(
+        transfer, np.divide(brought, transfer, out=conditions[0].temperature.copy(), where=transfer > 0.0)
+    )
 
 
 def wall_area(domain: Domain, marked: BoolArray) -> FloatArray:

@@ -60,7 +60,7 @@ class ContinuityLines:
         """
         levels = self._probe.values(level)
         found = target_margin(self._points, levels, surface) if self._domain.comm.rank == 0 else None
-        return Continuity(float(levels.min()), self._domain.comm.bcast(found))
+        return Continuity(float(levels.min()), self._domain.comm.bcast(None if found is None else found[0]))
 
 
 def make_continuity_lines(case: Case, domain: Domain) -> ContinuityLines | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.arrays import FloatArray
+from rfablate.case.tables.shape_math import perpendicular_axes
 from rfablate.kernels.loader import call
 from rfablate.mesh.domain import Domain
 
@@ -37,10 +38,7 @@ class LesionAxis:
 
     def across(self) -> tuple[FloatArray, FloatArray]:
         """Return two unit vectors that span the plane across the axis."""
-        start = np.eye(3)[int(np.argmin(np.abs(self.direction)))]
-        first = np.cross(self.direction, start)
-        first /= np.linalg.norm(first)
-        return first, np.cross(self.direction, first)
+        return perpendicular_axes(self.direction)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,10 @@ from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.tables.schema import Case
 from rfablate.lesion.continuity import Continuity, make_continuity_lines
+from rfablate.lesion.dose_volume import DoseVolume, dose_volumes, kinds_of
 from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
 from rfablate.lesion.surface_distance import other_margin, target_margin
+from rfablate.lesion.target_cover import TargetMargins
 from rfablate.mesh.gather import gather_nodal
 from rfablate.mesh.point_location import Probe, make_probe
 from rfablate.physics.damage import parse_rule
@@ -68,6 +70,12 @@ class FinalStructure:
     hottest_point: tuple[float, float, float]
     margin: float | None
     """Target: smallest depth inside the lesion. Otherwise: smallest distance from it. None without a lesion."""
+    margin_point: tuple[float, float, float] | None
+    """Point of the structure with this margin."""
+    covered_margins: tuple[float, ...]
+    """Target: fraction of the tissue within each of `target_cover.MARGINS` inside the lesion; otherwise empty."""
+    histograms: Mapping[str, DoseVolume]
+    """Dose-volume histograms by kind of rule."""
     limit_margin: float | None
     """Smallest distance from the isotherm of the structure's limit; None without a limit or without the isotherm."""
     time_to_cover: float | None
@@ -102,6 +110,7 @@ class Observer:
         self.covered_at: dict[str, float] = {}
         """Time at which each structure was covered [s]."""
         self._last: StepMeasures | None = None
+        self._around: dict[int, TargetMargins] = {}
 
     @property
     def last(self) -> StepMeasures:
@@ -131,6 +140,10 @@ class Observer:
 
     def _levels(self, frame: Frame) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
+
+    def levels(self, frame: Frame) -> dict[str, FloatArray]:
+        """Return the nodal level of each rule, positive inside its lesion."""
+        return {rule.name: level for rule, level in zip(self.rules, self._levels(frame), strict=True)}
 
     def measure(self, frame: Frame) -> dict[str, MeasuredLesion]:
         """Return the lesion of each rule without storing anything. Collective."""
@@ -174,10 +187,23 @@ class Observer:
         decided = _RuleLevel(level, self._meter.surface(level))
         limits = {w.spec.limit for w in self.watched if w.spec.limit is not None}
         isotherms = {T: _RuleLevel(frame.peak - T, self._meter.surface(frame.peak - T)) for T in sorted(limits)}
-        return [
-            self._conclude_one(w, frame, seen, decided, isotherms[w.spec.limit] if w.spec.limit is not None else None)
-            for w in self.watched
-        ]
+        tags = [w.tag for w in self.watched]
+        kinds = kinds_of(self.rules, self._deciding)
+        histograms = dose_volumes(self._domain, tags, frame, self.rules, kinds)
+        found = []
+        for w, each in zip(self.watched, histograms, strict=True):
+            limit = isotherms[w.spec.limit] if w.spec.limit is not None else None
+            result = self._conclude_one(w, frame, seen, decided, limit)
+            found.append(replace(result, histograms=each, covered_margins=self._covered_margins(w, level)))
+        return found
+
+    def _covered_margins(self, w: ReportedStructure, level: FloatArray) -> tuple[float, ...]:
+        """Return the covered fractions of a target with margins; the distances are computed once. Collective."""
+        if w.spec.role != "target":
+            return ()
+        if w.tag not in self._around:
+            self._around[w.tag] = TargetMargins(self._domain, w.tag, self._problem.tissue_cells)
+        return tuple(self._around[w.tag].covered(level))
 
     def bridges(self, frame: Frame) -> dict[str, Continuity]:
         """Return each rule's lesion continuity between the applicators; empty for one applicator. Collective."""
@@ -195,14 +221,17 @@ class Observer:
         mine = (domain.x[owned], lesion.nodal[owned], at_limit[owned], frame.peak[owned], domain.input_node[owned])
         gathered = domain.comm.gather(mine)
         margin, limit_margin, hottest = None, None, (0.0, 0.0, 0.0)
+        margin_point: tuple[float, float, float] | None = None
         if gathered is not None:
-            x, levels, limits, peak, number = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-            margin = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
-            limit_margin = None if limit is None else other_margin(x, limits, limit.surface)
-            order = np.lexsort(
-                (number, -np.round(peak, 9))
-            )  # the first input node for equal values, on any number of ranks
-            hottest = self._in_space(x[order[0]])
+            packed = [np.concatenate(parts) for parts in zip(*gathered, strict=True)]
+            order = np.argsort(packed[-1])  # by input node: of equal values the first one, on any number of ranks
+            x, levels, limits, peak = (each[order] for each in packed[:-1])
+            nearest = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
+            if nearest is not None:
+                margin, margin_point = nearest[0], self._in_space(x[nearest[1]])
+            beyond = None if limit is None else other_margin(x, limits, limit.surface)
+            limit_margin = None if beyond is None else beyond[0]
+            hottest = self._in_space(x[int(np.argmax(np.round(peak, 9)))])
         coagulated = None
         if w.centre_line is not None and w.length is not None:
             coagulated = w.length * _positive_fraction(w.centre_line.values(lesion.nodal))
@@ -214,6 +243,9 @@ class Observer:
             max_T=max_T,
             hottest_point=hottest,
             margin=margin,
+            margin_point=margin_point,
+            covered_margins=(),
+            histograms={},
             limit_margin=limit_margin,
             time_to_cover=self.covered_at.get(spec.name),
             length=w.length,

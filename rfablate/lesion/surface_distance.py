@@ -10,8 +10,10 @@ FIRST = 64
 """Number of points in the first batch; each following batch is four times larger."""
 
 
-def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> float | None:
-    """Return the largest or the smallest distance of points from a lesion surface [m]; None without a surface.
+def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) -> tuple[float, int] | None:
+    """Return the largest or the smallest distance of points from a lesion surface [m], and the number of the point.
+
+    None without a surface.
 
     The distance of any point of a triangle from its centroid is at most two thirds of its longest edge. The distance to
     the nearest centroid therefore gives an upper and a lower bound. Distances are computed exactly in the order of
@@ -30,18 +32,23 @@ def extreme_distance(points: FloatArray, surface: FloatArray, *, largest: bool) 
     edges = np.linalg.norm(surface - np.roll(surface, 1, axis=1), axis=2)
     lower = upper - edges.max() * 2.0 / 3.0
     order = np.argsort(-upper if largest else lower)
-    best, done, size = -np.inf if largest else np.inf, 0, FIRST
+    best, at, done, size = -np.inf if largest else np.inf, 0, 0, FIRST
     while done < len(order):
         if (upper[order[done]] <= best) if largest else (lower[order[done]] >= best):
             break  # no remaining point can change the result
-        distance = distances(points[order[done : done + size]], surface)
-        best = max(best, float(distance.max())) if largest else min(best, float(distance.min()))
+        batch = order[done : done + size]
+        distance = distances(points[batch], surface)
+        n = int(np.argmax(distance) if largest else np.argmin(distance))
+        if distance[n] > best if largest else distance[n] < best:
+            best, at = float(distance[n]), int(batch[n])
         done, size = done + size, 4 * size
-    return best
+    return best, at
 
 
-def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
+def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> tuple[float, int] | None:
     """Return the smallest depth of points inside a lesion [m], or minus the largest distance of those outside.
+
+    Also the number of the point with this distance; None without a surface.
 
     Args:
         x: points, shape (n, 3) [m].
@@ -51,12 +58,15 @@ def target_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> floa
     outside = level < 0.0
     if not outside.any():
         return extreme_distance(x, surface, largest=False)
-    distance = extreme_distance(x[outside], surface, largest=True)
-    return None if distance is None else -distance
+    found = extreme_distance(x[outside], surface, largest=True)
+    return None if found is None else (-found[0], int(np.flatnonzero(outside)[found[1]]))
 
 
-def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> float | None:
-    """Return the smallest distance of points from a lesion [m], or minus the largest depth of those inside."""
+def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> tuple[float, int] | None:
+    """Return the smallest distance of points from a lesion [m], or minus the largest depth of those inside.
+
+    Also the number of the point with this distance; None without a surface.
+    """
     return target_margin(x, np.where(level >= 0.0, -1.0, 1.0), surface)
 
 

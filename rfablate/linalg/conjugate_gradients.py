@@ -14,13 +14,12 @@ Gear, J. Comput. Appl. Math. 25, 1989), and a V-cycle (multigrid.py).
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.kernels.loader import bind
+from rfablate.linalg.linear_system import LinearSystem, Preconditioner, SolverOptions
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
 
@@ -28,56 +27,37 @@ SAFETY = 0.25
 """Safety factor on the squared tolerance for a residual energy that is extrapolated, not computed with a V-cycle."""
 
 
-class Preconditioner(Protocol):
-    """An approximate inverse: symmetric, positive definite on free nodes, zero at fixed nodes."""
-
-    def apply(self, r: FloatArray, u: FloatArray) -> float:
-        """Write M r at the owned nodes into u; return the contribution of this rank to r . M r. Collective."""
-
-
 class ConjugateGradients:
     """Solver for one matrix with changing values; its vectors are allocated once."""
 
     own_preconditioner = False
 
-    def __init__(self, nodes: Nodes, matrix: Matrix, *, what: str, rtol: float, max_iterations: int) -> None:
-        """Set up; `what` names the equation in messages, `rtol` is the relative tolerance in energy norm."""
-        self.matrix, self.rtol = matrix, rtol
-        self._nodes, self._what, self._limit = nodes, what, max_iterations
+    def __init__(self, nodes: Nodes, matrix: Matrix, what: str, options: SolverOptions) -> None:
+        """Set up; `what` names the equation in messages."""
+        self.matrix, self.rtol = matrix, options.rtol
+        self._nodes, self._what, self._limit = nodes, what, options.max_iterations
         self.iterations, self.solves, self.cycles = 0, 0, 0
         self.digits = 0.0
         """Powers of ten by which the last solve had to reduce the energy of the error."""
         self._work = _Work(nodes, matrix)
 
-    def solve(
-        self,
-        x: FloatArray,
-        b: FloatArray | None,
-        inverse: FloatArray,
-        reference: float,
-        preconditioner: Preconditioner | None = None,
-        *,
-        add_start: bool = False,
-    ) -> int:
+    def solve(self, x: FloatArray, system: LinearSystem, preconditioner: Preconditioner | None = None) -> int:
         """Solve in place; return the number of iterations. Collective.
 
         Args:
             x: initial guess, with the values at fixed nodes, and result, shape (nodes.local,).
-            b: right-hand side at the owned nodes; None for zero.
-            inverse: inverse of the diagonal at the owned nodes, zero at fixed nodes.
-            reference: square of the energy norm to which the tolerance is relative.
+            system: right-hand side, inverse of the diagonal and reference of the tolerance.
             preconditioner: used instead of the inverse diagonal.
-            add_start: add the energy of the initial residual to the reference, for problems driven by fixed values.
 
         Raises:
             SolveError: no convergence, or breakdown; the message gives the error reached.
         """
-        target, work = self.rtol**2 * reference, self._work
-        work.start(x, b)
+        work = self._work
+        work.start(x, system.b)
         if preconditioner is None:
-            used, energy, target = self._single_reduction(inverse, target, add_start=add_start)
+            used, energy, target = self._single_reduction(system)
         else:
-            used, energy, target = self._preconditioned(inverse, target, preconditioner, add_start=add_start)
+            used, energy, target = self._preconditioned(system, preconditioner)
         x[:] = work.x.array
         self.iterations += used
         self.cycles += 0 if preconditioner is None else used
@@ -90,17 +70,18 @@ class ConjugateGradients:
             )
         return used
 
-    def _start_from(self, energy: float, target: float, *, add_start: bool) -> float:
+    def _target(self, system: LinearSystem, energy: float) -> float:
         """Return the target for an initial residual of this energy, and store the required reduction."""
-        target += self.rtol**2 * energy if add_start else 0.0
+        target = self.rtol**2 * system.reference
+        target += self.rtol**2 * energy if system.add_start else 0.0
         self.digits = max(0.0, float(np.log10(max(energy, 1e-300) / max(target, 1e-300))))
         return target
 
-    def _single_reduction(self, inverse: FloatArray, target: float, *, add_start: bool) -> tuple[int, float, float]:
+    def _single_reduction(self, system: LinearSystem) -> tuple[int, float, float]:
         """Return the iterations (limit + 1 without convergence), the last energy of the residual and the target."""
-        work = self._work
-        advance = work.bind_advance(inverse)
-        work.u.array[: self._nodes.owned] = work.r * inverse
+        work, target = self._work, np.inf
+        advance = work.bind_advance(system.inverse)
+        work.u.array[: self._nodes.owned] = work.r * system.inverse
         alpha, beta, old = 1.0, 0.0, 1.0
         for iteration in range(self._limit + 1):
             work.u.scatter_forward()
@@ -108,7 +89,7 @@ class ConjugateGradients:
             energy, curvature = self._nodes.total_of(*work.sums)
             self._refuse_broken(energy)
             if iteration == 0:
-                target = self._start_from(energy, target, add_start=add_start)
+                target = self._target(system, energy)
             if energy <= target:
                 work.x.scatter_forward()
                 return iteration, energy, target
@@ -119,15 +100,13 @@ class ConjugateGradients:
             advance(alpha, beta)
         return self._limit + 1, energy, target
 
-    def _preconditioned(
-        self, inverse: FloatArray, target: float, preconditioner: Preconditioner, *, add_start: bool
-    ) -> tuple[int, float, float]:
+    def _preconditioned(self, system: LinearSystem, preconditioner: Preconditioner) -> tuple[int, float, float]:
         work, total = self._work, self._nodes.total_of
-        descend = work.bind_descend(inverse)
+        descend = work.bind_descend(system.inverse)
         r, u = work.r, work.u.array
-        plain = float(r @ (inverse * r))
+        plain = float(r @ (system.inverse * r))
         energy, plain = total(preconditioner.apply(r, u), plain)
-        target = self._start_from(energy, target, add_start=add_start)
+        target = self._target(system, energy)
         beta = 0.0
         for iteration in range(self._limit + 1):
             self._refuse_broken(energy)

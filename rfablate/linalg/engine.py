@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
-from rfablate.linalg.conjugate_gradients import ConjugateGradients, Preconditioner
+from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.linear_system import LinearSystem, Preconditioner, SolverOptions
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Nodes
 
@@ -25,43 +24,23 @@ class LinearSolver(Protocol):
     digits: float
     """Powers of ten by which the last solve had to reduce the energy of the error."""
 
-    def solve(
-        self,
-        x: FloatArray,
-        b: FloatArray | None,
-        inverse: FloatArray,
-        reference: float,
-        preconditioner: Preconditioner | None = None,
-        *,
-        add_start: bool = False,
-    ) -> int:
+    def solve(self, x: FloatArray, system: LinearSystem, preconditioner: Preconditioner | None = None) -> int:
         """Solve in place; return the number of iterations. See `ConjugateGradients.solve`. Collective."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """Choice of the solver of a run."""
+def make_solver(nodes: Nodes, matrix: Matrix, what: str, options: SolverOptions) -> LinearSolver:
+    """Return the solver of the equation `what`. PETSc is imported only if it is selected. Collective.
 
-    name: Literal["native", "petsc"] = "native"
-    options: Mapping[str, str] = field(default_factory=dict)
-    """Options of PETSc without their prefix."""
+    Raises:
+        SolveError: PETSc cannot be used here.
+    """
+    if options.engine == "native":
+        return ConjugateGradients(nodes, matrix, what, options)
+    try:
+        from rfablate.linalg.petsc_solver import PetscSolver
+    except ImportError as error:
+        raise SolveError(
+            f'solver.engine = "petsc": petsc4py cannot be imported ({error}); install it, or use "native"'
+        ) from None
 
-    def solver(self, nodes: Nodes, matrix: Matrix, *, what: str, rtol: float, max_iterations: int) -> LinearSolver:
-        """Return a solver; arguments as in `ConjugateGradients`. PETSc is imported only if it is selected. Collective.
-
-        Raises:
-            SolveError: PETSc cannot be used here.
-        """
-        if self.name == "native":
-            return ConjugateGradients(nodes, matrix, what=what, rtol=rtol, max_iterations=max_iterations)
-        try:
-            from rfablate.linalg.petsc_solver import PetscSolver
-        except ImportError as error:
-            raise SolveError(
-                f'solver.engine = "petsc": petsc4py cannot be imported ({error}); install it, or use "native"'
-            ) from None
-
-        return PetscSolver(nodes, matrix, what=what, rtol=rtol, max_iterations=max_iterations, options=self.options)
-
-
-NATIVE = Engine()
+    return PetscSolver(nodes, matrix, what, options)

@@ -39,7 +39,7 @@ from rfablate.linalg.aggregation import (
     sum_over_ranks,
 )
 from rfablate.linalg.matrix import Matrix
-from rfablate.linalg.smoother import Rows, Smoother, Transfer, sliced
+from rfablate.linalg.smoother import Rows, ScaledMatrix, Smoother, Transfer, sliced
 from rfablate.mesh.domain import Nodes
 
 SingleArray = npt.NDArray[np.float32]
@@ -88,7 +88,7 @@ class VCycle:
         weight = sum_over_ranks(nodes, P.T @ sp.diags(self._mass) @ P)
         pattern = matrix.pattern
         self._values = np.zeros(len(pattern.columns), dtype=np.int16)
-        self._fine = Smoother(pattern.n, pattern.columns, self._values, largest, nodes=nodes)
+        self._fine = Smoother(ScaledMatrix(pattern.n, pattern.columns, self._values, largest), nodes=nodes)
         self._transfer = Transfer(P)
         self._factor = np.zeros(nodes.owned, dtype=np.float32)
         self._coarse = _levels_below(stiffness, weight, nodes.comm)
@@ -150,7 +150,7 @@ class _GridLevel:
         self._values = np.zeros(len(columns), dtype=np.int16)
         self.nbytes = columns.nbytes + self._values.nbytes
         """Bytes read per product [B]."""
-        self.smoother = Smoother(self.n, columns, self._values, largest, rows=Rows(self.n, comm))
+        self.smoother = Smoother(ScaledMatrix(self.n, columns, self._values, largest), rows=Rows(self.n, comm))
         self.transfer = Transfer(P)
         self.b = np.zeros(P.shape[1], dtype=np.float32)
 

@@ -72,7 +72,7 @@ class PetscSystem:
             self.A.setType("aij")
             self.A.setFromOptions()  # e.g. a type for GPUs
             self.A.setPreallocationCSR(csr)
-            self.A.setOption(PETSc.Mat.Option.SPD, True)
+            self.A.setOption(PETSc.Mat.Option.SPD, flag=True)
             self.r, self.d = self.A.createVecs()
         else:
             self.A.setValuesCSR(*csr)

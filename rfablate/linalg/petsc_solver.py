@@ -25,7 +25,7 @@ from petsc4py import PETSc
 
 from rfablate.arrays import BoolArray, FloatArray
 from rfablate.errors import SolveError
-from rfablate.linalg.conjugate_gradients import Preconditioner
+from rfablate.linalg.linear_system import LinearSystem, Preconditioner, SolverOptions
 from rfablate.linalg.matrix import Matrix
 from rfablate.linalg.petsc_matrix import PetscSystem
 from rfablate.mesh.domain import Nodes
@@ -52,19 +52,10 @@ class PetscSolver:
 
     own_preconditioner = True
 
-    def __init__(
-        self,
-        nodes: Nodes,
-        matrix: Matrix,
-        *,
-        what: str,
-        rtol: float,
-        max_iterations: int,
-        options: Mapping[str, str],
-    ) -> None:
-        """Set up; arguments as in `ConjugateGradients`, and the options of PETSc without prefix. Collective.
+    def __init__(self, nodes: Nodes, matrix: Matrix, what: str, options: SolverOptions) -> None:
+        """Set up; arguments as in `ConjugateGradients`. Collective.
 
-        Options apply to every solver; those that begin with `potential_` or `heat_` to that solver only.
+        Options of PETSc apply to every solver; those that begin with `potential_` or `heat_` to that solver only.
 
         Raises:
             SolveError: PETSc rejects an option, or was built for complex numbers.
@@ -73,11 +64,11 @@ class PetscSolver:
             raise SolveError(
                 'found a PETSc built for complex numbers; expected real numbers; use solver.engine = "native"'
             )
-        self.matrix, self.rtol = matrix, rtol
-        self._nodes, self._what, self._limit = nodes, what, max_iterations
+        self.matrix, self.rtol = matrix, options.rtol
+        self._nodes, self._what, self._limit = nodes, what, options.max_iterations
         self.iterations, self.solves, self.cycles = 0, 0, 0
         self.digits = 0.0
-        self._options = _Options(what, options)
+        self._options = _Options(what, options.petsc_options)
         self._system = PetscSystem(nodes, matrix, self._options.prefix)
         self._ksp: Any = None
         self._fresh: float | None = None
@@ -85,21 +76,11 @@ class PetscSolver:
         self._stale = True
         self._goal = _Goal()
 
-    def solve(
-        self,
-        x: FloatArray,
-        b: FloatArray | None,
-        inverse: FloatArray,
-        reference: float,
-        preconditioner: Preconditioner | None = None,
-        *,
-        add_start: bool = False,
-    ) -> int:
+    def solve(self, x: FloatArray, system: LinearSystem, preconditioner: Preconditioner | None = None) -> int:
         """Solve in place; return the number of iterations. See `ConjugateGradients.solve`. Collective."""
-        free = inverse > 0.0
-        self._goal.set(self.rtol**2 * reference, self.rtol**2 if add_start else 0.0)
+        self._goal.set(self.rtol**2 * system.reference, self.rtol**2 if system.add_start else 0.0)
         try:
-            used = self._solve(x, b, free)
+            used = self._solve(x, system.b, system.inverse > 0.0)
         except PETSc.Error as error:
             raise SolveError(
                 f"PETSc failed in the {self._what} solve: {_reason(error)}; check solver.petsc_options"

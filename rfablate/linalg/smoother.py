@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -42,21 +43,24 @@ class Rows:
             self._comm.Allgatherv(MPI.IN_PLACE, [x, self._counts, self._starts, MPI.FLOAT])
 
 
-class Smoother:
-    """The Chebyshev smoother of a level, with the matrix without its unit diagonal."""
+@dataclass(frozen=True)
+class ScaledMatrix:
+    """The matrix of a level, scaled to a unit diagonal, which is not stored."""
 
-    def __init__(
-        self,
-        n: int,
-        columns: Columns,
-        values: ShortArray,
-        largest: float,
-        *,
-        nodes: Nodes | None = None,
-        rows: Rows | None = None,
-    ) -> None:
-        """Allocate for n rows: those of `nodes`, with ghost exchange, or those distributed as `rows`."""
-        self.n = n
+    n: int
+    """Number of rows."""
+    columns: Columns
+    values: ShortArray
+    largest: float
+    """Estimate of the largest eigenvalue, a lower bound."""
+
+
+class Smoother:
+    """The Chebyshev smoother of a level."""
+
+    def __init__(self, matrix: ScaledMatrix, *, nodes: Nodes | None = None, rows: Rows | None = None) -> None:
+        """Allocate for all rows: those of `nodes`, with ghost exchange, or those distributed as `rows`."""
+        n = self.n = matrix.n
         self._nodes, self._rows = nodes, rows
         if nodes is None:
             self._x = [np.zeros(n, dtype=np.float32) for _ in range(2)]
@@ -65,11 +69,11 @@ class Smoother:
             self._x = [vector.array for vector in self._vectors]
         self.b, self._d, self._r = (np.zeros(n, dtype=np.float32) for _ in range(3))
         first, end = (0, n) if rows is None else (rows.first, rows.end)
-        layout = (first, end, *columns.layout, values, self.b)
+        layout = (first, end, *matrix.columns.layout, matrix.values, self.b)
         self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
         self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
         self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
-        self._first, self._steps = _chebyshev(LOWEST * largest, HIGHEST * largest, DEGREE)
+        self._first, self._steps = _chebyshev(LOWEST * matrix.largest, HIGHEST * matrix.largest, DEGREE)
         self._now = 0
 
     @property

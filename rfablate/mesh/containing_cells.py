@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,8 @@ def best_cells(
     best, weights = np.zeros(len(points), dtype=np.int64), np.full((len(points), corners), -np.inf)
     if len(cells) == 0 or len(points) == 0:
         return best, weights
-    _take_best(x, cells, points, _cells_around(x, list(cells.T) if columns is None else columns, points), best, weights)
+    around = _cells_around(x, list(cells.T) if columns is None else columns, points)
+    _improve(best, weights, _Search(x, cells, points), around)
     lost = np.flatnonzero(weights.min(axis=1) < 0.0)
     if len(lost):
         centroids = x[cells].mean(axis=1)
@@ -52,14 +54,24 @@ def best_cells(
         for n in lost:
             distance = np.linalg.norm(centroids - points[n], axis=1)
             near[n] = np.argpartition(distance, min(NEAREST, len(distance) - 1))[:NEAREST]
-        _take_best(x, cells, points, near, best, weights)
+        _improve(best, weights, _Search(x, cells, points), near)
     return best, weights
 
 
-def _take_best(
-    x: FloatArray, cells: Cells, points: FloatArray, candidates: list[IntArray], best: IntArray, weights: FloatArray
-) -> None:
+@dataclass(frozen=True)
+class _Search:
+    """Points to locate in the cells of a mesh."""
+
+    x: FloatArray
+    """Nodes [m]."""
+    cells: Cells
+    points: FloatArray
+    """[m]"""
+
+
+def _improve(best: IntArray, weights: FloatArray, search: _Search, candidates: list[IntArray]) -> None:
     """Write the best candidate of each point into `best` and `weights` if it improves on the present one."""
+    x, cells, points = search.x, search.cells, search.points
     point = np.repeat(np.arange(len(points)), [len(cells) for cells in candidates])
     cell = np.concatenate(candidates)
     dim = weights.shape[1] - 1

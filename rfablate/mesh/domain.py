@@ -16,8 +16,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import FOLLOW_CELLS
-from rfablate.mesh.mesh_slices import MeshSlice, MeshSource, deal_slices
+from rfablate.mesh.mesh_slices import Conformity, MeshSlice, MeshSource, deal_slices
 from rfablate.mesh.partition import Partitioner, make_part
 from rfablate.mesh.root_tasks import on_root
 
@@ -106,16 +105,7 @@ class Domain:
     notes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     """Information about the mesh generation, for the log."""
-
-    @property
-    def notes_follow_cells(self) -> bool:
-        """Whether a note states that surfaces of structures are those of cells."""
-        return any(FOLLOW_CELLS in note for note in self.notes)
-
-    @property
-    def follows_cells(self) -> bool:
-        """Whether surfaces of structures, or of labels of an image, are those of cells."""
-        return self.notes_follow_cells or any(FOLLOW_CELLS in remark for remark in self.remarks)
+    conformity: Conformity = Conformity()
 
     @cached_property
     def tag_of(self) -> dict[str, int]:
@@ -187,4 +177,5 @@ def domain_of(mesh: MeshSlice, partitioner: Partitioner = "bisection") -> Domain
         input_cell=part.input_cell[: part.owned_cells],
         notes=header.notes,
         remarks=header.remarks,
+        conformity=header.conformity,
     )

@@ -20,6 +20,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from rfablate.arrays import FloatArray, IntArray
+from rfablate.case.tables.shape_math import perpendicular_axes
 from rfablate.mesh.mesh_data import MeshData
 
 _SECTORS = 24
@@ -146,9 +147,7 @@ def _upward(axis: FloatArray) -> FloatArray:
 def _cylinder(nodes: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatArray, float, bool]:
     """Return axis, a point on it and radius of the cylinder through nodes, and whether they lie on it."""
     middle = nodes.mean(axis=0)
-    u = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])
-    u /= np.linalg.norm(u)
-    v = np.cross(axis, u)
+    u, v = perpendicular_axes(axis)
     x, y = (nodes - middle) @ u, (nodes - middle) @ v
     (cx, cy, rest), *_ = np.linalg.lstsq(np.stack([2 * x, 2 * y, np.ones(len(x))], axis=1), x * x + y * y, rcond=None)
     radius = float(np.sqrt(max(rest + cx * cx + cy * cy, 1e-30)))

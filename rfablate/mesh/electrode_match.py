@@ -13,6 +13,7 @@ by its place only: from the tip to the nearest facet at most half of its extent,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import degrees
 
 import numpy as np
@@ -42,13 +43,26 @@ def refuse_other_electrode(case: Case, mesh: MeshData) -> None:
     name = case.domain.file.replace("\\", "/").rsplit("/", 1)[-1]
     faults = []
     for number, applicator in enumerate(case.applicators):
-        faults += _faults(f"applicators[{number}]", applicator, patches, name, case.domain.length_unit)
+        faults += _faults(_Given(f"applicators[{number}]", applicator, name, case.domain.length_unit), patches)
     if faults:
         raise CaseError(faults, f"{case.title or 'case'}, compared with {name}")
 
 
-def _faults(where: str, applicator: Applicator, patches: list[SurfacePatch], name: str, unit: str) -> list[Fault]:
+@dataclass(frozen=True)
+class _Given:
+    """An applicator of the case, and the mesh file that it is compared with."""
+
+    where: str
+    """Key of the applicator."""
+    applicator: Applicator
+    file: str
+    unit: str
+    """Length unit of the file."""
+
+
+def _faults(given: _Given, patches: list[SurfacePatch]) -> list[Fault]:
     """Return the faults against the patch that fits best: of the patches with the fewest faults, the nearest."""
+    applicator = given.applicator
     frame = applicator_frame(applicator)
     found: list[tuple[int, float, list[Fault]]] = []
     for number, patch in enumerate(patches):
@@ -56,23 +70,22 @@ def _faults(where: str, applicator: Applicator, patches: list[SurfacePatch], nam
         needle = None if applicator.tines is not None else needle_of(local, point_length(applicator))
         together = len(patches) > 1 and number == len(patches) - 1
         if needle is not None and not (together and not needle.is_round):
-            faults = _needle_faults(where, applicator, needle, patch.edge, name, unit)
+            faults = _needle_faults(given, needle, patch.edge)
             found.append((len(faults), float(np.linalg.norm(needle.tip)), faults))
         elif not together or applicator.tines is not None:
             away = _distance(local)
-            faults = _place_faults(where, applicator, patch, away, name)
+            faults = _place_faults(given, patch, away)
             found.append((len(faults), away, faults))
     return min(found, key=lambda each: each[:2])[2] if found else []
 
 
-def _needle_faults(
-    where: str, applicator: Applicator, needle: MeshNeedle, edge: float, name: str, unit: str
-) -> list[Fault]:
+def _needle_faults(given: _Given, needle: MeshNeedle, edge: float) -> list[Fault]:
     """Return the differences between an applicator and a needle in its coordinates."""
+    where, applicator, name = given.where, given.applicator, given.file
     frame, faults = applicator_frame(applicator), []
     wide, long = applicator.outer_diameter, applicator.active_tip
     edge = min(edge, wide)
-    hint = _unit_hint(needle, wide, long, unit)
+    hint = _unit_hint(needle, wide, long, given.unit)
     allowed = max(TIP, edge)
     if np.linalg.norm(needle.tip) > allowed:
         ends = _point(frame.at(*needle.tip[:, None])[0])
@@ -112,16 +125,17 @@ def _distance(corners: FloatArray) -> float:
     return float(np.linalg.norm(points, axis=1).min())
 
 
-def _place_faults(where: str, applicator: Applicator, patch: SurfacePatch, away: float, name: str) -> list[Fault]:
+def _place_faults(given: _Given, patch: SurfacePatch, away: float) -> list[Fault]:
     """Return a fault if the tip is far from an electrode that is no needle."""
     points = patch.corners.reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
     allowed = max(TIP, 0.5 * float((high - low).max()), patch.edge)
     if away <= allowed:
         return []
-    found = f"found {_point(np.asarray(applicator.tip))} mm; the active surface of {name} lies {away * 1e3:.3g} mm away"
+    tip = _point(np.asarray(given.applicator.tip))
+    found = f"found {tip} mm; the active surface of {given.file} lies {away * 1e3:.3g} mm away"
     expected = f"at most {allowed * 1e3:.3g} mm; its middle is at {_point(0.5 * (low + high))} mm"
-    return [Fault(f"{where}.tip_mm", found, expected)]
+    return [Fault(f"{given.where}.tip_mm", found, expected)]
 
 
 def _point(values: FloatArray, scale: float = 1e3) -> str:

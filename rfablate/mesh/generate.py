@@ -9,8 +9,6 @@ meshing (`mesh.label_cells`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,35 +17,25 @@ import gmsh
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.arrays import IntArray
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
-from rfablate.case.geometry.applicator_parts import (
-    bare_length,
-    device_parts,
-    electrode_roles,
-    electrode_surface,
-    tines_of,
-)
+from rfablate.case.geometry.applicator_parts import bare_length, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, BoxDomain, Label, MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, Label
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.mesh import occ_shapes as occ
-from rfablate.mesh import occ_shapes_rz as occ_rz
-from rfablate.mesh.facets import boundary_facets, facets_between
+from rfablate.mesh.fragment_bodies import DOMAIN, extent, fragment_bodies, structure_surfaces
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
-from rfablate.mesh.mesh_data import FOLLOW_CELLS, MeshData
+from rfablate.mesh.mesh_data import MeshData, NumberedMesh
+from rfablate.mesh.mesh_slices import Conformity
+from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
-from rfablate.mesh.stored_geometry import keep, take
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
-DOMAIN = 1
-"""Region number of the background tissue; the structures follow in case order, then the applicators."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +52,19 @@ _ALGORITHMS = {
     2: (_Algorithm("frontal Delaunay", 6, 1), _Algorithm("Delaunay", 5, 1)),
 }
 """Algorithms in the order of the attempts. Each needs a new geometry, because Gmsh cannot retry a failed one."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One attempt to mesh a case."""
+
+    dim: int
+    """3, or 2 for the half plane."""
+    algorithm: _Algorithm
+    conforming: bool
+    """Whether the mesh conforms to the surfaces of structures other than labels."""
+    failures: tuple[str, ...]
+    """The attempts before it, with their reasons."""
 
 
 def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
@@ -84,15 +85,8 @@ def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
     for interfaces in ["conforming", "cells"] if wanted == "auto" else [wanted]:
         for algorithm in _ALGORITHMS[dim]:
             try:
-                return _attempt(
-                    case,
-                    sizes,
-                    dim,
-                    conforming=interfaces == "conforming",
-                    algorithm=algorithm,
-                    failures=answers,
-                    geometry=geometry,
-                )
+                attempt = _Attempt(dim, algorithm, interfaces == "conforming", tuple(answers))
+                return _attempt(case, sizes, attempt, geometry)
             except Exception as error:  # Gmsh raises plain Exception
                 if isinstance(error, MeshError) and interfaces == "cells":
                     raise
@@ -105,103 +99,42 @@ def generate_mesh(case: Case, geometry: Path | None = None) -> MeshData:
     )
 
 
-def _attempt(
-    case: Case,
-    sizes: Sizes,
-    dim: int,
-    *,
-    conforming: bool,
-    algorithm: _Algorithm,
-    failures: Sequence[str],
-    geometry: Path | None,
-) -> MeshData:
-    device = [part for applicator in case.applicators for part in device_parts(applicator)]
-    device_tags = [len(case.structures) + 2 + n for n in range(len(device))]
+def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None) -> MeshData:
+    conforming, dim = attempt.conforming, attempt.dim
     needles = [_needle(case, applicator, dim) for applicator in case.applicators]
     with gmsh_session(), TemporaryDirectory() as folder:
-        pieces = _pieces(case, dim, conforming=conforming, geometry=geometry)
+        pieces = fragment_bodies(case, dim, conforming=conforming, geometry=geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         gmsh.model.occ.synchronize()
         grid = label_sizes(case, sizes, needles)
         others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
-        set_background(needles, guides, _interfaces(case, pieces, dim), sizes, dim, others)
-        gmsh.option.setNumber("Mesh.Algorithm", algorithm.surface)
-        gmsh.option.setNumber("Mesh.Algorithm3D", algorithm.volume)
+        guided = list(zip(needles, guides, strict=True))
+        set_background(guided, structure_surfaces(case, pieces, dim), sizes, dim, others)
+        gmsh.option.setNumber("Mesh.Algorithm", attempt.algorithm.surface)
+        gmsh.option.setNumber("Mesh.Algorithm3D", attempt.algorithm.volume)
         if case.mesh.scale > 1.0:
             gmsh.option.setNumber("Mesh.OptimizeThreshold", COARSE_THRESHOLD)
         gmsh.model.mesh.generate(dim)
         points, cells, entity = mesh_arrays(dim)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
-    region = body_of[entity]
+    mesh = NumberedMesh(points, cells, body_of[entity], first_device=len(case.structures) + 2)
     notes: list[str] = []
     remarks: tuple[str, ...] = ()
     if grid is not None:
-        points, region, remarks, notes = _take_labels(
-            case, points, cells, region, device_tags[0], conforming=conforming
-        )
+        mesh, remarks, notes = _take_labels(case, mesh, conforming=conforming)
     elif not conforming:
-        region = _label_cells(case, points[cells].mean(axis=1), region, dim)
-    if not conforming and any(not isinstance(each, Label) for each in case.structures):
-        notes += [f"failed attempt: {failure}" for failure in failures]
-        notes.append(
-            f"structure surfaces {FOLLOW_CELLS} (each cell belongs to the structure that contains its centroid)"
-        )
-    bare_tags: dict[str, list[int]] = {}
-    for tag, part in zip(device_tags, device, strict=True):
-        if part.electrode:
-            bare_tags.setdefault(part.electrode, []).append(tag)
-    tissue = region < device_tags[0]
-    bare = {name: facets_between(cells, np.isin(region, tags), tissue) for name, tags in bare_tags.items()}
-    outer = boundary_facets(cells)
-    if dim == 2:
-        outer = outer[(points[outer][:, :, 0] > 1e-9).any(axis=1)]
-    names = {DOMAIN: "domain", **{number + 2: shape.name for number, shape in enumerate(case.structures)}}
-    first: dict[str, int] = {}
-    for tag, part in zip(device_tags, device, strict=True):
-        region[region == tag] = first.setdefault(part.region, tag)
-    names.update({tag: name for name, tag in first.items()})
-    data = MeshData(points, cells, region, names, _roles(case, bare, outer), dim == 2, tuple(notes), remarks)
-    hollow = [tag for tag, part in zip(device_tags, device, strict=True) if part.kind == "lumen"]
-    return _without_lumen(data, hollow[0]) if case.applicators[0].coolant else data
-
-
-def _without_lumen(data: MeshData, lumen: int) -> MeshData:
-    """Return the mesh without the lumen and facets of it alone; the wall becomes the surface `coolant`."""
-    kept = data.region != lumen
-    used, packed = np.unique(data.cells[kept], return_inverse=True)
-    number = np.full(len(data.points), -1, dtype=np.int64)
-    number[used] = np.arange(len(used))
-    surfaces = {**data.surfaces, "coolant": facets_between(data.cells, kept, ~kept)}
-    surfaces = {name: number[facets] for name, facets in surfaces.items()}
-    surfaces = {name: facets[(facets >= 0).all(axis=1)] for name, facets in surfaces.items()}
-    names = {tag: name for tag, name in data.region_names.items() if tag != lumen}
-    cells = packed.reshape(-1, data.cells.shape[1]).astype(np.int64)
-    return replace(
-        data, points=data.points[used], cells=cells, region=data.region[kept], region_names=names, surfaces=surfaces
+        mesh = replace(mesh, region=_label_cells(case, points[cells].mean(axis=1), mesh.region, dim))
+    conformity = Conformity(
+        shapes=conforming or all(isinstance(each, Label) for each in case.structures),
+        labels=grid is None or case.mesh.interfaces != "cells",
     )
-
-
-def _roles(case: Case, bare: dict[str, IntArray], outer: IntArray) -> dict[str, IntArray]:
-    """Return the facets of each role; `bare` contains the bare facets of each electrode."""
-    of_role: dict[str, list[IntArray]] = {"active": [], "return": [outer] if case.boundary.electric == "return" else []}
-    for name, role in electrode_roles(case.applicators).items():
-        of_role[role].append(bare[name])
-    surfaces = {role: np.concatenate(facets) for role, facets in of_role.items() if facets}
-    surfaces["outer"] = outer
-    if len(bare) > 1:
-        surfaces.update({electrode_surface(name): facets for name, facets in bare.items()})
-    if case.boundary.thermal == "fixed_temperature":
-        surfaces["body_temperature"] = outer
-    return surfaces
-
-
-def _extent(case: Case) -> float:
-    """Return the diagonal of the domain [m]."""
-    domain = case.domain
-    assert not isinstance(domain, MeshDomain)
-    size = domain.size if isinstance(domain, BoxDomain) else (2 * domain.radius, domain.height)
-    return float(np.linalg.norm(size))
+    if not conformity.shapes:
+        notes += [f"failed attempt: {failure}" for failure in attempt.failures]
+        notes.append(
+            "structure surfaces follow the cells (each cell belongs to the structure that contains its centroid)"
+        )
+    return replace(named_mesh(case, mesh), notes=tuple(notes), remarks=remarks, conformity=conformity)
 
 
 def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
@@ -209,7 +142,7 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     if dim == 2:  # the mesh plane is (r, z)
         tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
         frame = ApplicatorFrame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
-    length = min(applicator.shaft_length or np.inf, _extent(case))
+    length = min(applicator.shaft_length or np.inf, extent(case))
     # the current density is singular at the edges of the insulation and of a blunt tip
     edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
     bare = bare_length(applicator)
@@ -218,99 +151,26 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
-def _pieces(case: Case, dim: int, *, conforming: bool, geometry: Path | None) -> dict[int, int]:
-    """Return the region number of each piece; a mesh coarser than the usual one is made from the kept bodies.
-
-    The bodies that Gmsh reads give another mesh than those it has cut, so a coarse mesh is always made from read ones.
-    """
-    if dim == 2 or not conforming:
-        return _fragment(case, dim, conforming=conforming)
-    if case.mesh.scale <= 1.0:
-        pieces = _fragment(case, dim, conforming=conforming)
-        if geometry is not None:
-            with suppress(OSError):  # a full or read-only cache costs time, nothing else
-                keep(geometry, pieces)
-        return pieces
-    kept = take(geometry) if geometry is not None else None
-    if kept is not None:
-        return kept
-    with TemporaryDirectory(prefix="rfablate-geometry-") as folder:
-        own = Path(folder) / "bodies.brep"
-        keep(own, _fragment(case, dim, conforming=conforming))
-        gmsh.clear()
-        gmsh.model.add("rfablate")
-        kept = take(own)
-    if kept is None:
-        raise MeshError("Gmsh could not read back the bodies that it had written")
-    return kept
-
-
-def _fragment(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
-    """Build and fragment the bodies; return the region number of each remaining piece."""
-    shapes = occ if dim == 3 else occ_rz
-    reach = 2.0 * _extent(case)
-    bodies = [shapes.add_domain(case.domain)]
-    numbers = [DOMAIN]
-    if conforming:
-        for number, shape in enumerate(case.structures):
-            if not isinstance(shape, Label):
-                bodies.append(shapes.add_structure(shape, reach))
-                numbers.append(number + 2)
-    for applicator in case.applicators:
-        made = shapes.add_applicator(applicator, applicator.shaft_length or reach)
-        for part in device_parts(applicator):
-            bodies.append(made[part.kind])
-            numbers.append(max(numbers[-1], len(case.structures) + 1) + 1)
-    flat = [entity for body in bodies for entity in body]
-    number_of = [number for number, body in zip(numbers, bodies, strict=True) for _ in body]
-    everything, cut = gmsh.model.occ.fragment(flat[:1], flat[1:])
-    inside = {tag for d, tag in cut[0] if d == dim}
-    pieces: dict[int, int] = {}
-    for number, parts in zip(number_of, cut, strict=True):
-        pieces.update({tag: number for d, tag in parts if d == dim and tag in inside})
-    gmsh.model.occ.remove([(d, tag) for d, tag in everything if tag not in pieces], recursive=True)
-    gmsh.model.occ.synchronize()
-    return pieces
-
-
-def _interfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
-    """Return the surfaces (curves in the half plane) that bound each structure."""
-    interfaces = {}
-    for number, shape in enumerate(case.structures):
-        own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
-        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
-    return interfaces
-
-
 def _take_labels(
-    case: Case,
-    points: npt.NDArray[np.float64],
-    cells: IntArray,
-    region: npt.NDArray[np.int32],
-    first_device: int,
-    *,
-    conforming: bool,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return nodes and regions with the case's labels, and other shapes whose surfaces the mesh does not conform to.
+    case: Case, mesh: NumberedMesh, *, conforming: bool
+) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
+    """Return the mesh with the case's labels, and other shapes whose surfaces the mesh does not conform to.
 
     Also lines for the log, and warnings.
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
-    region = assign_labels(points, cells, region, region < first_device, by)
-    text = f"interfaces {FOLLOW_CELLS}"
+    points, cells = mesh.points, mesh.cells
+    region = assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by)
+    text = "interfaces follow the cells"
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if isinstance(shape, Label)}
-        points = smooth_interfaces(points, cells, region, labels, first_device)
+        points = smooth_interfaces(replace(mesh, region=region), labels)
         text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    return (
-        points,
-        region,
-        (f"cells are assigned to the label with the largest part of their volume; {text}", volumes),
-        warnings,
-    )
+    remarks = (f"cells are assigned to the label with the largest part of their volume; {text}", volumes)
+    return replace(mesh, points=points, region=region), remarks, warnings
 
 
 def _label_cells(

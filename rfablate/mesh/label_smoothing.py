@@ -10,7 +10,7 @@ outer surface, of surfaces that the mesh already conforms to, and of lines where
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import Label
 from rfablate.case.tables.label_shapes import label_thickness, smooth_label_distance
+from rfablate.mesh.mesh_data import NumberedMesh
 
 RegionArray = npt.NDArray[np.int32]
 
@@ -57,24 +58,20 @@ class _Interface:
     """Pairs of nodes, each in both directions, shape (n, 2)."""
 
 
-def smooth_interfaces(
-    points: FloatArray, cells: IntArray, region: RegionArray, labels: Mapping[int, Label], first_device: int
-) -> FloatArray:
+def smooth_interfaces(mesh: NumberedMesh, labels: Mapping[int, Label]) -> FloatArray:
     """Return the nodes after moving those between a label and one other region; labels that lose volume stay stepped.
 
     Args:
-        points: nodes [m].
-        cells: shape (m, 4).
-        region: of each cell.
+        mesh: tetrahedra with the label of each cell.
         labels: by region number; an interface belongs to the region with the higher number.
-        first_device: regions from this number on are parts of applicators.
     """
-    cells = cells.copy()
+    points, cells, region = mesh.points, mesh.cells.copy(), mesh.region
     inside_out = _volumes(points[cells]) < 0.0
     cells[inside_out] = cells[inside_out][:, [1, 0, 2, 3]]
+    mesh = replace(mesh, cells=cells)
     stiff: set[int] = set()
     for _ in range(_TRIES):
-        moved = _smoothed(points, cells, region, labels, first_device, stiff)
+        moved = _smoothed(mesh, labels, stiff)
         lost = {n for n in labels if n not in stiff and _change(points, moved, cells[region == n]) > _LOST}
         if not lost:
             return moved
@@ -90,15 +87,9 @@ def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
     return abs(float(_volumes(after[own]).sum()) / volume - 1.0)
 
 
-def _smoothed(
-    points: FloatArray,
-    cells: IntArray,
-    region: RegionArray,
-    labels: Mapping[int, Label],
-    first_device: int,
-    stiff: Collection[int],
-) -> FloatArray:
-    interface = _interface(points, cells, region, labels, first_device, stiff)
+def _smoothed(mesh: NumberedMesh, labels: Mapping[int, Label], stiff: Collection[int]) -> FloatArray:
+    points, cells, region = mesh.points, mesh.cells, mesh.region
+    interface = _interface(mesh, labels, stiff)
     if not len(interface.nodes):
         return points
     moving = np.zeros(len(points), dtype=bool)
@@ -141,16 +132,9 @@ def _volumes(corners: FloatArray) -> FloatArray:
     return np.asarray((a * np.cross(b, c)).sum(axis=1) / 6.0)
 
 
-def _interface(
-    points: FloatArray,
-    cells: IntArray,
-    region: RegionArray,
-    labels: Mapping[int, Label],
-    first_device: int,
-    stiff: Collection[int],
-) -> _Interface:
+def _interface(mesh: NumberedMesh, labels: Mapping[int, Label], stiff: Collection[int]) -> _Interface:
     """Return the nodes that may move: not those of regions that are `stiff` or thinner than the cells."""
-    count = len(points)
+    cells, region, count = mesh.cells, mesh.region, len(mesh.points)
     pairs = np.unique(np.column_stack([cells.ravel(), np.repeat(region, 4)]), axis=0)
     seen = np.bincount(pairs[:, 0], minlength=count)
     highest = np.zeros(count, dtype=np.int32)
@@ -164,8 +148,8 @@ def _interface(
         thickness[number : number + 1] = 0.0 if number in stiff else label_thickness(shape)
     thinnest = np.full(count, np.inf)
     np.minimum.at(thinnest, pairs[:, 0], thickness[pairs[:, 1]])
-    fine = _shortest_edges(points, cells) < _FINE * thinnest
-    free = fine & (seen == 2) & np.isin(highest, list(labels)) & (highest < first_device) & ~outer
+    fine = _shortest_edges(mesh.points, cells) < _FINE * thinnest
+    free = fine & (seen == 2) & np.isin(highest, list(labels)) & (highest < mesh.first_device) & ~outer
     between = faces[(owners[:, 1] >= 0) & (owners[:, 0] != owners[:, 1])]
     edges = np.concatenate([between[:, [a, b]] for a in range(3) for b in range(3) if a != b])
     edges = np.unique(edges[free[edges[:, 0]]], axis=0)

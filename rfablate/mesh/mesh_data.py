@@ -11,10 +11,21 @@ import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
-from rfablate.mesh.mesh_slices import SURFACE, MeshHeader
+from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader
 
-FOLLOW_CELLS = "follow the cells"
-"""In each note or remark on a mesh whose structure surfaces are those of cells, not of the shapes."""
+
+@dataclass(frozen=True)
+class NumberedMesh:
+    """A generated mesh before its regions have names. Lengths in m."""
+
+    points: FloatArray
+    """Shape (n, 3)."""
+    cells: IntArray
+    """Node numbers, shape (n_cells, 4), or (n_cells, 3) when axisymmetric."""
+    region: npt.NDArray[np.int32]
+    """Region number of each cell."""
+    first_device: int
+    """Regions from this number on are parts of applicators."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class MeshData:
     """Information for the user about the mesh generation: warnings."""
     remarks: tuple[str, ...] = field(default=())
     """Other information about the mesh generation, for the log."""
+    conformity: Conformity = Conformity()
 
     def __post_init__(self) -> None:
         """Reject a mesh that no run can use."""
@@ -45,7 +57,7 @@ class MeshData:
         """Sizes, names and notes."""
         facets = {name: len(facets) for name, facets in self.surfaces.items()}
         names, sizes = dict(self.region_names), (len(self.points), len(self.cells))
-        return MeshHeader(*sizes, names, facets, self.axisymmetric, self.notes, self.remarks)
+        return MeshHeader(*sizes, names, facets, self.axisymmetric, self.notes, self.remarks, self.conformity)
 
     def rows(self, name: str, first: int, end: int) -> npt.NDArray[Any]:
         """Return the rows from `first` to before `end` of an array of `MeshHeader.lengths`."""

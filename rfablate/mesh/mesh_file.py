@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rfablate.files import is_sealed, seal
 from rfablate.guarded_file import GuardedFile
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import SURFACE, MeshHeader, MeshSource
+from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader, MeshSource
 
 FORMAT = "rfablate-mesh-1"
 """Format version; increased when older files can no longer be read."""
@@ -60,7 +60,7 @@ class MeshFile:
         surfaces = {name: arrays[SURFACE + name].astype(np.int64) for name in header.n_facets}
         cells = arrays["cells"].astype(np.int64)
         main = (arrays["points"], cells, arrays["region"], header.region_names, surfaces)
-        return MeshData(*main, header.axisymmetric, header.notes, header.remarks)
+        return MeshData(*main, header.axisymmetric, header.notes, header.remarks, header.conformity)
 
 
 def open_mesh_file(path: Path) -> MeshFile:
@@ -115,4 +115,5 @@ def _write(file: h5py.File, mesh: MeshSource, name: str, n: int) -> None:
 
 def _header(tree: dict[str, Any]) -> MeshHeader:
     tree["region_names"] = {int(tag): name for tag, name in tree["region_names"].items()}
+    tree["conformity"] = Conformity(**tree["conformity"])
     return MeshHeader(**{**tree, "notes": tuple(tree["notes"]), "remarks": tuple(tree["remarks"])})

@@ -26,6 +26,16 @@ SURFACE = "surface:"
 
 
 @dataclass(frozen=True)
+class Conformity:
+    """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
+
+    shapes: bool = True
+    """Of structures other than labels."""
+    labels: bool = True
+    """Of the labels of an image, after smoothing."""
+
+
+@dataclass(frozen=True)
 class MeshHeader:
     """What every rank knows of a mesh."""
 
@@ -37,6 +47,7 @@ class MeshHeader:
     axisymmetric: bool
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
+    conformity: Conformity
 
     def lengths(self) -> dict[str, int]:
         """Return the number of rows of each array of a mesh."""

@@ -13,7 +13,7 @@ from rfablate.case.tables.geometry_tables import (
     CylinderDomain,
     Structure,
 )
-from rfablate.case.tables.shape_math import Point
+from rfablate.case.tables.shape_math import Point, perpendicular_axes
 
 Entities = list[tuple[int, int]]
 """(dimension, tag) pairs as Gmsh uses them."""
@@ -99,10 +99,7 @@ def _add_tube(path: np.ndarray, radius: float) -> Entities:
 def frame_along(axis: np.ndarray) -> np.ndarray:
     """Return a rotation matrix whose third column is along `axis`, shape (3, 3)."""
     axis = axis / np.linalg.norm(axis)
-    start = np.eye(3)[int(np.argmin(np.abs(axis)))]
-    first = np.cross(axis, start)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(axis, first), axis], axis=1)
+    return np.stack([*perpendicular_axes(axis), axis], axis=1)
 
 
 def place(entities: Entities, rotation: np.ndarray, origin: np.ndarray) -> None:

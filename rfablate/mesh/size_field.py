@@ -14,6 +14,7 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame
 from rfablate.case.geometry.applicator_parts import Tine
 from rfablate.case.geometry.element_sizes import Sizes
+from rfablate.case.tables.shape_math import perpendicular_axes
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,7 @@ class Needle:
         """Return `count` points on the circle around the centre line at s [m] from the tip; one in the half plane."""
         if dim == 2:
             return [self.point(s) + np.array([self.radius, 0.0, 0.0])]
-        direction = self.frame.direction(s)
-        first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
-        first /= np.linalg.norm(first)
-        second = np.cross(direction, first)
+        first, second = perpendicular_axes(self.frame.direction(s))
         angles = 2.0 * np.pi * np.arange(count) / count
         return [self.point(s) + self.radius * (np.cos(a) * first + np.sin(a) * second) for a in angles]
 
@@ -108,8 +106,7 @@ def add_grid(grid: SizeGrid, path: Path) -> int:
 
 
 def set_background(
-    needles: Sequence[Needle],
-    guides: Sequence[SizeGuides],
+    guided: Sequence[tuple[Needle, SizeGuides]],
     interfaces: Mapping[str, list[int]],
     sizes: Sizes,
     dim: int,
@@ -118,8 +115,7 @@ def set_background(
     """Set the element size to the minimum of the sizes from active tips, shafts and structure surfaces.
 
     Args:
-        needles: the applicators.
-        guides: result of `add_guides` for each applicator.
+        guided: the applicators, each with the result of `add_guides`.
         interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
         sizes: the required sizes.
         dim: 3, or 2 for the half plane.
@@ -127,8 +123,8 @@ def set_background(
     """
     field = gmsh.model.mesh.field
     fields = [*others]
-    fields += [number for pair in zip(needles, guides, strict=True) for number in _of_needle(*pair, sizes)]
-    active = _distance("PointsList", [point for each in guides for point in each.active])
+    fields += [number for pair in guided for number in _of_needle(*pair, sizes)]
+    active = _distance("PointsList", [point for _, each in guided for point in each.active])
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
     for name, tags in interfaces.items():
         if name in sizes.structure and tags:

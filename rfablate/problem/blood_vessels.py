@@ -40,7 +40,7 @@ def vessels_of(case: Case, domain: Domain) -> tuple[Vessel, ...]:
         MeshError: the wall of such a structure is not a surface of the mesh.
     """
     vessels = tuple(Vessel(name, flow.h, T) for name, (flow, T) in flowing(case).items())
-    if vessels and domain.notes_follow_cells:
+    if vessels and not domain.conformity.shapes:
         raise MeshError(
             f"the wall of {vessels[0].name}, which has a flow, is not a surface of the mesh: the mesh generator failed "
             "to make it conforming, and a wall of cell faces overestimates the area for convection; move the "
@@ -59,7 +59,7 @@ def exclude_liquids(tissues: dict[str, Tissue], vessels: tuple[Vessel, ...]) -> 
     return left
 
 
-def films(domain: Domain, vessels: tuple[Vessel, ...]) -> list[WallConvection]:
+def wall_convections(domain: Domain, vessels: tuple[Vessel, ...]) -> list[WallConvection]:
     """Return the convection conditions at the vessel walls, towards materials without flow."""
     any_flow = np.isin(domain.stencil_region, [domain.tag_of[each.name] for each in vessels])
     return [

@@ -17,10 +17,10 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.fem.boiling_water import BoilingWater
 from rfablate.fem.coefficients import Coefficients
-from rfablate.fem.electric_problem import ElectricProblem, Electrode, PotentialMemory
-from rfablate.fem.heat_problem import HeatMemory, HeatProblem
+from rfablate.fem.electric_problem import Conductor, ElectricProblem, Electrode, Electrodes, PotentialMemory
+from rfablate.fem.heat_problem import HeatMemory, HeatProblem, HeatSinks
 from rfablate.fem.wall_convection import WallConvection, combine_convection, surface_convection
-from rfablate.linalg.engine import Engine
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.domain import Domain
 from rfablate.physics import generator as device
@@ -28,7 +28,7 @@ from rfablate.physics.cell_death import ThreeState
 from rfablate.physics.damage import Kinetics
 from rfablate.physics.perfusion import BloodFlow
 from rfablate.physics.tissue import Tissue
-from rfablate.problem.blood_vessels import Vessel, exclude_liquids, films, inside, vessels_of
+from rfablate.problem.blood_vessels import Vessel, exclude_liquids, inside, vessels_of, wall_convections
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.generator_setup import case_channels
 from rfablate.problem.materials import (
@@ -145,17 +145,9 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
     thermal = exclude_liquids(tissues, vessels)
     coefficients = make_coefficients(domain, thermal)
     inject(case, domain, coefficients)
-    engine = Engine(case.solver.engine, case.solver.petsc_options)
-    heat = HeatProblem(
-        domain,
-        pattern,
-        make_mass(case, domain, pattern, thermal),
-        blood_temperature=case.body.blood_temperature,
-        rtol=case.solver.heat_rtol,
-        max_iterations=case.solver.max_iterations,
-        film=combine_convection([*_coolant(case, domain), *films(domain, vessels)]),
-        engine=engine,
-    )
+    walls = combine_convection([*_coolant(case, domain), *wall_convections(domain, vessels)])
+    sinks, mass = HeatSinks(case.body.blood_temperature, walls), make_mass(case, domain, pattern, thermal)
+    heat = HeatProblem(domain, pattern, mass, sinks, solver_options(case, case.solver.heat_rtol))
     fixed, fixed_value = _fixed_temperatures(case, domain, vessels)
     generator, surface = case_channels(case, extensions.generator), _surface(case, domain)
     electric = None
@@ -163,19 +155,15 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
         directed = make_directions(case, domain, tissues)
         if directed is not None:
             pattern.direct(domain.stencil, directed)
-        electric = ElectricProblem(
-            domain,
-            pattern,
-            conducting=coefficients.sigma.value[domain.stencil_region] > 0.0,
-            electrodes=_electrodes(case, domain),
-            rtol=case.solver.potential_rtol,
-            max_iterations=case.solver.max_iterations,
-            consistent=case.solver.mass == "consistent",
-            flowing=[each.name for each in vessels],
+        conductor = Conductor(
+            cells=coefficients.sigma.value[domain.stencil_region] > 0.0,
             stiffness=directed,
-            contact=case.applicators[0].contact,
-            engine=engine,
+            linear_sigma=case.solver.mass == "consistent",
+            flowing=[each.name for each in vessels],
         )
+        electrodes = Electrodes(_electrodes(case, domain), case.applicators[0].contact)
+        options = solver_options(case, case.solver.potential_rtol)
+        electric = ElectricProblem(domain, pattern, conductor, options, electrodes)
     metabolic = make_metabolic(domain, thermal)
     vapour = make_vapour(domain, thermal, heat.mass, fixed if surface is None else fixed | surface.nodes)
     return Problem(
@@ -197,6 +185,12 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
         potential_change=case.solver.potential_change,
         tissue_of_region=tissues,
     )
+
+
+def solver_options(case: Case, rtol: float) -> SolverOptions:
+    """Return the linear solver of a case with a relative tolerance."""
+    solver = case.solver
+    return SolverOptions(rtol, solver.max_iterations, solver.engine, solver.petsc_options)
 
 
 def step_control(case: Case) -> StepControl:

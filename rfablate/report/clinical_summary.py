@@ -66,9 +66,10 @@ def _target(run: RunData, name: str, s: Mapping[str, Any], errors: Mapping[str, 
         amount += f", {number(100 * difference)} percentage points more than required"
     if is_number(s.get("time_to_cover_s")):
         amount += f"; reached after {duration(s['time_to_cover_s'])}"
-    return ClinicalFinding(
-        name, "target", text, VERDICTS.get(text, "none"), amount + ".", _certainty(difference, error)
-    )
+    kind = VERDICTS.get(text, "none")
+    if s.get("within_error_bar"):
+        text, kind = f"{text}, but within its error bar", "part"
+    return ClinicalFinding(name, "target", text, kind, amount + ".", _certainty(difference, error))
 
 
 def _protected(name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> ClinicalFinding:
@@ -91,6 +92,8 @@ def _protected(name: str, s: Mapping[str, Any], errors: Mapping[str, Any]) -> Cl
         amount += f"; the {limit:g} °C isotherm is {number(abs(distance))} mm {place}"
     if 0 <= room < NEAR_LIMIT_K and kind == "good":
         text, kind = f"{text}, near its limit", "part"
+    if s.get("within_error_bar"):
+        text, kind = f"{text.removesuffix(', near its limit')}, but within its error bar", "part"
     return ClinicalFinding(name, "protected", text, kind, amount + ".", _certainty(room, error))
 
 

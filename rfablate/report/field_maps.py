@@ -26,7 +26,7 @@ KILLED_99 = float(-np.log(0.01))
 
 def temperature_figure(view: View) -> str:
     """Return the SVG of the temperature at the end of heating, with isotherms and the lesion of the verdict rule."""
-    fig, axes, bar = _canvas(len(view.slices))
+    fig, axes, bar = style.map_canvas(len(view.slices))
     for number, ax in enumerate(axes):
         filled = heat_panel(ax, view, number)
     heat_bar(fig, bar, filled)
@@ -65,7 +65,7 @@ def damage_figure(view: View) -> str:
     """Return the SVG of the Arrhenius fraction of dead tissue, with the lesion outline of each rule."""
     levels = np.linspace(0, 100, 51)
     levels[-1] += 1e-6  # values equal to the last level would stay unfilled
-    fig, axes, bar = _canvas(len(view.slices))
+    fig, axes, bar = style.map_canvas(len(view.slices))
     colours = style.colour_map("damage", style.DAMAGE_MAP)
     rules = list(view.levels)
     for number, ax in enumerate(axes):
@@ -81,23 +81,6 @@ def damage_figure(view: View) -> str:
     _bar(fig, bar, filled, "% dead", [0, 20, 40, 60, 80, 100])
     draw_key(fig, view, rules, columns=None if len(axes) > 1 else 3)
     return style.svg(fig, f"Dead tissue at {duration(view.end_s)} on slices through the applicator")
-
-
-def _canvas(panels: int) -> tuple[Any, list[Any], Any]:
-    """Return a figure, its one or two square panels and the axes of a colour bar on the right."""
-    width = style.WIDTH_IN if panels > 1 else style.WIDTH_IN / 2
-    left, gap, right = 0.52, 0.62, 0.62
-    side = (width - left - right - gap * (panels - 1)) / panels
-    bottom, height = 0.78, 0.78 + side + 0.3
-    fig = style.figure(width, height)
-    axes = [
-        fig.add_axes(((left + i * (side + gap)) / width, bottom / height, side / width, side / height))
-        for i in range(panels)
-    ]
-    bar = fig.add_axes(
-        ((width - right + 0.12) / width, (bottom + 0.15 * side) / height, 0.11 / width, 0.7 * side / height)
-    )
-    return fig, axes, bar
 
 
 def _fill(ax: Any, piece: Slice, triangles: Any, values: FloatArray, levels: FloatArray, colours: Any) -> Any:

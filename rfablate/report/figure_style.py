@@ -14,6 +14,10 @@ from rfablate.results.run_reader import RunData
 # Two colour maps with equal steps of CIELAB colour difference, from light to dark, so that they work in greyscale.
 TEMPERATURE_MAP = "#fbf9f3 #ffedc9 #fddb9b #fac16e #f7a24b #f4813d #ea5b35 #c43c33 #a52237 #83163a #62153d".split()
 DAMAGE_MAP = "#f6fafa #d2f2ef #a8e3e1 #7ccfd2 #4bb9c5 #0fa3bd #0090b7 #0079a9 #006396 #004f86 #1a3c76".split()
+DIFFERENCE_MAP = "#1a3c76 #0079a9 #4bb9c5 #a8e3e1 #fbfbf9 #fddb9b #f7a24b #ea5b35 #83163a".split()
+"""From colder over equal to hotter; equal steps of lightness on both sides."""
+COMPARED = ("#b3541e", "#0079a9", "#6b4e9b", "#4c9a2a", "#b5307a", "#5a6675", "#007f8c", "#8a6a3b")
+"""Colour of the lesions of each compared run."""
 
 INK = "#1c2430"
 MUTED = "#5d6878"
@@ -101,6 +105,23 @@ def figure(width: float, height: float) -> Any:
         }
     )
     return Figure(figsize=(width, height))
+
+
+def map_canvas(panels: int) -> tuple[Any, list[Any], Any]:
+    """Return a figure, its one or two square panels and the axes of a colour bar on the right."""
+    width = WIDTH_IN if panels > 1 else WIDTH_IN / 2
+    left, gap, right = 0.52, 0.62, 0.62
+    side = (width - left - right - gap * (panels - 1)) / panels
+    bottom, height = 0.78, 0.78 + side + 0.3
+    fig = figure(width, height)
+    axes = [
+        fig.add_axes(((left + i * (side + gap)) / width, bottom / height, side / width, side / height))
+        for i in range(panels)
+    ]
+    bar = fig.add_axes(
+        ((width - right + 0.12) / width, (bottom + 0.15 * side) / height, 0.11 / width, 0.7 * side / height)
+    )
+    return fig, axes, bar
 
 
 def svg(fig: Any, description: str) -> Markup:

@@ -12,10 +12,14 @@ import sys
 import tempfile
 import zlib
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from rfablate.report import figure_style as style
 
 LIBRARY = "k3d"
 LIMIT_S = 120.0
@@ -39,10 +43,31 @@ class Interactive:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class SceneSettings:
+    """What the script of the scene needs beside the packed data."""
+
+    colours: tuple[str, ...] = tuple(style.TEMPERATURE_MAP)
+    """Colours of the slice from the lowest to the highest value."""
+    isotherms: tuple[int, ...] = (45, 50, 60)
+    """Values of the thin lines on the slice."""
+    outline: str = style.LESION
+    """Colour of lesion outlines on the slice; '' for the colour of each lesion."""
+    quantity: str = "temperature"
+    unit: str = "°C"
+    symmetric: bool = False
+    """Whether the colours are centred on zero, for differences."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON data."""
+        return asdict(self)
+
+
 class SurfaceJob:
     """A process that computes the surfaces. Start it early and collect the scene after the other work."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, module: str, directories: Sequence[Path]) -> None:
+        """Start `python -m rfablate.report.<module> TARGET DIRECTORY ...`."""
         self._reason = "" if library_file() else ABSENT
         if self._reason:
             return
@@ -51,7 +76,7 @@ class SurfaceJob:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rfablate.report.scene_surfaces", str(directory), str(self._target)],
+            [sys.executable, "-m", f"rfablate.report.{module}", str(self._target), *map(str, directories)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

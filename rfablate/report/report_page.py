@@ -13,10 +13,11 @@ from rfablate.report import figure_style as style
 from rfablate.report import report_tables as tables
 from rfablate.report.channel_section import channels
 from rfablate.report.clinical_summary import clinical_summary
+from rfablate.report.dose_volume_section import dose_volume
 from rfablate.report.electrode_section import electrodes
 from rfablate.report.field_maps import damage_figure, temperature_figure
 from rfablate.report.html_elements import note, together
-from rfablate.report.interactive_scene import Interactive, SurfaceJob
+from rfablate.report.interactive_scene import Interactive, SceneSettings, SurfaceJob
 from rfablate.report.lesion_outline import dimension_drawing
 from rfablate.report.page_templates import element, render
 from rfablate.report.prior_treatment_section import added
@@ -30,8 +31,6 @@ from rfablate.results.wording import answer, duration, rule_label
 STATUS = {"completed": "good", "stopped": "part", "failed": "bad"}
 ENGINEERING = "Energy and generator"
 """The first of the sections for engineers."""
-ISOTHERMS_degC = (45, 50, 60)
-"""Isotherms on the slice of the interactive scene [degC]."""
 
 
 def write_report(directory: Path) -> Path:
@@ -41,7 +40,7 @@ def write_report(directory: Path) -> Path:
     """
     directory = Path(directory)
     run = load_run(directory)
-    jobs = (SceneJob(directory), SurfaceJob(directory)) if (directory / FIELDS).exists() else None
+    jobs = (SceneJob(directory), SurfaceJob("scene_surfaces", [directory])) if (directory / FIELDS).exists() else None
     view, problem = _view(run)
     text = _page(run, view, problem, jobs)
     target = directory / "report.html"
@@ -69,6 +68,7 @@ def _page(run: RunData, view: View | None, problem: str, jobs: tuple[SceneJob, S
         ("Lesion", _lesion(run, view), "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
+        ("Dose and margins", _attempt(dose_volume, run), ""),
         ("Lesion and structures in three dimensions", three, "three"),
         ("Over time", histories, ""),
         ("Temperature and damage on slices through the applicator", slices, "slices"),
@@ -85,9 +85,7 @@ def _page(run: RunData, view: View | None, problem: str, jobs: tuple[SceneJob, S
         warnings=[*map(str, run.summary.get("warnings") or ()), *run.missing],
         readings=history_readings(run),
         live=live,
-        colours=style.TEMPERATURE_MAP,
-        isotherms=ISOTHERMS_degC,
-        outline=style.LESION,
+        settings=SceneSettings(),
     )
 
 
@@ -169,7 +167,7 @@ def _slices(view: View) -> Markup:
 
 def _scene(run: RunData, picture: Picture, live: Interactive) -> Markup:
     still = _still(run, picture) if picture.url else note(f"No 3-D picture: {picture.reason}.")
-    return render("scene.html", live=live, still=still, isotherms=ISOTHERMS_degC)
+    return render("scene.html", live=live, still=still, settings=SceneSettings())
 
 
 def _still(run: RunData, picture: Picture) -> Markup:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rfablate.arrays import FloatArray
+from rfablate.case.tables.shape_math import perpendicular_axes
 from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
@@ -265,11 +266,8 @@ def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
 def _write_picture(canvas: Canvas, cannulas: Any, middle: Any, size: float, target: Path) -> float:
     """Write the picture in an oblique side view without perspective; return its width [mm]."""
     up = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
-    side = np.eye(3)[int(np.argmin(np.abs(up)))]
-    side = side - (side @ up) * up
-    side = side / np.linalg.norm(side)
-    other = np.cross(up, side)
-    view = 0.62 * side - 0.78 * other + 0.42 * up
+    other, opposite = perpendicular_axes(up)
+    view = -0.62 * opposite - 0.78 * other + 0.42 * up
     view = view / np.linalg.norm(view)
     canvas.shoot(target, eye=middle + 10 * size * view, middle=middle, up=up, half=size)
     return 2 * size * PIXELS[0] / PIXELS[1]

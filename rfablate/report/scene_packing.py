@@ -87,11 +87,14 @@ class ScenePacker:
             }
         )
 
-    def add_temperature(self, temperature_degC: FloatArray, shape: Sequence[int], spacing_mm: float) -> None:
-        """Add the temperature of each frame in 254 steps, shape (frames, points); NaN outside the domain."""
-        low, high = float(np.nanmin(temperature_degC)), float(np.nanmax(temperature_degC))
+    def add_field(self, values: FloatArray, shape: Sequence[int], spacing_mm: float) -> None:
+        """Add a temperature or a difference [degC or K] of each frame in 254 steps.
+
+        values: shape (frames, points); NaN outside the domain. shape: points of the grid along x, y, z.
+        """
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
         step = max(high - low, 1e-6) / 254
-        steps = np.where(np.isnan(temperature_degC), 255, np.round((temperature_degC - low) / step)).astype(np.uint8)
+        steps = np.where(np.isnan(values), 255, np.round((values - low) / step)).astype(np.uint8)
         # Differences along x, in whole numbers modulo 256, compress better than the values.
         differences = np.diff(steps.reshape(len(steps), -1), axis=1, prepend=np.uint8(0))
         start = len(self._data)

@@ -1,14 +1,13 @@
 """Surfaces and temperatures over time for the interactive scene, computed by PyVista in a separate process.
 
-`python -m rfablate.report.scene_surfaces RUN_DIRECTORY FILE` writes the packed scene. Like the still picture,
+`python -m rfablate.report.scene_surfaces FILE RUN_DIRECTORY` writes the packed scene. Like the still picture,
 it must not end the process that writes the report.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,15 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
+from rfablate.report.field_samples import POINTS, SampleGrid, Samples, axis_of, sample, scene_surface
 from rfablate.report.scene_packing import ScenePacker, SceneSurface
 from rfablate.results.exact_shapes import depth_mm, placed_shapes
 from rfablate.results.field_slices import outline
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData, load_run
-from rfablate.results.run_view import Cannula, heating_end, path_until, read_cannulas, rule_levels
+from rfablate.results.run_view import Cannula, heating_end, path_until, read_cannulas
 from rfablate.results.wording import rule_label
 
-POINTS = 48
-"""Points along each edge of the grid on which fields are sampled [1]."""
-FRAMES = 16
-"""Largest number of frames shown [1]."""
 LARGEST_BYTES = 4_200_000
 """Size above which a scene is packed with fewer frames, so that the page stays below 8 MB [B]."""
 ISOTHERMS_degC = (45.0, 50.0, 60.0)
@@ -36,50 +32,8 @@ TRIANGLES = 8000
 Placed = tuple[str, str, str, float, SceneSurface]
 """Name, role, colour, opacity and surface of a structure."""
 VERDICT_COLOUR = "#e8873a"
-AROUND = 1.5
-"""Edge of the box in which structures are shown over that of the sampled box [1]."""
 SLEEVE = 1.03
 """Drawn over true diameter of an applicator [1]: structures have a hole of the true diameter, which would flicker."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Fields on a regular grid; arrays over the grid have x as the fastest index.
-
-    low: first corner of the grid [mm]. spacing: distance of its points [mm]. times_s: time of each frame [s].
-    frames_in_file: number of frames of the file, shown or not. temperature: frame -> temperature [degC], shape
-    (frames, POINTS^3). levels: lesion rule -> level of each frame, positive inside the lesion. inside: whether a point
-    lies in the domain.
-    """
-
-    low: FloatArray
-    spacing: float
-    times_s: tuple[float, ...]
-    frames_in_file: int
-    temperature: FloatArray
-    levels: Mapping[str, FloatArray]
-    inside: np.ndarray
-
-    @property
-    def high(self) -> FloatArray:
-        """Last corner of the grid [mm]."""
-        return self.low + (POINTS - 1) * self.spacing
-
-    @property
-    def box(self) -> tuple[FloatArray, FloatArray]:
-        """Corners of the box in which structures are shown [mm]."""
-        middle, half = (self.low + self.high) / 2, AROUND * (self.high - self.low) / 2
-        return middle - half, middle + half
-
-    def thinned(self, heating_end_s: float | None) -> Samples:
-        """Return the samples of about half of the frames."""
-        kept = chosen_frames(self.times_s, heating_end_s, max(len(self.times_s) // 2, 3))
-        return replace(
-            self,
-            times_s=tuple(self.times_s[i] for i in kept),
-            temperature=self.temperature[kept],
-            levels={rule: level[kept] for rule, level in self.levels.items()},
-        )
 
 
 def write_scene(directory: Path, target: Path) -> None:
@@ -91,8 +45,8 @@ def write_scene(directory: Path, target: Path) -> None:
     run = load_run(directory)
     cannulas = read_cannulas(run)
     with FieldsReader(directory / FIELDS) as fields:
-        samples = _sample(run, fields, cannulas)
-        structures = _structures(run, fields, samples)
+        samples = sample(run, fields)
+        structures = structure_surfaces(run, fields, samples.grid)
     packed = _packed(run, cannulas, samples, structures)
     while len(packed) > LARGEST_BYTES and len(samples.times_s) > 2:
         samples = samples.thinned(heating_end(run))
@@ -102,160 +56,81 @@ def write_scene(directory: Path, target: Path) -> None:
 
 def _packed(run: RunData, cannulas: tuple[Cannula, ...], samples: Samples, structures: Sequence[Placed]) -> bytes:
     """Return the packed scene: lesions, isotherms, structures, applicators and the temperature."""
-    packer = ScenePacker(samples.low, samples.high)
-    for rule, level in samples.levels.items():
-        first = rule == next(iter(samples.levels))
+    grid, values = samples.grid, samples.values
+    packer = ScenePacker(grid.low, grid.high)
+    for rule, level in values.levels.items():
+        first = rule == next(iter(values.levels))
         colour = VERDICT_COLOUR if first else style.rule_styles(run.rules())[rule][0]
-        surfaces = [_contour(samples, values, 0.0) for values in level]
+        surfaces = [grid.contour(each, 0.0, values.inside) for each in level]
         packer.add(f"lesion, {rule_label(rule)}", "lesion", colour, 0.5 if first else 0.35, surfaces, shown=first)
     for value, shade in zip(ISOTHERMS_degC, (4, 6, 8), strict=True):
-        surfaces = [_contour(samples, values, value) for values in samples.temperature]
+        surfaces = [grid.contour(each, value, values.inside) for each in values.temperature]
         packer.add(f"isotherm {value:g} °C", "isotherm", style.TEMPERATURE_MAP[shade], 0.35, surfaces, shown=False)
     for name, role, colour, opacity, surface in structures:
         packer.add(f"{name} ({role})", "structure", colour, opacity, [surface])
-    for label, colour, surface in _applicators(run, cannulas, 1.2 * float(samples.high[0] - samples.low[0])):
+    for label, colour, surface in applicator_surfaces(run, cannulas, shaft_mm(grid)):
         packer.add(label, "applicator", colour, 1.0, [surface])
-    packer.add_temperature(samples.temperature, (POINTS,) * 3, samples.spacing)
-    axis = cannulas[0].direction if cannulas else np.array([0.0, 0.0, 1.0])
-    through = np.mean([c.tip + 0.5 * c.span * c.direction for c in cannulas], axis=0) if cannulas else np.zeros(3)
+    packer.add_field(values.temperature, (POINTS,) * 3, grid.spacing)
+    axis, through = view_axis(cannulas)
     return packer.packed(samples.times_s, axis=axis, through=through, frames_in_file=samples.frames_in_file)
 
 
-def chosen_frames(times_s: Sequence[float], heating_end_s: float | None, most: int = FRAMES) -> list[int]:
-    """Return at most `most` evenly spread frames, with the first, the last and the last one of heating."""
-    count = len(times_s)
-    if count <= most:
-        return list(range(count))
-    hot = [i for i, time in enumerate(times_s) if heating_end_s is not None and time <= heating_end_s * (1 + 1e-9)]
-    spread = np.linspace(0, count - 1, max(most - 1, 2)).round().astype(int).tolist()
-    return sorted({*spread, *hot[-1:]})
+def view_axis(cannulas: Sequence[Cannula]) -> tuple[FloatArray, FloatArray]:
+    """Return the upward direction of the view and the point through which the first slice passes [mm]."""
+    if not cannulas:
+        return np.array([0.0, 0.0, 1.0]), np.zeros(3)
+    return cannulas[0].direction, np.mean([c.tip + 0.5 * c.span * c.direction for c in cannulas], axis=0)
 
 
-def _sample(run: RunData, fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> Samples:
-    """Return temperature and lesion levels on a grid around lesion and active tips."""
-    import pyvista as pv
-
-    if not len(fields.times_s):
-        raise ValueError("the file has a mesh but no frame")
-    frames = chosen_frames(fields.times_s.tolist(), heating_end(run))
-    heat = [fields.point_data("temperature_degC", frame) for frame in frames]
-    levels = [rule_levels(run, fields, frame) for frame in frames]
-    hot = np.max(heat, axis=0) > ISOTHERMS_degC[0]
-    dead = np.any([level > 0 for level in levels[-1].values()], axis=0) if levels[-1] else hot
-    axis = _axis(fields, cannulas)
-    low, high = _window(fields.points_mm[hot | dead], axis, cannulas)
-    spacing = float(high[0] - low[0]) / (POINTS - 1)
-    line = np.arange(POINTS) * spacing
-    z, y, x = np.meshgrid(low[2] + line, low[1] + line, low[0] + line, indexing="ij")
-    points = np.column_stack([x.ravel(), y.ravel(), z.ravel()])
-    if axis is not None:
-        radius = np.hypot(points[:, 0] - axis[0], points[:, 1] - axis[1])
-        points = np.column_stack([radius, np.zeros(len(points)), points[:, 2]])
-    kind = pv.CellType.TETRA if fields.cells.shape[1] == 4 else pv.CellType.TRIANGLE
-    mesh = pv.UnstructuredGrid({kind: fields.cells}, fields.points_mm)
-    columns = [*heat, *(level[rule] for rule in levels[0] for level in levels)]
-    mesh.point_data["all"] = np.column_stack(columns).astype(np.float32)
-    probe: Any = pv.PolyData(points).sample(mesh)
-    inside = np.asarray(probe["vtkValidPointMask"], dtype=bool)
-    values = np.asarray(probe["all"], dtype=np.float64).T
-    count = len(frames)
-    temperature = np.where(inside, values[:count], np.nan)
-    found = {
-        rule: np.where(inside, values[(1 + i) * count : (2 + i) * count], -1.0) for i, rule in enumerate(levels[0])
-    }
-    times = tuple(float(fields.times_s[frame]) for frame in frames)
-    return Samples(low, spacing, times, len(fields.times_s), temperature, found, inside)
+def shaft_mm(grid: SampleGrid) -> float:
+    """Return the drawn length of a shaft [mm], which leaves the view."""
+    return 1.2 * float(grid.high[0] - grid.low[0])
 
 
-def _axis(fields: FieldsReader, cannulas: tuple[Cannula, ...]) -> FloatArray | None:
-    """Return x and y of the axis of an axisymmetric run [mm], on which its applicators lie; None in 3-D."""
-    if not fields.axisymmetric:
-        return None
-    return cannulas[0].tip[:2] if cannulas else np.zeros(2)
-
-
-def _window(
-    points: FloatArray, axis: FloatArray | None, cannulas: tuple[Cannula, ...]
-) -> tuple[FloatArray, FloatArray]:
-    """Return the corners of a cube around hot or dead nodes and the active tips [mm]."""
-    parts = [points]
-    if axis is not None and len(points):
-        reach = float(np.max(points[:, 0]))
-        ends = points[:, 2].min(), points[:, 2].max()
-        parts = [np.array([[*(axis - reach), ends[0]], [*(axis + reach), ends[1]]])]
-    parts += [np.array([c.tip, c.tip + c.span * c.direction]) for c in cannulas]
-    every = np.concatenate(parts)
-    every = every if len(every) else np.array([[-8.0] * 3, [8.0] * 3])
-    low, high = every.min(axis=0), every.max(axis=0)
-    half = max(0.57 * float(np.max(high - low)), cannulas[0].active_tip if cannulas else 0.0)
-    return (low + high) / 2 - half, (low + high) / 2 + half
-
-
-def _contour(samples: Samples, values: FloatArray, level: float) -> SceneSurface:
-    """Return the surface on which sampled values equal `level`."""
-    import pyvista as pv
-
-    values = np.where(samples.inside, values, level - 1.0)
-    if not (values > level).any():
-        return SceneSurface()
-    box = pv.ImageData(dimensions=(POINTS,) * 3, spacing=(samples.spacing,) * 3, origin=tuple(samples.low))
-    box.point_data["value"] = values
-    return _surface(box.contour([level], scalars="value"))
-
-
-def _surface(mesh: Any) -> SceneSurface:
-    """Return a PyVista surface as points and triangles."""
-    if not mesh.n_points or not mesh.n_cells:
-        return SceneSurface()
-    mesh.clear_data()
-    triangles = mesh.triangulate()
-    return SceneSurface(np.asarray(triangles.points, dtype=float), triangles.faces.reshape(-1, 4)[:, 1:])
-
-
-def _structures(run: RunData, fields: FieldsReader, samples: Samples) -> list[Placed]:
+def structure_surfaces(run: RunData, fields: FieldsReader, grid: SampleGrid) -> list[Placed]:
     """Return name, role, colour, opacity and surface of each structure, clipped to the box around the lesion."""
     import pyvista as pv
 
     colours, shapes = style.structure_colours(run), placed_shapes(run)
     found: list[Placed] = []
-    axis = _axis(fields, read_cannulas(run))
+    axis = axis_of(fields, read_cannulas(run))
     for tag, name in fields.region_names.items():
         if name not in colours:
             continue
         if name in shapes:
-            mesh = _placed(shapes, name, samples)
+            mesh = _placed(shapes, name, grid)
         elif fields.axisymmetric:
             mesh = _revolved(outline(fields.points_mm[:, [0, 2]], fields.cells, fields.region == tag))
             mesh = mesh.translate([*axis, 0.0]) if axis is not None else mesh
         else:
             cells = fields.cells[fields.region == tag]
             mesh = pv.UnstructuredGrid({pv.CellType.TETRA: cells}, fields.points_mm).extract_surface(algorithm=None)
-        bounds = np.column_stack(samples.box).ravel().tolist()
+        bounds = np.column_stack(grid.box).ravel().tolist()
         if mesh.n_points:
             mesh = mesh.clip_box(bounds, invert=False).extract_surface(algorithm=None)
-        surface = _surface(mesh)
+        surface = scene_surface(mesh)
         if len(surface.triangles) > TRIANGLES:
             joined = pv.PolyData.from_regular_faces(np.asarray(surface.points, dtype=float), surface.triangles).clean()
             whole = pv.PolyData(joined.points, faces=joined.faces)  # without lines left over from slivers
-            surface = _surface(whole.decimate(1 - TRIANGLES / whole.n_cells))
+            surface = scene_surface(whole.decimate(1 - TRIANGLES / whole.n_cells))
         if len(surface.triangles):
             role = style.role(run, name)
             judged = role in ("target", "protect")
-            wide = np.sort(np.ptp(surface.points, axis=0))[1] > 0.8 * float(samples.box[1][0] - samples.box[0][0])
+            wide = np.sort(np.ptp(surface.points, axis=0))[1] > 0.8 * float(grid.box[1][0] - grid.box[0][0])
             opacity = 0.45 if judged else 0.07 if wide else 0.16
             found.append((name, {"protect": "protected"}.get(role, role), colours[name], opacity, surface))
     return found
 
 
-def _placed(shapes: Any, name: str, samples: Samples) -> Any:
+def _placed(shapes: Any, name: str, grid: SampleGrid) -> Any:
     """Return the surface of the exact shape of a structure within the box around the lesion."""
     import pyvista as pv
 
     from rfablate.case.geometry.shapes import bounding_box
 
     shape = bounding_box(shapes[name]) * 1e3
-    slack = 0.01 * (samples.high - samples.low)
-    low, high = np.maximum(shape[0] - slack, samples.box[0]), np.minimum(shape[1] + slack, samples.box[1])
+    slack = 0.01 * (grid.high - grid.low)
+    low, high = np.maximum(shape[0] - slack, grid.box[0]), np.minimum(shape[1] + slack, grid.box[1])
     if np.any(high <= low):
         return pv.PolyData()
     box = pv.ImageData(
@@ -276,7 +151,7 @@ def _revolved(lines: Sequence[FloatArray]) -> Any:
     return surface
 
 
-def _applicators(
+def applicator_surfaces(
     run: RunData, cannulas: tuple[Cannula, ...], reach: float
 ) -> list[tuple[str, str, SceneSurface]]:  # fmt: skip
     """Return label, colour and surface of active tips, insulated shafts and ring electrodes."""
@@ -304,8 +179,8 @@ def _tube(path: FloatArray, diameter: float) -> SceneSurface:
     import pyvista as pv
 
     tube = pv.lines_from_points(np.asarray(path, dtype=float)).tube(radius=diameter / 2, n_sides=32, capping=True)
-    return _surface(tube.triangulate().compute_normals(split_vertices=True, feature_angle=50.0))
+    return scene_surface(tube.triangulate().compute_normals(split_vertices=True, feature_angle=50.0))
 
 
 if __name__ == "__main__":
-    write_scene(Path(sys.argv[1]), Path(sys.argv[2]))
+    write_scene(Path(sys.argv[2]), Path(sys.argv[1]))

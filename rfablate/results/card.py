@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from rfablate.results.quantities import LESION
 from rfablate.results.wording import percent
 
@@ -89,11 +91,17 @@ def _repeat_lines(summary: Mapping[str, Any]) -> list[str]:
 def _structure_lines(summary: Mapping[str, Any]) -> list[str]:
     judged = {"target": _target_line, "protect": _protected_line}
     lines = [
-        f"  {s['role']:8} {name}: {s['verdict'].upper()} ({', '.join(judged[s['role']](s))})"
+        f"  {s['role']:8} {name}: {_verdict(s)} ({', '.join(judged[s['role']](s))})"
         for name, s in summary["structures"].items()
         if s["role"] in judged
     ]
     return ["", *lines] if lines else []
+
+
+def _verdict(s: Mapping[str, Any]) -> str:
+    """Return the verdict, with a note where it could change within its error bar."""
+    verdict = str(s["verdict"]).upper()
+    return f"{verdict}, but within its error bar" if s.get("within_error_bar") else verdict
 
 
 def _target_line(s: Mapping[str, Any]) -> list[str]:
@@ -106,7 +114,11 @@ def _target_line(s: Mapping[str, Any]) -> list[str]:
     if s["min_margin_mm"] is not None:
         margin = s["min_margin_mm"]
         inside = f"at least {margin:.2f} mm inside the lesion surface"
-        parts.append(inside if margin >= 0.0 else f"extends {-margin:.2f} mm outside the lesion")
+        point = s.get("min_margin_point_mm")
+        where = "" if point is None else f" at [{', '.join(f'{x:.1f}' for x in np.round(point, 1) + 0.0)}] mm"
+        parts.append((inside if margin >= 0.0 else f"extends {-margin:.2f} mm outside the lesion") + where)
+        if margin >= 0.0 and s.get("covered_fraction_5mm") is not None:
+            parts.append(f"{percent(s['covered_fraction_5mm'])} with a 5 mm margin")
     return [*parts, f"maximum {s['max_degC']:.1f} degC"]
 
 

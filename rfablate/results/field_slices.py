@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rfablate.arrays import BoolArray, FloatArray, IntArray
+from rfablate.case.tables.shape_math import perpendicular_axes
 
 EDGES = np.array([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)])
 
@@ -96,10 +97,8 @@ def planes_through(tip_mm: Sequence[float], direction: Sequence[float]) -> tuple
     main = int(np.argmax(np.abs(along)))
     if along[main] > 1 - 1e-9:
         return tuple(_aligned_plane(tip, axis, main) for axis in range(3) if axis != main)  # type: ignore[return-value]
-    first = np.eye(3)[int(np.argmin(np.abs(along)))]
-    first = first - (first @ along) * along
-    first = first / np.linalg.norm(first)
-    second = np.cross(along, first)
+    second, opposite = perpendicular_axes(along)
+    first = -opposite
     label = "from the tip along the shaft (mm)"
     return (
         Plane(tip, first, along, "across the shaft, first plane (mm)", label, "First plane through the axis"),

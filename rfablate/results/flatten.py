@@ -7,7 +7,7 @@ from typing import Any
 
 SECTIONS = ("lesion", "structures", "electric", "energy", "numerics", "timing_s")
 """Sections of a summary that contain numbers."""
-LEFT_OUT = ("hottest_point_mm", "error_bar")
+LEFT_OUT = ("hottest_point_mm", "min_margin_point_mm", "dose_volume", "error_bar")
 
 
 def flatten(summary: Mapping[str, Any], *, empty: bool = False) -> dict[str, Any]:

@@ -96,6 +96,16 @@ STRUCTURE = (
         "Fraction of the structure's volume that lies inside the lesion of the verdict rule.",
     ),
     Quantity(
+        "covered_fraction_5mm", "covered fraction with 5 mm margin", "", 3,
+        "Target: fraction of the tissue within 5 mm of it, target included, that lies inside the lesion of the verdict "
+        "rule.",
+    ),
+    Quantity(
+        "covered_fraction_10mm", "covered fraction with 10 mm margin", "", 3,
+        "Target: fraction of the tissue within 10 mm of it, target included, that lies inside the lesion of the "
+        "verdict rule.",
+    ),
+    Quantity(
         "max_degC", "maximum temperature", "degC", 1,
         "Highest temperature in the structure over space and time.",
     ),
@@ -161,11 +171,43 @@ ENERGY = (
     ),
 )  # fmt: skip
 
+COVERED_WITH_MARGIN = ("covered_fraction_5mm", "covered_fraction_10mm")
+"""Keys of a target's covered fractions with a margin, in the order of `lesion.target_cover.MARGINS`."""
+
+DOSE_VOLUME = (
+    Quantity(
+        "peak_temperature_degC", "maximum temperature", "degC", 0,
+        "Fraction of the structure's volume whose highest temperature over time is at or above each threshold.",
+    ),
+    Quantity(
+        "cem43_min", "thermal dose CEM43", "min", 1,
+        "Fraction of the structure's volume whose cumulative equivalent minutes at 43 degC are at or above each "
+        "threshold.",
+    ),
+    Quantity(
+        "omega", "Arrhenius integral", "", 2,
+        "Fraction of the structure's volume whose Arrhenius integral is at or above each threshold; for an Arrhenius "
+        "verdict rule.",
+    ),
+    Quantity(
+        "dead_fraction", "fraction of dead cells", "", 2,
+        "Fraction of the structure's volume whose fraction of dead cells is at or above each threshold; for a "
+        "cell-death verdict rule.",
+    ),
+)  # fmt: skip
+
+HISTOGRAM_KEYS = {
+    "isotherm": "peak_temperature_degC", "cem43": "cem43_min", "arrhenius": "omega", "cell_death": "dead_fraction",
+}  # fmt: skip
+"""Key in `dose_volume` of the histogram for each kind of lesion rule."""
+
 TERMS = {
     "error bar": "Numerical error of a number, printed after ±: its change on a mesh twice as coarse with longer time "
     "steps. It does not include the uncertainty of tissue values.",
     "verdict": "Target: REACHED where the covered fraction is at least the required fraction, PARTLY REACHED or MISSED "
     "otherwise. Protected structure: SAFE where it stays at or below its temperature limit, LIMIT EXCEEDED otherwise.",
+    "dose-volume histogram": "Fraction of a structure's volume whose highest temperature or thermal dose is at or "
+    "above each of a list of thresholds (`dose_volume` in `summary.json`).",
     "lesion rule": "Criterion for dead tissue: an isotherm of the highest temperature over time, an Arrhenius integral "
     "(1 unless the rule names another value), a thermal dose (CEM43), or a fraction of dead cells.",
 }

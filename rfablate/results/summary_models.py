@@ -61,6 +61,15 @@ class TemperatureLimit(Result):
     max_degC: float
 
 
+class DoseVolumeHistogram(Result):
+    """Fraction of a structure's volume at or above each threshold."""
+
+    thresholds: tuple[float, ...]
+    """Increasing, in the unit of the key in `dose_volume`."""
+    fractions: tuple[float, ...]
+    """From 0 to 1, one for each threshold."""
+
+
 class StructureResult(WithErrorBars):
     """Results of one structure."""
 
@@ -72,9 +81,12 @@ class StructureResult(WithErrorBars):
     volume_mm3: float
     required_fraction: float
     covered_fraction: float
+    covered_fraction_5mm: float | None = None
+    covered_fraction_10mm: float | None = None
     max_degC: float
     hottest_point_mm: tuple[float, float, float]
     min_margin_mm: float | None
+    min_margin_point_mm: tuple[float, float, float] | None = None
     time_to_cover_s: float | None
     length_mm: float | None
     coagulated_length_mm: float | None
@@ -82,6 +94,10 @@ class StructureResult(WithErrorBars):
     limit_margin_mm: float | None = None
     verdict: str
     """See `results.quantities.TERMS`; empty for anatomy that is neither target nor protected."""
+    within_error_bar: bool | None = None
+    """Whether the verdict could change within its error bar; None without a verdict or an error bar."""
+    dose_volume: dict[str, DoseVolumeHistogram] = {}
+    """Dose-volume histograms; `results.quantities.DOSE_VOLUME` defines the keys."""
 
 
 class EnergyBalance(Result):
@@ -109,6 +125,27 @@ class Electric(Result):
     """Time at a limit of the generator [s]."""
 
 
+class ResultCheck(Result):
+    """A check of the results that found something; `simulation/result_checks.py` defines the checks."""
+
+    check: Literal[
+        "model_range",
+        "covered_by_range",
+        "generator_limit",
+        "domain_boundary",
+        "lesion_resolution",
+        "energy_balance",
+        "error_bar",
+    ]
+    subject: str = ""
+    """Lesion rule or structure; empty for the whole run."""
+    value: float
+    limit: float | None = None
+    unit: str
+    text: str
+    """The warning: what was found, what it means, what to try."""
+
+
 class RunSummary(Result):
     """All results of a run: the content of summary.json."""
 
@@ -125,6 +162,8 @@ class RunSummary(Result):
     numerics: dict[str, Any]
     """Nodes, cells, steps, iterations, ranks, error bars."""
     warnings: tuple[str, ...]
+    checks: tuple[ResultCheck, ...] = ()
+    """The checks of the results that found something; their texts are also in `warnings`."""
     timing_s: dict[str, float] = {}
     """Wall time by stage [s]."""
     provenance: dict[str, Any] = {}

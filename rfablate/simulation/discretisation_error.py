@@ -14,17 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mpi4py import MPI
-
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError, RfablateError
 from rfablate.lesion.continuity import Continuity
 from rfablate.lesion.observer import Observer, StepMeasures
 from rfablate.mesh.build import build_domain
-from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem
 from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame
@@ -34,30 +32,20 @@ COARSER = (2.0, 1.5)
 """Factors of the element sizes, in the order they are tried."""
 
 
-def error_bars(
-    case: Case,
-    comm: MPI.Comm,
-    observer: Observer,
-    frame: Frame,
-    extensions: Extensions = NO_EXTENSIONS,
-    notes: int = 0,
-) -> tuple[dict[str, float], str]:
+def error_bars(run: RunContext, frame: Frame) -> tuple[dict[str, float], str]:
     """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
 
     Args:
-        case: case of the run.
-        comm: all ranks.
-        observer: observer of the run, after its last frame.
+        run: the run; its observer has seen the last frame.
         frame: last frame of the run.
-        extensions: extension objects of the run.
-        notes: number of notes on the mesh of the run; a coarser mesh with more of them has another geometry.
     """
+    case, observer = run.case, run.observer
     if isinstance(case.domain, MeshDomain):
         return {}, "no error bar: a mesh from a file cannot be made coarser"
     reason = ""
     for factor in COARSER:
         try:
-            rough, last = _last_observation(_coarser(case, factor), comm, extensions, notes)
+            rough, last = _last_observation(_coarser(case, factor), run)
         except RfablateError as error:
             reason = reason or f"no error bar: the coarser run failed ({error})"
             continue
@@ -72,12 +60,16 @@ def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 
 
-def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:
-    """Run a case; return observer and frame at its end. Meshes with more notes than `notes` are rejected."""
-    domain = build_domain(case, comm)
-    if len(domain.notes) > notes:
+def _last_observation(case: Case, run: RunContext) -> tuple[Observer, Frame]:
+    """Simulate a coarser case of a run; return observer and frame at its end. Collective.
+
+    Raises:
+        MeshError: the mesh has more notes than that of the run, and therefore another geometry.
+    """
+    domain = build_domain(case, run.problem.domain.comm)
+    if len(domain.notes) > len(run.problem.domain.notes):
         raise MeshError(domain.notes[0])
-    problem = build_problem(case, domain, extensions)
+    problem = build_problem(case, domain, run.extensions)
     problem, state, _ = begin(case, problem)
     observer = Observer(case, problem)
     frame: Frame | None = None

@@ -20,7 +20,7 @@ from rfablate.simulation.monitors.fields_monitor import FieldsMonitor
 from rfablate.simulation.monitors.monitor import Row
 from rfablate.simulation.prior_treatment import Prior
 from rfablate.simulation.run_context import RunContext
-from rfablate.simulation.summarise import case_entries, events_entry, hottest_unboiled, provenance, warnings_of
+from rfablate.simulation.summarise import case_entries, events_entry, provenance, warnings_of
 from rfablate.solve.state import Frame, State
 
 FRAMES = 10
@@ -128,7 +128,8 @@ class Recorder:
         devices = dict(zip(self._channels, state.channel_states, strict=True))
         sharing = {"sharing": case.sharing.mode, "dwell_s": case.sharing.dwell} if case.channels else {}
         entries["electric"] |= {**sharing, "events": events_entry(devices)}
-        warnings = warnings_of(state.ledger, problem.domain.notes, devices, hottest_unboiled(problem, state.peak))
+        checks = [check for monitor in self._monitors for check in monitor.checks(frame, entries)]
+        warnings = [*(each.text for each in checks), *warnings_of(problem.domain.notes, devices)]
         return {
             "schema_version": SCHEMA_VERSION,
             **case_entries(case, problem.tissue_of_region),
@@ -138,6 +139,7 @@ class Recorder:
             **entries,
             "numerics": self._numerics(state),
             "warnings": [*warnings, *(text for monitor in self._monitors for text in monitor.warnings())],
+            "checks": [each.model_dump() for each in checks],
             "provenance": {
                 **provenance(case, problem.domain.comm.size, times.started),
                 "resumed": [asdict(each) for each in times.resumed],
@@ -160,7 +162,7 @@ class Recorder:
             "nodes": domain.nodes.total,
             "cells": domain.n_cells,
             "smallest_edge_mm": smallest * 1e3,
-            "interfaces": "cells" if domain.follows_cells else "conforming",
+            "interfaces": "conforming" if domain.conformity.shapes and domain.conformity.labels else "cells",
             "steps": state.step_memory.accepted,
             "rejects": state.step_memory.rejected,
             "heat_iterations": problem.solvers.heat.solver.iterations,

@@ -30,9 +30,12 @@ from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import error_bars
+from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
+from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
+from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
 from rfablate.timing import Stopwatch
@@ -52,27 +55,31 @@ class Outcome:
     """0, or 5 where a protected structure exceeded its limit."""
 
 
-def run(
-    case: Case,
-    directory: Path,
-    comm: MPI.Comm,
-    *,
-    overwrite: bool = False,
-    extensions: Extensions = NO_EXTENSIONS,
-    began: float | None = None,
-) -> Outcome:
-    """Run a case and write its run directory; `began`: start of the command [s of time.perf_counter]. Collective.
+@dataclass(frozen=True)
+class _OpenRun:
+    """A case and its open run directory, before the mesh exists."""
+
+    case: Case
+    comm: MPI.Comm
+    files: RunDirectory | None
+    """Run directory; None except on rank 0."""
+    watch: Stopwatch
+    extensions: Extensions
+
+
+def run(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAULT_OPTIONS) -> Outcome:
+    """Run a case and write its run directory. Collective.
 
     Raises:
-        CaseError: the directory already holds a run and `overwrite` is False.
+        CaseError: the directory already holds a run and `options.overwrite` is False.
         MeshError, SolveError, StepError: see there; after the last two the directory holds the last good state.
         Interrupted: a signal stopped it; the directory holds the checkpoint from which `resume` continues.
         StorageError: a file cannot be written; the directory holds the earlier checkpoints.
     """
-    watch = Stopwatch(began)
-    extensions.check(case)
-    files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=overwrite))
-    return _execute(case, comm, files, watch, None, again=False, extensions=extensions)
+    watch = Stopwatch(options.began)
+    options.extensions.check(case)
+    files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=options.overwrite))
+    return _execute(_OpenRun(case, comm, files, watch, options.extensions))
 
 
 def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extensions = NO_EXTENSIONS) -> Outcome:
@@ -87,31 +94,24 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, *, extensions: Extension
     found = on_root(comm, lambda: find_checkpoint(case, directory, extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)
-        return run(case, directory, comm, overwrite=True, extensions=extensions)
+        return run(case, directory, comm, RunOptions(overwrite=True, extensions=extensions))
     files = on_root(
         comm, lambda: RunDirectory.reopen(directory, found.memory["record"]["history_bytes"]) if found else None
     )
     if found is not None:
         log.info("resuming from %s", found.name)
-    return _execute(case, comm, files, watch, found, again=True, extensions=extensions)
+    return _execute(_OpenRun(case, comm, files, watch, extensions), found, again=True)
 
 
-def _execute(
-    case: Case,
-    comm: MPI.Comm,
-    files: RunDirectory | None,
-    watch: Stopwatch,
-    checkpoint: Checkpoint | None,
-    *,
-    again: bool,
-    extensions: Extensions,
-) -> Outcome:
+def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: bool = False) -> Outcome:
     """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
+    case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         with watch.stage("mesh"):
-            domain = build_domain(case, comm)
+            domain = build_domain(case, opened.comm)
         with watch.stage("setup"):
+            refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
             context = RunContext(case, problem, Observer(case, problem), files, watch, extensions)
             if prior is not None:
@@ -142,11 +142,12 @@ def _finish(run: RunContext, summary: dict[str, Any], frame: Frame, *, failed: b
         summary["provenance"]["extensions"] = run.extensions.names()
     if case.output.error_bar and not failed:
         with watch.stage("error bar"):
-            bars, reason = error_bars(
-                case, run.problem.domain.comm, run.observer, frame, run.extensions, len(run.problem.domain.notes)
-            )
+            bars, reason = error_bars(run, frame)
         summary["numerics"]["error_bar"] = bars
         summary["warnings"] += [reason] if reason else []
+        unsure = list(verdict_checks(summary["structures"], bars))
+        summary["warnings"] += [each.text for each in unsure]
+        summary["checks"] += [each.model_dump() for each in unsure]
     summary["timing_s"] = {**watch.seconds, "total": watch.total}
     files = run.files
     with watch.stage("write"):
@@ -193,6 +194,7 @@ def _advance(
 
 def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
+    refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
     mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))

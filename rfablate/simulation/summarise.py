@@ -6,11 +6,11 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.applicator_parts import Tine, bare_length, device_materials, tines_of
 from rfablate.case.read.case_file import dump_case
@@ -21,12 +21,10 @@ from rfablate.lesion.measure import MeasuredLesion
 from rfablate.lesion.observer import FinalStructure, StepMeasures
 from rfablate.mesh._compat import DOLFINX_VERSION
 from rfablate.mesh.build import gmsh_version
-from rfablate.physics.boiling import BOILING
 from rfablate.physics.generator import GuardState
 from rfablate.physics.tissue import Tissue
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
-from rfablate.problem.problem import Problem
-from rfablate.results.quantities import LESION
+from rfablate.results.quantities import COVERED_WITH_MARGIN, HISTOGRAM_KEYS, LESION
 from rfablate.solve.energy_balance import EnergyLedger
 from rfablate.solve.state import Frame
 from rfablate.version import __version__
@@ -88,13 +86,16 @@ def structure_entry(result: FinalStructure, rule: str) -> dict[str, Any]:
         "covered_fraction": result.covered,
         "max_degC": result.max_T,
         "hottest_point_mm": [x * MM for x in result.hottest_point],
+        **dict(zip(COVERED_WITH_MARGIN, result.covered_margins or (None, None), strict=True)),
         "min_margin_mm": mm(result.margin),
+        "min_margin_point_mm": None if result.margin_point is None else [x * MM for x in result.margin_point],
         "time_to_cover_s": result.time_to_cover,
         "length_mm": mm(result.length),
         "coagulated_length_mm": mm(result.coagulated_length),
         "limit": None if spec.limit is None else {"max_degC": spec.limit},
         "limit_margin_mm": mm(result.limit_margin),
         "verdict": result.verdict,
+        "dose_volume": {HISTOGRAM_KEYS[kind]: asdict(each) for kind, each in result.histograms.items()},
     }
 
 
@@ -206,30 +207,9 @@ def provenance(case: Case, ranks: int, started: str) -> dict[str, Any]:
     }
 
 
-def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
-    """Return the highest peak temperature of tissue whose water does not boil in this case [degC]. Collective."""
-    owned = problem.domain.nodes.owned
-    nodes = problem.domain.nodes_of_cells(problem.tissue_cells)[:owned] & ~problem.fixed[:owned]
-    if problem.solvers.vapour is not None:
-        nodes &= ~problem.solvers.vapour.has_water
-    return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
-
-
-def warnings_of(
-    ledger: EnergyLedger, notes: Sequence[str], channel_states: Mapping[str, Any], unboiled: float
-) -> list[str]:
-    """Return the warnings about the results; `unboiled` as `hottest_unboiled` gives it."""
+def warnings_of(notes: Sequence[str], channel_states: Mapping[str, Any]) -> list[str]:
+    """Return the notes on the mesh, and a warning for each channel that has switched itself off."""
     found = list(notes)
-    if unboiled > BOILING:
-        found.append(
-            f"tissue reached {unboiled:.1f} degC and its water does not boil in this case: temperatures above 100 degC "
-            "and what follows from them are too high; give the tissue a water_fraction, or less power"
-        )
-    if ledger.residual_fraction > 0.01:
-        found.append(
-            f"the energy ledger does not close: residual {ledger.residual:.3g} J, "
-            f"{100 * ledger.residual_fraction:.2g} % of the largest energy; try a smaller time.tolerance_K"
-        )
     for name, state in channel_states.items():
         if isinstance(state, GuardState) and state.off:
             t, reason = state.events[-1]

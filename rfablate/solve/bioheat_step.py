@@ -26,7 +26,7 @@ from rfablate.arrays import BoolArray, FloatArray
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
-from rfablate.solve.generator_decision import Decisions, SensorPrediction, decide, no_prediction, predict_sensors
+from rfablate.solve.generator_decision import Decisions, SensorPredictions, decide, no_prediction, predict_sensors
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic
 from rfablate.solve.state import State
 
@@ -36,41 +36,67 @@ COARSEST_RESPONSE = 1e5
 """Largest ratio of the tolerance of T_b to that of the temperature."""
 
 
-def bioheat(
-    operator: BioheatStep, w0: float, past: FloatArray, t: float
-) -> tuple[FloatArray, Decisions, tuple[float, ...]]:
-    """Return T, the decisions of the channels and their sensor temperatures, for a step ending at t [s]. Collective."""
-    problem, state = operator.problem, operator.state
-    dt, reach, split = t - state.t, t, None
+@dataclass(frozen=True)
+class TimeDerivative:
+    """dT/dt at a time as a function of the temperature then:  w0 T - past  (`step_control.bdf_weights`)."""
+
+    t: float
+    """[s]"""
+    w0: float
+    """[1/s]"""
+    past: FloatArray
+    """[K/s]"""
+
+    def of(self, T: FloatArray) -> FloatArray:
+        """Return dT/dt [K/s] for a temperature at the time [degC]."""
+        return self.w0 * T - self.past
+
+
+@dataclass(frozen=True)
+class BioheatSolution:
+    """The temperature at the end of a step, and the decisions of the channels for it."""
+
+    T: FloatArray
+    """[degC]"""
+    decided: Decisions
+    sensors: tuple[float, ...]
+    """Reading of each channel at the end of the step [degC]."""
+
+
+def bioheat(operator: BioheatStep, derivative: TimeDerivative) -> BioheatSolution:
+    """Return the temperature at the end of a step, for the voltages that the generator chooses. Collective."""
+    problem, state, t = operator.problem, operator.state, derivative.t
+    split, until = None, derivative
     needs = problem.generator.needs(state.t, t, state.channel_states, state.turn)
     on = [n for n, each in enumerate(needs) if each.conductance and operator.units]
-    seen = no_prediction(problem.generator)
+    predicted = no_prediction(problem.generator, t)
     if any(needs[n].sensor for n in on):
         horizon = max(needs[n].horizon for n in on)
-        if dt < horizon:  # the sensor lags: predict beyond the end of this step
-            reach = state.t + horizon
-            split, seen = operator.split(1.0 / horizon, state.T / horizon, reach, t, on)
-        else:
-            split, seen = operator.split(w0, past, t, t, on)
-    decided = decide(problem.generator, seen, operator.units, state, t, reach)
+        if t - state.t < horizon:  # the sensor lags: predict beyond the end of this step
+            until = TimeDerivative(state.t + horizon, 1.0 / horizon, state.T / horizon)
+        split, predicted = operator.split(until, t, on)
+    decided = decide(problem.generator, predicted, operator.units, state, t)
     while split is not None:
         sharper = operator.sharpen(split, decided.heating)
         if sharper is None:
             break
-        split, seen = sharper, operator.foresee(sharper)
-        decided = decide(problem.generator, seen, operator.units, state, t, reach)
+        split, predicted = sharper, operator.predict(sharper)
+        decided = decide(problem.generator, predicted, operator.units, state, t)
     heating = decided.heating
-    if split is not None and reach == t:
-        return split.at(heating), decided, tuple(float(each.at(heating).max()) for each in seen)
-    value = operator.prepare(w0, t)
-    T = problem.solvers.heat.step(past, value, extrapolate_quadratic(state.past, t), operator.load(heating))
-    return T, decided, problem.sensors.hottest(T)
+    if split is not None and split.t == t:
+        readings = tuple(float(each.at(heating).max()) for each in predicted.channels)
+        return BioheatSolution(split.at(heating), decided, readings)
+    value, guess = operator.prepare(derivative), extrapolate_quadratic(state.past, t)
+    T = problem.solvers.heat.step(derivative.past, value, guess, operator.load(heating))
+    return BioheatSolution(T, decided, problem.sensors.hottest(T))
 
 
 @dataclass(frozen=True)
 class VoltageResponse:
-    """The temperature at the end of a step as a linear function of V^2 of the channels, about likely values."""
+    """The temperature at a time as a linear function of V^2 of the channels, about likely values."""
 
+    t: float
+    """End of the step, or later for a generator that looks ahead [s]."""
     near: tuple[float, ...]
     """V^2 of each channel for which T_near is the solution [V2]."""
     T_near: FloatArray
@@ -108,16 +134,18 @@ class BioheatStep:
             load = load + V2 * unit.load
         return load
 
-    def gained(self, T: FloatArray, w0: float, past: FloatArray, heating: Sequence[float], dt: float) -> FloatArray:
+    def gained(self, solution: BioheatSolution, derivative: TimeDerivative) -> FloatArray:
         """Return the heat absorbed in the step by the owned boiling nodes, 0 at other nodes [J]."""
         assert self.boiling is not None
+        T, load, dt = solution.T, self.load(solution.decided.heating), derivative.t - self.state.t
         gained = np.zeros(self.problem.domain.nodes.owned)
         rows = np.flatnonzero(self.boiling[: len(gained)])
-        gained[rows] = dt * self.problem.solvers.heat.reaction(rows, T, w0 * T - past, self.load(heating))
+        gained[rows] = dt * self.problem.solvers.heat.reaction(rows, T, derivative.of(T), load)
         return gained
 
-    def prepare(self, w0: float, t: float) -> FloatArray:
-        """Assemble the operator of a step ending at t [s]; return the temperatures of its fixed nodes. Collective."""
+    def prepare(self, derivative: TimeDerivative) -> FloatArray:
+        """Assemble the operator of a step; return the temperatures of its fixed nodes [degC]. Collective."""
+        t = derivative.t
         fixed, value, surface = self.problem.fixed, self.problem.fixed_value, self.problem.surface
         if surface is not None and t <= surface.on:
             fixed = fixed | surface.nodes
@@ -125,33 +153,34 @@ class BioheatStep:
         if self.boiling is not None:
             value = np.where(self.boiling & ~fixed, BOILING, value)
             fixed = fixed | self.boiling
-        self.problem.solvers.heat.prepare(w0, self.alive, fixed, self.state.past)
+        self.problem.solvers.heat.prepare(derivative.w0, self.alive, fixed, self.state.past)
         return value
 
     def split(
-        self, w0: float, past: FloatArray, reach: float, t: float, on: Sequence[int]
-    ) -> tuple[VoltageResponse, tuple[SensorPrediction, ...]]:
-        """Return the step ending at `reach` [s] as a function of the voltages of the channels `on`. Collective.
+        self, derivative: TimeDerivative, t: float, on: Sequence[int]
+    ) -> tuple[VoltageResponse, SensorPredictions]:
+        """Return the temperature as a function of the voltages of the channels `on`, and the readings. Collective.
 
-        Also returns the sensor predictions of the channels. Their decisions apply to the step ending at t <= `reach`.
+        The decisions of the channels apply to the step ending at t [s], at or before the time of the derivative.
         """
         problem, state, heat = self.problem, self.state, self.problem.solvers.heat
-        value, guess = self.prepare(w0, reach), extrapolate_quadratic(state.past, t)
+        value, guess = self.prepare(derivative), extrapolate_quadratic(state.past, t)
         near = [0.0] * len(self.units)
         for n in on:
             before = [(time, V2[n]) for time, V2 in state.heating]
-            near[n] = max(0.0, extrapolate_linear(before, reach)) if before else 0.0
-        T = heat.nearest(past, value, guess, self.load(near))
+            near[n] = max(0.0, extrapolate_linear(before, derivative.t)) if before else 0.0
+        T = heat.nearest(derivative.past, value, guess, self.load(near))
         T_b = {n: heat.nearest_response(self.units[n].load) for n in on}
-        draft = VoltageResponse(tuple(near), T, T_b, dict.fromkeys(on, np.inf))
-        seen = self.foresee(draft)
-        if len(on) > 1 or any(not (seen[n].gains[n] > 0.0).all() for n in on):  # too inaccurate for a decision
+        draft = VoltageResponse(derivative.t, tuple(near), T, T_b, dict.fromkeys(on, np.inf))
+        predicted = self.predict(draft)
+        heated = all((predicted.channels[n].gains[n] > 0.0).all() for n in on)
+        if len(on) > 1 or not heated:  # too inaccurate for a decision
             draft = self.sharpen(draft, near) or draft
-            seen = self.foresee(draft)
-        likely = decide(problem.generator, seen, self.units, state, t, reach).heating
-        T = heat.step(past, value, draft.at(likely), self.load(likely))
+            predicted = self.predict(draft)
+        likely = decide(problem.generator, predicted, self.units, state, t).heating
+        T = heat.step(derivative.past, value, draft.at(likely), self.load(likely))
         split = replace(draft, near=likely, T_near=T)
-        return split, self.foresee(split)
+        return split, self.predict(split)
 
     def sharpen(self, split: VoltageResponse, heating: Sequence[float]) -> VoltageResponse | None:
         """Return the split with responses accurate enough for this V^2; None if they already are. Collective."""
@@ -163,9 +192,9 @@ class BioheatStep:
                 coarser[n] = needed
         return None if coarser == split.coarser else replace(split, T_b=T_b, coarser=coarser)
 
-    def foresee(self, split: VoltageResponse) -> tuple[SensorPrediction, ...]:
-        """Return the sensor predictions of each channel for a split. Collective."""
-        return predict_sensors(self.problem.sensors, split.near, split.T_near, split.T_b)
+    def predict(self, split: VoltageResponse) -> SensorPredictions:
+        """Return the predicted readings of each channel for a split. Collective."""
+        return SensorPredictions(split.t, predict_sensors(self.problem.sensors, split.near, split.T_near, split.T_b))
 
 
 def coarser_response(heating: float, miss: float) -> float:

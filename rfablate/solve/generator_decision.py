@@ -38,6 +38,15 @@ class SensorPrediction:
 
 
 @dataclass(frozen=True)
+class SensorPredictions:
+    """The predicted readings of all channels at one time."""
+
+    time: float
+    """End of the step, or later for a generator that looks ahead [s]."""
+    channels: tuple[SensorPrediction, ...]
+
+
+@dataclass(frozen=True)
 class Decisions:
     """The decisions of the channels for a step, in channel order, and their states after it."""
 
@@ -72,7 +81,7 @@ class Decisions:
 def predict_sensors(
     sensors: Sensors, near: Sequence[float], T_near: FloatArray, responses: Mapping[int, FloatArray]
 ) -> tuple[SensorPrediction, ...]:
-    """Return the sensor predictions of each channel.
+    """Return the predicted readings of each channel.
 
     Args:
         sensors: the sensors of the case.
@@ -91,42 +100,43 @@ def predict_sensors(
     return tuple(found)
 
 
-def no_prediction(channels: Channels) -> tuple[SensorPrediction, ...]:
-    """Return empty predictions, for generators that do not use them."""
-    return (SensorPrediction(np.full(1, np.nan), {}),) * len(channels.generators)
+def no_prediction(channels: Channels, t: float) -> SensorPredictions:
+    """Return empty predictions for t [s], for generators that do not use them."""
+    return SensorPredictions(t, (SensorPrediction(np.full(1, np.nan), {}),) * len(channels.generators))
 
 
 def decide(
-    channels: Channels,
-    seen: Sequence[SensorPrediction],
-    units: Sequence[UnitField],
-    state: State,
-    t: float,
-    reach: float,
+    channels: Channels, predicted: SensorPredictions, units: Sequence[UnitField], state: State, t: float
 ) -> Decisions:
     """Return the decisions of the channels for the step ending at t [s].
 
     Args:
         channels: the channels of the generator.
-        seen: predicted readings of each channel at `reach`.
+        predicted: readings of each channel at the end of the step or later.
         units: unit field of each channel; empty during cooldown.
         state: state at the start of the step.
         t: end of the step [s].
-        reach: time of the prediction, at or after t [s].
 
     Raises:
-        SolveError: the voltages of the channels do not converge.
+        SolveError: the voltages of the channels do not converge, or a sensor does not respond to them.
     """
+
+    readings = predicted.channels
 
     def decision(number: int, heating: Sequence[float]) -> tuple[Command, Any]:
         G = units[number].conductance if units else 0.0
-        passive = seen[number].at(heating, but=number)
-        gain = seen[number].gains.get(number, np.full(len(passive), np.nan))
+        passive = readings[number].at(heating, but=number)
+        gain = readings[number].gains.get(number, np.full(len(passive), np.nan))
+        if (gain == 0.0).any():
+            raise SolveError(
+                f"the sensor does not respond to the voltage in the step to {t:.6g} s: its predicted gain is 0 K/V2, "
+                "expected more; use a smaller solver.heat_rtol, or a sensor nearer to the active tip"
+            )
         pairs, sensor = zip(passive.tolist(), gain.tolist(), strict=True), state.sensors[number]
-        offers = [StepPrediction(t, t - state.t, G, *pair, reach, sensor) for pair in pairs]
+        offers = [StepPrediction(t, t - state.t, G, *pair, predicted.time, sensor) for pair in pairs]
         return decide_by_hottest(channels.generators[number], offers, state.channel_states[number])
 
-    last = state.heating[0][1] if state.heating else (0.0,) * len(seen)
+    last = state.heating[0][1] if state.heating else (0.0,) * len(readings)
     served = channels.served(state.turn)
     decisions = settle(served, [V2 if n in served else 0.0 for n, V2 in enumerate(last)], decision)
     if decisions is None:
@@ -134,7 +144,7 @@ def decide(
             f"the channel voltages for the step to {t:.6g} s do not converge: the other channels heat each sensor more "
             "than its own channel does; check which sensor each channel reads"
         )
-    commands = tuple(decisions[n][0] if n in decisions else Command(0.0) for n in range(len(seen)))
+    commands = tuple(decisions[n][0] if n in decisions else Command(0.0) for n in range(len(readings)))
     after = tuple(decisions[n][1] if n in decisions else kept for n, kept in enumerate(state.channel_states))
     return Decisions(commands, after)
 

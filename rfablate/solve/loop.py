@@ -44,13 +44,14 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
         )
         t = control.next_time(state.t, [*landings, *planned], state.step_memory) if cut is None else cut
         trial = solve_step(problem, state, t, watch)
-        verdict = control.judge(trial.dt, trial.error, trial.order, state.step_memory)
+        error = trial.inspection.error
+        verdict = control.judge(trial.solution.dt, error, trial.solution.order, state.step_memory)
         if verdict.too_small:
             raise StepError(
                 f"the step at t = {state.t:.6g} s was rejected at the minimum length of {control.minimum:g} s: local "
-                f"error {trial.error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
+                f"error {error:.3g} K, expected at most {control.tolerance:g} K; try a larger time.tolerance_K"
             )
-        cut = trial.cut if verdict.accepted else None
+        cut = trial.generator.cut if verdict.accepted else None
         state.step_memory = verdict.memory if cut is None else control.refuse(state.step_memory)
         if verdict.accepted and cut is None:
             with watch.stage("damage"):
@@ -63,27 +64,29 @@ def steps(problem: Problem, state: State, stops: Sequence[float], watch: Stopwat
 
 def commit(problem: Problem, state: State, trial: TrialStep) -> None:
     """Make the trial the new state; no other function changes a state."""
+    solution, generator = trial.solution, trial.generator
+    t, dt, T = solution.t, solution.dt, solution.T
     before = state.rates or (problem.arrhenius.rate(state.T), cem43_rate(state.T))
-    state.rates = (problem.arrhenius.rate(trial.T), cem43_rate(trial.T))
+    state.rates = (problem.arrhenius.rate(T), cem43_rate(T))
     if problem.control.order == 1:  # backward Euler, consistent with the temperature
-        gained = tuple(rate * trial.dt for rate in state.rates)
+        gained = tuple(rate * dt for rate in state.rates)
     else:
-        gained = tuple(integrate_rate(old, new, trial.dt) for old, new in zip(before, state.rates, strict=True))
+        gained = tuple(integrate_rate(old, new, dt) for old, new in zip(before, state.rates, strict=True))
     state.omega, state.cem43 = state.omega + gained[0], state.cem43 + gained[1]
     if problem.cell_death is not None:
-        state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, trial.T), trial.dt)
-    state.peak = np.maximum(state.peak, trial.T)
-    state.t, state.T, state.vapour = trial.t, trial.T, trial.vapour
-    state.hot = problem.solvers.vapour is not None and trial.max_T >= HOT
-    state.channel_states, state.turn, state.ledger = trial.channel_states, trial.turn, trial.ledger
-    state.sensors = tuple(each.sensor for each in trial.outputs)
-    state.heating = [(trial.t, tuple(each.voltage**2 for each in trial.outputs)), *state.heating[:1]]
-    if trial.solved_at is not None:
-        state.solved_at = trial.solved_at
-        state.potentials = [(trial.t, trial.potentials), *state.potentials[:2]]
-    state.past = [(trial.t, trial.T), *state.past[:3]]
-    state.boiled = [(trial.t, trial.vapour), *state.boiled[:1]] if problem.solvers.vapour is not None else []
-    state.after_switch = trial.jumps or trial.t in problem.generator.switch_times
+        state.alive, state.dead = problem.cell_death.advance(state.alive, state.dead, (state.T, T), dt)
+    state.peak = np.maximum(state.peak, T)
+    state.t, state.T, state.vapour = t, T, solution.vapour
+    state.hot = problem.solvers.vapour is not None and trial.inspection.max_T >= HOT
+    state.channel_states, state.turn, state.ledger = generator.channel_states, generator.turn, trial.ledger
+    state.sensors = tuple(each.sensor for each in generator.outputs)
+    state.heating = [(t, tuple(each.voltage**2 for each in generator.outputs)), *state.heating[:1]]
+    if trial.fields.solved_at is not None:
+        state.solved_at = trial.fields.solved_at
+        state.potentials = [(t, trial.fields.potentials), *state.potentials[:2]]
+    state.past = [(t, T), *state.past[:3]]
+    state.boiled = [(t, solution.vapour), *state.boiled[:1]] if problem.solvers.vapour is not None else []
+    state.after_switch = generator.jumps or t in problem.generator.switch_times
     if state.after_switch:
         state.past, state.heating, state.potentials = state.past[:1], [], state.potentials[:1]
         state.boiled = state.boiled[:1]

@@ -84,29 +84,63 @@ class ChannelOutput:
 
 
 @dataclass(frozen=True)
-class TrialStep:
-    """A solved step, not yet accepted."""
+class UnitFields:
+    """The electric fields of a step for 1 V; all empty without an electric problem and during cooldown."""
+
+    channels: tuple[UnitField, ...] = ()
+    """Field of each channel."""
+    potentials: tuple[FloatArray, ...] = ()
+    """Potential for 1 V on each group of electrodes."""
+    solved_at: FloatArray | None = None
+    """Temperature [degC] at which sigma was evaluated for the potentials; None if they were extrapolated."""
+
+
+@dataclass(frozen=True)
+class StepSolution:
+    """The fields at the end of a step."""
 
     t: float
+    """End of the step [s]."""
     dt: float
+    """Length of the step [s]."""
+    order: int
     T: FloatArray
+    """[degC]"""
     vapour: FloatArray
+    """Vaporised fraction of the water at each node."""
+
+
+@dataclass(frozen=True)
+class StepInspection:
+    """The numbers of a solved step that all ranks know."""
+
+    max_T: float
+    """[degC]"""
+    error: float | None
+    """Largest local error of the step [K]; None with too few previous solutions."""
+
+
+@dataclass(frozen=True)
+class GeneratorStep:
+    """What the generator does in a step, and its state after it."""
+
     outputs: tuple[ChannelOutput, ...]
-    potentials: tuple[FloatArray, ...]
-    """Potential for 1 V on each group of electrodes."""
-    solved_at: FloatArray | None
-    """Temperature [degC] at which sigma was evaluated for the potentials; None if they were extrapolated."""
     channel_states: tuple[Any, ...]
     turn: ActiveChannel
     cut: float | None
     """Time of a switch within the step [s], at which the step must end when it is repeated; None without a switch."""
     jumps: bool
     """Whether a voltage may change discontinuously at the end of the step."""
-    order: int
-    error: float | None
-    """Largest local error of the step [K]; None with too few previous solutions."""
-    max_T: float
-    """[degC]"""
+
+
+@dataclass(frozen=True)
+class TrialStep:
+    """A solved step, not yet accepted."""
+
+    solution: StepSolution
+    inspection: StepInspection
+    fields: UnitFields
+    generator: GeneratorStep
     ledger: EnergyLedger
 
 
@@ -209,7 +243,7 @@ def first_frame(problem: Problem, state: State) -> Frame:
 
 def accepted_frame(state: State, trial: TrialStep) -> Frame:
     """Return the frame of an accepted trial; call it after `commit`."""
-    return _frame(state, trial.dt, trial.outputs, trial.max_T)
+    return _frame(state, trial.solution.dt, trial.generator.outputs, trial.inspection.max_T)
 
 
 def _frame(state: State, dt: float, outputs: tuple[ChannelOutput, ...], max_T: float) -> Frame:

@@ -9,21 +9,29 @@ error             local error of the step, with which the loop accepts or repeat
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
-from rfablate.fem.boiling_water import RELEASES, law_temperature
+from rfablate.fem.boiling_water import RELEASES, BoilingCorrection, law_temperature
 from rfablate.fem.electric_problem import UnitField
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
 from rfablate.problem.step_control import TIE, bdf_weights
-from rfablate.solve.bioheat_step import BioheatStep, bioheat
-from rfablate.solve.energy_balance import Powers
+from rfablate.solve.bioheat_step import BioheatSolution, BioheatStep, TimeDerivative, bioheat
+from rfablate.solve.energy_balance import EnergyLedger, Powers
 from rfablate.solve.predictor import extrapolate_linear, extrapolate_quadratic, local_error
-from rfablate.solve.state import State, TrialStep
+from rfablate.solve.state import (
+    ChannelOutput,
+    GeneratorStep,
+    State,
+    StepInspection,
+    StepSolution,
+    TrialStep,
+    UnitFields,
+)
 from rfablate.timing import Stopwatch
 
 STEADY = 2.5
@@ -36,55 +44,107 @@ MOST_BOILED = 0.05
 
 def solve_step(problem: Problem, state: State, t: float, watch: Stopwatch) -> TrialStep:
     """Return the step from the state to time t [s] without a change of the state. Collective."""
-    dt, order, ahead = t - state.t, _order(problem, state, t), problem.control.order > 1
-    T_star = (
-        extrapolate_quadratic(state.past, t) if order > 2 else extrapolate_linear(state.past, t) if ahead else state.T
-    )
-    T_law = T_star
-    if problem.solvers.vapour is not None:
-        boiled = extrapolate_linear(state.boiled, t) if state.boiled and ahead else state.vapour
-        T_law = law_temperature(T_star, np.clip(boiled, 0.0, 1.0))
+    order = _order(problem, state, t)
+    T_star, T_law = _extrapolated(problem, state, t, order)
     with watch.stage("assemble"):
         problem.solvers.assemble(T_law)
-    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if ahead else state.omega
-    alive = problem.blood_flow.left(omega_star, T_star)
+    with watch.stage("potential"):
+        fields = _unit_fields(problem, state, T_law, t)
+    with watch.stage("heat"):
+        heat = _solve_heat(problem, state, fields.channels, T_star, _derivative(state, t, order))
+    with watch.stage("judge"):
+        settled = heat.settled()
+        decided, water = heat.solution.decided, problem.solvers.vapour
+        sensors = heat.solution.sensors if water is None else problem.sensors.hottest(settled.T)
+        solution = StepSolution(t, t - state.t, order, settled.T, settled.fraction)
+        inspection = _inspect(problem, state, solution)
+        outputs = decided.outputs(fields.channels, sensors)
+        ledger = _advance_ledger(heat, settled, outputs)
+    turn, channel_states = problem.generator.pass_on(t, decided.channel_states, state.turn)
+    jumps = decided.jumps or turn.channel != state.turn.channel
+    generator = GeneratorStep(outputs, channel_states, turn, decided.cut, jumps)
+    return TrialStep(solution, inspection, fields, generator, ledger)
+
+
+def _extrapolated(problem: Problem, state: State, t: float, order: int) -> tuple[FloatArray, FloatArray]:
+    """Return the temperature extrapolated to t [s], and the one at which laws are evaluated [degC]."""
+    ahead = problem.control.order > 1
+    T = extrapolate_quadratic(state.past, t) if order > 2 else extrapolate_linear(state.past, t) if ahead else state.T
+    if problem.solvers.vapour is None:
+        return T, T
+    boiled = extrapolate_linear(state.boiled, t) if state.boiled and ahead else state.vapour
+    return T, law_temperature(T, np.clip(boiled, 0.0, 1.0))
+
+
+def _derivative(state: State, t: float, order: int) -> TimeDerivative:
+    """Return the time derivative at t [s] of a step of this order."""
     w0, *weights = bdf_weights(t, [time for time, _ in state.past[:order]])
     past = np.asarray(sum(-w * T for w, (_, T) in zip(weights, state.past, strict=False)))
+    return TimeDerivative(t, w0, past)
 
-    with watch.stage("potential"):
-        units, potentials, solved_at = _unit_fields(problem, state, T_law, t)
-    with watch.stage("heat"):
-        vapour, water = state.vapour, problem.solvers.vapour
-        boiling = water.boiling(vapour) if water is not None else None
-        operator = BioheatStep(problem, state, units, alive, problem.metabolic, boiling)
-        T, decided, sensors = bioheat(operator, w0, past, t)
-        for _ in range(RELEASES if water is not None else 0):
-            assert water is not None and operator.boiling is not None
-            freed = water.release(vapour, operator.gained(T, w0, past, decided.heating, dt), operator.boiling, dt)
-            if freed is None:
-                break
-            vapour, operator = freed[0], replace(operator, source=operator.source + freed[1], boiling=freed[2])
-            T, decided, sensors = bioheat(operator, w0, past, t)
-    with watch.stage("judge"):
-        load = operator.load(decided.heating)
-        flows = problem.solvers.heat.flows(T, w0 * T - past, load, problem.initial, operator.boiling)
-        stored, latent = flows.stored, 0.0
-        if water is not None and operator.boiling is not None:
-            gained = operator.gained(T, w0, past, decided.heating, dt)
-            settled = water.settle(T, vapour, gained, operator.boiling, w0 * dt)
-            T, vapour, latent = settled.T, settled.fraction, settled.latent
-            stored -= settled.sensible
-            sensors = problem.sensors.hottest(T)
-        error, max_T = _inspect(problem, state, T, vapour, t, order)
-        outputs = decided.outputs(units, sensors)
-        joule = tuple(each.power for each in outputs)
-        washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, units, strict=False))
-        powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
-        ledger = state.ledger.advance(dt, powers, stored, after_switch=state.after_switch, latent=latent)
-    turn, channel_states = problem.generator.pass_on(t, decided.channel_states, state.turn)
-    return TrialStep(
-        t, dt, T, vapour, outputs, potentials, solved_at, channel_states, turn,
-        decided.cut, decided.jumps or turn.channel != state.turn.channel, order, error, max_T, ledger,
+
+@dataclass(frozen=True)
+class _SolvedHeat:
+    """The bioheat solution of a step, before water evaporates or condenses."""
+
+    operator: BioheatStep
+    derivative: TimeDerivative
+    solution: BioheatSolution
+    vapour: FloatArray
+    """Vapour fractions at the start of the step; 1 or 0 where the step has freed a boiling node."""
+
+    def settled(self) -> BoilingCorrection:
+        """Return temperature and vapour fractions after evaporation and condensation. Collective."""
+        T, boiling, water = self.solution.T, self.operator.boiling, self.operator.problem.solvers.vapour
+        if water is None or boiling is None:
+            return BoilingCorrection(T, self.vapour, sensible=0.0, latent=0.0)
+        dt = self.derivative.t - self.operator.state.t
+        gained = self.operator.gained(self.solution, self.derivative)
+        return water.settle(T, self.vapour, gained, boiling, self.derivative.w0 * dt)
+
+
+def _solve_heat(
+    problem: Problem, state: State, units: tuple[UnitField, ...], T_star: FloatArray, derivative: TimeDerivative
+) -> _SolvedHeat:
+    """Solve the bioheat equation, again while boiling nodes are freed. Collective.
+
+    Args:
+        problem: the problem.
+        state: state at the start of the step.
+        units: unit field of each channel.
+        T_star: extrapolated temperature, at which blood flow stops [degC].
+        derivative: time derivative at the end of the step.
+    """
+    dt, vapour, water = derivative.t - state.t, state.vapour, problem.solvers.vapour
+    omega_star = state.omega + dt * problem.arrhenius.rate(T_star) if problem.control.order > 1 else state.omega
+    alive = problem.blood_flow.left(omega_star, T_star)
+    boiling = water.boiling(vapour) if water is not None else None
+    operator = BioheatStep(problem, state, units, alive, problem.metabolic, boiling)
+    solution = bioheat(operator, derivative)
+    for _ in range(RELEASES if water is not None else 0):
+        assert water is not None and operator.boiling is not None
+        freed = water.release(vapour, operator.gained(solution, derivative), operator.boiling, dt)
+        if freed is None:
+            break
+        vapour = freed.fraction
+        operator = replace(operator, source=operator.source + freed.source, boiling=freed.boiling)
+        solution = bioheat(operator, derivative)
+    return _SolvedHeat(operator, derivative, solution, vapour)
+
+
+def _advance_ledger(heat: _SolvedHeat, settled: BoilingCorrection, outputs: tuple[ChannelOutput, ...]) -> EnergyLedger:
+    """Return the energy balance at the end of the step. Collective."""
+    operator, T, decided = heat.operator, heat.solution.T, heat.solution.decided
+    problem, state = operator.problem, operator.state
+    flows = problem.solvers.heat.flows(
+        T, heat.derivative.of(T), operator.load(decided.heating), problem.initial, operator.boiling
+    )
+    joule = tuple(each.power for each in outputs)
+    washed = sum(V2 * unit.washed for V2, unit in zip(decided.heating, operator.units, strict=False))
+    powers = Powers(sum(joule), flows.perfused, flows.boundary + washed, problem.metabolic_power, joule)
+    return state.ledger.advance(
+        heat.derivative.t - state.t, powers, flows.stored - settled.sensible,
+        after_switch=state.after_switch, latent=settled.latent,
     )  # fmt: skip
 
 
@@ -100,17 +160,15 @@ def _order(problem: Problem, state: State, t: float) -> int:
     return min(problem.control.order, 3 if known > 3 and not grows else 2)
 
 
-def _unit_fields(
-    problem: Problem, state: State, T_law: FloatArray, t: float
-) -> tuple[tuple[UnitField, ...], tuple[FloatArray, ...], FloatArray | None]:
-    """Return the unit field of each channel, the group potentials, and the temperature of their sigma. Collective.
+def _unit_fields(problem: Problem, state: State, T_law: FloatArray, t: float) -> UnitFields:
+    """Return the electric fields of the step to t [s], with sigma at T_law [degC]. Collective.
 
     While sigma has hardly changed since the last solve, phi is extrapolated. G is stationary in phi, so an error of phi
     enters G only quadratically.
     """
     electric, coefficients = problem.solvers.electric, problem.solvers.coefficients
     if electric is None or t > problem.generator.switch_times[-1]:
-        return (), (), None
+        return UnitFields()
     groups = range(len(electric.groups))
     guesses = [
         extrapolate_quadratic([(time, phi[n]) for time, phi in state.potentials], t) for n in groups if state.potentials
@@ -120,24 +178,23 @@ def _unit_fields(
         if problem.domain.nodes.max_of(mine)[0] <= problem.potential_change:
             electric.kept += 1
             fields = [electric.unit(guess, coefficients) for guess in guesses]
-            return electric.channels(fields, coefficients), tuple(guesses), None
+            return UnitFields(electric.channels(fields, coefficients), tuple(guesses))
     fields = [electric.solve(coefficients, guesses[n] if guesses else None, n) for n in groups]
-    return electric.channels(fields, coefficients), tuple(field.phi for field in fields), T_law
+    return UnitFields(electric.channels(fields, coefficients), tuple(field.phi for field in fields), T_law)
 
 
-def _inspect(
-    problem: Problem, state: State, T: FloatArray, vapour: FloatArray, t: float, order: int
-) -> tuple[float | None, float]:
-    """Return the largest local error of the step [K] and the highest temperature [degC]. Collective.
+def _inspect(problem: Problem, state: State, solution: StepSolution) -> StepInspection:
+    """Return the largest local error of the step and the highest temperature. Collective.
 
     Where water boils, the change of the vapour fraction also counts; MOST_BOILED corresponds to the tolerance.
     """
+    t, T, order = solution.t, solution.T, solution.order
     error = local_error(state.past, t, T, order) if problem.control.fixed is None else None
     boiled = 0.0
     if problem.solvers.vapour is not None:
         # This criterion does not reject a step of minimum length.
-        if t - state.t > problem.control.minimum * (1.0 + 1e-6):
-            boiled = float(np.abs(vapour - state.vapour).max(initial=0.0)) / MOST_BOILED
+        if solution.dt > problem.control.minimum * (1.0 + 1e-6):
+            boiled = float(np.abs(solution.vapour - state.vapour).max(initial=0.0)) / MOST_BOILED
         if error is not None:
             # at the onset and the end of boiling the temperature has a kink that no step length resolves
             kinked = np.any([T >= BOILING, *(old >= BOILING for _, old in state.past)], axis=0)
@@ -147,5 +204,5 @@ def _inspect(
     if not np.isfinite(max_T) or not np.isfinite(largest):
         raise SolveError(f"the temperature is not finite in the step from {state.t:.6g} s to {t:.6g} s")
     if error is None and boiled <= 1.0:
-        return None, max_T
-    return max(largest, problem.control.tolerance * boiled ** (order + 1)), max_T
+        return StepInspection(max_T, None)
+    return StepInspection(max_T, max(largest, problem.control.tolerance * boiled ** (order + 1)))

@@ -28,7 +28,8 @@ from rfablate.case.tables.schema import Case
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
 from rfablate.fem.anisotropy import directed_stiffness
-from rfablate.fem.electric_problem import ElectricProblem
+from rfablate.fem.electric_problem import Conductor, ElectricProblem
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
@@ -60,10 +61,8 @@ def conductance(domain: Domain, ratio: float, t: FloatArray) -> float:
     electric = ElectricProblem(
         domain,
         pattern,
-        conducting=np.ones(len(domain.stencil_region), dtype=bool),
-        rtol=1e-13,
-        max_iterations=2000,
-        stiffness=stiffness,
+        Conductor(np.ones(len(domain.stencil_region), dtype=bool), stiffness),
+        SolverOptions(1e-13, 2000),
     )
     coefficients = set_cells(domain, np.full(n, ACROSS), np.full(n, 1.0))
     pattern.assemble(coefficients.values, electric.matrix, None)
@@ -144,9 +143,7 @@ def test_directed_joule_heat_is_E_times_j(reference: Reference) -> None:
     ratio, direction, stiffness = _directed(domain)
     coefficients = set_cells(domain, sigma, sigma)
     conducting = np.ones(len(domain.stencil_region), dtype=bool)
-    electric = ElectricProblem(
-        domain, Pattern(domain), conducting=conducting, rtol=1e-12, max_iterations=500, stiffness=stiffness
-    )
+    electric = ElectricProblem(domain, Pattern(domain), Conductor(conducting, stiffness), SolverOptions(1e-12, 500))
     grad = ufl.grad(reference.nodal(phi))
     q = reference.in_cells(sigma) * ufl.inner(ufl.dot(_tensor(reference, ratio, direction), grad), grad)
     _close(domain, electric._load(phi, coefficients), reference.vector(q * reference.v))

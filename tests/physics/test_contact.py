@@ -23,7 +23,8 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
-from rfablate.fem.electric_problem import ElectricProblem, UnitField, tip_area
+from rfablate.fem.electric_problem import Conductor, ElectricProblem, Electrodes, UnitField, tip_area
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
@@ -46,9 +47,8 @@ def sphere(comm: MPI.Comm, shape: str, n: int) -> Domain:
 def unit_field(domain: Domain, contact: float) -> UnitField:
     pattern = Pattern(domain)
     n = len(domain.stencil_region)
-    electric = ElectricProblem(
-        domain, pattern, conducting=np.ones(n, dtype=bool), rtol=1e-12, max_iterations=2000, contact=contact
-    )
+    tissue, options = Conductor(np.ones(n, dtype=bool)), SolverOptions(1e-12, 2000)
+    electric = ElectricProblem(domain, pattern, tissue, options, Electrodes(contact=contact))
     coefficients = set_cells(domain, np.full(n, SIGMA), np.full(n, 1.0))
     pattern.assemble(coefficients.values, electric.matrix, None)
     return electric.solve(coefficients)

@@ -9,7 +9,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.api.evidence import converge
-from rfablate.api.run_case import run_in
+from rfablate.api.run_case import LogOptions, run_in
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError
@@ -17,6 +17,7 @@ from rfablate.evidence.converge_case import BASE, DOMAIN, MESH, TIME, Level, con
 from rfablate.evidence.convergence_table import convergence_text
 from rfablate.results.directory_lock import RunLock
 from rfablate.simulation.run import run
+from rfablate.simulation.run_options import RunOptions
 
 CASE = Path(__file__).parents[2] / "cases" / "needle_benchmark"
 
@@ -53,7 +54,7 @@ def test_complete_runs_are_not_repeated_and_those_of_another_case_are(
 
     def counted(case: Case, place: Path) -> None:
         started.append(place.name)
-        run_in(case, place, comm, overwrite=True, quiet=True)
+        run_in(case, place, comm, RunOptions(overwrite=True), LogOptions(quiet=True))
 
     quick = case.with_changes({"generator.hold_s": 1.0, "generator.ramp_s": 1.0})
     all_levels = sorted(level.name for level in levels_of(quick))

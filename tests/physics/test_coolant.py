@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +31,14 @@ from rfablate.evidence.verification_problems import (
     problem_on,
     steady,
 )
-from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.heat_problem import HeatSinks
 from rfablate.fem.mass_matrix import LumpedMass
 from rfablate.fem.wall_convection import surface_convection, wall_area
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.mesh.build import build_domain
 from rfablate.problem.problem import build_problem
 from rfablate.solve.state import Frame
-from tests.build import orders
+from tests.build import orders, with_sinks
 
 MM = 1e-3
 H, LIQUID = 3000.0, 10.0
@@ -64,16 +64,8 @@ def test_a_sphere_behind_a_film_is_of_second_order_in_h(comm: MPI.Comm, shape: s
         axisymmetric = shape == "half plane"
         problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), axisymmetric=axisymmetric), domain)
         assert isinstance(problem.solvers.heat.mass, LumpedMass)
-        heat = HeatProblem(
-            domain,
-            problem.solvers.pattern,
-            problem.solvers.heat.mass,
-            blood_temperature=T_A,
-            rtol=1e-11,
-            max_iterations=5000,
-            film=surface_convection(domain, "active", H, LIQUID),
-        )
-        problem = dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
+        sinks = HeatSinks(T_A, surface_convection(domain, "active", H, LIQUID))
+        problem = with_sinks(problem, sinks, SolverOptions(1e-11, 5000))
         T, _ = steady(problem, voltage=exact.applied(outer))
         r = np.maximum(np.linalg.norm(domain.x, axis=1), R0)
         errors.append(norm_L2(domain, T - T_A - exact.joule_filmed_sphere(r, H, LIQUID - T_A, outer)))

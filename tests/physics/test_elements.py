@@ -23,9 +23,10 @@ from mpi4py import MPI
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import on_mesh, set_cells
 from rfablate.fem.coefficients import Coefficients, RegionLaw
-from rfablate.fem.electric_problem import ElectricProblem
-from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.electric_problem import Conductor, ElectricProblem
+from rfablate.fem.heat_problem import HeatProblem, HeatSinks
 from rfablate.fem.mass_matrix import ConsistentMass, LumpedMass
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh._compat import cell_nodes
 from rfablate.mesh.domain import Domain
@@ -191,9 +192,7 @@ def test_consistent_joule_heat_takes_sigma_linear_in_the_cell(reference: Referen
 
 def _electric(domain: Domain, pattern: Pattern, *, consistent: bool = False) -> ElectricProblem:
     conducting = np.ones(len(domain.stencil_region), dtype=bool)
-    return ElectricProblem(
-        domain, pattern, conducting=conducting, rtol=1e-12, max_iterations=500, consistent=consistent
-    )
+    return ElectricProblem(domain, pattern, Conductor(conducting, linear_sigma=consistent), SolverOptions(1e-12, 500))
 
 
 # --- the solved equations, compared with UFL ------------------------------------------------------------
@@ -232,7 +231,7 @@ def test_the_solved_temperature_satisfies_the_bioheat_step_in_the_weak_form(refe
     fixed, value, w0, T_b = domain.surface_nodes["outer"], 37.0 + 5.0 * _nodal(domain, 8), 2.0, 36.5
     pattern = Pattern(domain)
     mass = LumpedMass(domain, c, w_b)
-    heat = HeatProblem(domain, pattern, mass, blood_temperature=T_b, rtol=1e-13, max_iterations=2000)
+    heat = HeatProblem(domain, pattern, mass, HeatSinks(T_b), SolverOptions(1e-13, 2000))
     pattern.assemble(set_cells(domain, sigma, k).values, None, heat.stiffness)
     u = reference.nodal(phi)
     q = reference.in_cells(sigma) * ufl.inner(ufl.grad(u), ufl.grad(u))

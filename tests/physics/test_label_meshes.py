@@ -20,6 +20,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.label_cells import label_volumes
 from rfablate.mesh.label_smoothing import tet_quality
+from rfablate.mesh.mesh_slices import Conformity
 from tests.phantom import CENTRE, RADIUS, labels_case, phantom_labels, write_image
 
 COUNT, SPACING = 60, 0.6
@@ -95,3 +96,5 @@ def test_a_shape_over_labels_wins_and_both_keep_their_volume(interfaces: str, tm
     assert seen["tumour"] == pytest.approx(whole - lens, rel=0.05) and lens > 0.1 * whole
     told = [said for said in (*mesh.notes, *mesh.remarks) if "follow the cells" in said]
     assert len(told) == (2 if interfaces == "cells" else 0)
+    conforming = interfaces != "cells"
+    assert mesh.conformity == Conformity(shapes=conforming, labels=conforming)

@@ -12,6 +12,7 @@ from rfablate.evidence.structured_meshes import box
 from rfablate.evidence.verification_problems import on_mesh
 from rfablate.linalg.aggregation import fine_rows, largest_eigenvalue
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.linear_system import LinearSystem, SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import VCycle
 from rfablate.mesh.domain import Domain
@@ -61,13 +62,13 @@ def test_iterations_do_not_grow_with_the_mesh(comm: MPI.Comm) -> None:
     used = {}
     for n in (10, 30):
         domain, matrix, free = _cube(comm, n)
-        solver = ConjugateGradients(domain.nodes, matrix, what="test", rtol=1e-8, max_iterations=500)
+        solver = ConjugateGradients(domain.nodes, matrix, "test", SolverOptions(1e-8, 500))
         inverse = np.where(free, 1.0 / matrix.diagonal, 0.0)
         cycle = VCycle(domain.nodes, matrix, free)
         cycle.weigh(0.0)
         for name, preconditioner in (("cycle", cycle), ("diagonal", None)):
             x = np.where(np.abs(domain.x[:, 2]) < 0.0099, 0.0, np.sign(domain.x[:, 2]))
             start = domain.nodes.total_of(float(x[: len(free)] @ matrix.times(x)))[0]
-            used[name, n] = solver.solve(x, None, inverse, start, preconditioner)
+            used[name, n] = solver.solve(x, LinearSystem(None, inverse, start), preconditioner)
     assert used["cycle", 30] <= 1.5 * used["cycle", 10]
     assert used["diagonal", 30] > 2.0 * used["diagonal", 10]

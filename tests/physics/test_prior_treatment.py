@@ -29,6 +29,7 @@ from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.prior_treatment import interpolate
 from rfablate.simulation.run import resume, run
+from rfablate.simulation.run_options import RunOptions
 
 MESH_ERROR = 0.03
 OFF = {"kind": "power", "power_W": 0.0, "duration_s": 5.0}
@@ -189,7 +190,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
 
 def test_a_run_never_overwrites_the_one_it_starts_from(first: Path, comm: MPI.Comm) -> None:
     with pytest.raises(CaseError, match="other than that of the run in start_from"):
-        run(_case(first), first, comm, overwrite=True)
+        run(_case(first), first, comm, RunOptions(overwrite=True))
     assert (first / "checkpoint.h5").is_file()
 
 

@@ -22,6 +22,7 @@ from rfablate.errors import CaseError, SolveError
 from rfablate.evidence.verification_problems import UNLIMITED, constant_voltage, mesh_case
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.run import run
+from rfablate.simulation.run_options import RunOptions
 from tests.compare import leaves
 from tests.shipped import CASES
 
@@ -105,7 +106,7 @@ def test_a_run_directory_holds_what_was_promised(coarse: Path, comm: MPI.Comm, t
     assert not list(folder.glob("*.part"))
     with pytest.raises(CaseError, match="not empty"):
         run(_case(coarse, CONTROLLED), folder, comm)
-    run(_case(coarse, CONTROLLED), folder, comm, overwrite=True)
+    run(_case(coarse, CONTROLLED), folder, comm, RunOptions(overwrite=True))
 
 
 def test_a_run_that_fails_keeps_its_last_good_state(
@@ -186,7 +187,7 @@ def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monk
     quick = ["mesh.accuracy=draft", "generator.hold_s=2", "generator.ramp_s=2", "output.error_bar=false"]
     case = load_case(CASES / "needle_benchmark", quick)
     monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda directory: time.sleep(0.3))
-    outcome = run(case, tmp_path / "run", MPI.COMM_SELF, began=time.perf_counter() - 5.0)
+    outcome = run(case, tmp_path / "run", MPI.COMM_SELF, RunOptions(began=time.perf_counter() - 5.0))
     timing = outcome.summary["timing_s"]
     assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0
     assert timing["total"] >= 5.3 and sum(timing.values()) == pytest.approx(2 * timing["total"], rel=0.1)

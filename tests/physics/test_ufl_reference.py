@@ -25,14 +25,16 @@ from rfablate.case.tables.schema import Case
 from rfablate.evidence.closed_forms import RHO, C
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import constant_voltage, fixed_step, frames
-from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.heat_problem import HeatSinks
 from rfablate.fem.wall_convection import surface_convection
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Matrix
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.facets import facets_between
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.reference.ufl_step import UflStep, assembled_matrix, assembled_vector
+from tests.build import with_sinks
 
 pytestmark = pytest.mark.mpi
 FloatArray = npt.NDArray[np.float64]
@@ -108,11 +110,8 @@ def _case(kind: str) -> Case:
 def _native(case: Case, domain: Domain) -> Problem:
     """Return the problem with convection at the inner wall of the metal. Collective."""
     problem = build_problem(case, domain)
-    heat = HeatProblem(
-        domain, problem.solvers.pattern, problem.solvers.heat.mass, blood_temperature=case.body.blood_temperature,
-        rtol=case.solver.heat_rtol, max_iterations=2000, film=surface_convection(domain, "coolant", *COOLANT),
-    )  # fmt: skip
-    return dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
+    sinks = HeatSinks(case.body.blood_temperature, surface_convection(domain, "coolant", *COOLANT))
+    return with_sinks(problem, sinks, SolverOptions(case.solver.heat_rtol, 2000))
 
 
 @pytest.fixture(scope="module", params=KINDS)

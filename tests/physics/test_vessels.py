@@ -36,15 +36,17 @@ from rfablate.evidence.verification_problems import (
     problem_on,
     steady,
 )
-from rfablate.fem.heat_problem import HeatProblem
+from rfablate.fem.heat_problem import HeatSinks
 from rfablate.fem.wall_convection import combine_convection
+from rfablate.linalg.linear_system import SolverOptions
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_slices import Conformity
 from rfablate.mesh.point_location import make_probe
-from rfablate.problem.blood_vessels import Vessel, films, vessels_of
+from rfablate.problem.blood_vessels import Vessel, vessels_of, wall_convections
 from rfablate.problem.problem import Problem, build_problem
-from tests.build import orders
+from tests.build import orders, with_sinks
 
 MM = 1e-3
 WALL, OUTER, HEIGHT = 2.0 * MM, 12.0 * MM, 4.0 * MM
@@ -84,16 +86,8 @@ def between_walls(r: np.ndarray, h: float) -> np.ndarray:
 
 def with_h(problem: Problem, h: float) -> Problem:
     """Return the problem with a different coefficient at the vein's wall."""
-    heat = HeatProblem(
-        problem.domain,
-        problem.solvers.pattern,
-        problem.solvers.heat.mass,
-        blood_temperature=37.0,
-        rtol=1e-12,
-        max_iterations=5000,
-        film=combine_convection(films(problem.domain, (Vessel("vein", h, LIQUID),))),
-    )
-    return dataclasses.replace(problem, solvers=dataclasses.replace(problem.solvers, heat=heat))
+    walls = combine_convection(wall_convections(problem.domain, (Vessel("vein", h, LIQUID),)))
+    return with_sinks(problem, HeatSinks(37.0, walls), SolverOptions(1e-12, 5000))
 
 
 @pytest.mark.mpi
@@ -135,7 +129,7 @@ def test_what_the_liquid_takes_comes_from_the_tissue(comm: MPI.Comm) -> None:
     problem = problem_on(tube_case(), domain)
     zero = np.zeros(domain.nodes.local)
     T, _ = steady(problem)
-    film = problem.solvers.heat._film
+    film = problem.solvers.heat._walls
     assert film is not None
     drawn = domain.nodes.total_of(film.drawn(T))[0]
     assert drawn > 0.0
@@ -187,13 +181,13 @@ def test_the_wall_of_a_vein_has_its_area() -> None:
     case = beside_a_vein("slow")
     domain = build_domain(case, MPI.COMM_SELF)
     (vessel,) = vessels_of(case, domain)
-    (film,) = films(domain, (vessel,))
+    (film,) = wall_convections(domain, (vessel,))
     assert film.transfer.sum() / vessel.h == pytest.approx(np.pi * 5 * MM * 40 * MM, rel=0.03)
 
 
 def test_a_wall_that_could_not_be_meshed_is_refused() -> None:
     case = beside_a_vein("slow")
     domain = build_domain(case, MPI.COMM_SELF)
-    staircase = dataclasses.replace(domain, notes=("structure surfaces follow the cells",))
+    staircase = dataclasses.replace(domain, conformity=Conformity(shapes=False))
     with pytest.raises(MeshError, match="held_degC without flow"):
         vessels_of(case, staircase)

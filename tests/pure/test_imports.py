@@ -33,7 +33,7 @@ RULE = {
     "results": "case",
     "report": "results",
     "cluster": "results",
-    "comparison": "results lesion",
+    "comparison": "report lesion",
     "study": "report cluster",
     "simulation": "lesion report",
     "evidence": "simulation",

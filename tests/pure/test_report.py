@@ -331,7 +331,7 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
             return Picture(reason="left out")
 
     class NoSurfaces:
-        def __init__(self, directory: Path) -> None:
+        def __init__(self, module: str, directories: list[Path]) -> None:
             pass
 
         def collect(self) -> Interactive:

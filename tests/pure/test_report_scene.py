@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfablate.report import interactive_scene, scene_surfaces, write_report
+from rfablate.report import field_samples, interactive_scene, scene_surfaces, write_report
 from rfablate.report.clinical_summary import findings
 from rfablate.report.scene_packing import ScenePacker, SceneSurface
 from rfablate.results.run_reader import load_run
@@ -56,7 +56,7 @@ def test_a_packed_surface_comes_back() -> None:
     packer.add("a <b> & c", "lesion", "#123456", 0.5, [SceneSurface(), SceneSurface(points, triangles)])
     heat = rng.uniform(37, 91, (2, 27))
     heat[1, 5] = np.nan
-    packer.add_temperature(heat, (3, 3, 3), 8.0)
+    packer.add_field(heat, (3, 3, 3), 8.0)
     header, data = _unpack(packer.packed([0.0, 5.0], axis=np.array([0.0, 0.0, 1.0])))
     entry = header["objects"][0]
     assert entry["frames"][0][1::2] == [0, 0]
@@ -78,8 +78,8 @@ def test_a_surface_with_too_many_points_is_rejected() -> None:
 
 @pytest.mark.parametrize(("count", "end", "kept"), [(5, None, 5), (16, 3.0, 16), (40, 31.0, 16), (40, 39.0, 15)])
 def test_chosen_frames_contain_the_ends_and_the_end_of_heating(count: int, end: float | None, kept: int) -> None:
-    frames = scene_surfaces.chosen_frames([float(i) for i in range(count)], end)
-    assert frames[0] == 0 and frames[-1] == count - 1 and len(frames) <= scene_surfaces.FRAMES
+    frames = field_samples.chosen_frames([float(i) for i in range(count)], end)
+    assert frames[0] == 0 and frames[-1] == count - 1 and len(frames) <= field_samples.FRAMES
     assert end is None or int(end) in frames
     assert len(set(frames)) == len(frames) >= min(count, kept) - 1
 

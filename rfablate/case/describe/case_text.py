@@ -8,6 +8,7 @@ from rfablate.case.describe.applicator_text import describe_applicator
 from rfablate.case.describe.channel_text import describe_channels, describe_electrodes
 from rfablate.case.describe.generator_text import describe_generator
 from rfablate.case.describe.label_text import LABEL_HEAD, image_texts, label_rows
+from rfablate.case.geometry.run_size import estimated_size
 from rfablate.case.resolve.structure_flow import held_at, liquid_temperature, tube_flow
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.geometry_tables import (
@@ -44,6 +45,7 @@ def describe_case(case: Case) -> str:
         ("body", _body(case)),
         ("lesion", _lesion(case)),
         ("numerics", _numerics(case)),
+        *(("size", line) for line in _size(case)),
     ]
     lines = [case.title, ""]
     shown = ""
@@ -194,6 +196,11 @@ def _lesion(case: Case) -> str:
     rules = ", ".join(case.lesion.rules)
     decides = case.lesion.verdict_rule or case.lesion.rules[0]
     return f"{rules} (verdict by {decides}); Arrhenius {name}: A {A:.4g} 1/s, Ea {Ea:.4g} J/mol; {stops}"
+
+
+def _size(case: Case) -> list[str]:
+    size = estimated_size(case)
+    return [] if size is None else [size.text()]
 
 
 def _numerics(case: Case) -> str:

@@ -9,6 +9,7 @@ from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.case.geometry.half_plane import is_axisymmetric
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
+from rfablate.case.tables.shape_math import perpendicular_axes
 
 SENSOR_RING = np.sqrt(7.0 / 12.0)
 """Radius of the six sensor points relative to that of the disc: their mean with the centre is the disc mean of any
@@ -25,9 +26,7 @@ def sensor_points(case: Case, applicator: Applicator) -> FloatArray:
         return np.array([[radius, centre[2], 0.0] for radius in radii])
     if applicator.sensor_radius == 0.0:
         return centre[None]
-    first = np.cross(direction, np.eye(3)[int(np.argmin(np.abs(direction)))])
-    first /= np.linalg.norm(first)
-    second = np.cross(direction, first)
+    first, second = perpendicular_axes(direction)
     angles = np.arange(6) * np.pi / 3.0
     ring = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
     return np.concatenate([centre[None], centre + SENSOR_RING * applicator.sensor_radius * ring])

@@ -238,6 +238,9 @@ class OutputTable(Table):
     """Whether report.html is written at the end of the run."""
     error_bar: bool = True
     """Whether the case is run a second time on a coarser mesh with longer steps, for the numerical error bars."""
+    check_machine: bool = True
+    """Whether a run that needs more memory or disk space than this machine has is rejected, by an estimate before
+    meshing and before the solve; false is the same as `rfablate run --force`."""
 
 
 class Case(Table):

@@ -60,6 +60,19 @@ def tube_distance(points: FloatArray, path: FloatArray, radius: float) -> FloatA
     return np.asarray(np.min(parts, axis=0))
 
 
+# --- axes --------------------------------------------------------------------------------------------
+
+
+def perpendicular_axes(axis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return unit vectors u and v that form a right-handed system (u, v, axis) with a unit vector of shape (3,).
+
+    u is perpendicular to the coordinate axis that is most perpendicular to `axis`, the first one of several.
+    """
+    u = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])
+    u /= np.linalg.norm(u)
+    return u, np.cross(axis, u)
+
+
 # --- bounds: lower and upper corner, shape (2, 3) ---------------------------------------------------
 
 
@@ -132,13 +145,10 @@ def tube_samples(path: FloatArray, tube_radius: float, spread: FloatArray) -> Fl
     lengths = np.linalg.norm(steps, axis=1)
     station = spread[:, 2] * lengths.sum()
     segment = np.minimum(np.searchsorted(np.cumsum(lengths), station), len(lengths) - 1)
-    axis = steps[segment] / lengths[segment, None]
-    start = np.where(np.abs(axis[:, :1]) < 0.9, np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]]))
-    u = np.cross(axis, start)
-    u /= np.linalg.norm(u, axis=1, keepdims=True)
-    v = np.cross(axis, u)
+    axes = steps / lengths[:, None]
+    u, v = np.stack([perpendicular_axes(axis) for axis in axes], axis=1)[:, segment]
     radius, angle = tube_radius * np.sqrt(spread[:, 0]), 2 * np.pi * spread[:, 1]
     radius[::2] = 0.999 * tube_radius
     along = station - (np.cumsum(lengths) - lengths)[segment]
     across = (radius * np.cos(angle))[:, None] * u + (radius * np.sin(angle))[:, None] * v
-    return np.asarray(path[segment] + along[:, None] * axis + across)
+    return np.asarray(path[segment] + along[:, None] * axes[segment] + across)

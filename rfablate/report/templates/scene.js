@@ -51,6 +51,13 @@
   const along = (a, f, b, g) => a.map((x, i) => f * x + g * b[i])
   const unit = a => a.map(x => x / Math.hypot(...a))
 
+  // The range of a difference: a round number on both sides of zero.
+  function symmetric(low, high) {
+    const most = Math.max(Math.abs(low), Math.abs(high), 0.1), size = 10 ** Math.floor(Math.log10(most))
+    const end = [1, 2, 5, 10].find(f => f * size >= most) * size
+    return [-end, end]
+  }
+
   class Temperature {
     constructor({ field, low, times }, data) {
       this.field = field
@@ -155,7 +162,8 @@
     const pen = base.getContext('2d', { willReadFrequently: true })
     const colours = settings.colours.map(colour => [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16)))
     const top = heat.field.low + 254 * heat.field.step
-    const [coldest, hottest] = [Math.floor(heat.field.low + 0.2), Math.max(5 * Math.ceil(top / 5), Math.floor(heat.field.low) + 5)]
+    const [coldest, hottest] = settings.symmetric ? symmetric(heat.field.low, top)
+      : [Math.floor(heat.field.low + 0.2), Math.max(5 * Math.ceil(top / 5), Math.floor(heat.field.low) + 5)]
     const texture = new THREE.CanvasTexture(base)
     const sheet = new THREE.Mesh(new THREE.PlaneGeometry(size, size),
       new THREE.MeshBasicMaterial({ map: texture, side: THREE.DoubleSide }))
@@ -235,7 +243,7 @@
         if (ends.length === 2) { pen.moveTo(...ends[0]); pen.lineTo(...ends[1]) }
       }
       const thin = object.kind === 'isotherm' ? 1 : 1.8
-      for (const [colour, width] of [['rgba(255,255,255,.8)', thin + 1.6], [object.kind === 'applicator' ? '#1c2430' : object.kind === 'lesion' ? settings.outline : object.colour, thin]]) {
+      for (const [colour, width] of [['rgba(255,255,255,.8)', thin + 1.6], [object.kind === 'applicator' ? '#1c2430' : object.kind === 'lesion' && settings.outline ? settings.outline : object.colour, thin]]) {
         pen.strokeStyle = colour
         pen.lineWidth = width
         pen.stroke()
@@ -344,8 +352,8 @@
       byId('live-play').textContent = playing ? 'Pause' : 'Play'
     })
     byId('live-scale').style.background = `linear-gradient(to right,${settings.colours.join(',')})`
-    byId('live-coldest').textContent = `${coldest} °C`
-    byId('live-hottest').textContent = `${hottest} °C`
+    byId('live-coldest').textContent = `${coldest} ${settings.unit}`
+    byId('live-hottest').textContent = `${hottest} ${settings.unit}`
 
     // ---- values under the pointer ----
     const tip = byId('live-tip'), ray = new THREE.Raycaster()
@@ -359,7 +367,7 @@
     const words = (label, p) => {
       const value = heat.at(now, ...p)
       const place = p.map(x => x.toFixed(1).replace('-', '−')).join(', ')
-      return `${label}${label ? '\n' : ''}${Number.isNaN(value) ? '' : `${value.toFixed(1)} °C at `}(${place}) mm`
+      return `${label}${label ? '\n' : ''}${Number.isNaN(value) ? '' : `${value.toFixed(1)} ${settings.unit} at `}(${place}) mm`
     }
     byId('live-view').addEventListener('pointermove', event => {
       if (event.buttons) { tip.hidden = true; return }

@@ -20,6 +20,7 @@ from rfablate.simulation.monitors.prior_monitor import PriorMonitor
 from rfablate.simulation.monitors.progress_monitor import ProgressMonitor
 from rfablate.simulation.monitors.pulse_monitor import PulseMonitor
 from rfablate.simulation.monitors.replay_monitor import ReplayMonitor
+from rfablate.simulation.monitors.result_monitor import ResultMonitor
 from rfablate.simulation.prior_treatment import Prior
 from rfablate.simulation.run_context import RunContext
 
@@ -51,6 +52,7 @@ def case_monitors(
     if prior is not None:
         found.append(PriorMonitor(prior, run.observer))
     found += [
+        ResultMonitor(case, problem, run.observer),
         ObservedTimes(observe_at, [lesion, electric]),
         FieldsMonitor(problem, files, output_times),
         ProgressMonitor(problem.generator.end, enabled=files is not None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rfablate.results.summary_models import ResultCheck
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import ChannelOutput, Frame
 
@@ -23,11 +24,27 @@ class Delivered:
     """[W]"""
     limited: float = 0.0
     """Time at a limit of the generator [s]."""
+    hold: float = 0.0
+    """Time with output and a constant set point, or none [s]."""
+    hold_limited: float = 0.0
+    """Part of `hold` at a limit of the generator [s]."""
+    setpoint: float | None = None
+    """Set point at the end of the last step [degC]."""
 
     def after(self, output: ChannelOutput, power: float, *, limited: bool, dt: float) -> Delivered:
         """Return the values after a step of dt [s] with an output of `power` [W]."""
-        peak, at_limit = max(self.peak_power, power), self.limited + (dt if limited else 0.0)
-        return Delivered(output.voltage, output.conductance, power, peak, at_limit)
+        at_limit = dt if limited else 0.0
+        holds = output.setpoint == self.setpoint
+        return Delivered(
+            output.voltage,
+            output.conductance,
+            power,
+            max(self.peak_power, power),
+            self.limited + at_limit,
+            self.hold + (dt if holds else 0.0),
+            self.hold_limited + (at_limit if holds else 0.0),
+            output.setpoint,
+        )
 
 
 def electric_entry(last: Delivered, channels: int = 1) -> dict[str, float | None]:
@@ -57,7 +74,7 @@ class ElectricMonitor(Monitor):
     def __init__(self, channels: int) -> None:
         """Start with no output from a number of channels."""
         self._channels = channels
-        self.memory = Delivered()
+        self.memory: Delivered = Delivered()
 
     def observe(self, frame: Frame) -> Row:
         """Add a step to the output so far."""
@@ -71,10 +88,26 @@ class ElectricMonitor(Monitor):
         return {"electric": electric_entry(self.memory, self._channels)}
 
     def warnings(self) -> list[str]:
-        """Return a warning if the generator was at a limit."""
-        if self.memory.limited <= 0.0:
+        """Return a warning if the generator was at a limit for a part of its time on."""
+        if self.memory.limited <= 0.0 or self._whole_hold():
             return []
         return [
             f"the generator was at one of its limits for {self.memory.limited:.3g} s: "
             "the set point was not held during this time"
         ]
+
+    def checks(self, frame: Frame, entries: dict[str, Any]) -> list[ResultCheck]:
+        """Return the check of a generator that was at a limit for the whole hold."""
+        if not self._whole_hold():
+            return []
+        held = self.memory.hold
+        text = (
+            f"the generator was at one of its limits for its whole hold of {held:.3g} s: the set point was never "
+            "reached, and the lesion is that of the limit; raise max_power_W, max_voltage_V or max_current_A, or "
+            "choose a lower set point"
+        )
+        return [ResultCheck(check="generator_limit", value=held, limit=held, unit="s", text=text)]
+
+    def _whole_hold(self) -> bool:
+        hold, limited = self.memory.hold, self.memory.hold_limited
+        return 0.0 < hold <= limited * (1.0 + 1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from rfablate.results.summary_models import ResultCheck
 from rfablate.solve.state import Frame
 
 Row = dict[str, float | None]
@@ -38,6 +39,10 @@ class Monitor(Protocol):
 
     def warnings(self) -> list[str]:
         """Return warnings about the results, for the summary and the lesion card."""
+        return []
+
+    def checks(self, frame: Frame, entries: dict[str, Any]) -> list[ResultCheck]:
+        """Return the checks of the results that found something; `entries` are those of all monitors."""
         return []
 
     def finish(self, frame: Frame, *, failed: bool) -> None:

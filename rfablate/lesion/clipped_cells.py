@@ -1,0 +1,89 @@
+"""Parts of tetrahedra and triangles in which linear functions are positive, as smaller simplices. Plain arrays.
+
+A function that is linear in a cell is positive on one side of a plane. The part of a tetrahedron on this side is a
+tetrahedron or a prism of three tetrahedra; that of a triangle is a triangle or two. A second function is linear in each
+part, so that the volume where both are positive is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rfablate.arrays import FloatArray, IntArray
+
+_MAKING = {
+    # corners sorted by decreasing value; (i, j) is the point of zero value on the edge from corner i to corner j
+    4: {
+        1: [[(0, 0), (0, 1), (0, 2), (0, 3)]],
+        2: [
+            [(0, 0), (0, 2), (0, 3), (1, 3)],
+            [(0, 0), (0, 2), (1, 2), (1, 3)],
+            [(0, 0), (1, 1), (1, 2), (1, 3)],
+        ],
+        3: [
+            [(0, 0), (1, 1), (2, 2), (2, 3)],
+            [(0, 0), (1, 1), (1, 3), (2, 3)],
+            [(0, 0), (0, 3), (1, 3), (2, 3)],
+        ],
+    },
+    3: {
+        1: [[(0, 0), (0, 1), (0, 2)]],
+        2: [[(0, 0), (1, 1), (1, 2)], [(0, 0), (1, 2), (0, 2)]],
+    },
+}
+
+
+def clip(cells: FloatArray, column: int) -> tuple[FloatArray, IntArray]:
+    """Return the parts of cells in which one of their linear functions is positive, and the cell of each part.
+
+    Args:
+        cells: coordinates and functions at the corners, shape (n, corners, columns).
+        column: the function.
+    """
+    n, corners = cells.shape[:2]
+    value = cells[:, :, column]
+    inside = (value >= 0.0).sum(axis=1)
+    whole = np.flatnonzero(inside == corners)
+    parts, owners = [cells[whole]], [whole]
+    for count, pieces in _MAKING[corners].items():
+        cut = np.flatnonzero(inside == count)
+        if not len(cut):
+            continue
+        order = np.argsort(-value[cut], axis=1, kind="stable")
+        ranked = np.take_along_axis(cells[cut], order[:, :, None], axis=1)
+        for piece in pieces:
+            parts.append(np.stack([_between(ranked, i, j, column) for i, j in piece], axis=1))
+            owners.append(cut)
+    return np.concatenate(parts), np.concatenate(owners)
+
+
+def _between(ranked: FloatArray, i: int, j: int, column: int) -> FloatArray:
+    """Return corner i, or the point of zero value on the edge from corner i to corner j."""
+    if i == j:
+        return ranked[:, i]
+    span = ranked[:, i, column] - ranked[:, j, column]
+    t = ranked[:, i, column] / np.where(span == 0.0, 1.0, span)
+    return np.asarray(ranked[:, i] + t[:, None] * (ranked[:, j] - ranked[:, i]))
+
+
+def volumes(cells: FloatArray) -> FloatArray:
+    """Return the volume of tetrahedra, or of the rings of triangles (r, z), from the first columns [m3]."""
+    if cells.shape[1] == 4:
+        edges = cells[:, 1:, :3] - cells[:, :1, :3]
+        return np.asarray(np.abs(np.linalg.det(edges)) / 6.0)
+    a, b = cells[:, 1, :2] - cells[:, 0, :2], cells[:, 2, :2] - cells[:, 0, :2]
+    area = 0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    return np.asarray(2.0 * np.pi * cells[:, :, 0].mean(axis=1) * area)
+
+
+def split(cells: FloatArray) -> FloatArray:
+    """Return each cell as 8 tetrahedra, or as 4 triangles, with corners at the midpoints of its edges."""
+    corners = cells.shape[1]
+    point = {(i, j): 0.5 * (cells[:, i] + cells[:, j]) for i in range(corners) for j in range(i, corners)}
+    ends = [[(min(i, j), max(i, j)) for j in range(corners)] for i in range(corners)]
+    if corners == 3:
+        inner = [[(0, 1), (0, 2), (1, 2)]]
+    else:
+        ring = [(0, 2), (0, 3), (1, 3), (1, 2)]  # around the diagonal from the middle of edge 01 to that of edge 23
+        inner = [[(0, 1), (2, 3), ring[n - 1], ring[n]] for n in range(4)]
+    return np.concatenate([np.stack([point[key] for key in piece], axis=1) for piece in [*ends, *inner]])
