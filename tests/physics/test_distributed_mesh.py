@@ -28,6 +28,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.errors import MeshError
 from rfablate.evidence.structured_meshes import box, rectangle
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.linear_system import LinearSystem, SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.linalg.multigrid import VCycle
 from rfablate.mesh.bisection import bisect
@@ -197,11 +198,11 @@ def energy(domain: Domain) -> float:
     fixed = np.any(list(domain.surface_nodes.values()), axis=0)
     x = np.where(fixed, (domain.x[:, 0] ** 2 - domain.x[:, 1] ** 2) * 1e4, 0.0)
     free = ~fixed[: domain.nodes.owned]
-    solver = ConjugateGradients(domain.nodes, matrix, what="test", rtol=1e-9, max_iterations=500)
+    solver = ConjugateGradients(domain.nodes, matrix, "test", SolverOptions(1e-9, 500))
     cycle = VCycle(domain.nodes, matrix, free)
     cycle.weigh(0.0)
     start = float(domain.nodes.total_of(float(x[: len(free)] @ matrix.times(x)))[0])
-    solver.solve(x, None, np.where(free, 1.0 / matrix.diagonal, 0.0), start, cycle)
+    solver.solve(x, LinearSystem(None, np.where(free, 1.0 / matrix.diagonal, 0.0), start), cycle)
     return float(domain.nodes.total_of(float(x[: len(free)] @ matrix.times(x)))[0]) * 1e2
 
 
