@@ -19,7 +19,6 @@ from rfablate.lesion.dose_volume import DoseVolume, dose_volumes, kinds_of
 from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
 from rfablate.lesion.surface_distance import other_margin, target_margin
 from rfablate.lesion.target_cover import TargetMargins
-from rfablate.mesh.gather import gather_nodal
 from rfablate.mesh.point_location import Probe, make_probe
 from rfablate.physics.damage import parse_rule
 from rfablate.problem.problem import Problem
@@ -258,8 +257,8 @@ class Observer:
         return (float(x), float(y), float(z))
 
 
-def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
-    """Return the nodal fields of a step on rank 0 with the names in fields.vtkhdf; None elsewhere. Collective."""
+def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray]:
+    """Return the nodal fields of a step at the local nodes, with the names in fields.vtkhdf."""
     domain = problem.domain
     phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
     if not frame.alone:  # RMS over the time slices of the channels
@@ -275,8 +274,7 @@ def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None
         fields["dead_fraction"] = frame.dead
     if problem.solvers.vapour is not None:
         fields["vapour_fraction"] = frame.vapour
-    gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
-    return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
+    return fields
 
 
 def _axis(case: Case) -> LesionAxis:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rfablate.arrays import RowArray, blocks
 from rfablate.files import is_sealed, seal, sync
 from rfablate.guarded_file import GuardedFile
 
@@ -27,7 +28,28 @@ FORMAT = "rfablate-checkpoint-2"
 MEMORY = "memory"
 """Name of the dataset with the state tree (state_tree.py) as JSON; all other datasets are the arrays of the tree."""
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, RowArray]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """An array of a checkpoint file, read when rows are requested."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        """Return consecutive rows."""
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.name][rows])
 
 
 @dataclass(frozen=True)
@@ -36,7 +58,7 @@ class Checkpoint:
 
     name: str
     memory: Any
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: dict[str, RowArray]
 
 
 def write_checkpoint(folder: Path, memory: Any, arrays: Arrays) -> None:
@@ -66,7 +88,9 @@ def _write_part(part: Path, memory: Any, arrays: Arrays) -> None:
             file.attrs["format"] = FORMAT
             file.create_dataset(MEMORY, data=json.dumps(memory))
             for name, values in arrays.items():
-                file.create_dataset(name, data=values)
+                stored = file.create_dataset(name, values.shape, values.dtype)
+                for first, block in blocks(values):
+                    stored[first : first + len(block)] = block
     finally:
         disk.close()
     disk.check()
@@ -74,8 +98,8 @@ def _write_part(part: Path, memory: Any, arrays: Arrays) -> None:
     sync(part)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the content of a checkpoint file.
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Return the content of a checkpoint file, whose arrays are read when they are used.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -88,9 +112,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     with h5py.File(path, "r") as content:
         if content.attrs["format"] != FORMAT:
             raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        content.visititems(lambda name, item: _add_array(arrays, name, item))
+        arrays: dict[str, RowArray] = {}
+        content.visititems(lambda name, item: _add_array(arrays, path, name, item))
         return Checkpoint(path.name, json.loads(content[MEMORY].asstr()[()]), arrays)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return the content of a checkpoint file with its arrays; raises as `open_checkpoint`."""
+    found = open_checkpoint(path)
+    return Checkpoint(found.name, found.memory, {name: rows[:] for name, rows in found.arrays.items()})
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -98,7 +128,7 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     warnings: list[str] = []
     for name in (NEWEST, OLDER):
         try:
-            return read_checkpoint(folder / name), warnings
+            return open_checkpoint(folder / name), warnings
         except FileNotFoundError:
             continue
         except ValueError as error:
@@ -106,17 +136,16 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, warnings
 
 
-def mesh_digest(
-    points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Mapping[int, str]
-) -> str:
+def mesh_digest(points: RowArray, cells: RowArray, region: RowArray, names: Mapping[int, str]) -> str:
     """Return a hash of a mesh: its nodes, cells and region tags in order, and the region names."""
     digest = hashlib.sha256(json.dumps({int(tag): name for tag, name in names.items()}).encode())
-    for values in (points, cells.astype(np.int64), region.astype(np.int64)):
-        digest.update(f"{values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
+    for values, kind in ((points, points.dtype), (cells, np.dtype(np.int64)), (region, np.dtype(np.int64))):
+        digest.update(f"{tuple(values.shape)}".encode())
+        for _, block in blocks(values):
+            digest.update(np.ascontiguousarray(block, dtype=kind).view(np.uint8).data)
     return digest.hexdigest()[:20]
 
 
-def _add_array(arrays: dict[str, npt.NDArray[Any]], name: str, item: Any) -> None:
+def _add_array(arrays: dict[str, RowArray], path: Path, name: str, item: Any) -> None:
     if hasattr(item, "shape") and name != MEMORY:
-        arrays[name] = item[()]
+        arrays[name] = StoredRows(path, name, item.shape, item.dtype)

@@ -10,9 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from rfablate.arrays import RowArray
 from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
@@ -91,9 +89,9 @@ class RunDirectory:
 
     def open_fields(
         self,
-        points: npt.NDArray[np.float64],
-        cells: npt.NDArray[np.int64],
-        region: npt.NDArray[Any],
+        points: RowArray,
+        cells: RowArray,
+        region: RowArray,
         names: Mapping[int, str],
         *,
         axisymmetric: bool,
@@ -138,7 +136,7 @@ class RunDirectory:
             size = self._history.size()
         return size
 
-    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    def checkpoint(self, memory: Any, arrays: Mapping[str, RowArray]) -> bool:
         """Write a checkpoint, the state tree `memory` and its arrays; return whether it succeeded.
 
         A checkpoint that does not fit on the disk is a warning.

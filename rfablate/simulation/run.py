@@ -19,7 +19,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import Interrupted, SolveError, StepError
 from rfablate.lesion.observer import Observer
 from rfablate.mesh.build import build_domain, write_distributed
-from rfablate.mesh.gather import gather_cells, gather_mesh
+from rfablate.mesh.gather import GatheredRows, mesh_rows, on_root_with
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import build_problem, describe, describe_mesh
@@ -196,13 +196,16 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
     refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
-    mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))
-    if mesh is not None and region is not None:
+
+    def write(mesh: dict[str, GatheredRows]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FieldsFile(path, *mesh, region, domain.region_names, axisymmetric=domain.axisymmetric) as file:
-            file.append(0.0, {}, {"region_tag": region})
+        names, axisymmetric = domain.region_names, domain.axisymmetric
+        with FieldsFile(path, mesh["points"], mesh["cells"], mesh["region"], names, axisymmetric=axisymmetric) as file:
+            file.append(0.0, {}, {"region_tag": mesh["region"]})
         log.info("written to %s", path)
+
+    on_root_with(comm, mesh_rows(domain), write)
 
 
 def distributed_mesh(case: Case, comm: MPI.Comm, path: Path) -> None:
