@@ -12,7 +12,7 @@ from typing import Any
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
 from rfablate.case.tables.label_image import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
@@ -30,7 +30,7 @@ UNREADABLE = (OSError, ValueError, KeyError)
 """Errors of reading an incomplete or damaged cached mesh."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """Keys of a structure that do not affect the mesh."""
-_NOT_GENERATION = {"max_cells", "refine", "partitioner", "distributed_file"}
+_NOT_GENERATION = {"max_cells", "width_percent", "refine", "partitioner", "distributed_file"}
 """Keys of [mesh] that do not affect the generated mesh."""
 
 
@@ -179,10 +179,11 @@ def _hash(parts: dict[str, Any]) -> str:
 
 
 def _shape(each: Structure) -> dict[str, Any]:
-    """Return the inputs of the mesh from a structure; for a label the bytes of the image, wherever the file is."""
-    if not isinstance(each, Label):
+    """Return the inputs of the mesh from a structure; for one from a file the file's bytes, wherever it is."""
+    if not isinstance(each, Label | Surface):
         return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
-    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), "image": image_digest(each.file)}
+    key = "image" if isinstance(each, Label) else "surface"
+    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), key: image_digest(each.file)}
 
 
 def gmsh_version() -> str:

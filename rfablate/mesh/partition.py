@@ -32,6 +32,8 @@ Partitioner = Literal["bisection", "scotch"]
 
 WINDOW = 64
 """Nodes per group in which rows are sorted by length: 64 give 3 % padding of slices, 8 give 20 %."""
+NO_GHOSTS = False
+"""Argument of DOLFINx's partitioners, which have no keywords."""
 ROW_COST = 8.0
 """Cost of a row in addition to its entries, in entries: vectors that are read and written."""
 
@@ -121,7 +123,7 @@ def _by_scotch(mesh: MeshSlice, mine: _Corners) -> npt.NDArray[np.int32]:
     new[1:] = (there[1:] != there[:-1]) | (others[1:] != others[:-1])
     offsets = np.concatenate([[0], np.cumsum(np.bincount(there[new], minlength=nodes.length))]).astype(np.int32)
     parts = graph.partitioner_scotch()(  # type: ignore[attr-defined]
-        comm, comm.size, graph.adjacencylist(others[new], offsets), False
+        comm, comm.size, graph.adjacencylist(others[new], offsets), NO_GHOSTS
     )
     owner = np.asarray(parts.array, dtype=np.int32)
     owned = np.bincount(owner, minlength=comm.size)

@@ -41,7 +41,7 @@ def refined(mesh: MeshSlice) -> MeshSlice:
     Raises:
         MeshError: a facet of a surface belongs to no cell.
     """
-    edges = _Edges(mesh)
+    edges = _NumberedEdges(mesh)
     cells = _divided(mesh.cells, edges.of_cells, _shortest(mesh) if mesh.cells.shape[1] == 4 else None)
     facets = {name: _divided(each, edges.midpoints(each, name)) for name, each in mesh.facets.items()}
     total = mesh.nodes.total + edges.blocks.total
@@ -63,7 +63,7 @@ def refined(mesh: MeshSlice) -> MeshSlice:
     )
 
 
-class _Edges:
+class _NumberedEdges:
     """The edges of all cells, each at its home."""
 
     def __init__(self, mesh: MeshSlice) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from mpi4py import MPI
 
 from rfablate.case.tables.schema import Case
@@ -36,6 +37,9 @@ log = logging.getLogger("rfablate")
 
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
+
+TEMPERATURE = "state/T"
+"""Name of the temperature among the arrays of a checkpoint."""
 
 Value = TypeVar("Value")
 
@@ -156,13 +160,21 @@ class Checkpointer:
                 state, recorder.frame,
             )  # fmt: skip
             tree, arrays = to_tree(snapshot)
-            nodes = InputOrder.of_nodes(run.problem.domain)
+            domain = run.problem.domain
+            nodes = InputOrder.of_nodes(domain)
             local = {name: LocalRows(nodes, values) for name, values in arrays.items()}
+            finite = bool(np.isfinite(arrays[TEMPERATURE][: domain.nodes.owned]).all())
 
             def save(whole: dict[str, GatheredRows]) -> bool:
                 return run.files is not None and run.files.checkpoint(tree, whole)
 
-            written = on_root_with(run.problem.domain.comm, local, save)
+            written = None
+            if domain.nodes.max_of(float(not finite))[0]:
+                log.warning(
+                    "no checkpoint at t = %.6g s: a temperature is not finite; the earlier one is kept", state.t
+                )
+            else:
+                written = on_root_with(domain.comm, local, save)
         self._last_t, self._last_at = state.t, time.monotonic()
         self._took = self._last_at - began
         if written:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rfablate.lesion.observer import nodal_fields
+from rfablate.arrays import FloatArray
 from rfablate.mesh.gather import GatheredRows, InputOrder, LocalRows, mesh_rows, on_root_with
 from rfablate.problem.problem import Problem
 from rfablate.results.checkpoint import mesh_digest
+from rfablate.results.fields_file import FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
@@ -33,7 +34,9 @@ class FieldsMonitor(Monitor):
         def write(mesh: dict[str, GatheredRows]) -> str:
             if files is None:
                 return ""
-            files.open_fields(**mesh, names=domain.region_names, axisymmetric=domain.axisymmetric)
+            files.open_fields(
+                FieldsMesh(mesh["points"], mesh["cells"], mesh["region"], domain.region_names, domain.axisymmetric)
+            )
             return mesh_digest(**mesh, names=domain.region_names)
 
         self.mesh = on_root_with(domain.comm, mesh_rows(domain), write) or ""
@@ -73,3 +76,23 @@ class FieldsMonitor(Monitor):
                 self._files.fields_frame(frame.t, rows, cells)
 
         on_root_with(domain.comm, local, write)
+
+
+def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray]:
+    """Return the nodal fields of a step at the local nodes, with the names in fields.vtkhdf."""
+    domain = problem.domain
+    phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
+    if not frame.alone:  # RMS over the time slices of the channels
+        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
+    fields = {
+        "temperature_degC": frame.T,
+        "peak_temperature_degC": frame.peak,
+        "omega": frame.omega,
+        "cem43_min": frame.cem43,
+        "potential_V": phi,
+    }
+    if problem.cell_death is not None:
+        fields["dead_fraction"] = frame.dead
+    if problem.solvers.vapour is not None:
+        fields["vapour_fraction"] = frame.vapour
+    return fields
