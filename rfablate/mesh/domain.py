@@ -16,7 +16,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_slices import Conformity, MeshSlice, MeshSource, deal_slices
+from rfablate.mesh.mesh_slices import Conformity, MeshSlice, SliceSource, deal_slices
 from rfablate.mesh.partition import Partitioner, make_part
 from rfablate.mesh.root_tasks import on_root
 
@@ -139,7 +139,7 @@ class Domain:
         return int(self.comm.allreduce(len(self.region)))
 
 
-def distribute(source: MeshSource | None, comm: MPI.Comm) -> Domain:
+def distribute(source: SliceSource | None, comm: MPI.Comm) -> Domain:
     """Return the domain of the mesh on rank 0; other ranks pass None. Collective.
 
     Raises:

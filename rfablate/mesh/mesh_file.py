@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rfablate.files import is_sealed, seal
 from rfablate.guarded_file import GuardedFile
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader, MeshSource
+from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader, SliceSource
 
 FORMAT = "rfablate-mesh-1"
 """Format version; increased when older files can no longer be read."""
@@ -75,7 +75,7 @@ def open_mesh_file(path: Path) -> MeshFile:
     return MeshFile(path)
 
 
-def write_mesh_file(path: Path, mesh: MeshSource, key: str = "") -> None:
+def write_mesh_file(path: Path, mesh: SliceSource, key: str = "") -> None:
     """Write a mesh atomically, in blocks; `key` is the hash of what it was made from. Root only.
 
     Raises:
@@ -102,7 +102,7 @@ def write_mesh_file(path: Path, mesh: MeshSource, key: str = "") -> None:
         raise
 
 
-def _write(file: h5py.File, mesh: MeshSource, name: str, n: int) -> None:
+def _write(file: h5py.File, mesh: SliceSource, name: str, n: int) -> None:
     first = mesh.rows(name, 0, min(n, 1))
     kind = first.dtype
     if name == "cells" or name.startswith(SURFACE):

@@ -55,7 +55,7 @@ class MeshHeader:
         return {"points": self.n_points, "cells": self.n_cells, "region": self.n_cells, **facets}
 
 
-class MeshSource(Protocol):
+class SliceSource(Protocol):
     """A mesh whose rows can be read in parts."""
 
     @property
@@ -84,7 +84,7 @@ class MeshSlice:
         return self.nodes.comm
 
 
-def deal_slices(source: MeshSource | None, comm: MPI.Comm) -> MeshSlice:
+def deal_slices(source: SliceSource | None, comm: MPI.Comm) -> MeshSlice:
     """Return each rank's slice of the source that rank 0 has; the others pass None. Collective.
 
     Rank 0 reads and sends one slice at a time.
@@ -98,7 +98,7 @@ def deal_slices(source: MeshSource | None, comm: MPI.Comm) -> MeshSlice:
     return MeshSlice(header, nodes, cells_of, arrays["points"], arrays["cells"], arrays["region"], facets)
 
 
-def _deal(source: MeshSource | None, name: str, blocks: Blocks) -> Any:
+def _deal(source: SliceSource | None, name: str, blocks: Blocks) -> Any:
     """Return this rank's rows of an array; rank 0 sends them, or None where it cannot read them, before it raises."""
     comm, starts = blocks.comm, blocks.starts
 
