@@ -30,9 +30,9 @@ class Conformity:
     """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
 
     shapes: bool = True
-    """Of structures other than labels."""
+    """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the labels of an image, after smoothing."""
+    """Of the others, after smoothing: labels, surfaces, objects, and structures laid over a user's mesh."""
 
 
 @dataclass(frozen=True)
