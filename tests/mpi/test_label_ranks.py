@@ -1,4 +1,4 @@
-"""A case with labels, or with the same shapes, has the same numbers on one, two and three ranks: 1e-6.
+"""A case with labels, surfaces or shapes has the same numbers on one, two and three ranks: 1e-6.
 
 The case contains what depends on distances: margins, coverage with margins, dose-volume histograms.
 """
@@ -13,17 +13,22 @@ import pytest
 import tomli_w
 
 from tests.mpi.launch import rfablate
-from tests.phantom import analytic_case, labels_case, phantom_labels, write_image
+from tests.phantom import analytic_case, labels_case, phantom_labels, surfaces_case, write_image
 
 KEYS = (
     "volume_mm3", "covered_fraction", "covered_fraction_5mm", "covered_fraction_10mm", "max_degC", "min_margin_mm",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["labels", "shapes"])
+@pytest.mark.parametrize("kind", ["labels", "surfaces", "shapes"])
 def test_numbers_do_not_depend_on_the_ranks(kind: str, tmp_path: Path) -> None:
     write_image(tmp_path / "ph.nii.gz", phantom_labels())
-    tables = labels_case("ph.nii.gz") if kind == "labels" else analytic_case()
+    made = {
+        "labels": lambda: labels_case("ph.nii.gz"),
+        "surfaces": lambda: surfaces_case(tmp_path),
+        "shapes": analytic_case,
+    }
+    tables = made[kind]()
     (tmp_path / "case.toml").write_text(tomli_w.dumps(tables | {"mesh": {"accuracy": "draft"}}))
     summaries = []
     for ranks in (1, 2, 3):
