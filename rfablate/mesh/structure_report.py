@@ -36,7 +36,7 @@ def with_exact_volumes(
     surfaces = {name: volume for name, volume in sampled.items() if name not in labels}
     for volumes, source in (
         (_numbered(case, labels), "in the voxels"),
-        (_numbered(case, surfaces), "inside the surface"),
+        (_numbered(case, surfaces), "in the surfaces"),
         (exact, "exact"),
     ):
         if volumes:
