@@ -26,14 +26,16 @@ from rfablate.case.geometry.shapes import contains
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
+from rfablate.mesh.element_quality import quality_text
 from rfablate.mesh.fragment_bodies import extent, fragment_bodies, object_outlines, structure_surfaces
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.label_cells import Numbered, assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_cells import Numbered, assign_labels
 from rfablate.mesh.label_sizes import label_sizes
-from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
+from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
 from rfablate.mesh.mesh_data import Conformity, MeshData, NumberedMesh
 from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
+from rfablate.mesh.structure_report import with_exact_volumes
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
@@ -121,15 +123,16 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     mesh = NumberedMesh(points, cells, body_of[entity], first_device=len(case.structures) + 2)
-    notes: list[str] = []
     remarks: tuple[str, ...] = ()
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if not (conforming and shape.conforms(dim))]
     if grid is not None:
-        mesh, remarks, notes = _take_labels(case, mesh, by)
+        mesh, remarks = _take_labels(case, mesh, by)
     elif by:
         mesh = replace(mesh, region=_label_cells(mesh, by, half_plane_of(case)))
         names = ", ".join(shape.name for _, shape in by)
         remarks = (f"{names}: each cell belongs to the structure at its centroid",) if conforming else ()
+    mesh, volumes, notes = with_exact_volumes(case, mesh, conforming=conforming)
+    remarks = (*remarks, *volumes)
     conformity = Conformity(
         shapes=conforming or not any(each.conforms(dim) for each in case.structures),
         labels=case.mesh.interfaces != "cells" if grid is not None else not (by and conforming),
@@ -152,10 +155,10 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
-def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
+def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[NumberedMesh, tuple[str, ...]]:
     """Return the mesh with the structures `by`, at whose surfaces it is not cut.
 
-    Also lines for the log, and warnings.
+    Also lines for the log.
     """
     points, cells = mesh.points, mesh.cells
     region = assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by)
@@ -163,12 +166,12 @@ def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[Numbered
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(replace(mesh, region=region), labels)
-        text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
-    corners = points[cells]
-    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}", volumes)
-    return replace(mesh, points=points, region=region), remarks, warnings
+        kept = stepped_labels(replace(mesh, region=region), points, labels)
+        quality = tet_quality(points[cells])
+        text = f"interfaces are smoothed, worst cell of quality {quality.min():.2f}; {quality_text(quality)}"
+        text += f"; the surfaces of {', '.join(kept)} keep the steps of the cells" if kept else ""
+    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}",)
+    return replace(mesh, points=points, region=region), remarks
 
 
 def _label_cells(mesh: NumberedMesh, by: Numbered, plane: HalfPlane | None) -> npt.NDArray[np.int32]:

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 
+VOLUME_OF = "the volume of"
+"""Start of each note on a structure whose volume in the mesh differs from the exact one."""
+
 
 @dataclass(frozen=True)
 class NumberedMesh:
@@ -35,7 +38,8 @@ class Conformity:
     shapes: bool = True
     """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid."""
+    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid, and structures
+    laid over a user's mesh."""
 
 
 @dataclass(frozen=True)
