@@ -160,10 +160,13 @@ def _put_one_cell(
 
 
 def sampled_volumes(case: Case) -> dict[str, float]:
-    """Return the volume of each label and surface, without devices and later structures, inside the domain [m3]."""
-    found = {}
+    """Return the volume of each structure at whose surface the mesh is not cut, as far as it is visible [m3].
+
+    Devices, later structures and what is outside the domain are left out.
+    """
+    found, dim = {}, 2 if case.domain.kind == "axisymmetric" else 3
     for number, shape in enumerate(case.structures):
-        if not shape.sampled:
+        if shape.conforms(dim):
             continue
         x, each = _spread_in(shape)
         kept = sum(_kept(case, number, x[start : start + _VOXELS]) for start in range(0, len(x), _VOXELS))

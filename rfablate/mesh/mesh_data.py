@@ -38,7 +38,7 @@ class Conformity:
     shapes: bool = True
     """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid, and structures
+    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid, structures
     laid over a user's mesh."""
 
 
