@@ -15,7 +15,7 @@ from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.tables.geometry_tables import Label, MeshDomain, ObjectStructure, Structure, Surface
-from rfablate.case.tables.label_image import image_digest
+from rfablate.case.tables.label_reader import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute

@@ -16,7 +16,7 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.case.tables.shape_math import spread_points
 from rfablate.case.tables.surface_shapes import surface_volume

@@ -18,7 +18,7 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.element_sizes import Sizes
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.size_field import Needle, SizeGrid
 

@@ -38,8 +38,7 @@ class Conformity:
     shapes: bool = True
     """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the others, after smoothing: labels of an image, surfaces of triangles, objects without a solid, structures
-    laid over a user's mesh."""
+    """Of the others, after smoothing: labels, surfaces, objects, and structures laid over a user's mesh."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,7 @@ class MeshData:
     def load(cls, path: Path) -> MeshData:
         """Read a file written by `save`."""
         with np.load(path) as data:
+            shapes, labels = map(bool, data["conformity"])
             pairs = (str(entry).split(":", 1) for entry in data["region_names"])
             prefix = "surface:"
             return cls(
@@ -101,7 +101,7 @@ class MeshData:
                 axisymmetric=bool(data["axisymmetric"]),
                 notes=tuple(str(note) for note in data["notes"]),
                 remarks=tuple(str(remark) for remark in data["remarks"]),
-                conformity=Conformity(*map(bool, data["conformity"])),
+                conformity=Conformity(shapes, labels),
             )
 
 

@@ -100,7 +100,7 @@ class Workers:
 
 
 @dataclass
-class _Running:
+class _RunningMember:
     member: Member
     job: Job
     begun: float
@@ -115,7 +115,7 @@ def run_members(
     After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
     continued.
     """
-    lock, waiting, running = workers.lock, iter(members), list[_Running]()
+    lock, waiting, running = workers.lock, iter(members), list[_RunningMember]()
     try:
         while True:
             while len(running) < workers.slots and (member := next(waiting, None)) is not None:
@@ -128,7 +128,7 @@ def run_members(
                     progress.failed(member.name)
                     _release(claim)
                 else:
-                    running.append(_Running(member, job, time.monotonic(), claim))
+                    running.append(_RunningMember(member, job, time.monotonic(), claim))
             if not running:
                 return
             ended = [each for each in running if each.job.poll() is not None]
@@ -164,7 +164,7 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     return start(place, lock)
 
 
-def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
+def _judge(ended: _RunningMember, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
     if code in STOPPED:  # the member stays open
         return
@@ -192,7 +192,7 @@ def _failure_reason(console: Path, code: int | None) -> str:
     return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code} without any output"
 
 
-def _stop_all(running: Sequence[_Running]) -> None:
+def _stop_all(running: Sequence[_RunningMember]) -> None:
     for each in running:
         each.job.send_signal(signal.SIGUSR2)  # mpirun forwards it to the ranks and waits
     end = time.monotonic() + GRACE_S

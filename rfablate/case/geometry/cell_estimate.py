@@ -20,7 +20,7 @@ from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, ti
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, signed_distance
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain, BoxDomain, Structure
-from rfablate.case.tables.schema import Mesh
+from rfablate.case.tables.numerics_tables import Mesh
 from rfablate.case.tables.shape_math import spread_points
 
 _PER_VOLUME = {3: 5.0, 2: 3.2}

@@ -14,7 +14,7 @@ from rfablate.case.tables.geometry_tables import (
     MeshDomain,
     Structure,
 )
-from rfablate.case.tables.schema import Mesh
+from rfablate.case.tables.numerics_tables import Mesh
 
 _PER_ACCURACY = {
     # cells across the cannula, growth per unit distance, cells across the thinnest part of a structure

@@ -24,6 +24,16 @@ Bodies = list[tuple[int, int]]
 OFF_AXIS_HINT = 'move it onto the axis, or solve in 3-D: --set domain.kind="cylinder"'
 
 
+def axis_text(axis: FloatArray) -> str:
+    """Return the position (x, y) [m] of a vertical axis in mm, as faults show it."""
+    return f"x, y = {axis[0] * 1e3:g}, {axis[1] * 1e3:g} mm"
+
+
+def place_text(point: Point) -> str:
+    """Return a point [m] in mm, as faults show it."""
+    return "(" + ", ".join(f"{value * 1e3:g}" for value in point) + ") mm"
+
+
 class SolidBuilder(Protocol):
     """Makes solids in the geometry kernel; implemented by `rfablate.mesh.occ_shapes`. Lengths in m."""
 
