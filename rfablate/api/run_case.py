@@ -26,7 +26,7 @@ from rfablate.version import __version__
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 
 def load_case(path: str | Path, changes: Mapping[str, Any] | Sequence[str] = ()) -> Case:

@@ -13,7 +13,7 @@ from rfablate.signals import install_handlers
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 THREADS = "OMP_NUM_THREADS"
 

@@ -32,6 +32,7 @@ from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import CoarseRun
 from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
+from rfablate.simulation.outcome import Outcome
 from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.result_checks import verdict_checks
@@ -46,16 +47,6 @@ from rfablate.timing import Stopwatch
 log = logging.getLogger("rfablate")
 
 KEPT = "the last good state is in checkpoint.h5, the fields up to it in fields.vtkhdf"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of a run; the same on every rank, except that the card is empty on all ranks but 0."""
-
-    summary: dict[str, Any]
-    card: str
-    exit_code: int
-    """0, or 5 where a protected structure exceeded its limit."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rfablate.simulation.discretisation_error import rescaled, width_error
 from rfablate.simulation.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 log = logging.getLogger("rfablate")
 
