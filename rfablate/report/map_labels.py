@@ -112,9 +112,7 @@ def _resampled(line: FloatArray, spacing: float) -> FloatArray:
     return np.column_stack([np.interp(at, run, line[:, 0]), np.interp(at, run, line[:, 1])])
 
 
-def dimension(
-    ax: Any, start: Sequence[float], end: Sequence[float], text: str, *, side: str, colour: str = style.INK
-) -> None:
+def dimension(ax: Any, start: Sequence[float], end: Sequence[float], text: str, *, side: str) -> None:
     """Draw a dimension line with arrow heads and its text on `side`: below, left or right."""
     ax.annotate(
         "",
@@ -122,7 +120,7 @@ def dimension(
         xytext=tuple(start),
         arrowprops={
             "arrowstyle": "<|-|>,head_length=0.35,head_width=0.13",
-            "color": colour,
+            "color": style.INK,
             "linewidth": 0.7,
             "shrinkA": 0,
             "shrinkB": 0,
@@ -144,7 +142,7 @@ def dimension(
         ha=ha,
         va=va,
         fontsize=8.5,
-        color=colour,
+        color=style.INK,
         zorder=8,
         gid="halodim",
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.tables.shape_math import perpendicular_axes
+from rfablate.report.surface_look import Look
 from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _add(canvas: Canvas, surface: Any, colour: str, opacity: float, specular: fl
     smooth = surface.clean().compute_normals(
         auto_orient_normals=False, consistent_normals=True, split_vertices=True, feature_angle=50.0
     )
-    canvas.add(smooth, colour, opacity=opacity, specular=specular, ambient=0.25)
+    canvas.add(smooth, Look(colour, opacity, specular, ambient=0.25))
 
 
 def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
@@ -178,7 +179,7 @@ def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
             curve = pv.lines_from_points(np.asarray(path, dtype=float)).tube(
                 radius=cannula.diameter / 2, n_sides=48, capping=True
             )
-            canvas.add(curve, colour)
+            canvas.add(curve, Look(colour))
         return
     for start, end, colour in (
         (0.0, cannula.active_tip, style.METAL_ACTIVE),
@@ -192,10 +193,10 @@ def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
             height=end - start,
             resolution=48,
         )
-        canvas.add(rod, colour, split=True)
+        canvas.add(rod, Look(colour), split=True)
     for path, diameter in cannula.tines:
         tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
-        canvas.add(tine, style.METAL_ACTIVE)
+        canvas.add(tine, Look(style.METAL_ACTIVE))
 
 
 def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
@@ -208,7 +209,7 @@ def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
     sleeve = pv.Cylinder(
         center=centre, direction=cannula.direction, radius=0.52 * cannula.diameter, height=end - start, resolution=48
     )
-    canvas.add(sleeve, style.RING, split=True)
+    canvas.add(sleeve, Look(style.RING), split=True)
 
 
 def _write_picture(canvas: Canvas, cannulas: Any, middle: Any, size: float, target: Path) -> float:

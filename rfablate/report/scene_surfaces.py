@@ -11,7 +11,7 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.field_samples import POINTS, SampleGrid, Samples, axis_of, sample, scene_surface
-from rfablate.report.scene_packing import ScenePacker, SceneSurface
+from rfablate.report.scene_packing import SceneObject, ScenePacker, SceneSurface
 from rfablate.results.exact_shapes import depth_mm, placed_shapes
 from rfablate.results.field_slices import outline
 from rfablate.results.fields_reader import FieldsReader
@@ -57,14 +57,16 @@ def _packed(run: RunData, cannulas: tuple[Cannula, ...], samples: Samples, struc
         first = rule == next(iter(values.levels))
         colour = VERDICT_COLOUR if first else style.rule_styles(run.rules())[rule][0]
         surfaces = [grid.contour(each, 0.0, values.inside) for each in level]
-        packer.add(f"lesion, {rule_label(rule)}", "lesion", colour, 0.5 if first else 0.35, surfaces, shown=first)
+        lesion = SceneObject(f"lesion, {rule_label(rule)}", "lesion", colour, 0.5 if first else 0.35, shown=first)
+        packer.add(lesion, surfaces)
     for value, shade in zip(ISOTHERMS_degC, (4, 6, 8), strict=True):
         surfaces = [grid.contour(each, value, values.inside) for each in values.temperature]
-        packer.add(f"isotherm {value:g} °C", "isotherm", style.TEMPERATURE_MAP[shade], 0.35, surfaces, shown=False)
+        colour = style.TEMPERATURE_MAP[shade]
+        packer.add(SceneObject(f"isotherm {value:g} °C", "isotherm", colour, 0.35, shown=False), surfaces)
     for name, role, colour, opacity, surface in structures:
-        packer.add(f"{name} ({role})", "structure", colour, opacity, [surface])
+        packer.add(SceneObject(f"{name} ({role})", "structure", colour, opacity), [surface])
     for label, colour, surface in applicator_surfaces(run, cannulas, shaft_mm(grid)):
-        packer.add(label, "applicator", colour, 1.0, [surface])
+        packer.add(SceneObject(label, "applicator", colour, opacity=1.0), [surface])
     packer.add_field(values.temperature, (POINTS,) * 3, grid.spacing)
     axis, through = view_axis(cannulas)
     return packer.packed(samples.times_s, axis=axis, through=through, frames_in_file=samples.frames_in_file)

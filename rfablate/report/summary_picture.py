@@ -97,7 +97,7 @@ def _slice(fig: Any, view: View) -> None:
     ax.set_title(f"Temperature at {duration(view.time_s)}; {where}", loc="left", pad=5)
     left, bottom, width, height = SLICE_IN
     heat_bar(fig, _axes(fig, (left + width + 0.14, bottom + 0.15 * height, 0.11, 0.7 * height)), filled)
-    draw_key(fig, view, list(view.levels)[:1], columns=3, left=(left - 0.5) / SIZE_IN[0], bottom=0.04 / SIZE_IN[1])
+    draw_key(fig, view, list(view.levels)[:1], columns=3, corner=((left - 0.5) / SIZE_IN[0], 0.04 / SIZE_IN[1]))
 
 
 def _best_slice(view: View) -> int:

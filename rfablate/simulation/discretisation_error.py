@@ -153,7 +153,7 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes:
         raise MeshError(domain.notes[0])
     problem = build_problem(case, domain, extensions)
     problem, state, _ = begin(case, problem)
-    observer = Observer(case, problem)
+    observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):
         frame = step

@@ -26,7 +26,7 @@ from rfablate.problem.problem import build_problem, describe, describe_mesh
 from rfablate.report.picture_process import warm_up
 from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
@@ -115,9 +115,10 @@ def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: b
         with watch.stage("setup"):
             refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
             problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            context = RunContext(case, problem, Observer(case, problem), files, watch, extensions, opened.side)
+            observer = Observer(case, problem.domain, problem.tissue_cells)
+            context = RunContext(case, problem, observer, files, watch, extensions, opened.side)
             if prior is not None:
-                prior = with_volumes_at_start(prior, problem, state, context.observer)
+                prior = with_volumes_at_start(prior, problem, state, observer)
             recorder = Recorder(context, prior)
         log.info("%s", describe(problem))
         checkpointer = Checkpointer(context, recorder, RunTimes(started))
@@ -202,6 +203,6 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     log.info("%s", describe_mesh(domain))
     if mesh is not None and region is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FieldsFile(path, *mesh, region, domain.region_names, axisymmetric=domain.axisymmetric) as file:
+        with FieldsFile(path, FieldsMesh(*mesh, region, domain.region_names, domain.axisymmetric)) as file:
             file.append(0.0, {}, {"region_tag": region})
         log.info("written to %s", path)

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 LINE_EVERY_S = 10.0
@@ -13,14 +14,21 @@ DRAW_EVERY_S = 0.2
 CELLS = 24
 
 
+@dataclass(frozen=True)
+class MemberCounts:
+    """Numbers of members: all, and those that completed or failed before."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
+
+
 class StudyProgress:
     """Counts the members that have ended and estimates the remaining wall time."""
 
     def __init__(
         self,
-        total: int,
-        done: int,
-        failed: int,
+        counts: MemberCounts,
         out: TextIO | None = None,
         *,
         what: str = "members",
@@ -29,15 +37,13 @@ class StudyProgress:
         """Start the display.
 
         Args:
-            total: number of members.
-            done: members that completed before.
-            failed: members that failed before.
+            counts: the members at the start.
             out: text stream; by default standard output.
             what: word for the members, such as "runs".
             told: returns the line to print for each member that ends; None: a line for each failed member only.
         """
-        self._total, self._done, self._failed = total, done, failed
-        self._ended_before = done + failed
+        self._total, self._done, self._failed = counts.total, counts.completed, counts.failed
+        self._ended_before = counts.completed + counts.failed
         self._what, self._describe = what, told
         self._out = out or sys.stdout
         self._bar = self._out.isatty()

@@ -87,6 +87,18 @@ def member_arguments(directory: Path) -> tuple[str, ...]:
     return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet", "--one-process")
 
 
+@dataclass(frozen=True)
+class Workers:
+    """How the members of a study are run."""
+
+    start: Start
+    slots: int
+    """Number of concurrent processes."""
+    lock: int | None
+    """File descriptor of the study lock; None where other processes run members of the same study: each member is then
+    locked before its run."""
+
+
 @dataclass
 class _Running:
     member: Member
@@ -96,39 +108,22 @@ class _Running:
 
 
 def run_members(
-    plan: Plan,
-    members: Sequence[Member],
-    directory: StudyDirectory,
-    *,
-    start: Start,
-    slots: int,
-    lock: int | None,
-    progress: StudyProgress,
+    plan: Plan, members: Sequence[Member], directory: StudyDirectory, workers: Workers, progress: StudyProgress
 ) -> None:
-    """Run `members` with `slots` concurrent processes. A failed member is moved to failed/ and the others continue.
+    """Run `members` in concurrent processes. A failed member is moved to failed/ and the others continue.
 
     After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
     continued.
-
-    Args:
-        plan: the plan of the study.
-        members: the members to run.
-        directory: the directory of the study.
-        start: starts the run of a member.
-        slots: number of concurrent processes.
-        lock: file descriptor of the study lock; None where other processes run members of the same study, in which
-            case each member is locked before its run.
-        progress: the progress display.
     """
-    waiting, running = iter(members), list[_Running]()
+    lock, waiting, running = workers.lock, iter(members), list[_Running]()
     try:
         while True:
-            while len(running) < slots and (member := next(waiting, None)) is not None:
+            while len(running) < workers.slots and (member := next(waiting, None)) is not None:
                 claim = directory.claim(member.name) if lock is None else None
                 if lock is None and (claim is None or directory.state(member.name) != "open"):
                     _release(claim)  # another process runs this member, or has run it meanwhile
                     continue
-                job = _launch(plan, member, directory, start, claim if lock is None else lock)
+                job = _launch(plan, member, directory, workers.start, claim if lock is None else lock)
                 if job is None:
                     progress.failed(member.name)
                     _release(claim)

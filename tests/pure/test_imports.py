@@ -28,18 +28,18 @@ RULE = {
     "problem": "fem case",
     "reference": "problem",
     "solve": "problem",
-    "lesion": "solve",
+    "lesion": "mesh physics",
     "results": "case",
     "report": "results",
     "cluster": "results",
     "comparison": "report lesion",
     "study": "report cluster",
-    "simulation": "lesion report",
-    "evidence": "simulation",
+    "simulation": "solve lesion report",
+    "evidence": "solve report",
     "api": "simulation study comparison evidence",
     "cli": "api",
 }
-FLOORS = 12
+FLOORS = 10
 # Within `case`, from the bottom up: a folder imports from those before it.
 CASE = "tables geometry messages resolve checks describe read".split()
 FLAT = {"__init__", "__main__", "arrays", "cores", "errors", "files", "log", "signals", "timing", "toml", "version"}

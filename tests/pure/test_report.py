@@ -23,7 +23,7 @@ from rfablate.report.field_maps import draw_metal
 from rfablate.report.interactive_scene import Interactive
 from rfablate.report.scene_3d import Picture
 from rfablate.results import field_slices as slices
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import load_run
 from rfablate.results.run_view import load_view
@@ -113,7 +113,7 @@ def _write_fields(path: Path, points: np.ndarray, cells: np.ndarray, axisymmetri
     peak = np.full(len(points), 37.0)
     omega, cem43 = np.zeros(len(points)), np.zeros(len(points))
     times = np.linspace(0, END_S, frames)
-    with FieldsFile(path, where * 1e-3, cells, region, TAGS, axisymmetric=axisymmetric) as file:
+    with FieldsFile(path, FieldsMesh(where * 1e-3, cells, region, TAGS, axisymmetric=axisymmetric)) as file:
         for i, time in enumerate(times):
             heat = _heat(points, time)
             peak = np.maximum(peak, heat)

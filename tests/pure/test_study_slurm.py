@@ -24,16 +24,15 @@ STUDY = (
 SHARE = f"""
 import sys
 from pathlib import Path
-from rfablate.study.study_run import run
+from rfablate.study.study_run import MemberChoice, run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.worker_pool import start_run
+from rfablate.study.worker_pool import Workers, start_run
 from rfablate.study.study_plan import load_plan
-from rfablate.study.worker_pool import start_run
 folder, number, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone(shared=True):
     start = start_run(command=(sys.executable, {str(DATA / "stub_solver.py")!r}))
-    run(plan, directory, start, None, jobs=1, share=(number, of))
+    run(plan, directory, Workers(start, 1, None), MemberChoice((number, of)))
 """
 
 

@@ -195,7 +195,7 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
             table["file"] = str((base_dir / table["file"]).resolve())
     structures = data.get("structures")
     for table in structures if isinstance(structures, list) else ():
-        if isinstance(table, dict) and table.get("kind") == "label" and isinstance(table.get("file"), str):
+        if isinstance(table, dict) and table.get("kind") in ("label", "surface") and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
     if isinstance(data.get("start_from"), str):
         data["start_from"] = str((base_dir / data["start_from"]).resolve())

@@ -186,7 +186,7 @@ def itk() -> Any:
         raise CaseError(
             [Fault("SimpleITK", "not installed", expected, 'pip install "rfablate[labels]"')], "label image"
         ) from None
-    toolkit.ProcessObject.SetGlobalWarningDisplay(False)
+    toolkit.ProcessObject.GlobalWarningDisplayOff()
     return toolkit
 
 
