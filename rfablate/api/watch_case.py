@@ -173,8 +173,17 @@ class _Watched:
         try:
             case = load_case(self._file, self._changes)
         except CaseError as error:
-            faults = f"error: {error}"
-            yield self._shown(WatchedRun("", (), False, self._directory, error.exit_code, faults, self._since()))
+            yield self._shown(
+                WatchedRun(
+                    accuracy="",
+                    changed=(),
+                    same_mesh=False,
+                    directory=self._directory,
+                    exit_code=error.exit_code,
+                    text=f"error: {error}",
+                    seconds=self._since(),
+                )
+            )
             return
         self._save = self._compared(case)
         runs: list[tuple[str, str, tuple[str, ...]]] = [(case.mesh.accuracy, "run", ())]

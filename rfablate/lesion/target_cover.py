@@ -22,6 +22,9 @@ MARGINS = (5e-3, 10e-3)
 _LARGEST = 0.2
 """Largest edge of a cell near the margin relative to the margin, except after `_SPLITS`."""
 _SPLITS = 3
+_REACH = 0.62
+"""No point of a cell is farther from its nearest corner than this part of its longest edge (sqrt(3/8), a tetrahedron).
+Where d - m at all corners exceeds that, the cell does not reach d = m, because d changes by at most the distance."""
 
 
 class TargetMargins:
@@ -54,7 +57,7 @@ class TargetMargins:
         owner = np.arange(len(cells))
         for _ in range(_SPLITS):
             size = np.linalg.norm(pieces[:, :, :3] - np.roll(pieces[:, :, :3], 1, axis=1), axis=2).max(axis=1)
-            large = (np.abs(pieces[:, :, 3]).min(axis=1) < size) & (size > _LARGEST * margin)
+            large = (np.abs(pieces[:, :, 3]).min(axis=1) < _REACH * size) & (size > _LARGEST * margin)
             large &= ~(pieces[:, :, 3] == margin).all(axis=1)
             if not large.any():
                 break
