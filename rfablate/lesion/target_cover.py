@@ -6,14 +6,18 @@ distance d from the target. In a cell, d is taken as linear; cells near d = m th
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from mpi4py import MPI
 
 from rfablate.arrays import BoolArray, FloatArray, IntArray
+from rfablate.kernels.cache_folder import cache_folder
 from rfablate.lesion.clipped_cells import clip, split, volumes
-from rfablate.lesion.surface_distance import distances, distances_of_repeated
+from rfablate.lesion.surface_distance import distances_of_repeated
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
 
@@ -42,7 +46,7 @@ class TargetMargins:
         nodes = np.unique(cells[touched])
         distance = np.zeros(domain.nodes.local)
         if len(nodes):
-            distance[nodes] = distances(domain.x[nodes], surface)
+            distance[nodes] = _kept_distances(domain.x[nodes], surface)
         distance[cells[domain.region == target]] = 0.0
         self._cells = touched
         self._zones = [self._zone(distance, margin, surface) for margin in MARGINS]
@@ -63,7 +67,7 @@ class TargetMargins:
                 break
             finer, parts = split(pieces[large]), len(split(pieces[:1]))
             outside = finer[:, :, 3] != margin  # inside the target the distance is zero, and remains so
-            finer[outside, 3] = margin - distances_of_repeated(finer[outside][:, :3], surface)
+            finer[outside, 3] = margin - _kept_distances(finer[outside][:, :3], surface)
             pieces = np.concatenate([pieces[~large], finer])
             owner = np.concatenate([owner[~large], np.tile(owner[large], parts)])
         inside, part = clip(pieces, 3)
@@ -78,6 +82,23 @@ class TargetMargins:
             row[1] = volumes(clip(np.concatenate([pieces[:, :, :3], value[:, :, None]], axis=2), 3)[0]).sum()
         self._domain.comm.Allreduce(MPI.IN_PLACE, found, op=MPI.SUM)
         return [float(min(1.0, inside / whole)) if whole > 0.0 else 0.0 for whole, inside in found]
+
+
+def _kept_distances(points: FloatArray, surface: FloatArray) -> FloatArray:
+    """Return the distances of points from a surface, from the cache for a mesh that was used before."""
+    digest = hashlib.sha256(points.tobytes())
+    digest.update(surface.tobytes())
+    path = cache_folder("distances") / f"{digest.hexdigest()[:20]}.npy"
+    with suppress(OSError, ValueError, EOFError):  # missing, or incomplete
+        kept = np.asarray(np.load(path), dtype=np.float64)
+        if kept.shape == points.shape[:1]:
+            return kept
+    found = distances_of_repeated(points, surface)
+    part = path.with_name(f"{path.stem}.{os.getpid()}.part.npy")
+    with suppress(OSError):  # a full or read-only cache only costs time
+        np.save(part, found)
+        part.replace(path)
+    return found
 
 
 def _surface_of(domain: Domain, target: int) -> FloatArray:
