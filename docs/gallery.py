@@ -58,7 +58,7 @@ def main() -> None:
     asked = args.cases or [*names, APPLICATORS]
     for name in [name for name in asked if name != APPLICATORS]:
         study = (CASES / name / "study.toml").exists() and not (CASES / name / "case.toml").exists()
-        record[name] = (_study if study else _case)(name, args.kept)
+        record[name] = (_study if study else _case)(name, kept=args.kept)
         print(f"{name}: {record[name]['wall_s']:.0f} s", flush=True)
         _write({each: record[each] for each in names if each in record})
     if APPLICATORS in asked:

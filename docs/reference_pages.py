@@ -31,11 +31,11 @@ GROUPS = {
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
     " validate Validation ExperimentResult ComparedNumber Agreement",
-    "Describing the files": "explain schema",
+    "Case files": "new_case NewCase explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
     "Label images": "export",
-    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
+    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace Surface",
     "Generators": "TemperatureControl ConstantPower ConstantVoltage ConstantCurrent Staged Pulsed Replay"
     " SurfaceTemperature",
     "Tissues and extensions": "Tissue library_tissue tissues_of Arrhenius Extensions",

@@ -117,7 +117,7 @@ def start_command(arguments: Sequence[str], console: Path) -> WatchedJob:
 
 
 @dataclass
-class _WatchedProcess:
+class _Running:
     accuracy: str
     directory: Path
     console: Path
@@ -141,7 +141,7 @@ class _Watched:
         self._case_file = file / "case.toml" if file.is_dir() else file
         self._file, self._directory, self._changes, self._start = file, directory, changes, start
         self._page = WatchPage(directory, case_name(file))
-        self._running: list[_WatchedProcess] = []
+        self._running: list[_Running] = []
         self._before: tuple[dict[str, Any], str] | None = None
         self._save = _Save(time.monotonic())
 
@@ -173,6 +173,7 @@ class _Watched:
         try:
             case = load_case(self._file, self._changes)
         except CaseError as error:
+            faults = f"error: {error}"
             yield self._shown(
                 WatchedRun(
                     accuracy="",
@@ -180,7 +181,7 @@ class _Watched:
                     same_mesh=False,
                     directory=self._directory,
                     exit_code=error.exit_code,
-                    text=f"error: {error}",
+                    text=faults,
                     seconds=self._since(),
                 )
             )
@@ -194,7 +195,7 @@ class _Watched:
             own = ("--one-process",) if changes else ()
             sets = [word for change in (*self._changes, *changes) for word in ("--set", change)]
             arguments = ["run", str(self._file), "-o", str(place), "--overwrite", "--quiet", *own, *sets]
-            self._running.append(_WatchedProcess(accuracy, place, console, self._start(arguments, console)))
+            self._running.append(_Running(accuracy, place, console, self._start(arguments, console)))
         self._page.show(self._status(), "")
 
     def _compared(self, case: Case) -> _Save:
@@ -208,7 +209,7 @@ class _Watched:
         changed = tuple(name for name, *_ in case_difference(before[0], tables))
         return _Save(self._save.at, changed, before[1] == key)
 
-    def _ended(self, each: _WatchedProcess) -> WatchedRun:
+    def _ended(self, each: _Running) -> WatchedRun:
         code = each.job.poll()
         text = each.console.read_text(encoding="utf-8", errors="replace").strip()
         save, number = self._save, 1 if code is None else code

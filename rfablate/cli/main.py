@@ -20,6 +20,7 @@ from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.new_verb import add_new_arguments, new_file
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
@@ -142,8 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
-    new = _verb(verbs, "new", _new, "write a commented case file to start from")
+    new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+    add_new_arguments(new)
 
     _verb(verbs, "doctor", _doctor, "check the installation on this machine")
     return parser
@@ -252,22 +254,6 @@ def _picture(run: Path, target: Path) -> Path:
         raise CaseError(
             [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
         ) from None
-
-
-def _new(args: argparse.Namespace) -> int:
-    from importlib import resources
-
-    file = Path(args.name if args.name.endswith(".toml") else f"{args.name}.toml")
-    text = resources.files("rfablate.case").joinpath("starter.toml").read_text(encoding="utf-8")
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
-    except FileExistsError:
-        raise CaseError([Fault(str(file), "already exists", "a new name", "nothing was written")], "new") from None
-    except OSError as error:
-        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable folder")], "new") from None
-    print(f"{file} written; next: rfablate check {file}")
-    return 0
 
 
 # --- verbs with MPI -------------------------------------------------------------------------------

@@ -24,14 +24,16 @@ from rfablate.case.geometry.shapes import contains
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
+from rfablate.mesh.element_quality import quality_text
 from rfablate.mesh.fragment_bodies import DOMAIN, extent, fragment_bodies, structure_surfaces
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_cells import assign_labels
 from rfablate.mesh.label_sizes import label_sizes
-from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
+from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
 from rfablate.mesh.mesh_data import Conformity, MeshData, NumberedMesh
 from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
+from rfablate.mesh.structure_report import with_exact_volumes
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
@@ -118,12 +120,13 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     mesh = NumberedMesh(points, cells, body_of[entity], first_device=len(case.structures) + 2)
-    notes: list[str] = []
     remarks: tuple[str, ...] = ()
     if grid is not None:
-        mesh, remarks, notes = _take_labels(case, mesh, conforming=conforming)
+        mesh, remarks = _take_labels(case, mesh, conforming=conforming)
     elif not conforming:
         mesh = replace(mesh, region=_label_cells(case, points[cells].mean(axis=1), mesh.region, dim))
+    mesh, volumes, notes = with_exact_volumes(case, mesh, conforming=conforming)
+    remarks = (*remarks, *volumes)
     conformity = Conformity(
         shapes=conforming or all(each.sampled for each in case.structures),
         labels=grid is None or case.mesh.interfaces != "cells",
@@ -150,12 +153,10 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
-def _take_labels(
-    case: Case, mesh: NumberedMesh, *, conforming: bool
-) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
+def _take_labels(case: Case, mesh: NumberedMesh, *, conforming: bool) -> tuple[NumberedMesh, tuple[str, ...]]:
     """Return the mesh with the case's labels and surfaces, and other shapes that the mesh does not conform to.
 
-    Also lines for the log, and warnings.
+    Also lines for the log.
     """
     by = [(n + 2, shape) for n, shape in enumerate(case.structures) if shape.sampled or not conforming]
     points, cells = mesh.points, mesh.cells
@@ -164,12 +165,12 @@ def _take_labels(
     if case.mesh.interfaces != "cells":
         labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(replace(mesh, region=region), labels)
-        text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
-    corners = points[cells]
-    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}", volumes)
-    return replace(mesh, points=points, region=region), remarks, warnings
+        kept = stepped_labels(replace(mesh, region=region), points, labels)
+        quality = tet_quality(points[cells])
+        text = f"interfaces are smoothed, worst cell of quality {quality.min():.2f}; {quality_text(quality)}"
+        text += f"; the surfaces of {', '.join(kept)} keep the steps of the cells" if kept else ""
+    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}",)
+    return replace(mesh, points=points, region=region), remarks
 
 
 def _label_cells(

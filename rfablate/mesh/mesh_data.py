@@ -13,6 +13,9 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 
+VOLUME_OF = "the volume of"
+"""Start of each note on a structure whose volume in the mesh differs from the exact one."""
+
 
 @dataclass(frozen=True)
 class NumberedMesh:
@@ -35,7 +38,7 @@ class Conformity:
     shapes: bool = True
     """Of structures other than labels."""
     labels: bool = True
-    """Of the labels of an image, after smoothing."""
+    """Of the labels of an image, after smoothing, and of structures laid over a user's mesh."""
 
 
 @dataclass(frozen=True)

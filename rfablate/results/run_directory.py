@@ -21,6 +21,7 @@ from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import FrameStore
 from rfablate.results.fields_file import FieldsFile, FieldsMesh, columns
+from rfablate.results.fields_reader import refuse_crashing
 from rfablate.results.history_file import HistoryFile
 from rfablate.results.summary_file import write_summary
 
@@ -258,11 +259,15 @@ def require_finished(paths: Sequence[Path], verb: str) -> None:
     """Check that each path is the directory of a finished run.
 
     Raises:
-        CaseError: some are not; one fault for each of them, with the path that was probably meant.
+        CaseError: some are not; one fault for each of them, with the path that was probably meant. Or reading the
+            fields of one of them crashes.
     """
     faults = [_unfinished(path) for path in paths if _summary(path) is None]
     if faults:
         raise CaseError(faults, verb)
+    for path in paths:
+        if (path / "fields.vtkhdf").is_file():
+            refuse_crashing(path / "fields.vtkhdf")
 
 
 def _unfinished(path: Path) -> Fault:

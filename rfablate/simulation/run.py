@@ -39,6 +39,7 @@ from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.simulation.side_process import SideProcess
+from rfablate.simulation.stall_watchdog import StallWatchdog
 from rfablate.simulation.width_accuracy import run_to_width
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame, State
@@ -104,38 +105,49 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DE
 
 def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: bool = False) -> Outcome:
     """Run a case in an open run directory; `again` resumes it from the checkpoint, which rank 0 has. Collective."""
-    case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    files = opened.files
     try:
-        with watch.stage("mesh"):
-            domain = build_domain(case, opened.comm)
-        coarse = CoarseRun(case, domain, extensions, opened.side)
-        if opened.side is not None and case.output.report:
-            opened.side.submit(warm_up)
-        with watch.stage("setup"):
-            refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
-            problem, state, prior = begin(case, build_problem(case, domain, extensions))
-            observer = Observer(case, problem.domain, problem.tissue_cells)
-            context = RunContext(case, problem, observer, files, watch, extensions, opened.side)
-            if prior is not None:
-                prior = with_volumes_at_start(prior, problem, state, observer)
-            recorder = Recorder(context, prior)
-        log.info("%s", describe(problem))
-        checkpointer = Checkpointer(context, recorder, RunTimes(started))
-        if again:
-            state = checkpointer.restore(checkpoint)
-        fault = _advance(context, state, recorder, checkpointer)
-        checkpointer.raise_fault()
-        checkpointer.write(state)
-        summary = recorder.close(state, fault, checkpointer.times)
-        card = _finish(context, summary, None if fault is not None else coarse, recorder.frame)
+        with StallWatchdog(opened.comm, opened.watch):
+            ended = _simulate(opened, checkpoint, again=again)
     finally:
         if files is not None:
             files.release()
+    summary, card, fault = ended
     if fault is not None:
         raise type(fault)(f"{fault}; {KEPT}")
     exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())
     return Outcome(summary, card, 5 if exceeded else 0)
+
+
+def _simulate(
+    opened: _OpenRun, checkpoint: Checkpoint | None, *, again: bool
+) -> tuple[dict[str, Any], str, SolveError | StepError | None]:
+    """Return summary, card and the error that ended the treatment, if any. Collective."""
+    case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    with watch.stage("mesh"):
+        domain = build_domain(case, opened.comm)
+    coarse = CoarseRun(case, domain, extensions, opened.side)
+    if opened.side is not None and case.output.report:
+        opened.side.submit(warm_up)
+    with watch.stage("setup"):
+        refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
+        problem, state, prior = begin(case, build_problem(case, domain, extensions))
+        observer = Observer(case, problem.domain, problem.tissue_cells)
+        context = RunContext(case, problem, observer, files, watch, extensions, opened.side)
+        if prior is not None:
+            prior = with_volumes_at_start(prior, problem, state, observer)
+        recorder = Recorder(context, prior)
+    log.info("%s", describe(problem))
+    checkpointer = Checkpointer(context, recorder, RunTimes(started))
+    if again:
+        state = checkpointer.restore(checkpoint)
+    fault = _advance(context, state, recorder, checkpointer)
+    checkpointer.raise_fault()
+    checkpointer.write(state)
+    summary = recorder.close(state, fault, checkpointer.times)
+    card = _finish(context, summary, None if fault is not None else coarse, recorder.frame)
+    return summary, card, fault
 
 
 def _finish(run: RunContext, summary: dict[str, Any], coarse: CoarseRun | None, frame: Frame) -> str:

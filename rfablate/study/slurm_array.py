@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rfablate.cluster.slurm import Site, guard, guarded, sbatch, script
+from rfablate.cluster.slurm import Site, guard, guarded, pattern, sbatch, script
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,12 @@ def submit_study(job: StudyJob, site: Site) -> tuple[str, str]:
 def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder: Path) -> str:
     """Return the script of the array job: task K runs the share K of `tasks` shares."""
     limit = f"%{site.at_once}" if site.at_once is not None else ""
-    head = [f"--array=0-{tasks - 1}{limit}", f"--ntasks={ranks}", f"--output={folder}/share-%a.log", *guard(site)]
+    head = [
+        f"--array=0-{tasks - 1}{limit}",
+        f"--ntasks={ranks}",
+        f"--output={pattern(folder)}/share-%a.log",
+        *guard(site),
+    ]
     share = [*verb, *(("--launcher", site.launcher) if ranks > 1 else ())]
     return script(
         "rfablate-study", site, head, guarded(f'{shlex.join(share)} --share "$SLURM_ARRAY_TASK_ID/{tasks}"', site)
@@ -63,5 +68,8 @@ def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder
 def collect_script(verb: Sequence[str], site: Site, folder: Path) -> str:
     """Return the script of the job that writes the table and the page."""
     return script(
-        "rfablate-collect", site, ["--ntasks=1", f"--output={folder}/collect.log"], f"exec {shlex.join(verb)} --collect"
+        "rfablate-collect",
+        site,
+        ["--ntasks=1", f"--output={pattern(folder)}/collect.log"],
+        f"exec {shlex.join(verb)} --collect",
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from rfablate.log import fitted, has_cursor
+
 LINE_EVERY_S = 10.0
 DRAW_EVERY_S = 0.2
 CELLS = 24
@@ -46,7 +48,7 @@ class StudyProgress:
         self._ended_before = counts.completed + counts.failed
         self._what, self._describe = what, told
         self._out = out or sys.stdout
-        self._bar = self._out.isatty()
+        self._bar = self._out.isatty() and has_cursor()
         self._start = self._shown = time.monotonic()
 
     def completed(self, name: str) -> None:
@@ -78,7 +80,8 @@ class StudyProgress:
         if self._bar:
             full = CELLS * ended // max(1, self._total)
             end = "\n" if last else ""
-            print(f"\r\033[K[{'#' * full}{'-' * (CELLS - full)}] {text}", end=end, file=self._out, flush=True)
+            line = fitted(f"[{'#' * full}{'-' * (CELLS - full)}] ", text, self._out)
+            print(f"\r\033[K{line}", end=end, file=self._out, flush=True)
         else:
             print(text, file=self._out, flush=True)
 

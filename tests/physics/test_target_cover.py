@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,8 @@ from scipy.integrate import quad
 
 from rfablate.evidence.structured_meshes import box, rectangle
 from rfablate.evidence.verification_problems import with_roles
-from rfablate.lesion import target_cover
 from rfablate.lesion.clipped_cells import clip, split, volumes
 from rfablate.lesion.observer import FinalStructure, Observer
-from rfablate.lesion.surface_distance import distances
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import build_problem
@@ -161,21 +158,3 @@ def test_the_histogram_and_the_covered_fraction_agree_at_the_threshold_of_the_ru
         zip(target.histograms["isotherm"].thresholds, target.histograms["isotherm"].fractions, strict=True)
     )
     assert found[50.0] == pytest.approx(target.covered, rel=1e-12)
-
-
-def test_distances_of_a_mesh_that_was_used_before_come_from_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are equal to the last digit; an incomplete file is replaced."""
-    rng = np.random.default_rng(5)
-    points, surface = rng.normal(size=(40, 3)).repeat(3, axis=0), rng.normal(size=(20, 3, 3))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    plain = distances(points, surface)
-    assert np.array_equal(target_cover._kept_distances(points, surface), plain)
-    with monkeypatch.context() as patch:
-        patch.setattr(target_cover, "distances_of_repeated", lambda *args: pytest.fail("computed again"))
-        assert np.array_equal(target_cover._kept_distances(points, surface), plain)
-    (file,) = (tmp_path / "rfablate" / "distances").iterdir()
-    file.write_bytes(file.read_bytes()[:100])
-    assert np.array_equal(target_cover._kept_distances(points, surface), plain)
-    assert np.array_equal(np.load(file), plain)

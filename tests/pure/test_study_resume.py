@@ -196,7 +196,7 @@ class InstantJob:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planning, resuming and collecting: 6.5, 1.3 and 1.0 s measured on two busy cores."""
+    """Processor time of planning, resuming and collecting: 6.5, 1.3 and 1.0 s measured on two busy cores."""
 
     def text(count: int) -> str:
         base = f'base = "{DATA / "trigeminal.toml"}"\n'
@@ -213,21 +213,21 @@ def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, mon
     seconds, peak, resident = {}, {}, {}
     for size in ("small", "large"):
         directory = StudyDirectory(tmp_path / size)
-        begin = time.monotonic()
+        begin = time.process_time()
         plan = load_plan(tmp_path / f"{size}.toml")
-        seconds["plan"] = time.monotonic() - begin
+        seconds["plan"] = time.process_time() - begin
         first = plan.case_of(plan.members[0])
         monkeypatch.setattr(plan, "case_of", lambda member, case=first: case)
         assert not run(plan, directory, Workers(start, 2, 0))
         tracemalloc.start()
-        begin = time.monotonic()
+        begin = time.process_time()
         assert not run(plan, directory, Workers(start, 2, 0))
-        seconds["go on"] = time.monotonic() - begin
+        seconds["go on"] = time.process_time() - begin
         peak[size] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        begin = time.monotonic()
+        begin = time.process_time()
         table = collect(plan, directory)
-        seconds["collect"] = time.monotonic() - begin
+        seconds["collect"] = time.process_time() - begin
         resident[size] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert (len(plan.members), table.length, table.columns["status"].count("failed")) == (10_000, 10_000, 100)
     assert all(each < 60 for each in seconds.values())

@@ -36,9 +36,9 @@ def check_parts(parts: CheckableCase) -> list[Fault]:
     faults += [*label_faults(parts), *surface_faults(parts)]
     faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     domain = parts.domain
-    if isinstance(domain, MeshDomain):
-        return faults + list(mesh_faults(parts, domain))
     parts = replace(parts, structures=tuple(placed for placed in parts.structures if _has_shape(placed.shape)))
+    if isinstance(domain, MeshDomain):
+        return [*faults, *degenerate_faults(parts), *size_faults(parts), *mesh_faults(parts, domain)]
     degenerate = list(degenerate_faults(parts))
     faults += degenerate
     faults += size_faults(parts)

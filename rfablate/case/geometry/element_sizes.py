@@ -38,6 +38,10 @@ _JUDGED = 1.5
 """Ratio of the number of cells across a label or surface that is a target or protected to that across anatomy."""
 
 
+ROUNDED = 0.04
+"""Largest relative volume that the facets of a target or protected structure near the tip cut off; 5 % is a warning."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Edge lengths [m]:  h = tip + growth * distance  from the active tip, up to far."""
@@ -81,7 +85,8 @@ def choose_sizes(
                 voxel = shape.voxel_size() if isinstance(shape, Label) else 0.0
                 finest = max(tip, scale * _VOXEL * voxel)
                 across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
-            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
+            size = mesh.size_structure or thin / max(across_this, _across_round(shape))
+            structure[shape.name] = max(finest, scale * size)
     return Sizes(
         tip=tip,
         edge=tip / _EDGE[2 if domain.kind == "axisymmetric" else 3],
@@ -94,3 +99,8 @@ def choose_sizes(
         structure=structure,
         zone=5e-3 + 2.0 * active_tip,
     )
+
+
+def _across_round(shape: Structure) -> float:
+    """Return the number of cells across a round target or protected structure at which its facets cut off `ROUNDED`."""
+    return 0.0 if shape.role == "anatomy" else (shape.rounding() / ROUNDED) ** 0.5

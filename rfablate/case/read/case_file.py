@@ -17,8 +17,10 @@ from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
 from rfablate.case.messages.validation_faults import correct_table_names, faults_of, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
+from rfablate.case.read.file_access import add_own_folders, outside_faults, paths_in
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.label_domain import expand_labels, list_labels
+from rfablate.case.read.mesh_applicators import expand_mesh_applicators
 from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
@@ -52,7 +54,9 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     if "base" in data and "domain" not in data:
         hint = f"rfablate study {file}"
         raise CaseError([Fault(str(file), "found a study with a base case", "a case", hint)], str(file))
+    written = frozenset(paths_in(data))
     faults = apply_overrides(data, tuple(overrides))
+    faults += outside_faults(data, file.parent, frozenset(paths_in(data)) - written)
     try:
         case = parse_case(data, file.parent, str(file))
     except CaseError as error:
@@ -115,9 +119,11 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     if too_many := list(count_faults(data)):
         raise CaseError(too_many, source)
     data = copy.deepcopy(data)
+    add_own_folders(data, Path(base_dir))
     list_labels(data)
     faults = correct_table_names(data)
     faults += expand_labels(data, Path(base_dir))
+    expand_mesh_applicators(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
     _expand_accuracy(data)

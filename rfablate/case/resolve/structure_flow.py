@@ -20,9 +20,9 @@ from rfablate.physics.tissue import Tissue
 from rfablate.physics.tube_flow import HIGHEST, TubeFlow
 
 
-def bodies_of(case: Case) -> tuple[Structure, ...] | tuple[MeshRegion, ...]:
-    """Return the structures of a case, or the regions of a user mesh."""
-    return case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+def bodies_of(case: Case) -> tuple[Structure | MeshRegion, ...]:
+    """Return the structures of a case, after the regions of a user mesh."""
+    return (*case.domain.regions, *case.structures) if isinstance(case.domain, MeshDomain) else case.structures
 
 
 def flowing(case: Case) -> dict[str, tuple[TubeFlow, float]]:

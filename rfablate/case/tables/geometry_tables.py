@@ -126,7 +126,7 @@ class MeshDomain(Table):
     """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
 
     kind: Literal["mesh"] = "mesh"
-    """Selects a user's mesh, whose regions replace structures."""
+    """Selects a user's mesh, whose regions are structures; those of the case are laid over it by cell."""
     file: str = Field(examples=["needle.msh"])
     """Mesh file: Gmsh, or VTU, XDMF, MED, Abaqus, Medit or VTK. A relative path starts from the case file's folder."""
     length_unit: Literal["m", "cm", "mm", "um"] = Field(examples=["mm"])

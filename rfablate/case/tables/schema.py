@@ -247,6 +247,9 @@ class Case(Table):
     start_from: str | None = Field(default=None, examples=["../runs/first"])
     """Directory of a finished run that treated the same tissue before: its damage is carried over. A relative path
     starts from the case file's folder. By default the tissue is untreated."""
+    allow_paths: tuple[str, ...] = Field(default=(), examples=[["../images", "../../runs"]])
+    """Folders, besides the case file's own, in which the case may name files; relative paths start from its folder. A
+    path outside them is rejected unless it is set on the command line. A run writes the folders of all its files."""
     cooled: bool = True
     """Whether tissue has cooled to body temperature since the run `start_from`; false starts with its final
     temperatures. Only with `start_from`."""
@@ -266,7 +269,8 @@ class Case(Table):
     injectates: tuple[Injectate, ...] = ()
     """Saline injected before the treatment, each a [[injectates]] table."""
     applicators: tuple[Applicator, ...] = Field(min_length=1)
-    """Cannulae and electrodes, each a [[applicators]] table."""
+    """Cannulae and electrodes, each a [[applicators]] table; or the text "from mesh", which takes tip, direction,
+    diameter and active length from the active surface of a user's mesh."""
     generator: Generator
     """Treatment protocol and limits of the generator."""
     channels: tuple[Channel, ...] = ()

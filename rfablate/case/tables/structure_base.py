@@ -145,6 +145,10 @@ class StructureTable(Table):
     def text(self) -> str:
         """Return kind, size and position in words, for `rfablate check`."""
 
+    def rounding(self) -> float:
+        """Return c in the relative volume c (h / thinnest)^2 that flat facets of edge h cut off; 0 for flat faces."""
+        return 0.0
+
     def degenerate_faults(self, where: str) -> Iterator[Fault]:
         """Yield directions and axes without length; `where` is the structure's place in the case."""
         yield from ()
