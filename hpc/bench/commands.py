@@ -62,7 +62,8 @@ def measured(checkout: Path, words: Sequence[str], cache: Path) -> Cost:
     environment = {**os.environ, "PYTHONPATH": str(checkout), "XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "rfablate", *words]
     start, before = time.perf_counter(), os.times()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # In the folder of the checkout: `python -m` looks for modules there before it looks in PYTHONPATH.
+    done = subprocess.run(command, env=environment, cwd=checkout, capture_output=True, text=True, check=False)
     after, wall = os.times(), time.perf_counter() - start
     if done.returncode not in (0, 5):
         sys.exit(f"{' '.join(command)} in {checkout} ended with {done.returncode}:\n{done.stderr[-2000:]}")
