@@ -14,8 +14,8 @@ from typing import Any
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
-from rfablate.case.tables.label_image import image_digest
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, ObjectStructure, Structure, Surface
+from rfablate.case.tables.label_reader import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
 from rfablate.mesh.domain import Domain, distribute
@@ -132,9 +132,15 @@ def _hash(parts: dict[str, Any]) -> str:
 
 
 def _shape(each: Structure) -> dict[str, Any]:
-    """Return the inputs of the mesh from a structure; for one from a file the file's bytes, wherever it is."""
+    """Return the inputs of the mesh from a structure.
+
+    For one from a file they include the file's bytes, wherever it is; for an object its distances at fixed points.
+    """
+    keys = each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+    if isinstance(each, ObjectStructure):
+        return keys | {"shape": each.fingerprint(), "conforms": [each.conforms(2), each.conforms(3)]}
     if not isinstance(each, Label | Surface):
-        return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+        return keys
     key = "image" if isinstance(each, Label) else "surface"
     return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), key: image_digest(each.file)}
 

@@ -16,7 +16,7 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure, Surface
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.case.tables.shape_math import spread_points
 from rfablate.case.tables.surface_shapes import surface_volume
@@ -181,11 +181,12 @@ def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
         octants = np.array(np.meshgrid(*([-0.25, 0.25],) * 3)).reshape(3, -1).T
         x = image.world((start + index[::stride] + octants[:, None]).reshape(-1, 3))
         return x, stride * image.voxel / len(octants)
-    assert isinstance(shape, Surface)
     lower, upper = shape.bounds()
     x = lower + spread_points(_VOXELS) * (upper - lower)
     x = x[shape.contains(x)]
-    return x, surface_volume(shape) / max(1, len(x))
+    if isinstance(shape, Surface):
+        return x, surface_volume(shape) / max(1, len(x))
+    return x, float(np.prod(upper - lower)) / _VOXELS
 
 
 def _kept(case: Case, number: int, x: FloatArray) -> int:

@@ -36,9 +36,9 @@ class Conformity:
     """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
 
     shapes: bool = True
-    """Of structures other than labels."""
+    """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the labels of an image, after smoothing, and of structures laid over a user's mesh."""
+    """Of the others, after smoothing: labels, surfaces, objects, and structures laid over a user's mesh."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class MeshData:
     def load(cls, path: Path) -> MeshData:
         """Read a file written by `save`."""
         with np.load(path) as data:
+            shapes, labels = map(bool, data["conformity"])
             pairs = (str(entry).split(":", 1) for entry in data["region_names"])
             prefix = "surface:"
             return cls(
@@ -100,7 +101,7 @@ class MeshData:
                 axisymmetric=bool(data["axisymmetric"]),
                 notes=tuple(str(note) for note in data["notes"]),
                 remarks=tuple(str(remark) for remark in data["remarks"]),
-                conformity=Conformity(*map(bool, data["conformity"])),
+                conformity=Conformity(shapes, labels),
             )
 
 

@@ -1,4 +1,4 @@
-"""The result of a run, as its command shows it."""
+"""What a run returns."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from rfablate.case.geometry.element_sizes import choose_sizes
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Pulsed, on_time
 from rfablate.case.tables.geometry_tables import MeshDomain
-from rfablate.case.tables.schema import OutputTable, Time
+from rfablate.case.tables.numerics_tables import Time
+from rfablate.case.tables.schema import OutputTable
 from rfablate.errors import Fault
 
 _SMALLEST = 1e-6
