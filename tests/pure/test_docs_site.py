@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -67,8 +68,13 @@ def case_texts(page: Path) -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the case files of the snippet's page, the shipped cases, and a log."""
-    (tmp_path / "cases").symlink_to(ROOT / "cases")
-    (tmp_path / "tumour.stl").symlink_to(ROOT / "cases" / "own_surface" / "tumour.stl")
+    # copies, not links: a case may name only files in its own folder
+    for file in (ROOT / "cases").rglob("*"):
+        if file.is_file() and file.stat().st_size < 2_000_000 and "__pycache__" not in file.parts:
+            target = tmp_path / file.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    shutil.copyfile(ROOT / "cases" / "own_surface" / "tumour.stl", tmp_path / "tumour.stl")
     snippet = request.node.callspec.params["snippet"]
     for name, text in case_texts(snippet.page).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
