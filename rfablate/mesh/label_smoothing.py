@@ -19,6 +19,7 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import Label, Structure, Surface
 from rfablate.case.tables.label_shapes import smooth_label_distance
+from rfablate.case.tables.shape_math import offset_and_normal
 from rfablate.case.tables.surface_shapes import surface_offset
 from rfablate.mesh.mesh_data import NumberedMesh
 
@@ -229,8 +230,9 @@ def _offset(shape: Structure, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the signed distance of points to a structure's surface, and the outward normals there."""
     if isinstance(shape, Label):
         return smooth_label_distance(shape, x)
-    assert isinstance(shape, Surface)
-    return surface_offset(shape, x)
+    if isinstance(shape, Surface):
+        return surface_offset(shape, x)
+    return offset_and_normal(shape.distance, x, step=1e-3 * (shape.thinnest() or 1.0))
 
 
 def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArray:

@@ -118,7 +118,7 @@ def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tupl
 
 def rescaled(case: Case, factor: float) -> Case:
     """Return a case with `factor` on the element sizes and steps, and its square on the tolerated error of a step."""
-    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor, "distributed_file": None})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 

@@ -127,7 +127,7 @@ def test_a_structure_without_cells_is_refused_by_check_and_leaves_no_run_directo
 ) -> None:
     import tomli_w
 
-    file = tmp_path / "case.toml"
+    file = needle.parent / f"{structure['radius_mm']}.toml"
     file.write_text(tomli_w.dumps(_tables(needle, structure)))
     assert main(["check", str(file)]) == 3
     assert main(["run", str(file), "-o", str(tmp_path / "run")]) == 3
@@ -149,11 +149,11 @@ def test_a_structure_that_covers_a_region_of_the_mesh_is_refused(needle: Path) -
 
 
 def test_check_prints_the_table_of_the_mesh_with_units_quality_and_structures(
-    needle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    needle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import tomli_w
 
-    file = tmp_path / "case.toml"
+    file = needle.parent / "check.toml"
     file.write_text(tomli_w.dumps(_tables(needle, SPHERE, applicators="from mesh")))
     assert main(["check", str(file)]) == 0
     said = capsys.readouterr().out

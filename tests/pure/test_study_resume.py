@@ -22,6 +22,7 @@ from rfablate.study.results_table import collect
 from rfablate.study.study_plan import load_plan
 from rfablate.study.study_run import run
 from rfablate.study.worker_pool import Workers
+from tests.summaries import complete_run
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -176,7 +177,7 @@ class InstantJob:
                 "tissues": {"muscle": {"source": "a long line " * 40}},
                 "numerics": {"nodes": number, "error_bar": {"isotherm_50C.width_mm": 0.1}},
             }
-            (directory / "summary.json").write_text(json.dumps(summary))
+            (directory / "summary.json").write_text(json.dumps(complete_run(summary)))
 
     def poll(self) -> int:
         """Return its exit code."""

@@ -53,10 +53,10 @@ def check_parts(parts: CheckableCase) -> list[Fault]:
 
 
 def _has_shape(shape: Structure) -> bool:
-    """Return whether a structure's file, if it has one, can be used; its faults are reported separately."""
+    """Return whether a structure's file, if it has one, can be used, or its object, if it is one, has been passed."""
     if isinstance(shape, Label):
         return is_readable(shape)
-    return not isinstance(shape, Surface) or is_usable(shape)
+    return is_usable(shape) if isinstance(shape, Surface) else shape.has_shape
 
 
 def case_warnings(case: Case) -> list[str]:

@@ -30,7 +30,7 @@ def expand_mesh_applicators(data: dict[str, Any], base_dir: Path) -> None:
         raise CaseError([Fault("applicators", f'found "{FROM_MESH}"', "[[applicators]] tables; no user mesh here")], "")
     try:
         spec = MeshDomain.model_validate({**domain, "file": str((base_dir / str(domain.get("file"))).resolve())})
-    except ValidationError:
+    except (ValidationError, OSError, ValueError):
         data["applicators"] = [{"outer_diameter_mm": 1.0, "active_tip_mm": 5.0}]  # the domain's faults are reported
         return
     try:
