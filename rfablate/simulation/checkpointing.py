@@ -59,15 +59,15 @@ class Snapshot:
     frame: Frame
 
 
-def collect(domain: Domain, value: Any) -> tuple[Any, Arrays] | None:
+def gather_value(domain: Domain, value: Any) -> tuple[Any, Arrays] | None:
     """Return a value's tree and its nodal arrays on rank 0, complete and in the input mesh's order. Collective."""
     tree, arrays = to_tree(value)
     whole = gather_many(domain, arrays)
     return None if whole is None else (tree, whole)
 
 
-def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
-    """Return each rank's part of a value that `collect` gathered; rank 0 has the checkpoint. Collective.
+def scatter_value(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
+    """Return each rank's part of a value that `gather_value` gathered; rank 0 has the checkpoint. Collective.
 
     Raises:
         CaseError: another version of rfablate wrote it, with other contents.
@@ -166,7 +166,7 @@ class Checkpointer:
                 __version__, self._hash, recorder.mesh_hash, times, recorder.memory(), run.problem.solvers.memory(),
                 state, recorder.frame,
             )  # fmt: skip
-            whole = collect(run.problem.domain, snapshot)
+            whole = gather_value(run.problem.domain, snapshot)
             if whole is not None and not np.isfinite(whole[1][TEMPERATURE]).all():
                 log.warning(
                     "no checkpoint at t = %.6g s: a temperature is not finite; the earlier one is kept", state.t
@@ -187,7 +187,7 @@ class Checkpointer:
         """
         run, domain = self._run, self._run.problem.domain
         on_root(domain.comm, lambda: self._refuse_other_mesh(checkpoint))
-        saved = deal(domain, Snapshot, checkpoint)
+        saved = scatter_value(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
         try:

@@ -29,13 +29,13 @@ import os, signal, sys
 import rfablate.simulation.checkpointing as module
 from rfablate.cli.main import main
 
-real = module.collect
+real = module.gather_value
 
-def collect(*args):
+def gather_value(*args):
     os.kill(os.getpid(), signal.SIGINT)  # while the checkpoint of the first one is written
     return real(*args)
 
-module.collect = collect
+module.gather_value = gather_value
 sys.exit(main())
 """
 
