@@ -22,7 +22,7 @@ from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
 from rfablate.cli.library_verb import library
-from rfablate.cli.new_verb import new
+from rfablate.cli.new_verb import add_new_arguments, new_file
 from rfablate.cli.report_verb import report
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
@@ -146,8 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
-    begin = _verb(verbs, "new", new, "write a commented case file to start from")
-    begin.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+    new = _verb(verbs, "new", new_file, "write a commented case file to start from")
+    new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+    add_new_arguments(new)
 
     _verb(verbs, "doctor", _doctor, "check the installation on this machine")
     return parser

@@ -14,7 +14,7 @@ from typing import Any
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, ObjectStructure, Structure, Surface
 from rfablate.case.tables.label_reader import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
@@ -22,7 +22,7 @@ from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.root_tasks import on_root
 
-RECIPE = 16
+RECIPE = 18
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """Errors of reading an incomplete or damaged cached mesh."""
@@ -50,7 +50,7 @@ def make_mesh(case: Case) -> MeshData:
         return _cached(case, mesh_key(case))
     from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
 
-    data = _cached(case, _file_key(case.domain))
+    data = _cached(case, _file_key(case, case.domain))
     refuse_contradiction(case, data)
     return data
 
@@ -73,17 +73,24 @@ def _cached(case: Case, key: str) -> MeshData:
 
 def _make(case: Case) -> MeshData:
     if isinstance(case.domain, MeshDomain):
+        from rfablate.mesh.structure_overlay import overlay
         from rfablate.mesh.user_mesh import read_mesh
 
-        return read_mesh(case.domain)
+        return overlay(case, read_mesh(case.domain))
     from rfablate.mesh.generate import generate_mesh
 
     return generate_mesh(case, cache_folder("meshes") / f"{geometry_key(case)}.brep")
 
 
-def _file_key(domain: MeshDomain) -> str:
-    """Return a hash of a mesh file and of its mapping in the case; of a missing file, a hash of its path."""
+def _file_key(case: Case, domain: MeshDomain) -> str:
+    """Return a hash of a mesh file, of its mapping in the case and of the structures; of a missing file, of its path.
+
+    The tissues decide which regions a structure may take.
+    """
     digest = hashlib.sha256(f"{RECIPE} {domain.model_dump_json(by_alias=True, exclude={'file'})}".encode())
+    if case.structures:
+        tables = [case.tissues[name].model_dump(by_alias=True) for name in sorted(case.tissues)]
+        digest.update(_hash({"structures": [_shape(each) for each in case.structures], "tissues": tables}).encode())
     path = Path(domain.file)
     if path.is_file():
         with path.open("rb") as file:
@@ -125,9 +132,15 @@ def _hash(parts: dict[str, Any]) -> str:
 
 
 def _shape(each: Structure) -> dict[str, Any]:
-    """Return the inputs of the mesh from a structure; for one from a file the file's bytes, wherever it is."""
+    """Return the inputs of the mesh from a structure.
+
+    For one from a file they include the file's bytes, wherever it is; for an object its distances at fixed points.
+    """
+    keys = each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+    if isinstance(each, ObjectStructure):
+        return keys | {"shape": each.fingerprint(), "conforms": [each.conforms(2), each.conforms(3)]}
     if not isinstance(each, Label | Surface):
-        return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
+        return keys
     key = "image" if isinstance(each, Label) else "surface"
     return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), key: image_digest(each.file)}
 

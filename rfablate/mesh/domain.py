@@ -17,7 +17,7 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import Conformity, MeshData
+from rfablate.mesh.mesh_data import VOLUME_OF, Conformity, MeshData
 from rfablate.mesh.partition import RankMesh, make_parts
 from rfablate.mesh.root_tasks import on_root
 
@@ -107,6 +107,11 @@ class Domain:
     remarks: tuple[str, ...] = ()
     """Information about the mesh generation, for the log."""
     conformity: Conformity = Conformity()
+
+    @property
+    def geometry_notes(self) -> tuple[str, ...]:
+        """The notes on failed attempts and other surfaces; not those on the volumes of structures."""
+        return tuple(note for note in self.notes if not note.startswith(VOLUME_OF))
 
     @cached_property
     def tag_of(self) -> dict[str, int]:

@@ -36,9 +36,8 @@ _STEP, _LARGEST = 1.15, 8.0
 def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid | None:
     """Return the sizes at the labels and surfaces; None without any."""
     labels = [shape for shape in case.structures if shape.sampled]
-    if not labels:
+    if not labels or not isinstance(case.domain, BoxDomain | CylinderDomain):  # only objects lie in a half plane
         return None
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
     lower, upper = bounding_box(case.domain)
     voxel = min(_resolution(shape, sizes) for shape in labels)
     spacing = max(voxel, float(np.prod(upper - lower) / _GRID_POINTS) ** (1 / 3))

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
 
+VOLUME_OF = "the volume of"
+"""Start of each note on a structure whose volume in the mesh differs from the exact one."""
+
 
 @dataclass(frozen=True)
 class NumberedMesh:
@@ -33,9 +36,9 @@ class Conformity:
     """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
 
     shapes: bool = True
-    """Of structures other than labels."""
+    """Of structures at whose surface the mesh is cut."""
     labels: bool = True
-    """Of the labels of an image, after smoothing."""
+    """Of the others, after smoothing: labels, surfaces, objects, and structures laid over a user's mesh."""
 
 
 @dataclass(frozen=True)

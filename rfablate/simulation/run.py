@@ -75,7 +75,7 @@ def run(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAU
     if case.mesh.width_percent is not None:
         return run_to_width(case, comm, options, lambda found, how: run(found, directory, comm, how))
     watch = Stopwatch(options.began)
-    options.extensions.check(case)
+    case = options.extensions.applied_to(case)
     side = options.side if comm.size == 1 else None
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=options.overwrite))
     return _execute(_OpenRun(case, comm, files, watch, options.extensions, side))
@@ -90,6 +90,7 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DE
         Interrupted, SolveError, StepError: as `run`.
     """
     watch = Stopwatch(options.began)
+    case = options.extensions.applied_to(case)
     found = on_root(comm, lambda: find_checkpoint(case, directory, options.extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)

@@ -21,7 +21,7 @@ from rfablate.cluster.slurm import launched
 from rfablate.cores import available_cores
 from rfablate.errors import CaseError
 from rfablate.signals import die_with_parent
-from rfablate.study.members import StudyDirectory
+from rfablate.study.members import Failure, StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_progress import StudyProgress
 
@@ -154,7 +154,7 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     try:
         case = plan.case_of(member)
     except CaseError as error:
-        directory.put_apart(member.name, {"exit_code": error.exit_code, "reason": str(error), "wall_s": 0.0})
+        directory.put_apart(member.name, Failure(exit_code=error.exit_code, reason=str(error), wall_s=0.0))
         return None
     place = directory.members / member.name
     place.mkdir(exist_ok=True)
@@ -169,13 +169,14 @@ def _judge(ended: _RunningMember, directory: StudyDirectory, progress: StudyProg
     if code in STOPPED:  # the member stays open
         return
     summary = directory.summary(name)
-    if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
+    failed = summary is not None and summary.status == "failed"
+    if code in (0, EXCEEDED) and summary is not None and not failed:
         progress.completed(name)
         return
-    reason = str(summary["reason"]) if summary is not None and summary.get("status") == "failed" else ""
+    reason = summary.reason if summary is not None and failed else ""
     reason = reason or _failure_reason(directory.members / name / CONSOLE, code)
     wall = round(time.monotonic() - ended.begun, 3)
-    directory.put_apart(name, {"exit_code": code, "reason": reason, "wall_s": wall})
+    directory.put_apart(name, Failure(exit_code=code, reason=reason, wall_s=wall))
     progress.failed(name)
 
 

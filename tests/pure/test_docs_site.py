@@ -68,6 +68,7 @@ def case_texts(page: Path) -> dict[str, str]:
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the case files of the snippet's page, the shipped cases, and a log."""
     (tmp_path / "cases").symlink_to(ROOT / "cases")
+    (tmp_path / "tumour.stl").symlink_to(ROOT / "cases" / "own_surface" / "tumour.stl")
     snippet = request.node.callspec.params["snippet"]
     for name, text in case_texts(snippet.page).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -109,7 +110,7 @@ def check_arguments(arguments: list[str], folder: Path) -> None:
     place = ROOT / case if str(case).startswith("cases/") else folder / case
     if any(each.startswith("start_from=") for each in args.overrides):
         return  # starts from a run that does not exist here
-    if place.name == "my_lesion.toml":
+    if place.name.startswith("my_") and not place.exists():  # written by `rfablate new`
         place.write_text((ROOT / "rfablate" / "case" / "starter.toml").read_text(encoding="utf-8"), encoding="utf-8")
     if (folder / case).is_file() and tomllib.loads((folder / case).read_text(encoding="utf-8"))["domain"][
         "kind"

@@ -20,6 +20,7 @@ from rfablate.case.read.bone_shells import expand_shells
 from rfablate.case.read.file_access import add_own_folders, outside_faults, paths_in
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.label_domain import expand_labels, list_labels
+from rfablate.case.read.mesh_applicators import expand_mesh_applicators
 from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
@@ -122,6 +123,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     list_labels(data)
     faults = correct_table_names(data)
     faults += expand_labels(data, Path(base_dir))
+    expand_mesh_applicators(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
     _expand_accuracy(data)

@@ -66,6 +66,10 @@ class Ellipsoid(StructureTable):
         """See `StructureTable`."""
         return 2.0 * min(self.semi_axes)
 
+    def rounding(self) -> float:
+        """See `StructureTable`."""
+        return 1.25
+
     def lengths(self) -> Iterator[tuple[str, float]]:
         """See `StructureTable`."""
         yield "semi_axes_mm", max(self.semi_axes)
@@ -117,6 +121,10 @@ class Sphere(StructureTable):
     def thinnest(self) -> float:
         """See `StructureTable`."""
         return 2.0 * self.radius
+
+    def rounding(self) -> float:
+        """See `StructureTable`."""
+        return 1.25
 
     def lengths(self) -> Iterator[tuple[str, float]]:
         """See `StructureTable`."""
@@ -172,6 +180,10 @@ class Tube(StructureTable):
     def thinnest(self) -> float:
         """See `StructureTable`."""
         return self.diameter
+
+    def rounding(self) -> float:
+        """See `StructureTable`."""
+        return 0.67
 
     def lengths(self) -> Iterator[tuple[str, float]]:
         """See `StructureTable`."""
@@ -238,6 +250,10 @@ class Cylinder(StructureTable):
     def thinnest(self) -> float:
         """See `StructureTable`."""
         return min(self.diameter, float(np.linalg.norm(np.subtract(self.end, self.start))))
+
+    def rounding(self) -> float:
+        """See `StructureTable`."""
+        return 0.67
 
     def lengths(self) -> Iterator[tuple[str, float]]:
         """See `StructureTable`."""

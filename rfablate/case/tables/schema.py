@@ -194,7 +194,8 @@ class Case(Table):
     injectates: tuple[Injectate, ...] = ()
     """Saline injected before the treatment, each a [[injectates]] table."""
     applicators: tuple[Applicator, ...] = Field(min_length=1)
-    """Cannulae and electrodes, each a [[applicators]] table."""
+    """Cannulae and electrodes, each a [[applicators]] table; or the text "from mesh", which takes tip, direction,
+    diameter and active length from the active surface of a user's mesh."""
     generator: Generator
     """Treatment protocol and limits of the generator."""
     channels: tuple[Channel, ...] = ()

@@ -43,36 +43,36 @@ class ExaminedSurface:
     repairs: tuple[str, ...]
 
 
-def examined_surface(shape: SurfaceSource) -> ExaminedSurface:
-    """Return the surface of a structure's file; raises CaseError if it cannot be read."""
-    return _examined(_version(shape))
-
-
 @dataclass(frozen=True)
-class _FileVersion:
-    """A file as it is now, and how it is read; what is computed from it is cached."""
+class _File:
+    """A state of a file, and how it is read."""
 
-    file: str
+    path: str
     changed: int
     size: int
     unit: str
     repair: bool
 
 
-def _version(shape: SurfaceSource) -> _FileVersion:
+def examined_surface(shape: SurfaceSource) -> ExaminedSurface:
+    """Return the surface of a structure's file; raises CaseError if it cannot be read."""
+    return _examined(_file(shape))
+
+
+def _file(shape: SurfaceSource) -> _File:
     path = Path(shape.file)
     try:
         found = path.stat()
     except OSError as error:
         raise surface_error(path, error.strerror or str(error), "a surface (.stl, .ply, .obj, .vtp)") from None
-    return _FileVersion(str(path), found.st_mtime_ns, found.st_size, shape.length_unit, shape.repair)
+    return _File(str(path), found.st_mtime_ns, found.st_size, shape.length_unit, shape.repair)
 
 
 @lru_cache(maxsize=32)
-def _examined(version: _FileVersion) -> ExaminedSurface:
-    surface = read_triangles(version.file).scaled(UNITS[version.unit] * _TO_MM)
+def _examined(file: _File) -> ExaminedSurface:
+    surface = read_triangles(file.path).scaled(UNITS[file.unit] * _TO_MM)
     repairs: list[str] = []
-    if version.repair:
+    if file.repair:
         surface, repairs = repaired(surface)
     return ExaminedSurface(surface, tuple(soundness(surface)), tuple(repairs))
 
@@ -83,14 +83,12 @@ def placed_surface(shape: SurfaceSource) -> TriangleSurface:
 
 
 def _distances(shape: SurfaceSource) -> SignedDistance:
-    return _placed(_version(shape), shape.rotate, shape.translate)
+    return _placed(_file(shape), shape.rotate, shape.translate)
 
 
 @lru_cache(maxsize=32)
-def _placed(
-    version: _FileVersion, rotate: tuple[float, float, float], translate: tuple[float, float, float]
-) -> SignedDistance:
-    surface = _examined(version).surface
+def _placed(file: _File, rotate: tuple[float, float, float], translate: tuple[float, float, float]) -> SignedDistance:
+    surface = _examined(file).surface
     points = surface.points / _TO_MM @ rotation(rotate).T + np.array(translate)
     return SignedDistance(TriangleSurface(points, surface.triangles))
 
