@@ -131,12 +131,21 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a validation runs."""
+
+    everything: bool = False
+    """Whether all experiments of the package are run, not the quick subset."""
+    vary_inputs: bool = True
+    """Whether both ends of every uncertain input are run."""
+
+
+@dataclass(frozen=True)
 class Validation:
     """All experiments of a validation."""
 
     experiments: tuple[ExperimentResult, ...]
-    everything: bool
-    """Whether all experiments were run, not the quick subset."""
+    scope: Scope
     ranks: int
     seconds: float
     cpu_s: float
@@ -171,7 +180,7 @@ class Validation:
         """Return everything with verdicts and statistics, for JSON."""
         return {
             "date": self.date,
-            "everything": self.everything,
+            **asdict(self.scope),
             "ranks": self.ranks,
             "seconds": round(self.seconds, 1),
             "cpu_s": round(self.cpu_s, 1),

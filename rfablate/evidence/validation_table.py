@@ -49,7 +49,8 @@ def summary_line(found: Validation) -> str:
     """Return the counts of verdicts in one line."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(found.numbers).items() if count)
     ranks = "1 rank" if found.ranks == 1 else f"{found.ranks} ranks"
-    scope = "all" if found.everything else "subset"
+    scope = "all" if found.scope.everything else "subset"
+    scope += "" if found.scope.vary_inputs else "; inputs not varied"
     text = f"{len(found.experiments)} experiments ({scope}), {len(found.numbers)} numbers: {counts or 'none'}; "
     text += f"{found.seconds:.0f} s on {ranks}, {found.cpu_s:.0f} s of processor time"
     return text + (f"; not completed: {', '.join(found.faults)}" if found.faults else "")

@@ -12,6 +12,7 @@ from rfablate.evidence.validation_page import validation_page
 from rfablate.evidence.validation_results import (
     ComparedNumber,
     ExperimentResult,
+    Scope,
     Validation,
     agreement_of,
     verdict_counts,
@@ -36,7 +37,9 @@ def experiment(*numbers: ComparedNumber, fault: str = "", kind: str = "experimen
 
 
 def validation(*experiments: ExperimentResult) -> Validation:
-    return Validation(experiments, everything=True, ranks=1, seconds=2.0, cpu_s=1.0, versions={"a": "1"}, date="now")
+    return Validation(
+        experiments, Scope(everything=True), ranks=1, seconds=2.0, cpu_s=1.0, versions={"a": "1"}, date="now"
+    )
 
 
 def test_the_uncertainties_add_in_quadrature() -> None:
