@@ -67,14 +67,22 @@ class ComparedNumber:
         return abs(self.error) > COVERAGE * self.u_val
 
     @property
+    def allowance(self) -> float:
+        """Error that would have to be missed for a wrong PASS: the limit; for a bound with the distance inside it."""
+        if self.measured is not None:
+            return self.limit
+        inside = (self.high or 0.0) - self.modelled if self.high is not None else self.modelled - (self.low or 0.0)
+        return self.limit + max(0.0, inside)
+
+    @property
     def verdict(self) -> str:
         """PASS or FAIL against the limit; "weak" and "unresolved" where the noise does not allow to conclude more.
 
-        PASS (weak): 2 u_val is larger than the limit, so that an error beyond it could have been missed.
+        PASS (weak): 2 u_val is larger than the allowance, so that an error beyond the limit could have been missed.
         FAIL (unresolved): the limit is exceeded, but not the noise.
         """
         if self.passed:
-            return "PASS" if COVERAGE * self.u_val <= self.limit else "PASS (weak)"
+            return "PASS" if COVERAGE * self.u_val <= self.allowance else "PASS (weak)"
         return "FAIL" if self.resolved else "FAIL (unresolved)"
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ SOURCES = ("experiment", "field", "read", "full paper", "limits set", "source")
 EXPLANATION = (
     "E = modelled - measured; for a bound, the distance beyond it. u_val = sqrt(u_num^2 + u_input^2 + u_D^2), standard "
     "uncertainty of the comparison (ASME V&V 20).",
-    "PASS: abs(E) <= limit. PASS (weak): 2 u_val is larger than the limit, so that the comparison is too uncertain to "
-    "show an error of that size.",
+    "PASS: abs(E) <= limit. PASS (weak): 2 u_val is larger than the limit (for a bound: the limit plus the distance "
+    "inside the bound), so that the comparison is too uncertain to show an error of that size.",
     "FAIL: abs(E) > limit. FAIL (unresolved): so it is, but abs(E) <= 2 u_val: experiment and inputs are too uncertain "
     "to attribute E to the model.",
 )

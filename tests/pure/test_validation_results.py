@@ -64,6 +64,8 @@ def test_a_bound_counts_only_what_lies_beyond_it() -> None:
     upper = {"measured": None, "high": 16.0}
     assert number(15.0, **upper).error == 0.0
     assert number(17.5, **upper).error == pytest.approx(1.5)
+    assert number(15.0, **upper).verdict == "PASS"  # 1 mm inside and 3 mm allowed: more than 2 u_val = 2.6 mm
+    assert number(15.9, **upper, limit=1.0).verdict == "PASS (weak)"
     lower = {"measured": None, "low": 0.0}
     assert number(3.0, **lower).error == 0.0
     assert number(-2.0, **lower).error == pytest.approx(-2.0)
