@@ -31,13 +31,14 @@ _BLOCK = 50_000
 """Number of cells sampled at a time."""
 _SWEEPS = 8
 """Number of iterations for the constants that conserve the volumes."""
+_SPREAD = 50_000
+"""Number of points in a surface's box from which the part of its volume that remains is computed."""
 FEW_CELLS = 10
 """Number of cells below which the volume of a structure is not compared."""
 OFF = 0.05
 """Largest relative difference of a structure's volume in the mesh from its exact one without a warning."""
 _VOXELS = 400_000
-"""Number of points in a surface's box from which a volume is computed, and largest number of voxels; of more, every
-second, third ... is used."""
+"""Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
         return x, stride * image.voxel / len(octants)
     assert isinstance(shape, Surface)
     lower, upper = shape.bounds()
-    x = lower + spread_points(_VOXELS) * (upper - lower)
+    x = lower + spread_points(_SPREAD) * (upper - lower)
     x = x[shape.contains(x)]
     return x, surface_volume(shape) / max(1, len(x))
 
