@@ -35,7 +35,16 @@ if TYPE_CHECKING:
         SurfaceTemperature,
         TemperatureControl,
     )
-    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Surface, Tube
+    from rfablate.case.tables.geometry_tables import (
+        Applicator,
+        Ellipsoid,
+        HalfSpace,
+        ObjectStructure,
+        Slab,
+        Sphere,
+        Surface,
+        Tube,
+    )
     from rfablate.case.tables.geometry_tables import AxisymmetricDomain as Axisymmetric
     from rfablate.case.tables.geometry_tables import Box as BoxStructure
     from rfablate.case.tables.geometry_tables import BoxDomain as Box
@@ -103,6 +112,7 @@ _PUBLIC = {
     "CylinderStructure": f"{_GEOMETRY}:Cylinder",
     "Ellipsoid": _GEOMETRY,
     "HalfSpace": _GEOMETRY,
+    "ObjectStructure": _GEOMETRY,
     "Slab": _GEOMETRY,
     "Sphere": _GEOMETRY,
     "Surface": _GEOMETRY,

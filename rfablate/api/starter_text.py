@@ -25,7 +25,7 @@ _TIPS_IN_DOMAIN = 5.0
 
 def case_from_labels(path: Path, image: Path) -> str:
     """Return a case with all labels of an image; raises CaseError if it cannot be read."""
-    from rfablate.case.tables.label_image import own_coordinates, read_label_image
+    from rfablate.case.tables.label_reader import own_coordinates, read_label_image
 
     coordinates = own_coordinates(image)
     labels = read_label_image(image, coordinates)

@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate.case.read.case_name import case_name
+from rfablate.cli.check_verb import check
 from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.library_verb import library
 from rfablate.cli.new_verb import add_new_arguments, new_file
+from rfablate.cli.report_verb import report
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
+from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers
 from rfablate.version import __version__
 
@@ -108,20 +111,21 @@ def _parser() -> argparse.ArgumentParser:
     _case_arguments(again)
     add_watch_arguments(again)
 
-    _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
+    _case_arguments(_verb(verbs, "check", check, "describe a case without running it, and list all its faults"))
 
     mesh = _verb(verbs, "mesh", _mesh, "generate the mesh of a case without running it")
     _case_arguments(mesh)
     mesh.add_argument("-o", "--output", type=Path, metavar="FILE", help="mesh file (default: runs/<case>-mesh.vtkhdf)")
+    mesh.add_argument("--distributed", type=Path, metavar="FILE", help="write a file for mesh.distributed_file instead")
 
-    library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
-    library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
+    catalogue = _verb(verbs, "library", library, "list tissues, applicators or damage parameters, with sources")
+    catalogue.add_argument("table", choices=("tissues", "applicators", "damage"))
+    catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
+    catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
-    report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
-    report.add_argument("run", type=Path, metavar="RUN", help="run directory")
-    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
+    page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
+    page.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    page.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     text = "report the differences between two finished runs"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
@@ -177,83 +181,10 @@ def _case_arguments(parser: argparse.ArgumentParser) -> None:
 # --- verbs without MPI ----------------------------------------------------------------------------
 
 
-def _check(args: argparse.Namespace) -> int:
-    from rfablate.case.checks.all_checks import case_warnings
-    from rfablate.case.describe.case_text import describe_case
-    from rfablate.case.read.case_file import load_case
-
-    case = load_case(args.case, args.overrides)
-    print(describe_case(case))
-    if case.domain.kind == "mesh":
-        from rfablate.cli.user_mesh_text import checked_mesh_text
-
-        print("", checked_mesh_text(case), sep="\n")
-    warnings = case_warnings(case)
-    print("", *(f"warning: {warning}" for warning in warnings), "no faults", sep="\n")
-    return 0
-
-
-def _library(args: argparse.Namespace) -> int:
-    from rfablate.cli import library_text as catalogue
-
-    if args.pictures is not None and args.table != "applicators":
-        hint = f"rfablate library applicators --pictures {args.pictures}"
-        raise CaseError([Fault("--pictures", f"{args.table} have no pictures", "applicators", hint)], "library")
-    match args.table:
-        case "tissues":
-            print(catalogue.tissues_text(args.name))
-        case "applicators":
-            print(catalogue.applicators_text(args.name))
-            if args.pictures is not None:
-                print(_pictures(args.name, args.pictures))
-        case _:
-            print(catalogue.damage_text(args.name))
-    return 0
-
-
-def _pictures(name: str | None, folder: Path) -> str:
-    """Write the pictures of one applicator, or of all; return a line that names the files."""
-    from rfablate.physics.library import applicator_names
-    from rfablate.report.applicator_pictures import write_picture
-
-    names = applicator_names() if name is None else (name,)
-    try:
-        files = [write_picture(each, folder) for each in names]
-    except OSError as error:
-        raise CaseError([Fault(str(folder), error.strerror or str(error), "a writable folder")], "library") from None
-    return f"{len(files)} pictures in {folder}" if len(files) > 1 else str(files[0])
-
-
 def _doctor(args: argparse.Namespace) -> int:
     from rfablate.cli import doctor
 
     return doctor.main()
-
-
-def _report(args: argparse.Namespace) -> int:
-    from rfablate.results.run_directory import require_finished
-
-    require_finished([args.run], "report")
-    if args.picture is not None:
-        print(_picture(args.run, args.picture))
-        return 0
-    from rfablate.report import write_report
-
-    write_report(args.run)
-    print(args.run / "report.html")
-    return 0
-
-
-def _picture(run: Path, target: Path) -> Path:
-    """Write the summary picture of a run; return its path."""
-    from rfablate.report.summary_picture import write_summary_picture
-
-    try:
-        return write_summary_picture(run, target)
-    except (OSError, ValueError) as error:
-        raise CaseError(
-            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
-        ) from None
 
 
 # --- verbs with MPI -------------------------------------------------------------------------------

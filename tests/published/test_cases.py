@@ -36,6 +36,7 @@ ANSWERS = {
     "own_surface": {"tumour": "reached", "bile_duct": "safe"},
     "own_mesh": {"nodule": "partly reached"},
     "patient_vertebra": {"metastasis": "reached", "spinal_cord": "safe", "right_root": "safe"},
+    "patient_pancreas": {"tumour": "reached", "coeliac_plexus": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
