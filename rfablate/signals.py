@@ -147,7 +147,7 @@ def _would_be_lost(frame: FrameType | None) -> bool:
     """Return whether an exception raised in a frame does not reach the command.
 
     Python discards exceptions in finalisers and in weak-reference callbacks, pydantic converts them to its own errors,
-    and HDF5, which writes through `results.guarded_file`, crashes on them.
+    and HDF5, which writes through `guarded_file`, crashes on them.
     """
     while frame is not None:
         file = Path(frame.f_code.co_filename)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
-from rfablate.api.starter_text import case_from_labels, case_from_mesh, case_from_surfaces
-from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.read.case_file import load_case, read_case_file
 from rfablate.errors import CaseError, Fault, MeshError
+from rfablate.toml import tomllib
 
 Start = Literal["axisymmetric", "3-D", "labels", "mesh", "surfaces", "like"]
 _EXAMPLES = {"axisymmetric": "starter.toml", "3-D": "starter_3d.toml"}
@@ -22,7 +21,7 @@ _SOURCES = {
     "surfaces": "a surface (.stl, .ply, .obj, .vtp)",
     "like": "a case file, or a folder with a case.toml",
 }
-_FILE_KEYS = ("file", "image", "images", "label_names", "markups", "tissue_file", "start_from")
+_FILE_KEYS = ("file", "image", "images", "label_names", "markups", "tissue_file", "start_from", "allow_paths")
 """Keys whose values are paths from the case file's folder."""
 
 
@@ -65,10 +64,20 @@ def new_case(file: str | Path, start: Start = "axisymmetric", sources: Sequence[
             out.write(text)
     except OSError as error:
         raise CaseError([Fault(str(path), error.strerror or str(error), "a writable folder")], "new") from None
-    return NewCase(path, _faults(path))
+    return NewCase(path, () if start in _EXAMPLES else _faults(path))
 
 
 def _text(path: Path, start: Start, sources: list[Path]) -> str:
+    if start in _EXAMPLES:  # without a look at the case: the answer comes in 0.1 s
+        text = resources.files("rfablate.case").joinpath(_EXAMPLES[start]).read_text(encoding="utf-8")
+        return text.replace("my lesion", path.stem, 1).replace("FILE", str(path))
+    return _with_allowed_folders(path, _from_sources(path, start, sources))
+
+
+def _from_sources(path: Path, start: Start, sources: list[Path]) -> str:
+    from rfablate.api.starter_text import case_from_labels, case_from_mesh, case_from_surfaces
+    from rfablate.case.messages.suggestions import did_you_mean
+
     for each in sources:
         if not each.exists():
             near = did_you_mean(each.name, [other.name for other in each.parent.glob("*")])
@@ -80,14 +89,25 @@ def _text(path: Path, start: Start, sources: list[Path]) -> str:
             return case_from_mesh(path, sources[0])
         case "surfaces":
             return case_from_surfaces(path, sources)
-        case "like":
-            return _copied(path, sources[0])
-    text = resources.files("rfablate.case").joinpath(_EXAMPLES[start]).read_text(encoding="utf-8")
-    return text.replace("my lesion", path.stem, 1).replace("FILE", str(path))
+    return _copied(path, sources[0])
+
+
+def _with_allowed_folders(path: Path, text: str) -> str:
+    """Return the text of a case with `allow_paths` for the folders of its files outside its own folder."""
+    here = path.resolve().parent
+    files = {name: (here / name).resolve() for name in _paths(tomllib.loads(text))}
+    folders = sorted({Path(name).parent.as_posix() for name, file in files.items() if not file.is_relative_to(here)})
+    if not folders or "\nallow_paths" in text:
+        return text
+    allowed = f"allow_paths = [{', '.join(json.dumps(each) for each in folders)}] # folders of the files below\n"
+    title = text.index("\n", text.index("title = ")) + 1
+    return text[:title] + allowed + text[title:]
 
 
 def _faults(path: Path) -> tuple[Fault, ...]:
     """Return what `rfablate check` finds in the case, the mesh of a user included."""
+    from rfablate.case.read.case_file import load_case
+
     try:
         case = load_case(path)
         if case.domain.kind == "mesh":
@@ -104,6 +124,8 @@ def _faults(path: Path) -> tuple[Fault, ...]:
 
 def _copied(path: Path, like: Path) -> str:
     """Return the text of a case with paths that are valid from the folder of the new file."""
+    from rfablate.case.read.case_file import read_case_file
+
     source = like / "case.toml" if like.is_dir() else like
     tables = read_case_file(source)
     text = source.read_text(encoding="utf-8")

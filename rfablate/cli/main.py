@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     mesh = _verb(verbs, "mesh", _mesh, "generate the mesh of a case without running it")
     _case_arguments(mesh)
     mesh.add_argument("-o", "--output", type=Path, metavar="FILE", help="mesh file (default: runs/<case>-mesh.vtkhdf)")
+    mesh.add_argument("--distributed", type=Path, metavar="FILE", help="write a file for mesh.distributed_file instead")
 
     catalogue = _verb(verbs, "library", library, "list tissues, applicators or damage parameters, with sources")
     catalogue.add_argument("table", choices=("tissues", "applicators", "damage"))

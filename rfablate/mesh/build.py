@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import zipfile
-import zlib
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,23 @@ from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.tables.geometry_tables import Label, MeshDomain, ObjectStructure, Structure, Surface
 from rfablate.case.tables.label_reader import image_digest
 from rfablate.case.tables.schema import Case
+from rfablate.errors import MeshError
 from rfablate.kernels.cache_folder import cache_folder
-from rfablate.mesh.domain import Domain, distribute
+from rfablate.mesh.domain import Domain, domain_of
 from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_file import MeshFile, open_mesh_file, write_mesh_file
+from rfablate.mesh.mesh_slices import deal_slices
 from rfablate.mesh.root_tasks import on_root
+from rfablate.mesh.uniform_refinement import refined
 
 RECIPE = 18
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, KeyError)
 """Errors of reading an incomplete or damaged cached mesh."""
 _NOT_SHAPE = {"tissue", "role", "limit", "required_fraction", "held", "flow", "sigma_along"}
 """Keys of a structure that do not affect the mesh."""
+_NOT_GENERATION = {"max_cells", "width_percent", "refine", "partitioner", "distributed_file"}
+"""Keys of [mesh] that do not affect the generated mesh."""
 
 
 def build_domain(case: Case, comm: MPI.Comm) -> Domain:
@@ -36,39 +40,81 @@ def build_domain(case: Case, comm: MPI.Comm) -> Domain:
     Raises:
         MeshError, CaseError: on every rank, if rank 0 cannot generate or read the mesh, or it contradicts the case.
     """
-    return distribute(on_root(comm, lambda: make_mesh(case)), comm)
+    mesh = deal_slices(on_root(comm, lambda: mesh_source(case)), comm)
+    for _ in range(case.mesh.refine):
+        mesh = refined(mesh)
+    return domain_of(mesh, case.mesh.partitioner)
 
 
 def make_mesh(case: Case) -> MeshData:
-    """Return the mesh of a case, from the cache if the same geometry or file was processed before. Root only.
+    """Return the whole mesh of a case before any refinement; raises as `mesh_source`. Root only."""
+    source = mesh_source(case)
+    return source.whole() if isinstance(source, MeshFile) else source
+
+
+def mesh_source(case: Case) -> MeshData | MeshFile:
+    """Return the mesh of a case: its file in the cache, or its arrays where the cache cannot hold it. Root only.
 
     Raises:
         MeshError: it cannot be generated or read.
         CaseError: the applicators are not those of the user's mesh.
     """
+    if case.mesh.distributed_file is not None:
+        return _distributed(case, Path(case.mesh.distributed_file))
     if not isinstance(case.domain, MeshDomain):
         return _cached(case, mesh_key(case))
-    from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
+    source = _cached(case, _file_key(case, case.domain))
+    fits = cache_folder("meshes") / f"{source_key(case)}.fits"
+    if isinstance(source, MeshData) or not fits.is_file():  # the comparison needs the whole mesh: once
+        from rfablate.mesh.mesh_against_case import refuse_contradiction  # imports scipy.optimize, which takes 0.2 s
 
-    data = _cached(case, _file_key(case, case.domain))
-    refuse_contradiction(case, data)
-    return data
+        refuse_contradiction(case, source.whole() if isinstance(source, MeshFile) else source)
+        with suppress(OSError):
+            fits.touch()
+    return source
 
 
-def _cached(case: Case, key: str) -> MeshData:
-    path = cache_folder("meshes") / f"{key}.npz"
+def write_distributed(case: Case, path: Path) -> None:
+    """Write the mesh of a case, before any refinement, to a file for `mesh.distributed_file`. Root only.
+
+    Raises:
+        MeshError, CaseError: as `mesh_source`.
+        OSError: the file cannot be written.
+    """
+    case = case.model_copy(update={"mesh": case.mesh.model_copy(update={"distributed_file": None})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mesh_file(path, mesh_source(case), source_key(case))
+
+
+def _distributed(case: Case, path: Path) -> MeshFile:
+    where = f"mesh.distributed_file: {path.name}"
+    try:
+        found = open_mesh_file(path)
+    except UNREADABLE as error:
+        raise MeshError(
+            f"{where} cannot be read ({error}); write it with `rfablate mesh CASE --distributed FILE`"
+        ) from None
+    if found.key != source_key(case):
+        raise MeshError(
+            f"{where} was written for another case, or by another version of rfablate or Gmsh; expected the mesh of "
+            "this geometry, element sizes and applicators; write it again with `rfablate mesh CASE --distributed FILE`"
+        )
+    return found
+
+
+def _cached(case: Case, key: str) -> MeshData | MeshFile:
+    path = cache_folder("meshes") / f"{key}.h5"
     if path.is_file():
         try:
-            return MeshData.load(path)
+            return open_mesh_file(path)
         except UNREADABLE:  # incomplete, or of another version: generate it again
             path.unlink(missing_ok=True)
     data = _make(case)
     try:
-        data.save(path)
+        write_mesh_file(path, data, key)
+        return MeshFile(path)
     except OSError:  # a full or read-only cache only costs time
-        for part in path.parent.glob(f"{path.name}.{os.getpid()}.*"):
-            part.unlink(missing_ok=True)
-    return data
+        return data
 
 
 def _make(case: Case) -> MeshData:
@@ -102,9 +148,17 @@ def _file_key(case: Case, domain: MeshDomain) -> str:
     return digest.hexdigest()[:20]
 
 
+def source_key(case: Case) -> str:
+    """Return a hash of what the mesh of a case is made from, and of the applicators compared with a user's mesh."""
+    if not isinstance(case.domain, MeshDomain):
+        return mesh_key(case)
+    applicators = [each.model_dump(by_alias=True) for each in case.applicators]
+    return _hash({"file": _file_key(case, case.domain), "applicators": applicators})
+
+
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells", "width_percent"})})
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude=_NOT_GENERATION)})
 
 
 def geometry_key(case: Case) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
-from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure, Surface
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
 from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.case.tables.shape_math import spread_points
@@ -160,10 +160,13 @@ def _put_one_cell(
 
 
 def sampled_volumes(case: Case) -> dict[str, float]:
-    """Return the volume of each label and surface, without devices and later structures, inside the domain [m3]."""
-    found = {}
+    """Return the volume of each structure at whose surface the mesh is not cut, as far as it is visible [m3].
+
+    Devices, later structures and what is outside the domain are left out.
+    """
+    found, dim = {}, 2 if case.domain.kind == "axisymmetric" else 3
     for number, shape in enumerate(case.structures):
-        if not shape.sampled:
+        if shape.conforms(dim):
             continue
         x, each = _spread_in(shape)
         kept = sum(_kept(case, number, x[start : start + _VOXELS]) for start in range(0, len(x), _VOXELS))
@@ -191,7 +194,7 @@ def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
 
 def _kept(case: Case, number: int, x: FloatArray) -> int:
     """Return how many points of a structure lie in the domain and outside devices and later structures."""
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
+    assert not isinstance(case.domain, MeshDomain)
     lower, upper = bounding_box(case.domain)
     x = x[((x >= lower) & (x <= upper)).all(axis=1)]
     x = x[contains(case.domain, x)]

@@ -26,12 +26,12 @@ def with_exact_volumes(
         mesh: its mesh.
         conforming: whether the mesh conforms to the surfaces of structures other than labels; else no node moves.
     """
-    exact = _numbered(case, visible_volumes(case))
+    exact, dim = _numbered(case, visible_volumes(case)), mesh.cells.shape[1] - 1
     if conforming and exact:
         wanted = {number: exact[number][1] for number in exact if case.structures[number - FIRST].rounding() > 0.0}
         mesh = replace(mesh, points=restore_volumes(mesh, wanted))
     lines, warnings = [], []
-    sampled = sampled_volumes(case) if any(each.sampled for each in case.structures) else {}
+    sampled = sampled_volumes(case) if any(not each.conforms(dim) for each in case.structures) else {}
     labels = {each.name: sampled[each.name] for each in case.structures if isinstance(each, Label)}
     surfaces = {name: volume for name, volume in sampled.items() if name not in labels}
     for volumes, source in (

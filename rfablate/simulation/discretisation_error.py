@@ -29,7 +29,7 @@ from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem
-from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.prior_treatment import with_prior_treatment
 from rfablate.simulation.side_process import PendingCall, SideProcess, SideProcessError
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
@@ -118,7 +118,7 @@ def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tupl
 
 def rescaled(case: Case, factor: float) -> Case:
     """Return a case with `factor` on the element sizes and steps, and its square on the tolerated error of a step."""
-    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor, "distributed_file": None})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 
@@ -152,7 +152,7 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes:
     if len(domain.geometry_notes) > notes:
         raise MeshError(domain.geometry_notes[0])
     problem = build_problem(case, domain, extensions)
-    problem, state, _ = begin(case, problem)
+    problem, state, _ = with_prior_treatment(case, problem)
     observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):

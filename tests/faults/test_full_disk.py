@@ -22,9 +22,9 @@ import h5py
 import numpy as np
 import pytest
 
+from rfablate.guarded_file import GuardedFile
 from rfablate.results.checkpoint import NEWEST, newest_checkpoint, write_checkpoint
 from rfablate.results.fields_file import FieldsFile, FieldsMesh
-from rfablate.results.guarded_file import GuardedFile
 from tests.compare import apart
 from tests.faults.commands import CASE, LIMITED, begin, rfablate, sets
 

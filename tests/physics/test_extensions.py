@@ -8,7 +8,7 @@
 | the types are named in the summary; another object cannot resume       | rejected            |
 | a ball as an object with its section gives the numbers of a sphere     | exact               |
 | a ball as an object without: volume, and coverage by the lesion        | 3 % ; 0.03          |
-| two lobes have the volume of the two balls less their lens             | 3 %, facets 5 %     |
+| two lobes have the volume of the two balls less their lens             | 3 %; meshed 1 %     |
 """
 
 from __future__ import annotations
@@ -212,9 +212,9 @@ def test_a_ball_without_section_is_meshed_by_cells(case: rfa.Case, sphere: rfa.R
 
 
 @pytest.mark.parametrize("kind", ["axisymmetric", "cylinder"])
-@pytest.mark.parametrize(("lobes", "allowed"), [(TwoLobes, 0.03), (MeshedTwoLobes, 0.05)])
+@pytest.mark.parametrize(("lobes", "allowed"), [(TwoLobes, 0.03), (MeshedTwoLobes, 0.01)])
 def test_two_lobes_have_their_volume_on_the_mesh(case: rfa.Case, kind: str, lobes: Any, allowed: float) -> None:
-    """Facets of the conforming 3-D mesh lie inside the round surfaces; the lobes lie beside the cannula in 3-D."""
+    """The lobes lie on the axis, in 3-D beside the cannula."""
     x = 0.0 if kind == "axisymmetric" else 5e-3
     z, (a, b), d = (-9e-3, -4e-3), (4e-3, 3e-3), 5e-3
     own = rfa.Extensions(structures={"ball": lobes(((x, 0.0, z[0]), (x, 0.0, z[1])), (a, b))})
@@ -228,7 +228,7 @@ def test_two_lobes_have_their_volume_on_the_mesh(case: rfa.Case, kind: str, lobe
     volume *= 1.0 if kind == "cylinder" else 2.0 * np.pi * corners[:, :, 0].mean(axis=1)
     lens = np.pi * (a + b - d) ** 2 * (d**2 + 2 * d * (a + b) - 3 * (a - b) ** 2) / (12 * d)
     assert volume.sum() == pytest.approx(4 / 3 * np.pi * (a**3 + b**3) - lens, rel=allowed)
-    assert bool(mesh.remarks) == (lobes is TwoLobes)
+    assert any("each cell" in said or "cells are assigned" in said for said in mesh.remarks) == (lobes is TwoLobes)
 
 
 def test_a_missing_object_is_refused(case: rfa.Case, tmp_path: Path) -> None:

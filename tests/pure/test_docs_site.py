@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -67,8 +68,8 @@ def case_texts(page: Path) -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the case files of the snippet's page, the shipped cases, and a log."""
-    (tmp_path / "cases").symlink_to(ROOT / "cases")
-    (tmp_path / "tumour.stl").symlink_to(ROOT / "cases" / "own_surface" / "tumour.stl")
+    shutil.copytree(ROOT / "cases", tmp_path / "cases")  # no link: a case names files in its own folder only
+    shutil.copy(ROOT / "cases" / "own_surface" / "tumour.stl", tmp_path)
     snippet = request.node.callspec.params["snippet"]
     for name, text in case_texts(snippet.page).items():
         (tmp_path / name).write_text(text, encoding="utf-8")

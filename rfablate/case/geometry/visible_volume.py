@@ -29,11 +29,12 @@ _FIRST = 12
 
 
 def visible_volumes(case: Case) -> dict[str, float]:
-    """Return the volume of each structure that is no label or surface [m3]; 0 where nothing is left of it."""
+    """Return the volume of each structure at whose surface the mesh is cut [m3]; 0 where nothing is left of it."""
     assert not isinstance(case.domain, MeshDomain)
+    dim = 2 if case.domain.kind == "axisymmetric" else 3
     window, found = bounding_box(case.domain), {}
     for number, shape in enumerate(case.structures):
-        if shape.sampled:
+        if not shape.conforms(dim):
             continue
         points, each = points_inside(shape, window)
         visible = _visible(case, number, points)

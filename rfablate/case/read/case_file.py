@@ -199,6 +199,9 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
+    mesh = data.get("mesh")
+    if isinstance(mesh, dict) and isinstance(mesh.get("distributed_file"), str):
+        mesh["distributed_file"] = str((base_dir / mesh["distributed_file"]).resolve())
     structures = data.get("structures")
     for table in structures if isinstance(structures, list) else ():
         if isinstance(table, dict) and table.get("kind") in ("label", "surface") and isinstance(table.get("file"), str):

@@ -42,6 +42,15 @@ class Mesh(Table):
     interfaces: Literal["auto", "conforming", "cells"] = "auto"
     """How structures are meshed: "conforming" makes their surfaces mesh surfaces, "cells" assigns each cell to the
     structure that contains its centroid, "auto" falls back to "cells" if a conforming mesh fails."""
+    refine: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
+    """Number of uniform refinements of the generated or read mesh, on all ranks: each divides every tetrahedron in
+    eight (a triangle in four). Curved surfaces keep the facets of the mesh before. The default is none."""
+    distributed_file: str | None = Field(default=None, examples=["large.h5"])
+    """Mesh file of this case, written by `rfablate mesh CASE --distributed FILE`; every rank reads its part. A relative
+    path starts from the case file's folder. By default the mesh is generated or read, and cached."""
+    partitioner: Literal["bisection", "scotch"] = "bisection"
+    """How the mesh is divided over ranks: "bisection" by coordinates, with equal cost for each rank; "scotch" by the
+    graph of the nodes, with fewer values to exchange, for many ranks. Results agree within solver tolerances."""
 
 
 class Time(Table):

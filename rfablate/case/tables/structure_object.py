@@ -145,6 +145,10 @@ class ObjectStructure(StructureTable):
         """See `StructureTable`; None without the object."""
         return None if self._shape is None else float(self._shape.thinnest())
 
+    def rounding(self) -> float:
+        """See `StructureTable`; that of a ball, as the object does not tell."""
+        return 1.25
+
     def lengths(self) -> Iterator[tuple[str, float]]:
         """See `StructureTable`; none, because the case file has no length."""
         yield from ()

@@ -44,7 +44,7 @@ class ExaminedSurface:
 
 
 @dataclass(frozen=True)
-class _File:
+class _FileVersion:
     """A state of a file, and how it is read."""
 
     path: str
@@ -59,17 +59,17 @@ def examined_surface(shape: SurfaceSource) -> ExaminedSurface:
     return _examined(_file(shape))
 
 
-def _file(shape: SurfaceSource) -> _File:
+def _file(shape: SurfaceSource) -> _FileVersion:
     path = Path(shape.file)
     try:
         found = path.stat()
     except OSError as error:
         raise surface_error(path, error.strerror or str(error), "a surface (.stl, .ply, .obj, .vtp)") from None
-    return _File(str(path), found.st_mtime_ns, found.st_size, shape.length_unit, shape.repair)
+    return _FileVersion(str(path), found.st_mtime_ns, found.st_size, shape.length_unit, shape.repair)
 
 
 @lru_cache(maxsize=32)
-def _examined(file: _File) -> ExaminedSurface:
+def _examined(file: _FileVersion) -> ExaminedSurface:
     surface = read_triangles(file.path).scaled(UNITS[file.unit] * _TO_MM)
     repairs: list[str] = []
     if file.repair:
@@ -87,7 +87,9 @@ def _distances(shape: SurfaceSource) -> SignedDistance:
 
 
 @lru_cache(maxsize=32)
-def _placed(file: _File, rotate: tuple[float, float, float], translate: tuple[float, float, float]) -> SignedDistance:
+def _placed(
+    file: _FileVersion, rotate: tuple[float, float, float], translate: tuple[float, float, float]
+) -> SignedDistance:
     surface = _examined(file).surface
     points = surface.points / _TO_MM @ rotation(rotate).T + np.array(translate)
     return SignedDistance(TriangleSurface(points, surface.triangles))
