@@ -56,7 +56,7 @@ class Snapshot:
     frame: Frame
 
 
-def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
+def scatter_value(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
     """Return each rank's part of a value in a checkpoint, which rank 0 has. Collective.
 
     Raises:
@@ -186,7 +186,7 @@ class Checkpointer:
         """
         run, domain = self._run, self._run.problem.domain
         on_root(domain.comm, lambda: self._refuse_other_mesh(checkpoint))
-        saved = deal(domain, Snapshot, checkpoint)
+        saved = scatter_value(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
         try:
