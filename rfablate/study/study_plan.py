@@ -80,7 +80,7 @@ class Plan:
         self.points: list[Point] = []
         self.rows: list[int] = []
         self._number: dict[str, int] = {}
-        for point in points_of(study.design, self.run_axes) if points is None else points:
+        for point in points_of(study.design, self.run_axes, study.correlations) if points is None else points:
             self.add(point)
         self._check_sample()
 
