@@ -27,7 +27,7 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 `rfa.Sphere(radius_mm=3, ...)` has the attribute `radius` [m].
 """
 GROUPS = {
-    "Running and reading": "load_case run resume open_run RunResult Fields",
+    "Running and reading": "load_case run resume watch WatchedRun open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
     " validate Validation ExperimentResult ComparedNumber Agreement",

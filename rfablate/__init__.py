@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study, write_comparison
+    from rfablate.api.watch_case import WatchedRun, watch
     from rfablate.case.resolve.tissues import case_tissues as tissues_of
     from rfablate.case.tables.generator_tables import (
         ConstantCurrent,
@@ -67,6 +68,8 @@ _PUBLIC = {
     "RunResult": "rfablate.api.run_result",
     "explain": "rfablate.api.file_keys",
     "schema": "rfablate.api.file_keys",
+    "WatchedRun": "rfablate.api.watch_case",
+    "watch": "rfablate.api.watch_case",
     "StudyResult": "rfablate.api.studies",
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",

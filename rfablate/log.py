@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 _NAME = "rfablate"
 _LINE_EVERY = 5.0
@@ -160,10 +161,27 @@ class Progress:
     def _draw(self, t: float, values: str, now: float) -> None:
         fraction = min(1.0, t / self._total) if self._total > 0.0 else 1.0
         full = int(fraction * _BAR_CELLS)
-        cells = "#" * full + "-" * (_BAR_CELLS - full)
-        sys.stdout.write(f"{_CLEAR}[{cells}] {t:6.1f} / {self._total:g} s  {values}{self._remaining(t, now)}")
+        bar = "[" + "#" * full + "-" * (_BAR_CELLS - full) + "] "
+        text = f"{t:6.1f} / {self._total:g} s  {values}{self._remaining(t, now)}"
+        sys.stdout.write(f"{_CLEAR}{fitted(bar, text, sys.stdout)}")
         sys.stdout.flush()
         _Console.bar_drawn = True
+
+
+def fitted(bar: str, text: str, stream: TextIO) -> str:
+    """Return bar and text for one line of a terminal: the text alone, cut at its end, where both do not fit."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    if columns <= 0 or len(bar) + len(text) < columns:
+        return bar + text
+    return text.strip()[: columns - 1]
+
+
+def has_cursor() -> bool:
+    """Return whether the terminal understands control sequences: TERM is set and not "dumb"."""
+    return os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _is_terminal() -> bool:
@@ -172,7 +190,7 @@ def _is_terminal() -> bool:
     MPI launchers give every rank its own pseudo-terminal, even where their own output is a file. Under a
     launcher the launcher's standard output decides; where it cannot be inspected it counts as a file.
     """
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or not has_cursor():
         return False
     if not any(name in os.environ for name in _LAUNCHER_VARIABLES):
         return True

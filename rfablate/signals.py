@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 LATER = 0.01
 """Delay of a signal that arrives where an exception would be lost [s]."""
 
@@ -117,6 +118,13 @@ def preserved_handlers() -> Iterator[None]:
             if handler is not None:
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it ends."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
 
 
 def install_handlers() -> None:

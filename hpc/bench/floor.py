@@ -99,7 +99,8 @@ def main() -> None:
         domain = build_domain(case, MPI.COMM_SELF)
     with watch.stage("setup"):
         problem, state, _ = begin(case, build_problem(case, domain))
-        context = RunContext(case, problem, Observer(case, problem), None, watch, NO_EXTENSIONS)
+        observer = Observer(case, problem.domain, problem.tissue_cells)
+        context = RunContext(case, problem, observer, None, watch, NO_EXTENSIONS)
         recorder = Recorder(context, prior=None)
     before = triad(MPI.COMM_SELF)
     count = 0

@@ -111,7 +111,7 @@ def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
         domain = distribute(MeshData.load(path) if comm.rank == 0 else None, comm)
     with tally.stage("setup"):
         problem = build_problem(case, domain)
-        state, observer = initial_state(problem), Observer(case, problem)
+        state, observer = initial_state(problem), Observer(case, problem.domain, problem.tissue_cells)
     after_setup = _peak_MiB()
     rows: list[dict[str, float]] = []
     counts: list[FloatArray] = []

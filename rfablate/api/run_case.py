@@ -97,7 +97,7 @@ def resume(
         MeshError, SolveError, StepError, Interrupted: as for `run`.
     """
     comm = comm or all_ranks()
-    resume_in(Path(directory), comm, quiet=quiet, extensions=extensions)
+    resume_in(Path(directory), comm, RunOptions(extensions=extensions or NO_EXTENSIONS), quiet=quiet)
     comm.barrier()
     return RunResult(directory)
 
@@ -141,7 +141,7 @@ def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log
         return run_in_directory(case, directory, comm, replace(options, overwrite=True))
 
 
-def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
+def resume_in(directory: Path, comm: MPI.Comm, options: RunOptions, *, quiet: bool) -> Outcome | None:
     """Resume a run; return None where it has already ended. Collective."""
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import resume as resume_in_directory
@@ -154,7 +154,7 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
         case = from_root(comm, lambda: case_file.load_case(directory))
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
         log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-        return resume_in_directory(case, directory, comm, extensions=extensions or NO_EXTENSIONS)
+        return resume_in_directory(case, directory, comm, options)
 
 
 def all_ranks() -> MPI.Comm:

@@ -24,6 +24,7 @@ from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
+from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.began = began
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: parallelism comes from ranks, not from threads
+    args.side = None
     args.main = main  # for the verbs that start runs
     install_handlers()
     command: Callable[[argparse.Namespace], int] = args.command
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    _add_one_process(run)
     run.add_argument(
         "--force",
         dest="overrides",
@@ -97,7 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     again = _verb(verbs, "resume", _resume, "continue an interrupted run from its last checkpoint; also under mpirun")
     again.add_argument("run", type=Path, metavar="RUN", help="run directory")
     again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    _add_one_process(again)
     add_slurm_arguments(again)
+
+    again = _verb(verbs, "watch", watch_case, "run a case again whenever its file is saved, with a page that reloads")
+    _case_arguments(again)
+    add_watch_arguments(again)
 
     _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
 
@@ -145,6 +153,11 @@ def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], t
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=command)
     return parser
+
+
+def _add_one_process(parser: argparse.ArgumentParser) -> None:
+    text = "use one process: compute error bar and pictures after the run, not beside it on a second core"
+    parser.add_argument("--one-process", action="store_true", help=text)
 
 
 def _case_arguments(parser: argparse.ArgumentParser) -> None:
@@ -304,6 +317,25 @@ def _verify(args: argparse.Namespace) -> int:
     return _on_all_ranks(verify_installation, args)
 
 
+def _start_mpi(args: argparse.Namespace) -> Any:
+    """Import the solver, fork the process for a second core where the verb uses one, start MPI; return mpi4py.MPI."""
+    import mpi4py
+
+    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True  # finalised at the very end, after all communicators
+    from mpi4py import MPI
+
+    from rfablate.cli.solver_import import import_solver
+
+    import_solver()  # report a missing module before any rank starts to work
+    if not getattr(args, "one_process", True):
+        from rfablate.simulation.side_process import fork_side_process
+
+        args.side = fork_side_process()
+    if not MPI.Is_initialized():
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    return MPI
+
+
 def _validate(args: argparse.Namespace) -> int:
     return _on_all_ranks(validate_model, args)
 
@@ -315,11 +347,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
-    from mpi4py import MPI
-
-    from rfablate.cli.solver_import import import_solver
-
-    import_solver()  # report a missing module before any rank starts to work
+    MPI = _start_mpi(args)
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a
     # rank that exits.
@@ -348,6 +376,9 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     except BaseException:
         traceback.print_exc()
         code = 1
+    finally:
+        if args.side is not None:
+            args.side.close()
     sys.stdout.flush()
     sys.stderr.flush()
     if comm.size > 1:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate.case.messages.suggestions import did_you_mean
-from rfablate.case.read.case_file import dump_case, load_case
+from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, Interrupted, RfablateError
 from rfablate.evidence.experiment_file import Experiment, Measured, UncertainInput
 from rfablate.evidence.validation_results import ComparedNumber, ExperimentResult
 from rfablate.results.flatten import flatten
+from rfablate.version import __version__
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -204,7 +205,12 @@ def _modelled(row: Measured, rule: str, variant: str, found: Mapping[tuple[str, 
     if row.form == "value":
         return f - row.minus
     base = _number(found[row.against, variant], row.against_key or row.key, rule) if row.against else 0.0
-    return f - base - row.minus if row.form == "difference" else 100.0 * (f / base - 1.0) - row.minus
+    if row.form == "difference":
+        return f - base - row.minus
+    if base == 0.0:
+        where = f"{row.name}, run {row.against!r}"
+        raise CaseError([Fault(where, "found 0", "a number that a gain can refer to", "difference")], "validate")
+    return 100.0 * (f / base - 1.0) - row.minus
 
 
 def _numerical(row: Measured, rule: str, found: Mapping[tuple[str, str], Flat]) -> float:
@@ -251,6 +257,9 @@ def _place(place: Path, run: str, variant: Variant) -> Path:
 
 
 def _holds(directory: Path, case: Case) -> bool:
-    """Return whether a directory holds a run of exactly this case."""
-    file = directory / "case.toml"
-    return file.is_file() and file.read_text(encoding="utf-8") == dump_case(case)
+    """Return whether a directory holds a run of exactly this case by this version of the program."""
+    try:
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        return summary["provenance"]["rfablate"] == __version__ and load_case(directory) == case
+    except (OSError, ValueError, KeyError, TypeError, CaseError):
+        return False

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence[str] = ()) -> list[Experiment]:
+@dataclass(frozen=True)
+class ChosenExperiments:
+    """The experiments of a validation."""
+
+    experiments: tuple[Experiment, ...]
+    everything: bool
+    """Whether all experiments of the package were asked for, rather than its quick subset."""
+
+
+def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence[str] = ()) -> ChosenExperiments:
     """Return the experiments to run: those of the package, and all of the user's folders.
 
     Args:
@@ -49,26 +59,23 @@ def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence
     usual = [*(each for each in own if everything or each.table.quick), *theirs]
     chosen = [each for each in found if each.name in names] if names else usual
     check_cases(chosen)
-    return chosen
+    return ChosenExperiments(tuple(chosen), everything)
 
 
 def validate_model(
-    experiments: Sequence[Experiment],
+    chosen: ChosenExperiments,
     directory: Path,
     comm: MPI.Comm,
     run: RunCase,
-    *,
-    everything: bool,
     report: Callable[[ExperimentResult], None] | None = None,
 ) -> Validation:
     """Run all experiments and write validation.json, validation.md and validation.html. Collective.
 
     Args:
-        experiments: the experiments.
+        chosen: the experiments.
         directory: directory of the results and of the runs.
         comm: the ranks to run on.
         run: runs a case in a directory. Collective.
-        everything: whether these are all experiments of the package.
         report: called with each result on rank 0.
 
     Raises:
@@ -81,14 +88,14 @@ def validate_model(
     on_root(comm, lambda: _make_directory(directory))
     cpu = _cpu_seconds()
     results = []
-    for each in experiments:
+    for each in chosen.experiments:
         results.append(run_experiment(each, directory / "runs" / each.name, comm, run))
         if report is not None and comm.rank == 0:
             report(results[-1])
     used = comm.allreduce(_cpu_seconds() - cpu)
     found = Validation(
         experiments=tuple(results),
-        everything=everything,
+        everything=chosen.everything,
         ranks=comm.size,
         seconds=comm.bcast(time.perf_counter() - begun),
         cpu_s=used,

@@ -14,9 +14,9 @@ from mpi4py import MPI
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.lesion.clipped_cells import clip, volumes
+from rfablate.lesion.doses import Doses
 from rfablate.mesh.domain import Domain
 from rfablate.physics.damage import RULE_KINDS, Rule
-from rfablate.solve.state import Frame
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     "isotherm": (*np.arange(38.0, 60.0), *np.arange(60.0, 101.0, 5.0)),
@@ -43,7 +43,7 @@ def kinds_of(rules: Sequence[Rule], deciding: int) -> list[str]:
 
 
 def dose_volumes(
-    domain: Domain, tags: Sequence[int], frame: Frame, rules: Sequence[Rule], kinds: Sequence[str]
+    domain: Domain, tags: Sequence[int], frame: Doses, rules: Sequence[Rule], kinds: Sequence[str]
 ) -> list[dict[str, DoseVolume]]:
     """Return the histograms of each structure by kind of rule. Collective.
 

@@ -13,7 +13,7 @@ from mpi4py import MPI
 
 from rfablate.arrays import BoolArray, FloatArray, IntArray
 from rfablate.lesion.clipped_cells import clip, split, volumes
-from rfablate.lesion.surface_distance import distances
+from rfablate.lesion.surface_distance import distances, distances_of_repeated
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
 
@@ -60,7 +60,7 @@ class TargetMargins:
                 break
             finer, parts = split(pieces[large]), len(split(pieces[:1]))
             outside = finer[:, :, 3] != margin  # inside the target the distance is zero, and remains so
-            finer[outside, 3] = margin - distances(finer[outside][:, :3], surface)
+            finer[outside, 3] = margin - distances_of_repeated(finer[outside][:, :3], surface)
             pieces = np.concatenate([pieces[~large], finer])
             owner = np.concatenate([owner[~large], np.tile(owner[large], parts)])
         inside, part = clip(pieces, 3)

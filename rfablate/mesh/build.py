@@ -14,7 +14,7 @@ from typing import Any
 from mpi4py import MPI
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure
+from rfablate.case.tables.geometry_tables import Label, MeshDomain, Structure, Surface
 from rfablate.case.tables.label_image import image_digest
 from rfablate.case.tables.schema import Case
 from rfablate.kernels.cache_folder import cache_folder
@@ -97,7 +97,7 @@ def _file_key(domain: MeshDomain) -> str:
 
 def mesh_key(case: Case) -> str:
     """Return a hash of all inputs of the mesh generation."""
-    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells"})})
+    return _hash(_bodies(case) | {"mesh": case.mesh.model_dump(by_alias=True, exclude={"max_cells", "width_percent"})})
 
 
 def geometry_key(case: Case) -> str:
@@ -125,10 +125,11 @@ def _hash(parts: dict[str, Any]) -> str:
 
 
 def _shape(each: Structure) -> dict[str, Any]:
-    """Return the inputs of the mesh from a structure; for a label the bytes of the image, wherever the file is."""
-    if not isinstance(each, Label):
+    """Return the inputs of the mesh from a structure; for one from a file the file's bytes, wherever it is."""
+    if not isinstance(each, Label | Surface):
         return each.model_dump(by_alias=True, exclude=_NOT_SHAPE)
-    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), "image": image_digest(each.file)}
+    key = "image" if isinstance(each, Label) else "surface"
+    return {**each.model_dump(by_alias=True, exclude={*_NOT_SHAPE, "file"}), key: image_digest(each.file)}
 
 
 def gmsh_version() -> str:

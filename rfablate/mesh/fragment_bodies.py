@@ -10,7 +10,7 @@ import gmsh
 import numpy as np
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import BoxDomain, Label, MeshDomain
+from rfablate.case.tables.geometry_tables import BoxDomain, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
@@ -64,7 +64,7 @@ def _cut(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     numbers = [DOMAIN]
     if conforming:
         for number, shape in enumerate(case.structures):
-            if not isinstance(shape, Label):
+            if not shape.sampled:
                 bodies.append(shapes.add_structure(shape, reach))
                 numbers.append(number + 2)
     for applicator in case.applicators:

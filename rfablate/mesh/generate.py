@@ -3,8 +3,8 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image have no such surfaces: they are assigned to cells after
-meshing (`mesh.label_cells`).
+its centroid; a note in the log reports this. Labels of an image and surfaces of triangles are not cut out: they are
+assigned to cells after meshing (`mesh.label_cells`), and the nodes between them move onto their surfaces.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_f
 from rfablate.case.geometry.applicator_parts import bare_length, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, Label
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh.fragment_bodies import DOMAIN, extent, fragment_bodies, structure_surfaces
@@ -125,7 +125,7 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     elif not conforming:
         mesh = replace(mesh, region=_label_cells(case, points[cells].mean(axis=1), mesh.region, dim))
     conformity = Conformity(
-        shapes=conforming or all(isinstance(each, Label) for each in case.structures),
+        shapes=conforming or all(each.sampled for each in case.structures),
         labels=grid is None or case.mesh.interfaces != "cells",
     )
     if not conformity.shapes:
@@ -153,22 +153,22 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
 def _take_labels(
     case: Case, mesh: NumberedMesh, *, conforming: bool
 ) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
-    """Return the mesh with the case's labels, and other shapes whose surfaces the mesh does not conform to.
+    """Return the mesh with the case's labels and surfaces, and other shapes that the mesh does not conform to.
 
     Also lines for the log, and warnings.
     """
-    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if shape.sampled or not conforming]
     points, cells = mesh.points, mesh.cells
     region = assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by)
     text = "interfaces follow the cells"
     if case.mesh.interfaces != "cells":
-        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(replace(mesh, region=region), labels)
         text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
     corners = points[cells]
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    remarks = (f"cells are assigned to the label with the largest part of their volume; {text}", volumes)
+    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}", volumes)
     return replace(mesh, points=points, region=region), remarks, warnings
 
 

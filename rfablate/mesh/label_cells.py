@@ -1,4 +1,4 @@
-"""Assignment of mesh cells to the labels of an image: each cell to the structure with the largest part of the cell.
+"""Assignment of mesh cells to labels of images and to surfaces: each cell to the structure with its largest part.
 
 Each cell is sampled at points inside it. A cell inside one structure is assigned to it. A cell in several structures is
 assigned to the one with the largest fraction, after a constant per structure has been added that makes its volume in
@@ -16,9 +16,11 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
-from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
+from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure, Surface
 from rfablate.case.tables.label_image import label_image
 from rfablate.case.tables.schema import Case
+from rfablate.case.tables.shape_math import spread_points
+from rfablate.case.tables.surface_shapes import surface_volume
 
 RegionArray = npt.NDArray[np.int32]
 Numbered = Sequence[tuple[int, Structure]]
@@ -32,24 +34,27 @@ _SWEEPS = 8
 FEW_CELLS = 10
 """Number of cells below which the volume of a structure is not compared."""
 OFF = 0.05
-"""Largest relative difference of a structure's volume from that of its voxels without a warning."""
+"""Largest relative difference of a structure's volume in the mesh from its exact one without a warning."""
 _VOXELS = 400_000
-"""Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
+"""Number of points in a surface's box from which a volume is computed, and largest number of voxels; of more, every
+second, third ... is used."""
 
 
 @dataclass(frozen=True)
 class LabelVolume:
-    """A label's volume in the mesh and in the image, without devices and later structures, inside the domain [m3]."""
+    """Volume in the mesh, and exact one without devices and later structures, inside the domain [m3]."""
 
     name: str
     cells: int
     mesh: float
-    voxels: float
+    exact: float
+    by_voxels: bool
+    """Whether the exact volume is that of voxels of an image, not that inside a surface."""
 
     @property
     def off(self) -> float:
-        """Relative difference of the volume in the mesh from that of the voxels."""
-        return self.mesh / self.voxels - 1.0 if self.voxels > 0.0 else 0.0
+        """Relative difference of the volume in the mesh from the exact one."""
+        return self.mesh / self.exact - 1.0 if self.exact > 0.0 else 0.0
 
 
 def assign_labels(
@@ -80,7 +85,7 @@ def assign_labels(
         volume = np.abs(np.linalg.det(corner[:, 1:] - corner[:, :1])) / 6.0
         region[own[mixed]] = _shared(found[mixed], volume)
     for number, shape in by:
-        if isinstance(shape, Label) and not np.any(region == number):
+        if shape.sampled and not np.any(region == number):
             _put_one_cell(points[cells].mean(axis=1), region, own, number, shape)
     return region
 
@@ -137,61 +142,74 @@ def _shared(found: RegionArray, volume: FloatArray) -> RegionArray:
 
 
 def _put_one_cell(
-    middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Label
+    middles: FloatArray, region: RegionArray, own: npt.NDArray[np.int64], number: int, shape: Structure
 ) -> None:
-    """Assign a label without cells to the cell nearest to its middle voxel, unless a later structure has this cell."""
-    image = label_image(shape)
-    start, mask = image.block(shape.values)
-    voxels = image.world(start + np.argwhere(mask))
-    if not len(voxels):
+    """Assign a structure without cells to the cell nearest to its middle, unless a later structure has this cell."""
+    inner = _spread_in(shape)[0]
+    if not len(inner):
         return
-    middle = voxels[np.argmin(np.linalg.norm(voxels - voxels.mean(axis=0), axis=1))]
+    middle = inner[np.argmin(np.linalg.norm(inner - inner.mean(axis=0), axis=1))]
     cell = own[np.argmin(np.linalg.norm(middles[own] - middle, axis=1))]
     region[cell] = max(number, int(region[cell]))
 
 
 def label_volumes(case: Case, region: RegionArray, volume: FloatArray, first: int) -> list[LabelVolume]:
-    """Return the volumes of the case's labels; structures are numbered from `first` in `region`."""
+    """Return the volumes of the case's labels and surfaces; structures are numbered from `first` in `region`."""
     found = []
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
-    lower, upper = bounding_box(case.domain)
     for number, shape in enumerate(case.structures):
-        if not isinstance(shape, Label):
+        if not shape.sampled:
             continue
+        x, each = _spread_in(shape)
+        exact = each * sum(_kept(case, number, x[start : start + _VOXELS]) for start in range(0, len(x), _VOXELS))
+        own = region == number + first
+        by_voxels = isinstance(shape, Label)
+        found.append(LabelVolume(shape.name, int(own.sum()), float(volume[own].sum()), exact, by_voxels=by_voxels))
+    return found
+
+
+def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
+    """Return points spread evenly over a label or the body of a surface, and the volume that each stands for [m3]."""
+    if isinstance(shape, Label):
         image = label_image(shape)
         start, mask = image.block(shape.values)
         index = np.argwhere(mask)
         stride = 1 + len(index) // _VOXELS
-        index = index[::stride]
         octants = np.array(np.meshgrid(*([-0.25, 0.25],) * 3)).reshape(3, -1).T
-        kept = 0
-        for octant in octants:
-            x = image.world(start + index + octant)
-            x = x[((x >= lower) & (x <= upper)).all(axis=1)]
-            x = x[contains(case.domain, x)]
-            for applicator in case.applicators:
-                x = x[~in_metal(applicator, x)] if len(x) else x
-            for later in case.structures[number + 1 :]:
-                x = x[~contains(later, x)] if len(x) else x
-            kept += len(x)
-        own = region == number + first
-        voxels = kept * stride * image.voxel / len(octants)
-        found.append(LabelVolume(shape.name, int(own.sum()), float(volume[own].sum()), voxels))
-    return found
+        x = image.world((start + index[::stride] + octants[:, None]).reshape(-1, 3))
+        return x, stride * image.voxel / len(octants)
+    assert isinstance(shape, Surface)
+    lower, upper = shape.bounds()
+    x = lower + spread_points(_VOXELS) * (upper - lower)
+    x = x[shape.contains(x)]
+    return x, surface_volume(shape) / max(1, len(x))
+
+
+def _kept(case: Case, number: int, x: FloatArray) -> int:
+    """Return how many points of a structure lie in the domain and outside devices and later structures."""
+    assert isinstance(case.domain, BoxDomain | CylinderDomain)
+    lower, upper = bounding_box(case.domain)
+    x = x[((x >= lower) & (x <= upper)).all(axis=1)]
+    x = x[contains(case.domain, x)]
+    for applicator in case.applicators:
+        x = x[~in_metal(applicator, x)] if len(x) else x
+    for later in case.structures[number + 1 :]:
+        x = x[~contains(later, x)] if len(x) else x
+    return len(x)
 
 
 def volume_texts(volumes: Sequence[LabelVolume]) -> tuple[str, list[str]]:
-    """Return texts on the labels' volumes: the line for the log, and a warning for each large difference."""
+    """Return texts on the volumes: the line for the log, and a warning for each large difference."""
     text = ", ".join(
-        f"{each.name} {each.mesh * 1e9:.4g} of {each.voxels * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)"
-        for each in volumes
+        f"{each.name} {each.mesh * 1e9:.4g} of {each.exact * 1e9:.4g} mm3 ({100 * each.off:+.1f} %)" for each in volumes
     )
     warnings = []
     for each in volumes:
-        if each.voxels > 0.0 and abs(each.off) > OFF:
+        if each.exact > 0.0 and abs(each.off) > OFF:
             few = f", in {each.cells} cells" if each.cells < FEW_CELLS else ""
+            of = "in its voxels" if each.by_voxels else "inside its surface"
             warnings.append(
-                f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.voxels * 1e9:.3g} "
-                f"in its voxels ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm reduces the difference"
+                f"the volume of '{each.name}' is {each.mesh * 1e9:.3g} mm3 in the mesh{few}, {each.exact * 1e9:.3g} "
+                f"{of} ({100 * each.off:+.0f} %): a smaller mesh.size_structure_mm reduces the difference"
             )
-    return f"volumes in the mesh and in the voxels: {text}", warnings
+    kinds = {"the voxels" if each.by_voxels else "the surfaces" for each in volumes}
+    return f"volumes in the mesh and in {' or '.join(sorted(kinds))}: {text}", warnings

@@ -109,17 +109,15 @@ class StepControl:
             memory: state of the step control before the step.
         """
         if self.fixed is not None or error is None:
-            return Verdict(True, replace(memory, accepted=memory.accepted + 1))
+            return Verdict(accepted=True, memory=replace(memory, accepted=memory.accepted + 1))
         ratio = max(error / self.tolerance, 1e-8)
         factor = min(GROW, max(SHRINK, SAFETY * ratio ** (-1.0 / (order + 1))))
         if ratio <= 1.0:
-            return Verdict(
-                True, StepMemory(self._next_wish(dt, factor, memory.wish), memory.accepted + 1, memory.rejected)
-            )
+            after = StepMemory(self._next_wish(dt, factor, memory.wish), memory.accepted + 1, memory.rejected)
+            return Verdict(accepted=True, memory=after)
         shorter = max(self.minimum, round_to_series(dt * min(factor, 0.7)))
-        return Verdict(
-            False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum * TIE
-        )
+        after = StepMemory(shorter, memory.accepted, memory.rejected + 1)
+        return Verdict(accepted=False, memory=after, too_small=dt <= self.minimum * TIE)
 
     def _next_wish(self, dt: float, factor: float, wish: float) -> float:
         """Return the next proposed length [s] after an accepted step of dt [s] whose error allows dt * `factor`."""

@@ -95,12 +95,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         end = file.read()
     if size < 0 or end != TAIL + _digest_of_file(path, size):
         raise ValueError("damaged: its checksum does not match its content")
-    with h5py.File(path, "r") as content:
-        if content.attrs["format"] != FORMAT:
-            raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        content.visititems(lambda name, item: _add_array(arrays, name, item))
-        return Checkpoint(path.name, json.loads(content[MEMORY].asstr()[()]), arrays)
+    try:
+        with h5py.File(path, "r") as content:
+            if content.attrs["format"] != FORMAT:
+                raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
+            arrays: dict[str, npt.NDArray[Any]] = {}
+            content.visititems(lambda name, item: _add_array(arrays, name, item))
+            memory = json.loads(content[MEMORY].asstr()[()])
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
+        raise ValueError(f"not a checkpoint of rfablate: {type(error).__name__}: {error}") from None
+    if not isinstance(memory, dict):
+        raise ValueError("not a checkpoint of rfablate: its memory is no table")
+    return Checkpoint(path.name, memory, arrays)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -111,7 +117,7 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             return read_checkpoint(folder / name), warnings
         except FileNotFoundError:
             continue
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             warnings.append(f"{name} cannot be used ({error}); trying the previous checkpoint")
     return None, warnings
 

@@ -1,7 +1,7 @@
 """Exact shapes of the structures, for runs whose mesh does not conform to their surfaces.
 
 In such a mesh a cell belongs to a structure as a whole, so the region surfaces are jagged by half a cell. Pictures show
-the exact shapes of the case instead. Labels of an image are drawn from the image if the file still exists.
+the exact shapes of the case instead. Labels and surfaces are drawn from their file if it still exists.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from rfablate.results.run_reader import RunData
 if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import Structure
 
+FROM_FILE = ("label", "surface")
+"""Kinds of structures that are read from a file."""
 GRID = 120
 """Points along each edge of the grid from which outlines are drawn [1]."""
 
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
-    """Return the structures of the case by name where the mesh does not conform to them, otherwise labels of images."""
+    """Return the structures of the case by name where the mesh does not conform to them, otherwise those from files."""
     structures = list(run.case.get("structures", ()))
     if run.table("numerics").get("interfaces") != "cells":
-        structures = [item for item in structures if item.get("kind") == "label"]
-    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") == "label"):
+        structures = [item for item in structures if item.get("kind") in FROM_FILE]
+    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") in FROM_FILE):
         return {}
     from pydantic import TypeAdapter, ValidationError
 

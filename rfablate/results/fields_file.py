@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,37 +31,38 @@ LARGEST = float(np.finfo(np.float32).max)
 Arrays = Mapping[str, npt.ArrayLike]
 
 
+@dataclass(frozen=True)
+class FieldsMesh:
+    """The whole mesh of a run, in one numbering."""
+
+    points_m: npt.ArrayLike
+    """Nodes [m], shape (n, 3); when axisymmetric (r, z, ...) with shape (n, 2) or (n, 3)."""
+    cells: npt.ArrayLike
+    """Node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles."""
+    region: npt.ArrayLike
+    """Region tag of each cell, shape (m,)."""
+    region_names: Mapping[int, str]
+    axisymmetric: bool = False
+
+
 class FieldsFile:
     """Writer of `fields.vtkhdf`. Root only: takes arrays of the whole mesh, in one numbering.
 
     The file is written as `<path>.part`, which `close` renames to `path`. A run that fails must still close the file to
     keep its frames: use the writer as a context manager, or call `close` in a `finally`.
 
-    points_m: nodes [m], shape (n, 3); when axisymmetric (r, z, ...) with shape (n, 2) or (n, 3).
-    cells: node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles.
-    region: region tag of each cell, shape (m,).
-    region_names: tag -> name, stored as the field arrays `region_tags` and `region_names`.
-    axisymmetric: write (r, z) as x = r, y = 0, z = z, so that the fields overlay a 3-D picture of the case.
-
-    Coordinates are written in millimetres (field array `length_unit`).
+    Coordinates are written in millimetres (field array `length_unit`), (r, z) of an axisymmetric mesh as x = r, y = 0,
+    z = z, so that the fields overlay a 3-D picture of the case; region names as the field arrays `region_tags` and
+    `region_names`.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        points_m: npt.ArrayLike,
-        cells: npt.ArrayLike,
-        region: npt.ArrayLike,
-        region_names: Mapping[int, str],
-        *,
-        axisymmetric: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, mesh: FieldsMesh) -> None:
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
-        points = _points_mm(points_m, axisymmetric=axisymmetric)
-        topology = np.asarray(cells, dtype=np.int64)
-        tags = np.asarray(region, dtype=np.int32)
-        _check_mesh(points, topology, tags, region_names)
+        points = _points_mm(mesh.points_m, axisymmetric=mesh.axisymmetric)
+        topology = np.asarray(mesh.cells, dtype=np.int64)
+        tags = np.asarray(mesh.region, dtype=np.int32)
+        _check_mesh(points, topology, tags, mesh.region_names)
         self.n_points, self.n_cells = len(points), len(topology)
         self.frames = 0
         self._static = {"region"}
@@ -70,7 +72,7 @@ class FieldsFile:
         root.attrs["Version"] = np.array(VERSION, dtype=np.int64)
         root.attrs.create("Type", np.bytes_("UnstructuredGrid"))
         self._write_mesh(points, topology)
-        self._write_field_data(region_names, axisymmetric=axisymmetric)
+        self._write_field_data(mesh.region_names, axisymmetric=mesh.axisymmetric)
         for name in ("PointData", "CellData"):
             root.create_group(name)
         _store(root["CellData"], "region", tags)

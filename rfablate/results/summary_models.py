@@ -175,11 +175,17 @@ class RunSummary(Result):
         """Assign the error bars, which summary.json has in one table, to their lesions and structures."""
         if not isinstance(data, dict):
             return data
-        bars = (data.get("numerics") or {}).get("error_bar") or {}
+        numerics = data.get("numerics")
+        bars = numerics.get("error_bar") if isinstance(numerics, dict) else None
         data = dict(data)
         for section in ("lesion", "structures"):
             entries = data.get(section) or {}
-            data[section] = {name: {**entry, "error_bars": _of(name, bars)} for name, entry in entries.items()}
+            if not isinstance(entries, dict) or not isinstance(bars, dict):
+                continue  # of a damaged file; the types of the fields report it
+            data[section] = {
+                name: {**entry, "error_bars": _of(name, bars)} if isinstance(entry, dict) else entry
+                for name, entry in entries.items()
+            }
         return data
 
 
@@ -204,4 +210,4 @@ def read_summary(directory: Path) -> RunSummary:
 
 def _of(name: str, bars: dict[str, float]) -> dict[str, float]:
     """Return the error bars whose keys start with `<name>.`, without this prefix."""
-    return {key[len(name) + 1 :]: bar for key, bar in bars.items() if key.startswith(f"{name}.")}
+    return {key[len(name) + 1 :]: bar for key, bar in bars.items() if str(key).startswith(f"{name}.")}

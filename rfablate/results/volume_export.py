@@ -174,7 +174,7 @@ def _write(file: Path, values: npt.NDArray[Any], grid: Path, keys: Mapping[str, 
         image.SetMetaData(key, value)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        toolkit.WriteImage(image, str(file), True)
+        toolkit.WriteImage(image, str(file), useCompression=True)
     except (OSError, RuntimeError) as error:
         raise image_error(file, f"cannot be written: {str(error).splitlines()[-1]}", "a writable file") from None
 

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from mpi4py import MPI
 
 from rfablate.case.tables.schema import Case
@@ -36,6 +37,9 @@ log = logging.getLogger("rfablate")
 
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
+
+TEMPERATURE = "state/T"
+"""Name of the temperature among the arrays of a checkpoint."""
 
 Value = TypeVar("Value")
 
@@ -163,6 +167,11 @@ class Checkpointer:
                 state, recorder.frame,
             )  # fmt: skip
             whole = collect(run.problem.domain, snapshot)
+            if whole is not None and not np.isfinite(whole[1][TEMPERATURE]).all():
+                log.warning(
+                    "no checkpoint at t = %.6g s: a temperature is not finite; the earlier one is kept", state.t
+                )
+                whole = None
             written = run.files is not None and whole is not None and run.files.checkpoint(*whole)
         self._last_t, self._last_at = state.t, time.monotonic()
         self._took = self._last_at - began

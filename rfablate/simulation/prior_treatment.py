@@ -29,6 +29,7 @@ from rfablate.case.read.case_file import parse_case, read_case_file
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
 from rfablate.lesion.observer import Observer
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.gather import gather_cells, gather_mesh, scatter_many
@@ -38,8 +39,8 @@ from rfablate.physics.boiling import HOT
 from rfablate.physics.damage import logit
 from rfablate.problem.materials import region_tissues
 from rfablate.problem.problem import Problem
-from rfablate.results.checkpoint import mesh_digest, newest_checkpoint
-from rfablate.results.fields_reader import FieldsReader
+from rfablate.results.checkpoint import Checkpoint, mesh_digest, newest_checkpoint
+from rfablate.results.fields_reader import FieldsReader, refuse_crashing
 from rfablate.solve.state import State, first_frame, initial_state
 
 log = logging.getLogger("rfablate")
@@ -138,7 +139,7 @@ def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _PriorFields:
     """Read the prior run and transfer its fields to this mesh. Root only."""
     assert case.start_from is not None
     folder = Path(case.start_from)
-    checkpoint, problems = newest_checkpoint(folder)
+    checkpoint, problems = _isolated_checkpoint(folder)
     if checkpoint is None:
         raise _unreadable(folder, "; ".join(problems) or "no checkpoint.h5 in it")
     try:
@@ -167,6 +168,16 @@ def _unreadable(folder: Path, what: str) -> CaseError:
     return CaseError([Fault("start_from", f"found {folder}, {what}", "a finished run that can be read", hint)])
 
 
+def _isolated_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return `newest_checkpoint` of a run, read in a child process: the run may be that of another person."""
+    import h5py  # noqa: F401  (once, in this process)
+
+    try:
+        return isolated(lambda: newest_checkpoint(folder))
+    except ReaderCrashed as error:
+        return None, [f"{folder}: the checkpoint cannot be read: {error}"]
+
+
 def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatArray]:
     """Return the nodal fields of a State at other points, each interpolated as in the table above."""
     new = {name: np.asarray(weights @ old[name]) for name in ("T", "peak", "vapour")}
@@ -184,6 +195,7 @@ def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatA
 def _weights(folder: Path, *, axisymmetric: bool, points: FloatArray) -> Any:
     """Return the interpolation weights from the prior run's tissue to the points of the new mesh [m]."""
     old = parse_case(read_case_file(folder / "case.toml"), folder, str(folder), check=False)
+    refuse_crashing(folder / "fields.vtkhdf")
     with FieldsReader(folder / "fields.vtkhdf") as file:
         x, cells = file.points_mm * 1e-3, file.cells
         names, region, flat = file.region_names, file.region, file.axisymmetric

@@ -6,11 +6,23 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
+
+from rfablate.log import fitted, has_cursor
 
 LINE_EVERY_S = 10.0
 DRAW_EVERY_S = 0.2
 CELLS = 24
+
+
+@dataclass(frozen=True)
+class MemberCounts:
+    """Numbers of members: all, and those that completed or failed before."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
 
 
 class StudyProgress:
@@ -18,9 +30,7 @@ class StudyProgress:
 
     def __init__(
         self,
-        total: int,
-        done: int,
-        failed: int,
+        counts: MemberCounts,
         out: TextIO | None = None,
         *,
         what: str = "members",
@@ -29,18 +39,16 @@ class StudyProgress:
         """Start the display.
 
         Args:
-            total: number of members.
-            done: members that completed before.
-            failed: members that failed before.
+            counts: the members at the start.
             out: text stream; by default standard output.
             what: word for the members, such as "runs".
             told: returns the line to print for each member that ends; None: a line for each failed member only.
         """
-        self._total, self._done, self._failed = total, done, failed
-        self._ended_before = done + failed
+        self._total, self._done, self._failed = counts.total, counts.completed, counts.failed
+        self._ended_before = counts.completed + counts.failed
         self._what, self._describe = what, told
         self._out = out or sys.stdout
-        self._bar = self._out.isatty()
+        self._bar = self._out.isatty() and has_cursor()
         self._start = self._shown = time.monotonic()
 
     def completed(self, name: str) -> None:
@@ -72,7 +80,8 @@ class StudyProgress:
         if self._bar:
             full = CELLS * ended // max(1, self._total)
             end = "\n" if last else ""
-            print(f"\r\033[K[{'#' * full}{'-' * (CELLS - full)}] {text}", end=end, file=self._out, flush=True)
+            line = fitted(f"[{'#' * full}{'-' * (CELLS - full)}] ", text, self._out)
+            print(f"\r\033[K{line}", end=end, file=self._out, flush=True)
         else:
             print(text, file=self._out, flush=True)
 

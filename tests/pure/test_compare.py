@@ -16,7 +16,7 @@ from rfablate.cli.main import main
 from rfablate.comparison.case_diff import ABSENT, case_difference
 from rfablate.comparison.number_deltas import pair_numbers
 from rfablate.comparison.two_runs import LesionPairs, compare_runs
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.run_reader import load_run
 
 ROOT = Path(__file__).parents[2]
@@ -76,9 +76,8 @@ def ball_run(
         region[metal(points[cells].mean(axis=1))] = 2
     folder.mkdir()
     where = points[:, [0, 2]] if flat else points
-    with FieldsFile(
-        folder / "fields.vtkhdf", where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, axisymmetric=flat
-    ) as file:
+    whole = FieldsMesh(where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, axisymmetric=flat)
+    with FieldsFile(folder / "fields.vtkhdf", whole) as file:
         for t in times:
             inside = (radius(t) if callable(radius) else radius) - np.linalg.norm(points - np.asarray(centre), axis=1)
             arrays = {"peak_temperature_degC": 50.0 + 5.0 * inside, "omega": np.exp(3.0 * inside)}

@@ -17,7 +17,8 @@ import pytest
 from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.cli.main import _parser
 from rfablate.errors import CaseError
-from rfablate.study.goals import CommonQuestion, question_of
+from rfablate.evidence.experiment_file import load_experiment
+from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
 from rfablate.study.study_file import study_faults
 from rfablate.toml import tomllib
 from rfablate.version import __version__
@@ -117,7 +118,7 @@ def check_arguments(arguments: list[str], folder: Path) -> None:
     found = load_case(place, args.overrides)
     if arguments[0] == "find":
         short = CommonQuestion(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
-        question_of(found, args.vary, args.goal, args.minimise, args.maximise, short)
+        question_of(found, QuestionTexts(args.vary, args.goal, args.minimise, args.maximise), short)
 
 
 def check_extras(words: list[str]) -> None:
@@ -136,13 +137,15 @@ TOML = [each for each in snippets("toml") if each.page.name != "applicators.md"]
 
 @pytest.mark.parametrize("snippet", TOML, ids=str)
 def test_every_case_study_and_fragment_has_no_fault(snippet: Snippet, folder: Path) -> None:
-    """Studies with their base, complete cases, and fragments within BASE."""
+    """Experiments, studies with their base, complete cases, and fragments within BASE."""
     data = tomllib.loads(snippet.text)
     if "site" in snippet.marks:
         from rfablate.cluster.slurm import load_site
 
         (folder / "site.toml").write_text(snippet.text, encoding="utf-8")
         load_site(folder / "site.toml")
+    elif "citation" in data:
+        assert len(load_experiment(Path(snippet.marks["file"]).stem, folder).rows) == 3
     elif "base" in data:
         assert study_faults(data, folder) == []
     elif {"domain", "generator"} <= set(data):

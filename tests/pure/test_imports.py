@@ -1,7 +1,8 @@
 """The rooms of the package and the one rule of imports between them.
 
 A room may import from the rooms in its line, and from all that those may import from. What every room may use lies flat
-in the package: arrays, errors, files, log, signals, timing, toml, version. The rooms in PURE work without DOLFINx.
+in the package: arrays, errors, files, isolation, log, signals, timing, toml, version. The rooms in PURE work without
+DOLFINx.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ RULE = {
     "problem": "fem case",
     "reference": "problem",
     "solve": "problem",
-    "lesion": "solve",
+    "lesion": "mesh physics",
     "results": "case",
     "report": "results",
     "cluster": "results",
     "comparison": "report lesion",
     "study": "report cluster",
-    "simulation": "lesion report",
-    "evidence": "simulation",
+    "simulation": "solve lesion report",
+    "evidence": "solve report",
     "api": "simulation study comparison evidence",
     "cli": "api",
 }
-FLOORS = 12
+FLOORS = 10
 # Within `case`, from the bottom up: a folder imports from those before it.
 CASE = "tables geometry messages resolve checks describe read".split()
-FLAT = {"__init__", "__main__", "arrays", "errors", "files", "log", "signals", "timing", "toml", "version"}
+FLAT = set("__init__ __main__ arrays cores errors files isolation log signals timing toml version".split())
 PURE = {"physics", "case", "results", "report", "comparison", "study", "cluster"}
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # Files of plain arrays in rooms that are not pure as a whole, which pure rooms may use.

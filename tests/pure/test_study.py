@@ -17,8 +17,8 @@ from rfablate.errors import CaseError
 from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import StudyTable, collect
 from rfablate.study.study_plan import Plan, load_plan
-from rfablate.study.study_run import run
-from rfablate.study.worker_pool import start_run
+from rfablate.study.study_run import MemberChoice, run
+from rfablate.study.worker_pool import Workers, start_run
 
 DATA = Path(__file__).parent / "data"
 BASE = f'base = "{DATA / "trigeminal.toml"}"\n'
@@ -39,7 +39,7 @@ def done(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, *, retry: bo
     monkeypatch.setenv("STUB_LOG", str(folder / "log"))
     directory = StudyDirectory(folder / "out")
     with directory.alone() as lock:
-        run(plan, directory, start_run(command=STUB), lock, jobs=2, retry_failed=retry)
+        run(plan, directory, Workers(start_run(command=STUB), 2, lock), MemberChoice(retry_failed=retry))
     return collect(plan, directory)
 
 

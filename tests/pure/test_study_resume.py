@@ -21,6 +21,7 @@ from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import collect
 from rfablate.study.study_plan import load_plan
 from rfablate.study.study_run import run
+from rfablate.study.worker_pool import Workers
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -38,12 +39,12 @@ from pathlib import Path
 from rfablate.study.study_run import finish, run
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import load_plan
-from rfablate.study.worker_pool import start_run
+from rfablate.study.worker_pool import Workers, start_run
 folder = Path(sys.argv[1])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone() as lock:
     start = start_run(command=(sys.executable, {str(DATA / "stub_solver.py")!r}))
-    interrupted = run(plan, directory, start, lock, jobs=2)
+    interrupted = run(plan, directory, Workers(start, 2, lock))
     finish(plan, directory)
 sys.exit(6 if interrupted else 0)
 """
@@ -217,10 +218,10 @@ def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, mon
         seconds["plan"] = time.monotonic() - begin
         first = plan.case_of(plan.members[0])
         monkeypatch.setattr(plan, "case_of", lambda member, case=first: case)
-        assert not run(plan, directory, start, 0)
+        assert not run(plan, directory, Workers(start, 2, 0))
         tracemalloc.start()
         begin = time.monotonic()
-        assert not run(plan, directory, start, 0)
+        assert not run(plan, directory, Workers(start, 2, 0))
         seconds["go on"] = time.monotonic() - begin
         peak[size] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -8,14 +8,12 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.checks.applicator_checks import active_faults, applicator_faults
-from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, sample_points
 from rfablate.case.resolve.checkable_case import CheckableCase, LocatedStructure
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
-    Label,
     MeshDomain,
     Structure,
 )
@@ -43,7 +41,7 @@ def degenerate_faults(parts: CheckableCase) -> Iterator[Fault]:
 def _is_sound(shape: Structure | Applicator) -> bool:
     if isinstance(shape, Applicator):
         return bool(np.any(shape.direction))
-    return (not isinstance(shape, Label) or is_readable(shape)) and not any(True for _ in shape.degenerate_faults(""))
+    return not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: CheckableCase) -> Iterator[Fault]:

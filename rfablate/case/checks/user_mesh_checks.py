@@ -29,6 +29,8 @@ def mesh_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
         hint = "give each structure its own tag in the mesh and a [[domain.regions]] table"
         expected = "no structures: in a user mesh the regions are the structures"
         yield Fault("structures", f"found {names}", expected, hint)
+    if parts.mesh is not None and parts.mesh.width_percent is not None:
+        yield Fault("mesh.width_percent", "found a number", "omit this key: the sizes of a user mesh are fixed")
     if parts.boundary is not None and parts.boundary != Boundary():
         expected = "omit this table: the surfaces of a user mesh define the boundary conditions"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'

@@ -35,7 +35,7 @@ _SHAFT = 0.8
 _VOXEL = 0.8
 """Ratio of the smallest size at the surface of a label to the voxel size."""
 _JUDGED = 1.5
-"""Ratio of the number of cells across a label that is a target or protected to that across anatomy."""
+"""Ratio of the number of cells across a label or surface that is a target or protected to that across anatomy."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def choose_sizes(
         thin = shape.thinnest()
         if thin is not None:
             finest, across_this = tip, across_structure
-            if isinstance(shape, Label):  # the mesh does not conform to its surface before it has cells there
-                finest = max(tip, scale * _VOXEL * shape.voxel_size())
+            if shape.sampled:  # the mesh does not conform to its surface before it has cells there
+                voxel = shape.voxel_size() if isinstance(shape, Label) else 0.0
+                finest = max(tip, scale * _VOXEL * voxel)
                 across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
             structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
     return Sizes(

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
+from rfablate.case.tables.file_structures import Label, Surface
 from rfablate.case.tables.liquids import Flow
 from rfablate.case.tables.structure_kinds import (
     Box,
     Cylinder,
     Ellipsoid,
     HalfSpace,
-    Label,
     Slab,
     Sphere,
     Structure,
@@ -36,7 +36,7 @@ from rfablate.physics.library import applicator_model, applicator_names
 
 __all__ = [
     "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
-    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube", "Label",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Surface", "Tube", "Label",
 ]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray
+from rfablate.case.tables.user_file import read_user_file
 from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
 
 LabelArray = npt.NDArray[np.uint16]
 
@@ -35,6 +37,7 @@ READERS = {
 }
 """Reader of SimpleITK by the end of a file's name: no other format is tried."""
 MOST_VOXELS = 500_000_000
+LARGEST_IMAGE = 1 << 33
 """Largest number of voxels: 1 GB with 2 bytes each."""
 SMALLEST_SPACING, LARGEST_SPACING = 0.02, 20.0
 """Range of voxel sizes of anatomical images [mm]; values outside are probably in another unit."""
@@ -165,7 +168,7 @@ def label_image(shape: LabelSource) -> LabelImage:
 def image_digest(file: str | Path) -> str:
     """Return a hash of the file's bytes, or of its name where it cannot be read."""
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return hashlib.sha256(read_user_file(file, LARGEST_IMAGE)).hexdigest()
     except OSError:
         return str(file)
 
@@ -186,12 +189,21 @@ def itk() -> Any:
         raise CaseError(
             [Fault("SimpleITK", "not installed", expected, 'pip install "rfablate[labels]"')], "label image"
         ) from None
-    toolkit.ProcessObject.SetGlobalWarningDisplay(False)
+    toolkit.ProcessObject.GlobalWarningDisplayOff()
     return toolkit
 
 
 @lru_cache(maxsize=8)
 def _read(file: str, coordinates: str, _changed: int, size: int) -> LabelImage:
+    """Return the image that SimpleITK reads in a child process."""
+    itk()  # once, in this process
+    try:
+        return isolated(lambda: _read_image(file, coordinates, size))
+    except ReaderCrashed as error:
+        raise image_error(file, str(error), "a complete image", "save it again from the program that made it") from None
+
+
+def _read_image(file: str, coordinates: str, size: int) -> LabelImage:
     path, suffix, toolkit = Path(file), image_suffix(file), itk()
     if not suffix:
         raise image_error(path, f'found "{path.name}"', f"a name that ends with one of {', '.join(READERS)}")
@@ -317,7 +329,7 @@ def read_label_names(file: str | Path) -> dict[str, tuple[int, ...]]:
         CaseError: it cannot be read, or is not a label description file.
     """
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = read_user_file(file).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "text that is not UTF-8"
         raise image_error(file, str(reason), "a label description file of ITK-SNAP") from None

@@ -115,7 +115,12 @@ class Mesh(Table):
     """
 
     accuracy: Literal["draft", "standard", "fine"] = "standard"
-    """Resolution of the mesh: sets all sizes that are not given (4, 6 or 9 cells across the cannula)."""
+    """Resolution of the mesh: sets all sizes that are not given (4, 6 or 9 cells across the cannula). The table
+    `{ width_percent = 1 }` is another way to write `width_percent`."""
+    width_percent: Annotated[float, Field(strict=True, ge=0.2, le=20)] | None = Field(default=None, examples=[1])
+    """Wanted error bar of the lesion's width, by the rule of the verdicts [% of the width]. The run then finds `scale`
+    and `tolerance_K` itself: it is repeated on finer meshes until its error bar is at most this. By default they are
+    as given."""
     size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm", examples=[0.1])
     """Cell size on the active tip [mm]; at most `size_far_mm`. By default it follows from `accuracy` and the cannula's
     diameter."""
@@ -242,6 +247,9 @@ class Case(Table):
     start_from: str | None = Field(default=None, examples=["../runs/first"])
     """Directory of a finished run that treated the same tissue before: its damage is carried over. A relative path
     starts from the case file's folder. By default the tissue is untreated."""
+    allow_paths: tuple[str, ...] = Field(default=(), examples=[["../images", "../../runs"]])
+    """Folders, besides the case file's own, in which the case may name files; relative paths start from its folder. A
+    path outside them is rejected unless it is set on the command line. A run writes the folders of all its files."""
     cooled: bool = True
     """Whether tissue has cooled to body temperature since the run `start_from`; false starts with its final
     temperatures. Only with `start_from`."""

@@ -92,6 +92,8 @@ class StructureTable(Table):
     """The key that positions the structure; faults of the position name it."""
     bounded: ClassVar[bool] = True
     """False if the domain always cuts the structure."""
+    sampled: ClassVar[bool] = False
+    """True if the mesh is not cut at its surface: cells are assigned by samples, then nodes move onto the surface."""
 
     @property
     def kind_name(self) -> str:

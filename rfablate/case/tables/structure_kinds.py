@@ -6,18 +6,18 @@ A new kind is a subclass of `StructureTable` and a member of the union `Structur
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field
 
-from rfablate.arrays import BoolArray, FloatArray
+from rfablate.arrays import FloatArray
 from rfablate.case.tables import shape_math
+from rfablate.case.tables.file_structures import Label, Surface
 from rfablate.case.tables.shape_math import Point, is_vertical, on_axis
 from rfablate.case.tables.structure_base import OFF_AXIS_HINT, Bodies, SectionBuilder, SolidBuilder, StructureTable
-from rfablate.case.tables.units import Direction, LabelValue, MmPositive, PointMm, SizesMm, in_mm
-from rfablate.errors import Fault, MeshError
+from rfablate.case.tables.units import Direction, MmPositive, PointMm, SizesMm, in_mm
+from rfablate.errors import Fault
 
 
 def _centre_line(axis: FloatArray) -> str:
@@ -433,73 +433,8 @@ class Cylinder(StructureTable):
         return Fault(f"{where}.start_mm", found, f"both ends on the axis, {_centre_line(axis)}", OFF_AXIS_HINT)
 
 
-class Label(StructureTable):
-    """All voxels of a label image that have one of some values; `domain.kind = "labels"` makes these structures."""
-
-    kind: Literal["label"] = "label"
-    """Selects voxels of a label image."""
-    file: str = Field(examples=["vertebra.nii.gz"])
-    """Label image: NIfTI, NRRD or MetaImage. A relative path starts from the case file's folder."""
-    values: tuple[LabelValue, ...] = Field(min_length=1, examples=[[3]])
-    """Values of the voxels that belong to the structure."""
-    coordinates: Literal["RAS", "LPS"] = Field(examples=["RAS"])
-    """World coordinates of the case: x to the right and y to anterior ("RAS"), or to left and posterior ("LPS")."""
-
-    place_key: ClassVar[str] = "file"
-
-    # `label_shapes` loads SciPy and the image reader: only cases with labels use them.
-
-    def contains(self, points: FloatArray) -> BoolArray:
-        """See `StructureTable`; by voxels, not by the smoothed surface."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_contains(self, points)
-
-    def distance(self, points: FloatArray) -> FloatArray:
-        """See `StructureTable`; smoothed over about half a voxel."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_distance(self, points)
-
-    def bounds(self) -> FloatArray:
-        """See `StructureTable`."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_corners(self)
-
-    def samples(self, spread: FloatArray, window: FloatArray) -> FloatArray:
-        """See `StructureTable`."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_samples(self, spread)
-
-    def solid(self, build: SolidBuilder, reach: float) -> Bodies:
-        """Raise an error: voxels have no surface to mesh; `mesh.label_cells` assigns labels to cells."""
-        raise MeshError(f"structure '{self.name}' is a label of an image, which cannot be meshed as a solid")
-
-    def thinnest(self) -> float:
-        """See `StructureTable`; a fifth of the volume may be thinner."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_thickness(self)
-
-    def voxel_size(self) -> float:
-        """Return the shortest edge of a voxel [m]."""
-        from rfablate.case.tables import label_shapes
-
-        return label_shapes.label_spacing(self)
-
-    def lengths(self) -> Iterator[tuple[str, float]]:
-        """See `StructureTable`; none, because the reader of the image checks its unit."""
-        yield from ()
-
-    def text(self) -> str:
-        """See `StructureTable`."""
-        return f"label {', '.join(str(value) for value in self.values)} of {Path(self.file).name}"
-
-
 Structure = Annotated[
-    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label, Field(discriminator="kind")
+    Ellipsoid | Sphere | Tube | HalfSpace | Slab | Box | Cylinder | Label | Surface, Field(discriminator="kind")
 ]
 KINDS: dict[str, type[StructureTable]] = {
     each.model_fields["kind"].default: each for each in get_args(get_args(Structure)[0])

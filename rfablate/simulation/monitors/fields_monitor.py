@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rfablate.lesion.observer import nodal_fields
-from rfablate.mesh.gather import gather_cells, gather_mesh
+from rfablate.arrays import FloatArray
+from rfablate.mesh.gather import gather_cells, gather_mesh, gather_nodal
 from rfablate.problem.problem import Problem
 from rfablate.results.checkpoint import mesh_digest
+from rfablate.results.fields_file import FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
@@ -30,7 +31,7 @@ class FieldsMonitor(Monitor):
         domain = problem.domain
         mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
         if files is not None and mesh is not None and region is not None:
-            files.open_fields(*mesh, region, domain.region_names, axisymmetric=domain.axisymmetric)
+            files.open_fields(FieldsMesh(*mesh, region, domain.region_names, domain.axisymmetric))
             self.mesh = mesh_digest(*mesh, region, domain.region_names)
 
     def restore(self, memory: Any, frame: Frame) -> None:
@@ -60,3 +61,24 @@ class FieldsMonitor(Monitor):
         cells = gather_cells(domain, joule)
         if self._files is not None and nodal is not None and cells is not None:
             self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
+
+
+def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
+    """Return the nodal fields of a step on rank 0 with the names in fields.vtkhdf; None elsewhere. Collective."""
+    domain = problem.domain
+    phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
+    if not frame.alone:  # RMS over the time slices of the channels
+        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
+    fields = {
+        "temperature_degC": frame.T,
+        "peak_temperature_degC": frame.peak,
+        "omega": frame.omega,
+        "cem43_min": frame.cem43,
+        "potential_V": phi,
+    }
+    if problem.cell_death is not None:
+        fields["dead_fraction"] = frame.dead
+    if problem.solvers.vapour is not None:
+        fields["vapour_fraction"] = frame.vapour
+    gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
+    return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
