@@ -23,6 +23,8 @@ from rfablate.case.read.overrides import setting
 CASES = Path(__file__).parents[1] / "tests" / "mpi" / "cases"
 GROWTH, LOG_MIB, AFTER_S = 5.0, 5.0, 60.0
 """Largest growth of memory [%] after the first minute, and largest log [MiB]."""
+YIELD = "OMPI_MCA_mpi_yield_when_idle"
+"""Variable of Open MPI: waiting ranks yield their core, also on a busy machine."""
 NODES_AT_SCALE_1 = 4000.0
 """Nodes of the case `structures` at scale 1, from which the scale of the mesh follows."""
 
@@ -87,7 +89,7 @@ def main() -> int:
     sets = [part for key in case_keys(options.nodes) for part in ("--set", key)]
     command = [sys.executable, "-m", "rfablate", "run", str(CASES / "structures.toml"), "-o", str(folder), *sets]
     launcher = ["mpirun", "--oversubscribe", "-n", str(options.ranks)] if options.ranks > 1 else []
-    process = subprocess.Popen([*launcher, *command], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen([*launcher, *command], env={**os.environ, "OMP_NUM_THREADS": "1", YIELD: "1"})
     while process.poll() is None and not (folder / "checkpoint.h5").is_file():
         time.sleep(0.5)
     begin, seen = time.monotonic(), []

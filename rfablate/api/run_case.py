@@ -26,7 +26,7 @@ from rfablate.version import __version__
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 
 def load_case(path: str | Path, changes: Mapping[str, Any] | Sequence[str] = ()) -> Case:
@@ -61,7 +61,7 @@ def run(
         comm: MPI communicator of the run; by default all ranks.
         overwrite: replace an older run in the directory.
         quiet: print only warnings.
-        extensions: user-defined generator, tissues or damage kinetics.
+        extensions: user-defined generator, tissues, damage kinetics or shapes of structures.
 
     Raises:
         CaseError: the case has faults, or the directory already holds a run.
@@ -128,6 +128,7 @@ def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log
     from rfablate.simulation.machine_limits import refuse_before_meshing
     from rfablate.simulation.run import run as run_in_directory
 
+    case = options.extensions.applied_to(case)
     refuse_before_meshing(case, directory, comm)
     with _locked(comm, lambda: _prepare(case, directory, overwrite=options.overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=log_options.quiet)

@@ -175,12 +175,11 @@ def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
     Raises:
         CaseError: a directory has no finished run, or its files are damaged.
     """
-    from rfablate.comparison.two_runs import compare_runs, refuse_damaged
+    from rfablate.comparison.two_runs import compare_runs
 
     places = [each.directory if isinstance(each, RunResult) else Path(each) for each in (a, b)]
     require_finished(places, "compare")
     runs = [load_run(each) for each in places]
-    refuse_damaged(runs)
     return compare_runs(*runs)
 
 

@@ -13,7 +13,7 @@ from rfablate.signals import install_handlers
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 THREADS = "OMP_NUM_THREADS"
 
@@ -78,8 +78,11 @@ def mesh_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.mesh.root_tasks import from_root
 
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
-    from rfablate.simulation.run import mesh_only
+    from rfablate.simulation.run import distributed_mesh, mesh_only
 
     setup_log(comm.rank)
+    if args.distributed is not None:
+        distributed_mesh(case, comm, args.distributed)
+        return 0
     mesh_only(case, comm, args.output or Path("runs") / f"{case_name(args.case)}-mesh.vtkhdf")
     return 0

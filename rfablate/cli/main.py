@@ -14,20 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate.case.read.case_name import case_name
+from rfablate.cli.check_verb import check
 from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.library_verb import library
+from rfablate.cli.new_verb import add_new_arguments, new_file
+from rfablate.cli.report_verb import report
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
-from rfablate.signals import Aborted, install_handlers
+from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
+from rfablate.signals import Aborted, install_handlers, was_interrupted
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -63,10 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {path_error(error)}", file=sys.stderr)
         return CaseError.exit_code
     except ModuleNotFoundError as error:
+        if was_interrupted():
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
         if (error.name or "").split(".")[0] == "rfablate":
             raise
         print(f"error: {error}; run ./install.sh, then `rfablate doctor` to find what is missing", file=sys.stderr)
         return 1
+    except Exception:
+        if not was_interrupted():  # a signal during an import of C code arrives as ImportError
+            raise
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -107,20 +119,21 @@ def _parser() -> argparse.ArgumentParser:
     _case_arguments(again)
     add_watch_arguments(again)
 
-    _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
+    _case_arguments(_verb(verbs, "check", check, "describe a case without running it, and list all its faults"))
 
     mesh = _verb(verbs, "mesh", _mesh, "generate the mesh of a case without running it")
     _case_arguments(mesh)
     mesh.add_argument("-o", "--output", type=Path, metavar="FILE", help="mesh file (default: runs/<case>-mesh.vtkhdf)")
+    mesh.add_argument("--distributed", type=Path, metavar="FILE", help="write a file for mesh.distributed_file instead")
 
-    library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
-    library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
+    catalogue = _verb(verbs, "library", library, "list tissues, applicators or damage parameters, with sources")
+    catalogue.add_argument("table", choices=("tissues", "applicators", "damage"))
+    catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
+    catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
-    report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
-    report.add_argument("run", type=Path, metavar="RUN", help="run directory")
-    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
+    page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
+    page.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    page.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     text = "report the differences between two finished runs"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
@@ -142,8 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
-    new = _verb(verbs, "new", _new, "write a commented case file to start from")
+    new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+    add_new_arguments(new)
 
     _verb(verbs, "doctor", _doctor, "check the installation on this machine")
     return parser
@@ -175,99 +189,10 @@ def _case_arguments(parser: argparse.ArgumentParser) -> None:
 # --- verbs without MPI ----------------------------------------------------------------------------
 
 
-def _check(args: argparse.Namespace) -> int:
-    from rfablate.case.checks.all_checks import case_warnings
-    from rfablate.case.describe.case_text import describe_case
-    from rfablate.case.read.case_file import load_case
-
-    case = load_case(args.case, args.overrides)
-    print(describe_case(case))
-    if case.domain.kind == "mesh":
-        from rfablate.cli.user_mesh_text import checked_mesh_text
-
-        print("", checked_mesh_text(case), sep="\n")
-    warnings = case_warnings(case)
-    print("", *(f"warning: {warning}" for warning in warnings), "no faults", sep="\n")
-    return 0
-
-
-def _library(args: argparse.Namespace) -> int:
-    from rfablate.cli import library_text as catalogue
-
-    if args.pictures is not None and args.table != "applicators":
-        hint = f"rfablate library applicators --pictures {args.pictures}"
-        raise CaseError([Fault("--pictures", f"{args.table} have no pictures", "applicators", hint)], "library")
-    match args.table:
-        case "tissues":
-            print(catalogue.tissues_text(args.name))
-        case "applicators":
-            print(catalogue.applicators_text(args.name))
-            if args.pictures is not None:
-                print(_pictures(args.name, args.pictures))
-        case _:
-            print(catalogue.damage_text(args.name))
-    return 0
-
-
-def _pictures(name: str | None, folder: Path) -> str:
-    """Write the pictures of one applicator, or of all; return a line that names the files."""
-    from rfablate.physics.library import applicator_names
-    from rfablate.report.applicator_pictures import write_picture
-
-    names = applicator_names() if name is None else (name,)
-    try:
-        files = [write_picture(each, folder) for each in names]
-    except OSError as error:
-        raise CaseError([Fault(str(folder), error.strerror or str(error), "a writable folder")], "library") from None
-    return f"{len(files)} pictures in {folder}" if len(files) > 1 else str(files[0])
-
-
 def _doctor(args: argparse.Namespace) -> int:
     from rfablate.cli import doctor
 
     return doctor.main()
-
-
-def _report(args: argparse.Namespace) -> int:
-    from rfablate.results.run_directory import require_finished
-
-    require_finished([args.run], "report")
-    if args.picture is not None:
-        print(_picture(args.run, args.picture))
-        return 0
-    from rfablate.report import write_report
-
-    write_report(args.run)
-    print(args.run / "report.html")
-    return 0
-
-
-def _picture(run: Path, target: Path) -> Path:
-    """Write the summary picture of a run; return its path."""
-    from rfablate.report.summary_picture import write_summary_picture
-
-    try:
-        return write_summary_picture(run, target)
-    except (OSError, ValueError) as error:
-        raise CaseError(
-            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
-        ) from None
-
-
-def _new(args: argparse.Namespace) -> int:
-    from importlib import resources
-
-    file = Path(args.name if args.name.endswith(".toml") else f"{args.name}.toml")
-    text = resources.files("rfablate.case").joinpath("starter.toml").read_text(encoding="utf-8")
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
-    except FileExistsError:
-        raise CaseError([Fault(str(file), "already exists", "a new name", "nothing was written")], "new") from None
-    except OSError as error:
-        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable folder")], "new") from None
-    print(f"{file} written; next: rfablate check {file}")
-    return 0
 
 
 # --- verbs with MPI -------------------------------------------------------------------------------
@@ -374,8 +299,13 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
         print(f"error: {path_error(error)}", file=sys.stderr)
         code = CaseError.exit_code
     except BaseException:
-        traceback.print_exc()
-        code = 1
+        interrupted = was_interrupted()
+        if interrupted:
+            _end_undisturbed()
+            report_error(comm, "interrupted")
+        else:
+            traceback.print_exc()
+        code = INTERRUPTED if interrupted else 1
     finally:
         if args.side is not None:
             args.side.close()

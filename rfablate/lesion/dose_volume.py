@@ -24,7 +24,10 @@ THRESHOLDS: dict[str, tuple[float, ...]] = {
     "arrhenius": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100),
     "cell_death": (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
 }
-"""Thresholds of each kind of rule, in its unit (`physics.damage.Rule`); those of the case's rules are added."""
+"""Thresholds of each kind of rule, in its unit (`physics.damage.Rule`); those of the case's rules are added.
+
+A kind that is not here has no histogram; its key in summary.json is in `results.quantities.HISTOGRAM_KEYS`.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class DoseVolume:
 
 def kinds_of(rules: Sequence[Rule], deciding: int) -> list[str]:
     """Return the kinds of a case's histograms: maximum temperature, CEM43, and the kind of the verdict rule."""
-    return list(dict.fromkeys(["isotherm", "cem43", rules[deciding].kind]))
+    return [kind for kind in dict.fromkeys(["isotherm", "cem43", rules[deciding].kind]) if kind in THRESHOLDS]
 
 
 def dose_volumes(

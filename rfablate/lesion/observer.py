@@ -12,6 +12,7 @@ from mpi4py import MPI
 from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import active_line
 from rfablate.case.geometry.half_plane import half_plane_of
+from rfablate.case.resolve.structure_flow import bodies_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.tables.schema import Case
 from rfablate.lesion.centre_line import line_in_domain, positive_fraction
@@ -19,10 +20,11 @@ from rfablate.lesion.continuity import Continuity, make_continuity_lines
 from rfablate.lesion.dose_volume import DoseVolume, dose_volumes, kinds_of
 from rfablate.lesion.doses import Doses
 from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
+from rfablate.lesion.shape_points import ShapePoints, shape_points
 from rfablate.lesion.surface_distance import other_margin, target_margin
 from rfablate.lesion.target_cover import TargetMargins
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.point_location import Probe, make_probe
+from rfablate.mesh.point_location import Probe, in_mesh, make_probe
 from rfablate.physics.damage import parse_rule
 
 _CANCELS = 0.1
@@ -40,9 +42,32 @@ class ReportedStructure:
     volume: float
     """[m3]"""
     nodes: BoolArray
+    points: ShapePoints | None
+    """Points that replace the nodes where the mesh does not conform to the structure."""
     centre_line: Probe | None
     length: float | None
     """Length of a tube's centre line inside the domain [m]."""
+
+    def max_local(self, nodal: FloatArray) -> float:
+        """Return the largest value of a nodal field in the structure on this rank; minus infinity without any."""
+        if self.points is not None:
+            return self.points.max_local(nodal)
+        return float(nodal[self.nodes].max(initial=-np.inf))
+
+    def gather(self, domain: Domain, *nodal: FloatArray) -> list[FloatArray] | None:
+        """Return places [m] and values of nodal fields in the structure on rank 0, None elsewhere. Collective.
+
+        They are in the order of the input nodes, or of the points of the structure, on any number of ranks.
+        """
+        if self.points is not None:
+            return [self.points.points, *(self.points.probe.values(each) for each in nodal)]
+        owned = np.flatnonzero(self.nodes[: domain.nodes.owned])
+        gathered = domain.comm.gather((domain.input_node[owned], domain.x[owned], *(each[owned] for each in nodal)))
+        if gathered is None:
+            return None
+        number, *packed = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+        order = np.argsort(number)
+        return [each[order] for each in packed]
 
 
 @dataclass(frozen=True)
@@ -99,7 +124,7 @@ class Observer:
         self.rules = [parse_rule(name) for name in case.lesion.rules]
         self._deciding = case.lesion.rules.index(case.lesion.verdict_rule or case.lesion.rules[0])
         self._meter = LesionMeter(domain, tissue_cells, _axis(case))
-        specs = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+        specs = bodies_of(case)
         n_regions = max(self._domain.region_names) + 1
         volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
@@ -129,9 +154,18 @@ class Observer:
             points, length = line_in_domain(case, np.array(spec.path))
             if self._plane is not None:
                 points = self._plane.from_space(points)
+            if isinstance(case.domain, MeshDomain):
+                inside = in_mesh(domain, points)
+                points, length = points[inside], length * float(inside.mean())
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
         return ReportedStructure(
-            spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length
+            spec=spec,
+            tag=tag,
+            volume=float(volume[tag]),
+            nodes=domain.nodes_of_cells(domain.region == tag),
+            points=shape_points(case, domain, spec),
+            centre_line=line,
+            length=length,
         )
 
     def _levels(self, frame: Doses) -> list[FloatArray]:
@@ -151,7 +185,7 @@ class Observer:
     def look(self, frame: Doses) -> StepMeasures:
         """Return the results of a step and store the structures covered by now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))
-        mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
+        mine = [w.max_local(frame.peak) for w in self.watched]
         hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
         inside = volumes[self._deciding]
         seen = StepMeasures(
@@ -212,16 +246,12 @@ class Observer:
         self, w: ReportedStructure, frame: Doses, seen: StepMeasures, lesion: _RuleLevel, limit: _RuleLevel | None
     ) -> FinalStructure:
         domain, spec = self._domain, w.spec
-        owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
         at_limit = lesion.nodal if limit is None else limit.nodal
-        mine = (domain.x[owned], lesion.nodal[owned], at_limit[owned], frame.peak[owned], domain.input_node[owned])
-        gathered = domain.comm.gather(mine)
+        gathered = w.gather(domain, lesion.nodal, at_limit, frame.peak)
         margin, limit_margin, hottest = None, None, (0.0, 0.0, 0.0)
         margin_point: tuple[float, float, float] | None = None
-        if gathered is not None:
-            packed = [np.concatenate(parts) for parts in zip(*gathered, strict=True)]
-            order = np.argsort(packed[-1])  # by input node: of equal values the first one, on any number of ranks
-            x, levels, limits, peak = (each[order] for each in packed[:-1])
+        if gathered is not None and domain.comm.rank == 0:
+            x, levels, limits, peak = gathered
             nearest = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
             if nearest is not None:
                 margin, margin_point = nearest[0], self._in_space(x[nearest[1]])

@@ -18,7 +18,7 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.element_sizes import Sizes
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.size_field import Needle, SizeGrid
 
@@ -36,9 +36,8 @@ _STEP, _LARGEST = 1.15, 8.0
 def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid | None:
     """Return the sizes at the labels and surfaces; None without any."""
     labels = [shape for shape in case.structures if shape.sampled]
-    if not labels:
+    if not labels or not isinstance(case.domain, BoxDomain | CylinderDomain):  # only objects lie in a half plane
         return None
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
     lower, upper = bounding_box(case.domain)
     voxel = min(_resolution(shape, sizes) for shape in labels)
     spacing = max(voxel, float(np.prod(upper - lower) / _GRID_POINTS) ** (1 / 3))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import Label, Structure, Surface
 from rfablate.case.tables.label_shapes import smooth_label_distance
+from rfablate.case.tables.shape_math import offset_and_normal
 from rfablate.case.tables.surface_shapes import surface_offset
 from rfablate.mesh.mesh_data import NumberedMesh
 
@@ -47,6 +48,8 @@ _FINE = 1.2
 """Largest ratio of the shortest edge of a moving node to the thickness of the thinner of its regions."""
 _LOST = 0.02
 """Largest relative change of the volume of a label."""
+_SMOOTH = 0.3
+"""Fraction of the nodes on a label's surface that must move; those on lines where three regions meet never do."""
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
@@ -79,6 +82,22 @@ def smooth_interfaces(mesh: NumberedMesh, labels: Mapping[int, Structure]) -> Fl
             return moved
         stiff |= lost
     return points
+
+
+def stepped_labels(mesh: NumberedMesh, after: FloatArray, labels: Mapping[int, Structure]) -> tuple[str, ...]:
+    """Return the names of the labels whose surfaces kept their steps: less than `_SMOOTH` of their nodes moved."""
+    before, cells, region = mesh.points, mesh.cells, mesh.region
+    moved = (before != after).any(axis=1)
+    found = []
+    for number, label in labels.items():
+        own = region == number
+        inside, outside = (np.zeros(len(before), dtype=bool) for _ in range(2))
+        inside[cells[own].ravel()] = True
+        outside[cells[~own].ravel()] = True
+        surface = inside & outside
+        if surface.any() and moved[surface].mean() < _SMOOTH:
+            found.append(label.name)
+    return tuple(found)
 
 
 def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
@@ -211,8 +230,9 @@ def _offset(shape: Structure, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the signed distance of points to a structure's surface, and the outward normals there."""
     if isinstance(shape, Label):
         return smooth_label_distance(shape, x)
-    assert isinstance(shape, Surface)
-    return surface_offset(shape, x)
+    if isinstance(shape, Surface):
+        return surface_offset(shape, x)
+    return offset_and_normal(shape.distance, x, step=1e-3 * (shape.thinnest() or 1.0))
 
 
 def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArray:

@@ -36,12 +36,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     if not path.is_file():
         raise MeshError(f"domain.file: found no mesh file at {path}; paths are relative to the case file")
     dim = 2 if domain.axisymmetric else 3
-    if path.suffix.lower() in SCRIPTS:
-        raise MeshError(
-            f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
-            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and use the .msh file"
-        )
-    raw = read_msh(path, dim) if path.suffix.lower() == ".msh" else _isolated_meshio(path, dim)
+    raw = read_raw_mesh(path, dim)
     region, names = _map_regions(domain, raw, dim)
     surfaces = _map_surfaces(domain, raw, dim)
     points = raw.points * METRES[domain.length_unit]
@@ -66,6 +61,16 @@ def read_mesh(domain: MeshDomain) -> MeshData:
         {name: number[facets] for name, facets in surfaces.items()},
         domain.axisymmetric,
     )
+
+
+def read_raw_mesh(path: Path, dim: int) -> RawMesh:
+    """Return the tagged simplices of dimension `dim` and `dim` - 1 of a file; raises MeshError if it cannot be read."""
+    if path.suffix.lower() in SCRIPTS:
+        raise MeshError(
+            f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
+            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and use the .msh file"
+        )
+    return read_msh(path, dim) if path.suffix.lower() == ".msh" else _isolated_meshio(path, dim)
 
 
 def _refuse_missing_nodes(points: FloatArray, cells: IntArray, surfaces: dict[str, IntArray], name: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
-from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, point_length, tines_of
+from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, tines_of, tip_profile
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.physics.library import applicator_model
 from rfablate.report import figure_style as style
@@ -106,11 +106,9 @@ class _Drawing:
 
 def _cannula(drawing: _Drawing, top: float) -> None:
     applicator = drawing.applicator
-    r, active, point = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM, point_length(applicator) * MM
-    left = {"blunt": 0.0, "bevel": 0.0, "conical": point}[applicator.tip_shape]
-    right = {"blunt": 0.0, "bevel": point, "conical": point}[applicator.tip_shape]
-    apex = [(0.0, 0.0)] if applicator.tip_shape == "conical" else []
-    _fill(drawing, [(-r, active), (-r, left), *apex, (r, right), (r, active)], style.METAL_ACTIVE, 3)
+    r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
+    distal = [(MM * across, MM * along) for across, along in tip_profile(applicator)]
+    _fill(drawing, [(-r, active), *distal, (r, active)], style.METAL_ACTIVE, 3)
     _fill(drawing, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
     if applicator.ring is not None:
         end = bare_length(applicator) * MM

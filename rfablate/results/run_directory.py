@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
+from rfablate.arrays import RowArray
 from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
@@ -128,7 +127,7 @@ class RunDirectory:
             size = self._history.size()
         return size
 
-    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    def checkpoint(self, memory: Any, arrays: Mapping[str, RowArray]) -> bool:
         """Write a checkpoint, the state tree `memory` and its arrays; return whether it succeeded.
 
         A checkpoint that does not fit on the disk is a warning.

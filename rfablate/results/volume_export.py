@@ -14,14 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
-from rfablate.case.tables.label_image import (
-    LabelImage,
-    image_error,
-    image_suffix,
-    itk,
-    own_coordinates,
-    read_label_image,
-)
+from rfablate.case.tables.label_image import LabelImage
+from rfablate.case.tables.label_reader import image_error, image_suffix, itk, own_coordinates, read_label_image
 from rfablate.errors import CaseError, Fault
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData

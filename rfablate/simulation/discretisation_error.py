@@ -29,7 +29,7 @@ from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem
-from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.prior_treatment import with_prior_treatment
 from rfablate.simulation.side_process import PendingCall, SideProcess, SideProcessError
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
@@ -62,7 +62,7 @@ class CoarseRun:
         self._case, self._domain, self._extensions = case, domain, extensions
         self._call: PendingCall | None = None
         if side is not None and case.output.error_bar and not isinstance(case.domain, MeshDomain):
-            self._call = side.submit(_coarse_result_alone, case, extensions, len(domain.notes))
+            self._call = side.submit(_coarse_result_alone, case, extensions, len(domain.geometry_notes))
 
     def error_bars(self, observer: Observer, frame: Frame) -> tuple[dict[str, float], str]:
         """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
@@ -86,7 +86,7 @@ class CoarseRun:
                 return result
             except (SideProcessError, RfablateError) as error:
                 log.warning("the error bar's run on the second core failed (%s); it is repeated after the run", error)
-        return _coarse_result(self._case, self._domain.comm, self._extensions, len(self._domain.notes))
+        return _coarse_result(self._case, self._domain.comm, self._extensions, len(self._domain.geometry_notes))
 
 
 def _coarse_result(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[CoarseResult | None, str]:
@@ -118,7 +118,7 @@ def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tupl
 
 def rescaled(case: Case, factor: float) -> Case:
     """Return a case with `factor` on the element sizes and steps, and its square on the tolerated error of a step."""
-    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor, "distributed_file": None})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 
@@ -149,10 +149,10 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes:
         MeshError: the mesh has more notes than `notes`, those of the run, and therefore another geometry.
     """
     domain = build_domain(case, comm)
-    if len(domain.notes) > notes:
-        raise MeshError(domain.notes[0])
+    if len(domain.geometry_notes) > notes:
+        raise MeshError(domain.geometry_notes[0])
     problem = build_problem(case, domain, extensions)
-    problem, state, _ = begin(case, problem)
+    problem, state, _ = with_prior_treatment(case, problem)
     observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):

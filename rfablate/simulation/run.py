@@ -18,8 +18,8 @@ from mpi4py import MPI
 from rfablate.case.tables.schema import Case
 from rfablate.errors import Interrupted, SolveError, StepError
 from rfablate.lesion.observer import Observer
-from rfablate.mesh.build import build_domain
-from rfablate.mesh.gather import gather_cells, gather_mesh
+from rfablate.mesh.build import build_domain, write_distributed
+from rfablate.mesh.gather import GatheredRows, mesh_rows, on_root_with
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem, describe, describe_mesh
@@ -32,7 +32,8 @@ from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import CoarseRun
 from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
-from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
+from rfablate.simulation.outcome import Outcome
+from rfablate.simulation.prior_treatment import with_prior_treatment, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
@@ -47,16 +48,6 @@ from rfablate.timing import Stopwatch
 log = logging.getLogger("rfablate")
 
 KEPT = "the last good state is in checkpoint.h5, the fields up to it in fields.vtkhdf"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of a run; the same on every rank, except that the card is empty on all ranks but 0."""
-
-    summary: dict[str, Any]
-    card: str
-    exit_code: int
-    """0, or 5 where a protected structure exceeded its limit."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ def run(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DEFAU
     if case.mesh.width_percent is not None:
         return run_to_width(case, comm, options, lambda found, how: run(found, directory, comm, how))
     watch = Stopwatch(options.began)
-    options.extensions.check(case)
+    case = options.extensions.applied_to(case)
     side = options.side if comm.size == 1 else None
     files = on_root(comm, lambda: RunDirectory.prepare(directory, case, overwrite=options.overwrite))
     return _execute(_OpenRun(case, comm, files, watch, options.extensions, side))
@@ -99,6 +90,7 @@ def resume(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions = DE
         Interrupted, SolveError, StepError: as `run`.
     """
     watch = Stopwatch(options.began)
+    case = options.extensions.applied_to(case)
     found = on_root(comm, lambda: find_checkpoint(case, directory, options.extensions))
     if not comm.bcast(found is not None):
         log.warning("no checkpoint in %s: the run starts again from t = 0", directory)
@@ -141,7 +133,7 @@ def _simulate(
         opened.side.submit(warm_up)
     with watch.stage("setup"):
         refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
-        problem, state, prior = begin(case, build_problem(case, domain, extensions))
+        problem, state, prior = with_prior_treatment(case, build_problem(case, domain, extensions))
         observer = Observer(case, problem.domain, problem.tissue_cells)
         context = RunContext(case, problem, observer, files, watch, extensions, opened.side)
         if prior is not None:
@@ -220,10 +212,19 @@ def mesh_only(case: Case, comm: MPI.Comm, path: Path) -> None:
     """Mesh a case and write the mesh with its region names to `path` as VTKHDF. Collective."""
     refuse_before_meshing(case, path.parent, comm)
     domain = build_domain(case, comm)
-    mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
     log.info("%s", describe_mesh(domain))
-    if mesh is not None and region is not None:
+
+    def write(mesh: dict[str, GatheredRows]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FieldsFile(path, FieldsMesh(*mesh, region, domain.region_names, domain.axisymmetric)) as file:
-            file.append(0.0, {}, {"region_tag": region})
+        whole = FieldsMesh(mesh["points"], mesh["cells"], mesh["region"], domain.region_names, domain.axisymmetric)
+        with FieldsFile(path, whole) as file:
+            file.append(0.0, {}, {"region_tag": mesh["region"]})
         log.info("written to %s", path)
+
+    on_root_with(comm, mesh_rows(domain), write)
+
+
+def distributed_mesh(case: Case, comm: MPI.Comm, path: Path) -> None:
+    """Write the mesh of a case to a file from which every rank reads its part. Collective."""
+    on_root(comm, lambda: write_distributed(case, path))
+    log.info("written to %s; use it with mesh.distributed_file", path)

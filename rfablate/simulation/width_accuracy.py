@@ -11,17 +11,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mpi4py import MPI
 
 from rfablate.case.tables.schema import Case
 from rfablate.errors import RfablateError
 from rfablate.simulation.discretisation_error import rescaled, width_error
+from rfablate.simulation.outcome import Outcome
 from rfablate.simulation.run_options import RunOptions
-
-if TYPE_CHECKING:
-    from rfablate.simulation.run import Outcome
 
 log = logging.getLogger("rfablate")
 

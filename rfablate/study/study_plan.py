@@ -70,9 +70,12 @@ class Plan:
         base = folder / study.base
         self._file = base / "case.toml" if base.is_dir() else base
         self._data = read_case_file(self._file)
+        faults = apply_overrides(self._data, tuple(study.set))
         written = frozenset(paths_in(self._data))
-        faults = apply_overrides(self._data, (*study.set, *overrides))
-        faults += outside_faults(self._data, self._file.parent, frozenset(paths_in(self._data)) - written)
+        faults += apply_overrides(self._data, tuple(overrides))
+        self._named = frozenset(paths_in(self._data)) - written
+        """Paths that the command line has set."""
+        faults += outside_faults(self._data, self._file.parent, self._named)
         if faults:
             raise CaseError(faults, study.base)
         self._data.setdefault("output", {})["report"] = study.reports
@@ -129,6 +132,7 @@ class Plan:
         if self.history is not None:
             changes.append(setting(self.history.key, self.history_values()[-1]))
         faults = apply_overrides(data, tuple(changes))
+        faults += outside_faults(data, self._file.parent, self._named)
         if faults:
             raise CaseError(faults, str(self._file))
         case = parse_case(data, self._file.parent, str(self._file), check=False)

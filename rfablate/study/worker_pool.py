@@ -21,7 +21,7 @@ from rfablate.cluster.slurm import launched
 from rfablate.cores import available_cores
 from rfablate.errors import CaseError
 from rfablate.signals import die_with_parent
-from rfablate.study.members import StudyDirectory
+from rfablate.study.members import Failure, StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_progress import StudyProgress
 
@@ -100,7 +100,7 @@ class Workers:
 
 
 @dataclass
-class _Running:
+class _RunningMember:
     member: Member
     job: Job
     begun: float
@@ -115,7 +115,7 @@ def run_members(
     After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
     continued.
     """
-    lock, waiting, running = workers.lock, iter(members), list[_Running]()
+    lock, waiting, running = workers.lock, iter(members), list[_RunningMember]()
     try:
         while True:
             while len(running) < workers.slots and (member := next(waiting, None)) is not None:
@@ -128,7 +128,7 @@ def run_members(
                     progress.failed(member.name)
                     _release(claim)
                 else:
-                    running.append(_Running(member, job, time.monotonic(), claim))
+                    running.append(_RunningMember(member, job, time.monotonic(), claim))
             if not running:
                 return
             ended = [each for each in running if each.job.poll() is not None]
@@ -154,7 +154,7 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     try:
         case = plan.case_of(member)
     except CaseError as error:
-        directory.put_apart(member.name, {"exit_code": error.exit_code, "reason": str(error), "wall_s": 0.0})
+        directory.put_apart(member.name, Failure(exit_code=error.exit_code, reason=str(error), wall_s=0.0))
         return None
     place = directory.members / member.name
     place.mkdir(exist_ok=True)
@@ -164,18 +164,19 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     return start(place, lock)
 
 
-def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
+def _judge(ended: _RunningMember, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
     if code in STOPPED:  # the member stays open
         return
     summary = directory.summary(name)
-    if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
+    failed = summary is not None and summary.status == "failed"
+    if code in (0, EXCEEDED) and summary is not None and not failed:
         progress.completed(name)
         return
-    reason = str(summary["reason"]) if summary is not None and summary.get("status") == "failed" else ""
+    reason = summary.reason if summary is not None and failed else ""
     reason = reason or _failure_reason(directory.members / name / CONSOLE, code)
     wall = round(time.monotonic() - ended.begun, 3)
-    directory.put_apart(name, {"exit_code": code, "reason": reason, "wall_s": wall})
+    directory.put_apart(name, Failure(exit_code=code, reason=reason, wall_s=wall))
     progress.failed(name)
 
 
@@ -191,7 +192,7 @@ def _failure_reason(console: Path, code: int | None) -> str:
     return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code} without any output"
 
 
-def _stop_all(running: Sequence[_Running]) -> None:
+def _stop_all(running: Sequence[_RunningMember]) -> None:
     for each in running:
         each.job.send_signal(signal.SIGUSR2)  # mpirun forwards it to the ranks and waits
     end = time.monotonic() + GRACE_S

@@ -29,7 +29,7 @@ from rfablate.case.describe.case_text import describe_case
 from rfablate.case.read.case_file import dump_case, load_case, parse_case, read_case_file
 from rfablate.case.tables.device_log import read_log
 from rfablate.case.tables.geometry_tables import MeshDomain
-from rfablate.case.tables.label_image import READERS, read_label_image
+from rfablate.case.tables.label_reader import READERS, read_label_image
 from rfablate.cluster.slurm import launched, load_site, run_script
 from rfablate.mesh.user_mesh import read_mesh
 from rfablate.results.checkpoint import NEWEST, newest_checkpoint, write_checkpoint

@@ -39,7 +39,7 @@ from rfablate.evidence.verification_problems import (
     steady,
 )
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.gather import gather_mesh, gather_nodal
+from rfablate.mesh.gather import gather_nodal
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -160,12 +160,12 @@ def test_steady_conduction_between_spheres_passes_the_closed_forms_flux(ball: Do
 
 def _image(domain: Domain, nodal: FloatArray, image: Any) -> FloatArray | None:
     """Return on rank 0 the difference of a field between each node and its image; None elsewhere. Collective."""
-    field, mesh = gather_nodal(domain, nodal), gather_mesh(domain)
-    if field is None or mesh is None:
+    field, x = gather_nodal(domain, nodal), gather_nodal(domain, domain.x)
+    if field is None or x is None:
         return None
-    points = np.round(mesh[0] / 1e-9).astype(np.int64)
+    points = np.round(x / 1e-9).astype(np.int64)
     number = {tuple(point): n for n, point in enumerate(points.tolist())}
-    return field - field[[number[tuple(point)] for point in np.round(image(mesh[0]) / 1e-9).astype(np.int64).tolist()]]
+    return field - field[[number[tuple(point)] for point in np.round(image(x) / 1e-9).astype(np.int64).tolist()]]
 
 
 @pytest.mark.mpi

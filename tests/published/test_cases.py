@@ -7,6 +7,7 @@ tests/physics/test_needle.py.
 
 from __future__ import annotations
 
+import csv
 import runpy
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,10 @@ ANSWERS = {
     "medial_branch": {"medial_branch": "reached", "spinal_nerve": "safe"},
     "bipolar_si_joint": {"lateral_branch": "reached", "sacral_nerve": "safe"},
     "sacral_palisade": {"cranial_branch": "reached", "caudal_branch": "reached", "sacral_nerve": "safe"},
+    "own_surface": {"tumour": "reached", "bile_duct": "safe"},
+    "own_mesh": {"nodule": "partly reached"},
     "patient_vertebra": {"metastasis": "reached", "spinal_cord": "safe", "right_root": "safe"},
+    "patient_pancreas": {"tumour": "reached", "coeliac_plexus": "safe"},
     "liver_four_arm": {},
     "cooled_genicular": {},
     "liver_cool_tip": {},
@@ -84,7 +88,7 @@ def test_a_case_runs_and_closes_its_energy_balance(name: str, summary_of: Any) -
     assert summary["lesion"][next(iter(summary["lesion"]))]["volume_mm3"] > 1.0
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "needle_benchmark"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("needle_benchmark", "own_mesh")])
 def test_every_structure_takes_its_own_room_in_the_mesh(name: str, summary_of: Any, tmp_path: Path) -> None:
     """Mesh volumes agree with volumes from point counts in the shapes.
 
@@ -154,6 +158,24 @@ def test_the_gauge_study_is_made_of_sound_cases() -> None:
         own = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt"]
         for changes in (*study["variants"](gauge).values(), *study["bevels"](gauge).values()):
             load_case(CASES / "ex_vivo_gauge", [*own, *changes])
+
+
+def test_the_gauge_question_is_made_of_sound_cases_and_its_page_has_its_table() -> None:
+    """Every candidate is a valid case at each gauge; gauge_question.csv and the page have the same rows."""
+    folder = CASES / "ex_vivo_gauge"
+    study = runpy.run_path(str(folder / "gauge_question.py"))
+    for each in study["candidates"]():
+        for gauge in ("22", "16"):
+            load_case(folder, [*study["QUICK"], study["model"](0, gauge), *each.common, *each.own.get(gauge, ())])
+        if each.bipolar:
+            load_case(folder, [*study["QUICK"], *study["pair"](each, "18", 12.0)])
+    with (folder / "gauge_question.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == study["COLUMNS"]
+    assert [row[1] for row in rows[1:]] == [each.name for each in study["candidates"]()]
+    page = (CASES.parent / "docs" / "gauge_question.md").read_text(encoding="utf-8")
+    for row in rows[1:]:
+        assert f"| {' | '.join(cell or '-' for cell in row)} |" in page
 
 
 @pytest.mark.slow

@@ -95,3 +95,17 @@ def test_a_study_does_not_read_more(folder: Path) -> None:
     axis = {"key": "generator.hold_s", "values": [1.0, 2.0]}
     with pytest.raises(CaseError, match="outside the case's folder"):
         Plan(parse_study({"base": "case.toml", "axes": [axis]}), folder)
+
+
+@pytest.mark.parametrize("how", ["set", "axes"])
+def test_a_study_names_no_more_than_its_case(folder: Path, how: str) -> None:
+    _case(folder, "")
+    (folder / "mine.toml").write_text(MINE)
+    axis = {"key": "generator.hold_s", "values": [1.0, 2.0]}
+    named = {"set": ["tissue_file=../secret/mine.toml"], "axes": [axis]}
+    if how == "axes":
+        named = {"axes": [{"key": "tissue_file", "values": ["mine.toml", "../secret/mine.toml"]}]}
+    with pytest.raises(CaseError, match="outside the case's folder"):
+        Plan(parse_study({"base": "case.toml", **named}), folder)
+    given = ["tissue_file=../secret/mine.toml", "output.observe_at_s=[]"]
+    assert len(Plan(parse_study({"base": "case.toml", "axes": [axis]}), folder, given).members) == 2

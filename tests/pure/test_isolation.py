@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfablate.case.tables import label_image
+from rfablate.case.tables import label_reader
 from rfablate.errors import CaseError, MeshError
 from rfablate.isolation import ReaderCrashed, isolated
 from rfablate.mesh import user_mesh
@@ -70,9 +70,9 @@ def test_a_child_costs_little() -> None:
 
 def test_a_crash_of_simpleitk_and_meshio_is_a_located_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "ph.nii.gz", phantom_labels())
-    monkeypatch.setattr(label_image, "_read_image", lambda *_: ctypes.string_at(8))
+    monkeypatch.setattr(label_reader, "_read_image", lambda *_: ctypes.string_at(8))
     with pytest.raises(CaseError, match=r"ph\.nii\.gz: its reader crashed \(SIGSEGV\)"):
-        label_image.read_label_image(tmp_path / "ph.nii.gz", "RAS")
+        label_reader.read_label_image(tmp_path / "ph.nii.gz", "RAS")
     monkeypatch.setattr(user_mesh, "_read_meshio", lambda *_: ctypes.string_at(8))
     with pytest.raises(MeshError, match=r"cannot read m\.vtu: its reader crashed \(SIGSEGV\)"):
         user_mesh._isolated_meshio(tmp_path / "m.vtu", 3)

@@ -21,6 +21,7 @@ from rfablate.study.inverse_search import SearchResult, find
 from rfablate.study.members import StudyDirectory
 from rfablate.study.search_runs import Search, at_edge
 from rfablate.study.worker_pool import Workers, start_run
+from tests.summaries import complete_run
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"
@@ -73,7 +74,7 @@ def answer(
                 summary[section][name] = numbers
             summary["numerics"] = {"error_bar": {"motor_root.max_degC": bar} if case.output.error_bar else {}}
             (directory.members / member.name).mkdir()
-            (directory.members / member.name / "summary.json").write_text(json.dumps(summary))
+            (directory.members / member.name / "summary.json").write_text(json.dumps(complete_run(summary)))
             done.append(member.name)
 
     return find(search, directory, run, lambda text: None), done

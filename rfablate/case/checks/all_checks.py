@@ -36,9 +36,9 @@ def check_parts(parts: CheckableCase) -> list[Fault]:
     faults += [*label_faults(parts), *surface_faults(parts)]
     faults += [*structure_faults(parts), *protocol_faults(parts), *start_faults(parts), *channel_faults(parts)]
     domain = parts.domain
-    if isinstance(domain, MeshDomain):
-        return faults + list(mesh_faults(parts, domain))
     parts = replace(parts, structures=tuple(placed for placed in parts.structures if _has_shape(placed.shape)))
+    if isinstance(domain, MeshDomain):
+        return [*faults, *degenerate_faults(parts), *size_faults(parts), *mesh_faults(parts, domain)]
     degenerate = list(degenerate_faults(parts))
     faults += degenerate
     faults += size_faults(parts)
@@ -53,10 +53,10 @@ def check_parts(parts: CheckableCase) -> list[Fault]:
 
 
 def _has_shape(shape: Structure) -> bool:
-    """Return whether a structure's file, if it has one, can be used; its faults are reported separately."""
+    """Return whether a structure's file, if it has one, can be used, or its object, if it is one, has been passed."""
     if isinstance(shape, Label):
         return is_readable(shape)
-    return not isinstance(shape, Surface) or is_usable(shape)
+    return is_usable(shape) if isinstance(shape, Surface) else shape.has_shape
 
 
 def case_warnings(case: Case) -> list[str]:

@@ -92,7 +92,7 @@ def geometry_faults(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[F
 def partly_outside(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[str]:
     """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
-        if placed.shape.role == "target" and placed.shape.bounded:
+        if placed.shape.role == "target" and placed.shape.bounded and placed.shape.has_shape:
             outside = ~contains(domain, sample_points(placed.shape, bounding_box(domain)))
             if outside.any():
                 share = 100.0 * outside.mean()

@@ -10,7 +10,7 @@ from rfablate.case.describe.generator_text import describe_generator
 from rfablate.case.describe.label_text import LABEL_HEAD, image_texts, label_rows
 from rfablate.case.describe.surface_text import SURFACE_HEAD, surface_rows
 from rfablate.case.geometry.run_size import estimated_size
-from rfablate.case.resolve.structure_flow import held_at, liquid_temperature, tube_flow
+from rfablate.case.resolve.structure_flow import bodies_of, held_at, liquid_temperature, tube_flow
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.geometry_tables import (
     AxisymmetricDomain,
@@ -53,9 +53,7 @@ def describe_case(case: Case) -> str:
     for head, text in pairs:
         lines.append(f"  {'' if head == shown else head:<10} {text}")
         shown = head
-    bodies: Sequence[Structure | MeshRegion] = case.structures
-    if isinstance(case.domain, MeshDomain):
-        bodies = case.domain.regions
+    bodies = bodies_of(case)
     if bodies:
         rows = _structure_rows(bodies, case_tissues(case), case.body)
         lines += [

@@ -16,11 +16,11 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
-from rfablate.case.geometry.applicator_parts import bare_length, tines_of
+from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, signed_distance
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain, BoxDomain, Structure
-from rfablate.case.tables.schema import Mesh
+from rfablate.case.tables.numerics_tables import Mesh
 from rfablate.case.tables.shape_math import spread_points
 
 _PER_VOLUME = {3: 5.0, 2: 3.2}
@@ -86,7 +86,7 @@ def _fields(applicator: Applicator, sizes: Sizes, domain: GeneratedDomain, dim: 
     stations = np.linspace(0.0, min(applicator.shaft_length or np.inf, 2.0), 2001)
     inside = contains(domain, applicator_frame(applicator).centre_line(stations))
     shaft = float(stations[inside].max(initial=bare)) - bare
-    edges = (2 if applicator.tip_shape == "blunt" else 1) + (2 if applicator.ring is not None else 0)
+    edges = len(sharp_edges(applicator))
     if dim == 2:
         yield _SizeField(lambda d: bare + 0.5 * np.pi * (radius + d), sizes.tip, 0.0, sizes.growth)
         yield _SizeField(lambda d: np.full_like(d, shaft), sizes.shaft, 0.0, sizes.growth_outside)

@@ -10,7 +10,7 @@ runs and their date. PETSc was not measured.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rfablate.case.geometry.cell_estimate import estimate_cells
 from rfablate.case.tables.generator_tables import on_time
@@ -82,15 +82,17 @@ def estimated_size(case: Case, ranks: int = 1) -> RunSize | None:
         return None
     cells = estimate_cells(case.domain, case.mesh, case.applicators, case.structures)
     dim = 2 if isinstance(case.domain, AxisymmetricDomain) else 3
-    return _size(case, cells, cells / CELLS_PER_NODE[dim], ranks, meshing=True)
+    fine = cells * (2**dim) ** case.mesh.refine
+    size = _size(case, fine, fine / CELLS_PER_NODE[dim], ranks)
+    return replace(size, mesh_memory=MESH_BASE + MESH_CELL * cells)
 
 
 def size_of_mesh(case: Case, cells: int, nodes: int, ranks: int) -> RunSize:
     """Return the size of a run on an existing mesh."""
-    return _size(case, float(cells), float(nodes), ranks, meshing=False)
+    return _size(case, float(cells), float(nodes), ranks)
 
 
-def _size(case: Case, cells: float, nodes: float, ranks: int, *, meshing: bool) -> RunSize:
+def _size(case: Case, cells: float, nodes: float, ranks: int) -> RunSize:
     end = on_time(case.generator) + case.generator.cooldown
     frames = FRAMES + 1 if case.output.fields_interval is None else math.ceil(end / case.output.fields_interval) + 1
     bars = COARSER if case.output.error_bar else 1.0
@@ -99,7 +101,7 @@ def _size(case: Case, cells: float, nodes: float, ranks: int, *, meshing: bool) 
         nodes=nodes,
         ranks=ranks,
         frames=frames,
-        mesh_memory=MESH_BASE + MESH_CELL * cells if meshing else 0.0,
+        mesh_memory=0.0,
         rank_memory=BASE + bars * nodes * (NODE / ranks + SHARED),
         disk=NODE_FRAME * nodes * frames + NODE_FILES * nodes + PAGE,
     )

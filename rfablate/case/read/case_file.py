@@ -20,6 +20,7 @@ from rfablate.case.read.bone_shells import expand_shells
 from rfablate.case.read.file_access import add_own_folders, outside_faults, paths_in
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.label_domain import expand_labels, list_labels
+from rfablate.case.read.mesh_applicators import expand_mesh_applicators
 from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
@@ -122,6 +123,7 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     list_labels(data)
     faults = correct_table_names(data)
     faults += expand_labels(data, Path(base_dir))
+    expand_mesh_applicators(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
     _expand_accuracy(data)
@@ -197,6 +199,9 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
+    mesh = data.get("mesh")
+    if isinstance(mesh, dict) and isinstance(mesh.get("distributed_file"), str):
+        mesh["distributed_file"] = str((base_dir / mesh["distributed_file"]).resolve())
     structures = data.get("structures")
     for table in structures if isinstance(structures, list) else ():
         if isinstance(table, dict) and table.get("kind") in ("label", "surface") and isinstance(table.get("file"), str):

@@ -13,7 +13,9 @@ from typing import Any
 from rfablate.case.messages.schema_guide import show
 from rfablate.errors import Fault
 
-FILE_KEYS = frozenset({"file", "image", "images", "label_names", "markups", "tissue_file", "start_from"})
+FILE_KEYS = frozenset(
+    {"file", "image", "images", "label_names", "markups", "tissue_file", "start_from", "distributed_file"}
+)
 """Keys of a case whose values are paths, wherever they are."""
 
 

@@ -27,9 +27,13 @@ class Label(StructureTable):
     """World coordinates of the case: x to the right and y to anterior ("RAS"), or to left and posterior ("LPS")."""
 
     place_key: ClassVar[str] = "file"
-    sampled: ClassVar[bool] = True
 
     # `label_shapes` loads SciPy and the image reader: only cases with labels use them.
+
+    @property
+    def sampled(self) -> bool:
+        """See `StructureTable`; voxels are no solid."""
+        return True
 
     def contains(self, points: FloatArray) -> BoolArray:
         """See `StructureTable`; by voxels, not by the smoothed surface."""
@@ -99,9 +103,13 @@ class Surface(StructureTable):
     """Translation along x, y, z [mm]."""
 
     place_key: ClassVar[str] = "translate_mm"
-    sampled: ClassVar[bool] = True
 
     # `surface_shapes` loads SciPy and the reader of surfaces: only cases with surfaces use them.
+
+    @property
+    def sampled(self) -> bool:
+        """See `StructureTable`; triangles are no solid."""
+        return True
 
     def contains(self, points: FloatArray) -> BoolArray:
         """See `StructureTable`."""

@@ -43,25 +43,36 @@ class ExaminedSurface:
     repairs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _FileVersion:
+    """A state of a file, and how it is read."""
+
+    path: str
+    changed: int
+    size: int
+    unit: str
+    repair: bool
+
+
 def examined_surface(shape: SurfaceSource) -> ExaminedSurface:
     """Return the surface of a structure's file; raises CaseError if it cannot be read."""
-    return _examined(*_key(shape), shape.length_unit, shape.repair)
+    return _examined(_file(shape))
 
 
-def _key(shape: SurfaceSource) -> tuple[str, int, int]:
+def _file(shape: SurfaceSource) -> _FileVersion:
     path = Path(shape.file)
     try:
         found = path.stat()
     except OSError as error:
         raise surface_error(path, error.strerror or str(error), "a surface (.stl, .ply, .obj, .vtp)") from None
-    return str(path), found.st_mtime_ns, found.st_size
+    return _FileVersion(str(path), found.st_mtime_ns, found.st_size, shape.length_unit, shape.repair)
 
 
 @lru_cache(maxsize=32)
-def _examined(file: str, _changed: int, _size: int, unit: str, repair: bool) -> ExaminedSurface:  # noqa: FBT001
-    surface = read_triangles(file).scaled(UNITS[unit] * _TO_MM)
+def _examined(file: _FileVersion) -> ExaminedSurface:
+    surface = read_triangles(file.path).scaled(UNITS[file.unit] * _TO_MM)
     repairs: list[str] = []
-    if repair:
+    if file.repair:
         surface, repairs = repaired(surface)
     return ExaminedSurface(surface, tuple(soundness(surface)), tuple(repairs))
 
@@ -72,18 +83,14 @@ def placed_surface(shape: SurfaceSource) -> TriangleSurface:
 
 
 def _distances(shape: SurfaceSource) -> SignedDistance:
-    return _placed(_key(shape), shape.length_unit, shape.repair, shape.rotate, shape.translate)
+    return _placed(_file(shape), shape.rotate, shape.translate)
 
 
 @lru_cache(maxsize=32)
 def _placed(
-    key: tuple[str, int, int],
-    unit: str,
-    repair: bool,  # noqa: FBT001
-    rotate: tuple[float, float, float],
-    translate: tuple[float, float, float],
+    file: _FileVersion, rotate: tuple[float, float, float], translate: tuple[float, float, float]
 ) -> SignedDistance:
-    surface = _examined(*key, unit, repair).surface
+    surface = _examined(file).surface
     points = surface.points / _TO_MM @ rotation(rotate).T + np.array(translate)
     return SignedDistance(TriangleSurface(points, surface.triangles))
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
 
 SUFFIXES = (".stl", ".ply", ".obj", ".vtp")
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6}
@@ -83,7 +84,13 @@ def read_triangles(file: str | Path) -> TriangleSurface:
         raise surface_error(path, f"{size} bytes", f"at most {LARGEST_FILE}", "reduce the number of triangles")
     if path.suffix.lower() == ".stl":
         _refuse_short_stl(path, head, size)
-    points, triangles = _vtk_triangles(path)
+    try:  # the readers of VTK end the process on some damaged files
+        points, triangles = isolated(lambda: _vtk_triangles(path))
+    except ReaderCrashed as error:
+        raise surface_error(path, f"the reader of VTK failed: {error}", f"a complete {path.suffix} file") from None
+    if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(points):
+        found = f"a triangle with the corner {triangles.max()} of {len(points)}"
+        raise surface_error(path, found, "corners that the file defines", "export it again")
     if not len(triangles):
         raise surface_error(path, "no triangles", _EXPECTED, "export the surface, not its points or outlines")
     if len(triangles) > MOST_TRIANGLES:
@@ -132,10 +139,11 @@ def _vtk_triangles(path: Path) -> tuple[FloatArray, IntArray]:
 
     to_numpy: Any = numpy_support.vtk_to_numpy
 
-    said: list[str] = []
+    failed: list[str] = []
     reader = _reader(path.suffix.lower())
-    reader.AddObserver("ErrorEvent", lambda *_: said.append("the reader of VTK reports an error"))
-    reader.AddObserver("WarningEvent", lambda *_: None)
+    for each in (reader, reader.GetExecutive()):  # with observers VTK prints nothing
+        each.AddObserver("ErrorEvent", lambda *_: failed.append("error"))
+        each.AddObserver("WarningEvent", lambda *_: None)
     reader.SetFileName(str(path))
     reader.Update()
     only = vtkTriangleFilter()
@@ -144,8 +152,8 @@ def _vtk_triangles(path: Path) -> tuple[FloatArray, IntArray]:
     only.SetInputData(reader.GetOutput())
     only.Update()
     found = only.GetOutput()
-    if said or reader.GetErrorCode():
-        raise surface_error(path, said[0] if said else "it cannot be read", f"a complete {path.suffix} file")
+    if failed or reader.GetErrorCode():
+        raise surface_error(path, "it cannot be read", f"a complete {path.suffix} file", "export it again")
     if not found.GetNumberOfPolys():
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)
     points = np.asarray(to_numpy(found.GetPoints().GetData()), dtype=np.float64)
