@@ -157,7 +157,7 @@ def test_the_field_is_the_distribution_of_the_radius(tmp_path: Path) -> None:
 
 
 def test_the_shipped_study_is_valid() -> None:
-    plan = load_plan(ROOT / "cases" / "uncertain_needle")
+    plan = load_plan(ROOT / "cases" / "ex_vivo_gauge" / "uncertainty.toml")
     sigma, k = np.array(plan.points)[:, :2].T
     assert len(plan.members) == 64
     assert stats.spearmanr(sigma, k).statistic == pytest.approx(6 / np.pi * np.arcsin(0.25), abs=0.12)
