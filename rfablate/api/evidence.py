@@ -85,10 +85,10 @@ def verify(
 
 def validate(
     directory: str | Path | None = None,
+    experiments: str | Sequence[str] = "quick",
     *,
-    everything: bool = False,
     data: Sequence[str | Path] = (),
-    names: Sequence[str] = (),
+    vary_inputs: bool = True,
     comm: MPI.Comm | None = None,
     quiet: bool = False,
 ) -> Validation:
@@ -97,9 +97,11 @@ def validate(
     Args:
         directory: directory of validation.json, .md, .html and of the runs; by default `runs/validation`. Complete runs
             of the same case in it are not repeated.
-        everything: all experiments of the package; by default its quick subset.
+        experiments: "quick" for the quick subset of the package and all experiments in `data`, "all" for everything, or
+            names.
         data: folders of the user's experiments, each a NAME.toml with a NAME.csv.
-        names: only the experiments with these names; by default all that the other arguments select.
+        vary_inputs: whether to run both ends of every uncertain input; without, u_input contains only the rule of the
+            lesion boundary, and some failures are wrongly taken as resolved.
         comm: the ranks to run on; by default all.
         quiet: print nothing; by default one line after each experiment.
 
@@ -110,17 +112,20 @@ def validate(
         CaseError: a data file has faults, a name is unknown, or the directory cannot be written.
         Interrupted: a signal stopped a run.
     """
-    from rfablate.evidence.validation import experiments_of, validate_model
+    from rfablate.evidence.validation import ALL, Runner, experiments_of, validate_model
+    from rfablate.evidence.validation_results import Scope
     from rfablate.evidence.validation_table import progress_line
     from rfablate.mesh.root_tasks import from_root
 
     comm = comm or all_ranks()
-    folders = [Path(each) for each in data]
-    chosen = from_root(comm, lambda: experiments_of(folders, everything=everything, names=names))
+    chosen = from_root(comm, lambda: experiments_of(experiments, [Path(each) for each in data]))
+    if not vary_inputs:
+        chosen = [each.without_varied_inputs() for each in chosen]
     place = Path(directory) if directory is not None else VALIDATION
 
     def run(case: Case, directory: Path) -> None:
         run_in(case, directory, comm, RunOptions(overwrite=True), LogOptions(quiet=True))
 
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
-    return validate_model(chosen, place, comm, run, report)
+    scope = Scope(everything=experiments == ALL, vary_inputs=vary_inputs)
+    return validate_model(chosen, place, Runner(comm, run, report), scope)

@@ -19,6 +19,9 @@ def add_validate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", dest="everything", help="all experiments of the package")
     parser.add_argument(
+        "--nominal", action="store_true", help="do not vary the uncertain inputs: fewer runs, u_input is too small"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         action="append",
@@ -38,7 +41,8 @@ def validate_model(comm: MPI.Comm, args: argparse.Namespace) -> int:
 
     install_handlers()
     place = args.output or VALIDATION
-    found = validate(place, everything=args.everything, data=args.data, names=args.names, comm=comm)
+    chosen = args.names or ("all" if args.everything else "quick")
+    found = validate(place, chosen, data=args.data, vary_inputs=not args.nominal, comm=comm)
     if comm.rank == 0:
         print("", validation_text(found), f"written to {place}/validation.html, .md and .json", sep="\n", flush=True)
     return 1 if found.faults else 0

@@ -174,6 +174,11 @@ class Experiment:
         """Path of the base case."""
         return self.folder / self.table.case.file
 
+    def without_varied_inputs(self) -> Experiment:
+        """Return the experiment with the uncertain inputs that need no runs of their own."""
+        inputs = [each for each in self.table.inputs if each.rules]
+        return Experiment(self.name, self.folder, self.table.model_copy(update={"inputs": inputs}), self.rows)
+
 
 def experiment_names(folder: Path = FOLDER) -> list[str]:
     """Return the names of the experiments in a folder: TOML files with a CSV file of the same name.

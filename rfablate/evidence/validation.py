@@ -16,30 +16,35 @@ from rfablate.evidence.experiment_file import FOLDER, Experiment, experiment_nam
 from rfablate.evidence.experiment_runs import RunCase, check_cases, run_experiment
 from rfablate.evidence.library_versions import library_versions
 from rfablate.evidence.validation_page import validation_page
-from rfablate.evidence.validation_results import ExperimentResult, Validation
+from rfablate.evidence.validation_results import ExperimentResult, Scope, Validation
 from rfablate.evidence.validation_table import validation_markdown
 from rfablate.files import write_text
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+QUICK, ALL = "quick", "all"
+"""The quick subset of the package with the user's experiments; all experiments."""
+
 
 @dataclass(frozen=True)
-class ChosenExperiments:
-    """The experiments of a validation."""
+class Runner:
+    """How the cases of a validation are run."""
 
-    experiments: tuple[Experiment, ...]
-    everything: bool
-    """Whether all experiments of the package were asked for, rather than its quick subset."""
+    comm: MPI.Comm
+    """The ranks to run on."""
+    run: RunCase
+    """Runs a case in a directory, replacing an older run there. Collective."""
+    report: Callable[[ExperimentResult], None] | None = None
+    """Called with each result on rank 0."""
 
 
-def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence[str] = ()) -> ChosenExperiments:
-    """Return the experiments to run: those of the package, and all of the user's folders.
+def experiments_of(chosen: str | Sequence[str], folders: Sequence[Path] = ()) -> list[Experiment]:
+    """Return the experiments to run, after a check of all their cases.
 
     Args:
+        chosen: "quick" for the quick subset of the package and the user's experiments, "all", or names.
         folders: the user's folders.
-        everything: all experiments of the package; otherwise its quick subset.
-        names: if not empty, only the experiments with these names.
 
     Raises:
         CaseError: a file or the case of a run has faults, or a name is unknown.
@@ -49,34 +54,28 @@ def experiments_of(folders: Sequence[Path], *, everything: bool, names: Sequence
     found = [*own, *theirs]
     every = [each.name for each in found]
     if doubled := sorted({name for name in every if every.count(name) > 1}):
-        raise CaseError(
-            [Fault(name, "two experiments have this name", "unique file names") for name in doubled], "validate"
-        )
-    unknown = [name for name in names if name not in every]
-    if unknown:
+        faults = [Fault(name, "two experiments have this name", "unique file names") for name in doubled]
+        raise CaseError(faults, "validate")
+    if chosen == QUICK:
+        found = [*(each for each in own if each.table.quick), *theirs]
+    elif chosen != ALL:
+        names = [chosen] if isinstance(chosen, str) else list(chosen)
         expected = ", ".join(every)
-        raise CaseError([Fault(name, "no such experiment", f"one of {expected}") for name in unknown], "validate")
-    usual = [*(each for each in own if everything or each.table.quick), *theirs]
-    chosen = [each for each in found if each.name in names] if names else usual
-    check_cases(chosen)
-    return ChosenExperiments(tuple(chosen), everything)
+        if unknown := [name for name in names if name not in every]:
+            raise CaseError([Fault(name, "no such experiment", f"one of {expected}") for name in unknown], "validate")
+        found = [each for each in found if each.name in names]
+    check_cases(found)
+    return found
 
 
-def validate_model(
-    chosen: ChosenExperiments,
-    directory: Path,
-    comm: MPI.Comm,
-    run: RunCase,
-    report: Callable[[ExperimentResult], None] | None = None,
-) -> Validation:
+def validate_model(experiments: Sequence[Experiment], directory: Path, runner: Runner, scope: Scope) -> Validation:
     """Run all experiments and write validation.json, validation.md and validation.html. Collective.
 
     Args:
-        chosen: the experiments.
+        experiments: the experiments.
         directory: directory of the results and of the runs.
-        comm: the ranks to run on.
-        run: runs a case in a directory. Collective.
-        report: called with each result on rank 0.
+        runner: runs the cases.
+        scope: what is run, for the results.
 
     Raises:
         CaseError: the directory cannot be written.
@@ -84,18 +83,19 @@ def validate_model(
     """
     from rfablate.mesh.root_tasks import from_root, on_root
 
+    comm = runner.comm
     begun, started = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
     on_root(comm, lambda: _make_directory(directory))
     cpu = _cpu_seconds()
     results = []
-    for each in chosen.experiments:
-        results.append(run_experiment(each, directory / "runs" / each.name, comm, run))
-        if report is not None and comm.rank == 0:
-            report(results[-1])
+    for each in experiments:
+        results.append(run_experiment(each, directory / "runs" / each.name, comm, runner.run))
+        if runner.report is not None and comm.rank == 0:
+            runner.report(results[-1])
     used = comm.allreduce(_cpu_seconds() - cpu)
     found = Validation(
         experiments=tuple(results),
-        everything=chosen.everything,
+        scope=scope,
         ranks=comm.size,
         seconds=comm.bcast(time.perf_counter() - begun),
         cpu_s=used,

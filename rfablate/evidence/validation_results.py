@@ -67,14 +67,22 @@ class ComparedNumber:
         return abs(self.error) > COVERAGE * self.u_val
 
     @property
+    def allowance(self) -> float:
+        """Error that would have to be missed for a wrong PASS: the limit; for a bound with the distance inside it."""
+        if self.measured is not None:
+            return self.limit
+        inside = (self.high or 0.0) - self.modelled if self.high is not None else self.modelled - (self.low or 0.0)
+        return self.limit + max(0.0, inside)
+
+    @property
     def verdict(self) -> str:
         """PASS or FAIL against the limit; "weak" and "unresolved" where the noise does not allow to conclude more.
 
-        PASS (weak): 2 u_val is larger than the limit, so that an error beyond it could have been missed.
+        PASS (weak): 2 u_val is larger than the allowance, so that an error beyond the limit could have been missed.
         FAIL (unresolved): the limit is exceeded, but not the noise.
         """
         if self.passed:
-            return "PASS" if COVERAGE * self.u_val <= self.limit else "PASS (weak)"
+            return "PASS" if COVERAGE * self.u_val <= self.allowance else "PASS (weak)"
         return "FAIL" if self.resolved else "FAIL (unresolved)"
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,12 +139,21 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a validation runs."""
+
+    everything: bool = False
+    """Whether all experiments of the package are run, not the quick subset."""
+    vary_inputs: bool = True
+    """Whether both ends of every uncertain input are run."""
+
+
+@dataclass(frozen=True)
 class Validation:
     """All experiments of a validation."""
 
     experiments: tuple[ExperimentResult, ...]
-    everything: bool
-    """Whether all experiments were run, not the quick subset."""
+    scope: Scope
     ranks: int
     seconds: float
     cpu_s: float
@@ -171,7 +188,7 @@ class Validation:
         """Return everything with verdicts and statistics, for JSON."""
         return {
             "date": self.date,
-            "everything": self.everything,
+            **asdict(self.scope),
             "ranks": self.ranks,
             "seconds": round(self.seconds, 1),
             "cpu_s": round(self.cpu_s, 1),

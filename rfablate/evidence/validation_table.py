@@ -21,8 +21,8 @@ SOURCES = ("experiment", "field", "read", "full paper", "limits set", "source")
 EXPLANATION = (
     "E = modelled - measured; for a bound, the distance beyond it. u_val = sqrt(u_num^2 + u_input^2 + u_D^2), standard "
     "uncertainty of the comparison (ASME V&V 20).",
-    "PASS: abs(E) <= limit. PASS (weak): 2 u_val is larger than the limit, so that the comparison is too uncertain to "
-    "show an error of that size.",
+    "PASS: abs(E) <= limit. PASS (weak): 2 u_val is larger than the limit (for a bound: the limit plus the distance "
+    "inside the bound), so that the comparison is too uncertain to show an error of that size.",
     "FAIL: abs(E) > limit. FAIL (unresolved): so it is, but abs(E) <= 2 u_val: experiment and inputs are too uncertain "
     "to attribute E to the model.",
 )
@@ -49,7 +49,8 @@ def summary_line(found: Validation) -> str:
     """Return the counts of verdicts in one line."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(found.numbers).items() if count)
     ranks = "1 rank" if found.ranks == 1 else f"{found.ranks} ranks"
-    scope = "all" if found.everything else "subset"
+    scope = "all" if found.scope.everything else "subset"
+    scope += "" if found.scope.vary_inputs else "; inputs not varied"
     text = f"{len(found.experiments)} experiments ({scope}), {len(found.numbers)} numbers: {counts or 'none'}; "
     text += f"{found.seconds:.0f} s on {ranks}, {found.cpu_s:.0f} s of processor time"
     return text + (f"; not completed: {', '.join(found.faults)}" if found.faults else "")

@@ -38,9 +38,6 @@ log = logging.getLogger("rfablate")
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
 
-TEMPERATURE = "state/T"
-"""Name of the temperature among the arrays of a checkpoint."""
-
 Value = TypeVar("Value")
 
 
@@ -59,7 +56,7 @@ class Snapshot:
     frame: Frame
 
 
-def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
+def scatter_value(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
     """Return each rank's part of a value in a checkpoint, which rank 0 has. Collective.
 
     Raises:
@@ -163,7 +160,7 @@ class Checkpointer:
             domain = run.problem.domain
             nodes = InputOrder.of_nodes(domain)
             local = {name: LocalRows(nodes, values) for name, values in arrays.items()}
-            finite = bool(np.isfinite(arrays[TEMPERATURE][: domain.nodes.owned]).all())
+            finite = bool(np.isfinite(arrays[tree["state"]["T"]["array"]][: domain.nodes.owned]).all())
 
             def save(whole: dict[str, GatheredRows]) -> bool:
                 return run.files is not None and run.files.checkpoint(tree, whole)
@@ -189,7 +186,7 @@ class Checkpointer:
         """
         run, domain = self._run, self._run.problem.domain
         on_root(domain.comm, lambda: self._refuse_other_mesh(checkpoint))
-        saved = deal(domain, Snapshot, checkpoint)
+        saved = scatter_value(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
         try:

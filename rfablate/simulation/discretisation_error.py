@@ -29,7 +29,7 @@ from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem
-from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.prior_treatment import with_prior_treatment
 from rfablate.simulation.side_process import PendingCall, SideProcess, SideProcessError
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
@@ -152,7 +152,7 @@ def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes:
     if len(domain.geometry_notes) > notes:
         raise MeshError(domain.geometry_notes[0])
     problem = build_problem(case, domain, extensions)
-    problem, state, _ = begin(case, problem)
+    problem, state, _ = with_prior_treatment(case, problem)
     observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):

@@ -99,7 +99,7 @@ class _PriorFields:
     prior: Prior
 
 
-def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
+def with_prior_treatment(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     """Return the problem, its state at t = 0 and the prior treatment, None without one. Collective.
 
     Raises:
@@ -119,7 +119,7 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     state.alive, state.dead = found["alive"], found["dead"]
     if problem.solvers.vapour is not None and not case.cooled:
         state.vapour = found["vapour"]
-        problem.solvers.vapour.begin(state.vapour)
+        problem.solvers.vapour.set_initial(state.vapour)
         state.hot = bool(domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0] >= HOT)
     how = "cooled to body temperature" if case.cooled else "at the temperature of its end"
     where = "node by node, on the same mesh" if prior.same_mesh else "interpolated onto another mesh"

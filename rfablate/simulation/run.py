@@ -33,7 +33,7 @@ from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import CoarseRun
 from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_before_solving
 from rfablate.simulation.outcome import Outcome
-from rfablate.simulation.prior_treatment import begin, with_volumes_at_start
+from rfablate.simulation.prior_treatment import with_prior_treatment, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
 from rfablate.simulation.result_checks import verdict_checks
 from rfablate.simulation.run_context import RunContext
@@ -133,7 +133,7 @@ def _simulate(
         opened.side.submit(warm_up)
     with watch.stage("setup"):
         refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
-        problem, state, prior = begin(case, build_problem(case, domain, extensions))
+        problem, state, prior = with_prior_treatment(case, build_problem(case, domain, extensions))
         observer = Observer(case, problem.domain, problem.tissue_cells)
         context = RunContext(case, problem, observer, files, watch, extensions, opened.side)
         if prior is not None:

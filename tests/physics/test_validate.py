@@ -58,13 +58,16 @@ def bench(folder: Path, changes: str = "") -> Path:
 def test_a_users_experiment_is_compared_and_its_inputs_are_varied(comm: MPI.Comm, tmp_path: Path) -> None:
     folder = comm.bcast(bench(tmp_path / "data") if comm.rank == 0 else None)
     place = comm.bcast(tmp_path / "out")
-    found = validate(place, data=[folder], names=["bench"], comm=comm, quiet=True)
+    found = validate(place, ["bench"], data=[folder], comm=comm, quiet=True)
     (width,) = found.numbers
     assert found.experiments[0].runs == 3
     assert abs(width.error) < 0.21 and width.verdict.startswith("PASS")
     # One kelvin of the boundary moves the width by about (10.36 - 8.01) / 5 mm.
     assert width.inputs["boundary"] == pytest.approx(2 * (10.36 - 8.01) / 5 / (2 * 3**0.5), rel=0.3)
     assert width.u_input > width.inputs["k"] > 0.0
+    nominal = validate(place, "bench", data=[folder], vary_inputs=False, comm=comm, quiet=True)
+    assert nominal.experiments[0].runs == 1 and not nominal.scope.vary_inputs
+    assert nominal.numbers[0].u_input == pytest.approx(width.inputs["boundary"])
     if comm.rank == 0:
         kept = json.loads((place / "validation.json").read_text(encoding="utf-8"))
         assert kept["verdicts"]["FAIL"] == 0

@@ -7,6 +7,7 @@ tests/physics/test_needle.py.
 
 from __future__ import annotations
 
+import csv
 import runpy
 from functools import lru_cache
 from pathlib import Path
@@ -157,6 +158,24 @@ def test_the_gauge_study_is_made_of_sound_cases() -> None:
         own = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt"]
         for changes in (*study["variants"](gauge).values(), *study["bevels"](gauge).values()):
             load_case(CASES / "ex_vivo_gauge", [*own, *changes])
+
+
+def test_the_gauge_question_is_made_of_sound_cases_and_its_page_has_its_table() -> None:
+    """Every candidate is a valid case at each gauge; gauge_question.csv and the page have the same rows."""
+    folder = CASES / "ex_vivo_gauge"
+    study = runpy.run_path(str(folder / "gauge_question.py"))
+    for each in study["candidates"]():
+        for gauge in ("22", "16"):
+            load_case(folder, [*study["QUICK"], study["model"](0, gauge), *each.common, *each.own.get(gauge, ())])
+        if each.bipolar:
+            load_case(folder, [*study["QUICK"], *study["pair"](each, "18", 12.0)])
+    with (folder / "gauge_question.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == study["COLUMNS"]
+    assert [row[1] for row in rows[1:]] == [each.name for each in study["candidates"]()]
+    page = (CASES.parent / "docs" / "gauge_question.md").read_text(encoding="utf-8")
+    for row in rows[1:]:
+        assert f"| {' | '.join(cell or '-' for cell in row)} |" in page
 
 
 @pytest.mark.slow

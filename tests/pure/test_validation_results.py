@@ -12,6 +12,7 @@ from rfablate.evidence.validation_page import validation_page
 from rfablate.evidence.validation_results import (
     ComparedNumber,
     ExperimentResult,
+    Scope,
     Validation,
     agreement_of,
     verdict_counts,
@@ -36,7 +37,9 @@ def experiment(*numbers: ComparedNumber, fault: str = "", kind: str = "experimen
 
 
 def validation(*experiments: ExperimentResult) -> Validation:
-    return Validation(experiments, everything=True, ranks=1, seconds=2.0, cpu_s=1.0, versions={"a": "1"}, date="now")
+    return Validation(
+        experiments, Scope(everything=True), ranks=1, seconds=2.0, cpu_s=1.0, versions={"a": "1"}, date="now"
+    )
 
 
 def test_the_uncertainties_add_in_quadrature() -> None:
@@ -61,6 +64,8 @@ def test_a_bound_counts_only_what_lies_beyond_it() -> None:
     upper = {"measured": None, "high": 16.0}
     assert number(15.0, **upper).error == 0.0
     assert number(17.5, **upper).error == pytest.approx(1.5)
+    assert number(15.0, **upper).verdict == "PASS"  # 1 mm inside and 3 mm allowed: more than 2 u_val = 2.6 mm
+    assert number(15.9, **upper, limit=1.0).verdict == "PASS (weak)"
     lower = {"measured": None, "low": 0.0}
     assert number(3.0, **lower).error == 0.0
     assert number(-2.0, **lower).error == pytest.approx(-2.0)
