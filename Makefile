@@ -21,7 +21,7 @@ MPI_PYTEST = $(BIN)/python -m mpi4py -m pytest -x -q -p no:cacheprovider --timeo
 
 STAGES = lint types suite hpc mpi2 mpi3
 
-.PHONY: help bench docs faults gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
+.PHONY: help audit bench docs faults fuzz soak gallery glossary scaling install run test lint types suite quick hpc mpi mpi2 mpi3 doctor test-matrix clean
 
 help: ## list of the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,16 @@ hpc: install ## the tests on real Slurm daemons (skipped without Slurm)
 
 faults: install ## the long fault tests: killed runs, full disks, hostile files (the short ones are in make test)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m faults $(ARGS)
+
+fuzz: install ## 100,000 random inputs of every kind (make test has 2,000; FUZZ=10000 for fewer)
+	RFABLATE_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -n $(CORES) --timeout=86400 tests/fuzz $(ARGS)
+
+soak: install ## a long run on 2 ranks with checkpoints: memory, energy balance, log (MINUTES=60 NODES=200000)
+	$(BIN)/python -m hpc.soak --minutes $(or $(MINUTES),60) --nodes $(or $(NODES),200000) --ranks $(NP)
+
+audit: install ## known vulnerabilities of the tested set of packages, requirements.lock
+	$(BIN)/python -m pip install -q pip-audit
+	$(BIN)/python -m pip_audit -r requirements.lock --no-deps
 
 mpi: mpi2 mpi3 ## the tests on 2 and on 3 ranks
 

@@ -14,6 +14,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from scipy.spatial import cKDTree
 
 from docs.applicators import write_applicators
 from docs.pages import HERE, gallery_page
+from rfablate.case.read.case_file import load_case
 from rfablate.report import figure_style as style
 from rfablate.report.scene_3d import LESION
 from rfablate.report.summary_picture import write_summary_picture
 from rfablate.results.run_reader import load_run
+from rfablate.results.summary_models import RunSummary, read_summary
 from rfablate.results.wording import answer
 from rfablate.toml import tomllib
 from tests.shipped import CASES, EARLIER
@@ -58,7 +61,7 @@ def main() -> None:
     asked = args.cases or [*names, APPLICATORS]
     for name in [name for name in asked if name != APPLICATORS]:
         study = (CASES / name / "study.toml").exists() and not (CASES / name / "case.toml").exists()
-        record[name] = (_study if study else _case)(name, args.kept)
+        record[name] = (_study if study else _case)(name, kept=args.kept)
         print(f"{name}: {record[name]['wall_s']:.0f} s", flush=True)
         _write({each: record[each] for each in names if each in record})
     if APPLICATORS in asked:
@@ -88,32 +91,36 @@ def _case(name: str, *, kept: bool) -> dict[str, Any]:
         start = ["--set", f"start_from={RUNS / run}"]
     with tempfile.TemporaryDirectory() as folder:
         store(write_summary_picture(RUNS / name, Path(folder) / "plate.png"), PICTURES / f"{name}.png")
-    data = load_run(RUNS / name)
-    summary, numerics = data.summary, data.table("numerics")
+    data, summary = load_run(RUNS / name), read_summary(RUNS / name)
     expected = tomllib.loads((CASES / name / "expected.toml").read_text(encoding="utf-8"))["number"]
-    walls = [float(load_run(RUNS / run).table("timing_s")["total"]) for run in files]
     return {
-        "title": summary["title"],
+        "title": summary.title,
         "answer": answer(data),
         "numbers": [_number(entry["key"], summary) for entry in expected[:NUMBERS]],
-        "axisymmetric": summary["case"]["axisymmetric"],
-        "accuracy": data.case["mesh"]["accuracy"],
-        "nodes": numerics["nodes"],
-        "ranks": numerics["ranks"],
-        "simulated_s": summary["simulated_s"],
-        "wall_s": round(sum(walls), 1),
-        "day": summary["provenance"]["started"][:10],
-        "versions": f"rfablate {summary['provenance']['rfablate']}, DOLFINx {summary['provenance']['dolfinx']}",
+        "axisymmetric": summary.case.axisymmetric,
+        "accuracy": load_case(RUNS / name).mesh.accuracy,
+        "nodes": summary.numerics.nodes,
+        "ranks": summary.numerics.ranks,
+        "simulated_s": summary.simulated_s,
+        **_made([read_summary(RUNS / run) for run in files], summary),
     }
 
 
-def _number(key: str, summary: dict[str, Any]) -> dict[str, Any]:
+def _number(key: str, summary: RunSummary) -> dict[str, Any]:
     """Return a number of a summary with its error bar; None where the run reports no error bar."""
-    value: Any = summary
+    value: Any = summary.model_dump()
     for part in key.split("."):
         value = value[part]
-    bar = summary["numerics"].get("error_bar", {}).get(key.partition(".")[2])
-    return {"key": key, "value": value, "error": bar}
+    return {"key": key, "value": value, "error": summary.numerics.error_bar.get(key.partition(".")[2])}
+
+
+def _made(runs: Sequence[RunSummary], last: RunSummary) -> dict[str, Any]:
+    """Return the wall time of all runs, and the day and the versions of one of them."""
+    return {
+        "wall_s": round(sum(run.timing_s["total"] for run in runs), 1),
+        "day": last.provenance.started[:10],
+        "versions": f"rfablate {last.provenance.rfablate}, DOLFINx {last.provenance.dolfinx}",
+    }
 
 
 def _study(name: str, *, kept: bool) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def _study(name: str, *, kept: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         trends["draw"](found, Path(temporary) / "trends.png")
         store(Path(temporary) / "trends.png", PICTURES / f"{name}.png")
-    members = [load_run(file.parent) for file in sorted(folder.rglob("summary.json"))]
+    members = [read_summary(file.parent) for file in sorted(folder.rglob("summary.json"))]
     shown = [(trend, [number for each in trend.seen.values() for number in each]) for trend in found]
     return {
         "title": tomllib.loads((CASES / name / "study.toml").read_text(encoding="utf-8"))["title"],
@@ -135,10 +142,7 @@ def _study(name: str, *, kept: bool) -> dict[str, Any]:
             for t, seen in shown
         ],
         "members": len(members),
-        "wall_s": round(sum(float(member.table("timing_s")["total"]) for member in members), 1),
-        "day": members[0].table("provenance")["started"][:10],
-        "versions": f"rfablate {members[0].table('provenance')['rfablate']}, "
-        f"DOLFINx {members[0].table('provenance')['dolfinx']}",
+        **_made(members, members[0]),
     }
 
 

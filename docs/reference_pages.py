@@ -27,15 +27,15 @@ Their arguments are the keys of the [case file](case_file.md), shown as `alias` 
 `rfa.Sphere(radius_mm=3, ...)` has the attribute `radius` [m].
 """
 GROUPS = {
-    "Running and reading": "load_case run resume open_run RunResult Fields",
+    "Running and reading": "load_case run resume watch WatchedRun open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
     " validate Validation ExperimentResult ComparedNumber Agreement",
-    "Describing the files": "explain schema",
+    "Case files": "new_case NewCase explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
     "Label images": "export",
-    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace",
+    "Structures": "Sphere Ellipsoid Tube CylinderStructure BoxStructure Slab HalfSpace Surface ObjectStructure",
     "Generators": "TemperatureControl ConstantPower ConstantVoltage ConstantCurrent Staged Pulsed Replay"
     " SurfaceTemperature",
     "Tissues and extensions": "Tissue library_tissue tissues_of Arrhenius Extensions",
@@ -78,6 +78,9 @@ def schema_page() -> str:
     parts.append("\n".join(["| key | unit | meaning |", "|---|---|---|", *_histogram_rows(), ""]))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
     parts.append(_section("electric", summary_models.Electric, ()))
+    parts.append(_section("case", summary_models.CaseKind, ()))
+    parts.append(_section("numerics", summary_models.Numerics, ()))
+    parts.append(_section("provenance", summary_models.Provenance, ()))
     parts.append(_section("checks", summary_models.ResultCheck, ()))
     return "\n".join(parts)
 
@@ -103,8 +106,11 @@ _MEANING = {
     "structures": "By name, see below.",
     "energy": "The energy balance, see below.",
     "electric": "Output of the generator at the end of heating, see below.",
-    "numerics": "Nodes, cells, steps, rejected steps, iterations, ranks, `error_bar` by `RULE.key` and "
-    "`STRUCTURE.key`.",
+    "case": "Kind of the domain, see below.",
+    "channels": "By name of the channel, as `electric`; empty for a case without channels.",
+    "observed": "The results at the times of `output.observe_at_s`: `time_s`, and `lesion`, `structures`, `energy` and "
+    "`electric` as below.",
+    "numerics": "Size and cost of the computation, see below.",
     "warnings": "Warnings about the results.",
     "checks": "Checks of the results that found something, see below; their texts are also in `warnings`.",
     "check": "`model_range`, `covered_by_range`, `generator_limit`, `domain_boundary`, `lesion_resolution`, "
@@ -116,8 +122,7 @@ _MEANING = {
     "text": "The warning.",
     "within_error_bar": "Whether the verdict could change within its error bar; null without verdict or error bar.",
     "timing_s": "Wall time by stage.",
-    "provenance": "Versions of rfablate, DOLFINx, Gmsh and Python; ranks, cores, start time, SHA-256 of the case, peak "
-    "memory.",
+    "provenance": "Versions, machine and start of the run, see below.",
     "schema_version": "Version of this schema.",
     "kind": "Kind of the structure, or `region` of a user's mesh.",
     "tissue": "Its tissue.",
@@ -135,6 +140,26 @@ _MEANING = {
     "impedance_ohm": "Impedance.",
     "peak_power_W": "Maximum power of the run.",
     "limited_s": "Time at a limit of the generator.",
+    "domain_kind": "`domain.kind` of the case.",
+    "axisymmetric": "Whether the case is solved in the (r, z) half plane.",
+    "nodes": "Nodes of the mesh.",
+    "cells": "Cells of the mesh.",
+    "smallest_edge_mm": "Shortest edge of the mesh.",
+    "interfaces": "`conforming`: surfaces of structures are surfaces of the mesh; `cells`: some are those of cells.",
+    "steps": "Accepted time steps.",
+    "rejects": "Rejected time steps.",
+    "heat_iterations": "Iterations of the solver for the temperature.",
+    "potential_iterations": "Iterations of the solver for the potential.",
+    "ranks": "MPI ranks.",
+    "error_bar": "Error bars by `RULE.key` and `STRUCTURE.key`.",
+    "rfablate": "Version of rfablate.",
+    "dolfinx": "Version of DOLFINx.",
+    "gmsh": "Version of Gmsh.",
+    "python": "Version of Python.",
+    "started": "Start of the run, ISO 8601, UTC.",
+    "case_sha256": "SHA-256 of the case.",
+    "peak_MiB": "Peak memory in MiB, summed over ranks.",
+    "extensions": "Types of the Python objects of the user by the part that they replace.",
 }
 """Meanings of the keys that are not a `Quantity`."""
 _UNITS = {"s": "s", "mm": "mm", "V": "V", "A": "A", "W": "W", "ohm": "ohm"}

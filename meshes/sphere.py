@@ -10,6 +10,7 @@ on the electrode and grows by `growth` with the distance from it.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import gmsh
@@ -18,11 +19,23 @@ import numpy as np
 from rfablate.mesh.gmsh_session import gmsh_session
 
 
-def write_sphere(
-    path: Path, *, electrode: float, outer: float, size: float, growth: float = 0.1, octant: bool = False
-) -> None:
-    """Write the mesh; lengths in mm, `electrode` and `outer` are radii."""
-    dim = 3 if octant else 2
+@dataclass(frozen=True)
+class Ball:
+    """A ball of tissue around a spherical electrode, and its element sizes."""
+
+    electrode: float
+    """Radius of the electrode [mm]; 0 for none."""
+    outer: float
+    """Radius of the tissue [mm]."""
+    size: float
+    """Element size on the electrode [mm]."""
+    growth: float = 0.1
+    """Growth of the element size per distance from the electrode [1]."""
+
+
+def write_sphere(path: Path, ball: Ball, *, octant: bool = False) -> None:
+    """Write the mesh: half plane (r, z), or an octant in 3-D."""
+    dim, electrode, outer = 3 if octant else 2, ball.electrode, ball.outer
     occ = gmsh.model.occ
     with gmsh_session():
         if octant:
@@ -41,7 +54,7 @@ def write_sphere(
         _name_groups(body, dim, electrode, outer)
         field = gmsh.model.mesh.field
         number = field.add("MathEval")
-        field.setString(number, "F", f"{size} + {growth} * Fabs(sqrt(x*x + y*y + z*z) - {electrode})")
+        field.setString(number, "F", f"{ball.size} + {ball.growth} * Fabs(sqrt(x*x + y*y + z*z) - {electrode})")
         field.setAsBackgroundMesh(number)
         gmsh.option.setNumber("Mesh.Algorithm", 6)
         gmsh.model.mesh.generate(dim)
@@ -75,14 +88,7 @@ def main() -> None:
     parser.add_argument("--growth", type=float, default=0.1, help="growth of the cells a mm of distance")
     parser.add_argument("--octant", action="store_true", help="an eighth in 3-D in place of the half plane")
     args = parser.parse_args()
-    write_sphere(
-        args.file,
-        electrode=args.electrode,
-        outer=args.outer,
-        size=args.size,
-        growth=args.growth,
-        octant=args.octant,
-    )
+    write_sphere(args.file, Ball(args.electrode, args.outer, args.size, args.growth), octant=args.octant)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from scipy import ndimage
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Grid = tuple[FloatArray, FloatArray, FloatArray]
+"""Coordinates x, y, z of the voxels' centres [mm]."""
 
 SPACING = np.array([0.6, 0.6, 1.0])
 LOWER, UPPER = np.array([-42.0, -64.0, -28.0]), np.array([42.0, 26.0, 28.0])
@@ -69,7 +71,7 @@ def vertebra_labels() -> npt.NDArray[np.uint8]:
     return labels
 
 
-def grid() -> tuple[FloatArray, FloatArray, FloatArray]:
+def grid() -> Grid:
     """Return the coordinates of the voxels' centres [mm]."""
     axes = [np.arange(low + 0.5 * d, high, d) for low, high, d in zip(LOWER, UPPER, SPACING, strict=True)]
     x, y, z = np.meshgrid(*axes, indexing="ij")
@@ -91,18 +93,17 @@ def _bone(x: FloatArray, y: FloatArray, z: FloatArray) -> BoolArray:
     parts = [body, (np.abs(x) <= 3.2) & (y < -32.0) & (y > -56.0) & (np.abs(z + 3.0) <= 8.0)]
     for side in (1.0, -1.0):
         parts += [
-            _strut(x, y, z, (side * 11.5, -11.0, 4.5), (side * 13.5, -27.0, 4.5), 4.2, 1.75),  # pedicle
-            _strut(x, y, z, (side * 13.0, -28.0, 1.0), (0.0, -33.5, -2.0), 3.6, 2.6),  # lamina
-            _strut(x, y, z, (side * 14.0, -27.0, 4.0), (side * 36.0, -32.0, 5.0), 4.0, 1.2),  # transverse process
-            _strut(x, y, z, (side * 14.5, -29.0, 8.0), (side * 14.5, -31.0, -13.0), 5.0, 1.0),  # facets
+            _strut((x, y, z), (side * 11.5, -11.0, 4.5), (side * 13.5, -27.0, 4.5), 4.2, 1.75),  # pedicle
+            _strut((x, y, z), (side * 13.0, -28.0, 1.0), (0.0, -33.5, -2.0), 3.6, 2.6),  # lamina
+            _strut((x, y, z), (side * 14.0, -27.0, 4.0), (side * 36.0, -32.0, 5.0), 4.0, 1.2),  # transverse process
+            _strut((x, y, z), (side * 14.5, -29.0, 8.0), (side * 14.5, -31.0, -13.0), 5.0, 1.0),  # facets
         ]
     return np.any(parts, axis=0)
 
 
-def _strut(
-    x: FloatArray, y: FloatArray, z: FloatArray, start: Any, end: Any, radius: float, higher: float
-) -> BoolArray:
+def _strut(at: Grid, start: Any, end: Any, radius: float, higher: float) -> BoolArray:
     """Return what is within `radius` of a segment; along z it is `higher` times as far."""
+    x, y, z = at
     p = np.stack([x - start[0], y - start[1], (z - start[2]) / higher], axis=-1)
     axis = np.subtract(end, start) / [1.0, 1.0, higher]
     along = np.clip(p @ axis / (axis @ axis), 0.0, 1.0)
@@ -110,7 +111,7 @@ def _strut(
 
 
 def _tube(x: FloatArray, y: FloatArray, z: FloatArray, path: Any, radius: float) -> BoolArray:
-    return np.any([_strut(x, y, z, a, b, radius, 1.0) for a, b in zip(path[:-1], path[1:], strict=True)], axis=0)
+    return np.any([_strut((x, y, z), a, b, radius, 1.0) for a, b in zip(path[:-1], path[1:], strict=True)], axis=0)
 
 
 def _metastasis(x: FloatArray, y: FloatArray, z: FloatArray) -> BoolArray:
@@ -118,7 +119,7 @@ def _metastasis(x: FloatArray, y: FloatArray, z: FloatArray) -> BoolArray:
     dx, dy, dz = x - 8.5, y + 5.0, z - 2.0
     r = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-9
     lobes = 6.6 + 0.7 * np.sin(3.0 * np.arctan2(dy, dx)) * (1.0 - (dz / r) ** 2) + 0.5 * dz / r
-    return (r <= lobes) | _strut(x, y, z, (10.0, -9.0, 3.0), (12.3, -15.0, 4.5), 3.2, 1.0)
+    return (r <= lobes) | _strut((x, y, z), (10.0, -9.0, 3.0), (12.3, -15.0, 4.5), 3.2, 1.0)
 
 
 def write_vertebra(folder: Path) -> tuple[Path, Path]:
@@ -130,7 +131,7 @@ def write_vertebra(folder: Path) -> tuple[Path, Path]:
     image.SetOrigin((first * [-1.0, -1.0, 1.0]).tolist())  # RAS to the library's LPS
     image.SetDirection([1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0])
     files = folder / "vertebra.nii.gz", folder / "plan.mrk.json"
-    SimpleITK.WriteImage(image, str(files[0]), True)
+    SimpleITK.WriteImage(image, str(files[0]), useCompression=True)
     points = [
         {"id": str(n), "label": name, "position": [-p[0], -p[1], p[2]], "positionStatus": "defined"}
         for n, (name, p) in enumerate((("entry", ENTRY), ("target", TARGET)), 1)

@@ -10,6 +10,7 @@ A lens of another tissue below the tip is a second region. Physical names: `tiss
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import gmsh
@@ -21,26 +22,33 @@ RADIUS, HALF_HEIGHT = 20.0, 20.0
 NEEDLE, TIP, INSULATED = 0.45, -5.0, 5.0
 
 
-def write_needle(
-    path: Path,
-    *,
-    unit: str = "mm",
-    tip_size: float = 0.2,
-    version: float = 4.1,
-    names: bool = True,
-    binary: bool = False,
-) -> None:
-    """Write the mesh (.msh), lengths in `unit`, sizes in mm; without `names` the groups have tags only."""
-    scale = {"mm": 1.0, "m": 1e-3}[unit]
+@dataclass(frozen=True)
+class MshFormat:
+    """The form of a .msh file."""
+
+    version: float = 4.1
+    binary: bool = False
+    unit: str = "mm"
+    """Of the lengths."""
+    names: bool = True
+    """Whether the groups have names, besides their tags."""
+
+
+USUAL = MshFormat()
+
+
+def write_needle(path: Path, *, tip_size: float = 0.2, form: MshFormat = USUAL) -> None:
+    """Write the mesh (.msh); `tip_size` in mm."""
+    scale = {"mm": 1.0, "m": 1e-3}[form.unit]
     with gmsh_session():
         _build(tip_size)
         gmsh.model.mesh.generate(3)
         gmsh.model.mesh.affineTransform(list((np.eye(4) * [scale, scale, scale, 1.0])[:3].ravel()))
-        if not names:
+        if not form.names:
             for dim, tag in gmsh.model.getPhysicalGroups():
                 gmsh.model.removePhysicalName(gmsh.model.getPhysicalName(dim, tag))
-        gmsh.option.setNumber("Mesh.MshFileVersion", version)
-        gmsh.option.setNumber("Mesh.Binary", int(binary))
+        gmsh.option.setNumber("Mesh.MshFileVersion", form.version)
+        gmsh.option.setNumber("Mesh.Binary", int(form.binary))
         gmsh.write(str(path))
 
 
@@ -83,4 +91,4 @@ if __name__ == "__main__":
     parser.add_argument("--unit", choices=("mm", "m"), default="mm")
     parser.add_argument("--tip", type=float, default=0.2, help="edge length on the tip [mm]")
     arguments = parser.parse_args()
-    write_needle(arguments.path, unit=arguments.unit, tip_size=arguments.tip)
+    write_needle(arguments.path, tip_size=arguments.tip, form=MshFormat(unit=arguments.unit))

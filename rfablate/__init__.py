@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from rfablate.api.evidence import converge, validate, verify
     from rfablate.api.export_run import export
     from rfablate.api.file_keys import explain, schema
+    from rfablate.api.new_case import NewCase, new_case
     from rfablate.api.run_case import load_case, open_run, resume, run
     from rfablate.api.run_result import Fields, RunResult
     from rfablate.api.studies import StudyResult, compare, find, run_study, write_comparison
+    from rfablate.api.watch_case import WatchedRun, watch
     from rfablate.case.resolve.tissues import case_tissues as tissues_of
     from rfablate.case.tables.generator_tables import (
         ConstantCurrent,
@@ -33,7 +35,16 @@ if TYPE_CHECKING:
         SurfaceTemperature,
         TemperatureControl,
     )
-    from rfablate.case.tables.geometry_tables import Applicator, Ellipsoid, HalfSpace, Slab, Sphere, Tube
+    from rfablate.case.tables.geometry_tables import (
+        Applicator,
+        Ellipsoid,
+        HalfSpace,
+        ObjectStructure,
+        Slab,
+        Sphere,
+        Surface,
+        Tube,
+    )
     from rfablate.case.tables.geometry_tables import AxisymmetricDomain as Axisymmetric
     from rfablate.case.tables.geometry_tables import Box as BoxStructure
     from rfablate.case.tables.geometry_tables import BoxDomain as Box
@@ -65,8 +76,12 @@ _PUBLIC = {
     "run": "rfablate.api.run_case",
     "Fields": "rfablate.api.run_result",
     "RunResult": "rfablate.api.run_result",
+    "NewCase": "rfablate.api.new_case",
+    "new_case": "rfablate.api.new_case",
     "explain": "rfablate.api.file_keys",
     "schema": "rfablate.api.file_keys",
+    "WatchedRun": "rfablate.api.watch_case",
+    "watch": "rfablate.api.watch_case",
     "StudyResult": "rfablate.api.studies",
     "compare": "rfablate.api.studies",
     "find": "rfablate.api.studies",
@@ -97,8 +112,10 @@ _PUBLIC = {
     "CylinderStructure": f"{_GEOMETRY}:Cylinder",
     "Ellipsoid": _GEOMETRY,
     "HalfSpace": _GEOMETRY,
+    "ObjectStructure": _GEOMETRY,
     "Slab": _GEOMETRY,
     "Sphere": _GEOMETRY,
+    "Surface": _GEOMETRY,
     "Tube": _GEOMETRY,
     "ConstantCurrent": _GENERATORS,
     "ConstantPower": _GENERATORS,

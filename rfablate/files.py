@@ -1,10 +1,17 @@
-"""Files that are complete or absent."""
+"""Files that are complete or absent, and hashes that show damage."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+TAIL = b"\nsha256 "
+"""Marker before the hash at the end of a sealed file."""
+BLOCK = 1 << 22
+"""Block size of reads [bytes]."""
 
 
 @contextmanager
@@ -30,3 +37,42 @@ def write_text(path: Path, text: str) -> None:
     """
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def seal(path: Path) -> None:
+    """Append the SHA-256 of its content to a file; HDF5 ignores what follows its data."""
+    digest = _digest(path, path.stat().st_size)
+    with path.open("ab") as end:
+        end.write(TAIL + digest)
+
+
+def is_sealed(path: Path) -> bool:
+    """Return whether a file ends with the hash of its content, so that HDF5, which damage can crash, may open it.
+
+    Raises:
+        OSError: it does not exist, or cannot be read.
+    """
+    size = path.stat().st_size - len(TAIL) - 64
+    with path.open("rb") as file:
+        file.seek(max(0, size))
+        end = file.read()
+    return size >= 0 and end == TAIL + _digest(path, size)
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """Return the SHA-256 of the first `size` bytes of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (block := file.read(min(size, BLOCK))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest().encode()

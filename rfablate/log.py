@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from rfablate.live_bar import LiveBar, can_redraw
 
 _NAME = "rfablate"
 _LINE_EVERY = 5.0
 """Wall time between plain progress lines [s]."""
 _DRAW_EVERY = 0.1
 """Wall time between updates of the progress bar [s]."""
-_BAR_CELLS = 24
-_CLEAR = "\r\033[K"
-_LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID")
-"""Environment variables that MPI launchers set for each rank."""
 
 
 class _Console(logging.StreamHandler):
     """Handler that prints messages to the terminal.
 
-    It clears a drawn progress bar first and skips messages that are meant for the log file only.
+    It prints above a progress bar and skips messages that are meant for the log file only.
     """
 
-    bar_drawn = False
+    bar: LiveBar | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message on its own line."""
         if getattr(record, "file_only", False):
             return
-        if _Console.bar_drawn:
-            self.stream.write(_CLEAR)
-            _Console.bar_drawn = False
-        super().emit(record)
+        if _Console.bar is None or not _Console.bar.print(self.format(record)):
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore a closed pipe, as of `| head -1`."""
@@ -111,7 +106,7 @@ class Progress:
         self._total, self._begun = total_s, begun_s
         self._enabled = enabled
         self._log = logging.getLogger(_NAME)
-        self._bar = enabled and _is_terminal() and not _is_quiet()
+        self._bar = LiveBar(total_s) if enabled and not _is_quiet() and can_redraw() else None
         self._start = self._last_line = time.monotonic()
         self._last_draw = -math.inf
         self._pending = ""
@@ -122,8 +117,10 @@ class Progress:
             return
         now = time.monotonic()
         values = _values(sensor_degC, power_W, impedance_ohm)
-        if self._bar and (now - self._last_draw >= _DRAW_EVERY or t >= self._total):
-            self._draw(t, values, now)
+        if self._bar is not None and (now - self._last_draw >= _DRAW_EVERY or t >= self._total):
+            _Console.bar = self._bar
+            text = f"{t:6.1f} / {self._total:g} s  step {dt_s:.3g} s, {values}{self._remaining(t, now)}"
+            self._bar.show(min(t, self._total), text)
             self._last_draw = now
         self._pending = f"t = {t:.4g} of {self._total:g} s, step {dt_s:.3g} s, {values}{self._remaining(t, now)}"
         if now - self._last_line >= _LINE_EVERY:
@@ -133,15 +130,14 @@ class Progress:
         """Log the last step and end the line of the progress bar."""
         if not self._enabled:
             return
-        if self._bar and _Console.bar_drawn:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            _Console.bar_drawn = False
+        if self._bar is not None:
+            self._bar.close(keep=True)
+            _Console.bar = None
         if self._pending:
             self._log_pending(time.monotonic())
 
     def _log_pending(self, now: float) -> None:
-        self._log.info(self._pending, extra={"file_only": self._bar})
+        self._log.info(self._pending, extra={"file_only": self._bar is not None})
         self._pending, self._last_line = "", now
 
     def _remaining(self, t: float, now: float) -> str:
@@ -156,30 +152,6 @@ class Progress:
         left = elapsed * (self._total - t) / done
         minutes, seconds = divmod(math.ceil(left), 60)
         return f", {minutes} min {seconds:02d} s left" if minutes else f", {seconds} s left"
-
-    def _draw(self, t: float, values: str, now: float) -> None:
-        fraction = min(1.0, t / self._total) if self._total > 0.0 else 1.0
-        full = int(fraction * _BAR_CELLS)
-        cells = "#" * full + "-" * (_BAR_CELLS - full)
-        sys.stdout.write(f"{_CLEAR}[{cells}] {t:6.1f} / {self._total:g} s  {values}{self._remaining(t, now)}")
-        sys.stdout.flush()
-        _Console.bar_drawn = True
-
-
-def _is_terminal() -> bool:
-    """Return whether standard output is shown on a terminal.
-
-    MPI launchers give every rank its own pseudo-terminal, even where their own output is a file. Under a
-    launcher the launcher's standard output decides; where it cannot be inspected it counts as a file.
-    """
-    if not sys.stdout.isatty():
-        return False
-    if not any(name in os.environ for name in _LAUNCHER_VARIABLES):
-        return True
-    try:
-        return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))
-    except OSError:
-        return False
 
 
 def _is_quiet() -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 LATER = 0.01
 """Delay of a signal that arrives where an exception would be lost [s]."""
 
@@ -119,6 +120,13 @@ def preserved_handlers() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
+def die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it ends."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+
+
 def install_handlers() -> None:
     """Install handlers that end the command with exit code 6 after a stop signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGALRM):
@@ -139,7 +147,7 @@ def _would_be_lost(frame: FrameType | None) -> bool:
     """Return whether an exception raised in a frame does not reach the command.
 
     Python discards exceptions in finalisers and in weak-reference callbacks, pydantic converts them to its own errors,
-    and HDF5, which writes through `results.guarded_file`, crashes on them.
+    and HDF5, which writes through `guarded_file`, crashes on them.
     """
     while frame is not None:
         file = Path(frame.f_code.co_filename)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -14,6 +14,8 @@ class Stopwatch:
     def __init__(self, began: float | None = None) -> None:
         """Start measuring the total time; with `began` [s of time.perf_counter] imports since then count too."""
         self.seconds: dict[str, float] = defaultdict(float)
+        self.on_stage: Callable[[str], None] | None = None
+        """Function that is called with the name of each stage that is entered."""
         self._start = time.perf_counter() if began is None else began
         if began is not None:
             self.seconds["imports"] = time.perf_counter() - began
@@ -21,6 +23,8 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time inside the `with` block to the stage `name`."""
+        if self.on_stage is not None:
+            self.on_stage(name)
         start = time.perf_counter()
         try:
             yield

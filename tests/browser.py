@@ -31,11 +31,15 @@ def find_browser() -> str | None:
 
 
 class Browser:
-    """An open page. `errors`: console errors and exceptions; `requests`: addresses outside the page itself."""
+    """An open page. `errors`: console errors and exceptions; `requests`: addresses outside the page itself.
+
+    `blocked`: why requests were not sent, such as csp for the page's content security policy.
+    """
 
     def __init__(self, page: Path, width: int = 1200, height: int = 900, limit_s: float = 120.0) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
+        self.blocked: list[str] = []
         self._end = time.monotonic() + limit_s
         self._number, self._buffer, self._session = 0, b"", ""
         self._profile = tempfile.TemporaryDirectory(prefix="rfablate-browser-", ignore_cleanup_errors=True)
@@ -131,6 +135,8 @@ class Browser:
             address = facts["request"]["url"]
             if not address.startswith(("file:", "data:", "blob:", "about:")):
                 self.requests.append(address)
+        elif event == "Network.loadingFailed" and facts.get("blockedReason"):
+            self.blocked.append(facts["blockedReason"])
         elif event == "Runtime.exceptionThrown":
             details = facts["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description") or details["text"])

@@ -1,4 +1,4 @@
-"""A sphere and a tube near a needle, as a label image and as analytic structures; and image files. Pure."""
+"""A sphere and a tube near a needle, as label image, as surfaces and as analytic structures; their files. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyvista
 import SimpleITK
 
 SPACING = 0.5
@@ -89,6 +90,30 @@ def analytic_case() -> dict[str, Any]:
         "structures": [
             {"kind": "sphere", "centre_mm": list(CENTRE), "radius_mm": RADIUS, **_TARGET},
             {"kind": "tube", "path_mm": ends, "diameter_mm": 2.0 * TUBE_RADIUS, **_NERVE},
+        ],
+    }
+
+
+def surfaces_case(folder: Path, *, suffix: str = ".stl") -> dict[str, Any]:
+    """Return the tables of the same case with sphere and tube as surfaces, written into a folder."""
+    files = [folder / f"{name}{suffix}" for name in ("tumour", "nerve")]
+    ball = pyvista.Icosphere(radius=RADIUS, center=CENTRE, nsub=4)
+    tube = pyvista.Cylinder(
+        center=(AXIS[0], 0.0, AXIS[1]),
+        direction=(0.0, 1.0, 0.0),
+        radius=TUBE_RADIUS,
+        height=2.0 * HALF_LENGTH,
+        resolution=128,
+    )
+    for file, surface in zip(files, (ball, tube.triangulate().clean()), strict=True):
+        surface.save(file)
+    edge = COUNT * SPACING
+    return {
+        **_common(),
+        "domain": {"kind": "box", "size_mm": [edge] * 3, "tissue": "muscle"},
+        "structures": [
+            {"kind": "surface", "file": file.name, "length_unit": "mm", **role}
+            for file, role in zip(files, (_TARGET, _NERVE), strict=True)
         ],
     }
 

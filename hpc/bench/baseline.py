@@ -30,6 +30,31 @@ def krylov(matrix: PETSc.Mat) -> PETSc.KSP:
     return solver
 
 
+class Equation:
+    """A linear equation that is assembled again and solved in every step."""
+
+    def __init__(self, form: fem.Form, load: fem.Form, bcs: list[fem.DirichletBC]) -> None:
+        self._form, self._load, self._bcs = form, load, bcs
+        self._matrix, self._vector = create_matrix(form), create_vector(load)
+        self._solver = krylov(self._matrix)
+
+    def solve(self, target: fem.Function) -> None:
+        matrix, vector, bcs = self._matrix, self._vector, self._bcs
+        matrix.zeroEntries()
+        assemble_matrix(matrix, self._form, bcs=bcs)
+        matrix.assemble()
+        with vector.localForm() as local:
+            local.set(0.0)
+        assemble_vector(vector, self._load)
+        apply_lifting(vector, [self._form], [bcs])
+        vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        set_bc(vector, bcs)
+        self._solver.solve(vector, target.x.petsc_vec)
+        if self._solver.getConvergedReason() <= 0:
+            raise RuntimeError("no convergence")
+        target.x.scatter_forward()
+
+
 def run(path: Path, steps: int) -> dict[str, object]:
     comm = MPI.COMM_WORLD
     imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -54,28 +79,12 @@ def run(path: Path, steps: int) -> dict[str, object]:
     tip, outer = (fem.locate_dofs_topological(V, 2, facets.find(tag)) for tag in (1, 3))
     on_tip, on_outer = (fem.dirichletbc(value, dofs, V) for value, dofs in ((1.0, tip), (0.0, outer)))
     warm = fem.dirichletbc(37.0, outer, V)
-    A, B = create_matrix(electric), create_matrix(heat)
-    b, c = create_vector(nothing), create_vector(source)
-    solve_phi, solve_T = krylov(A), krylov(B)
+    potential = Equation(electric, nothing, [on_tip, on_outer])
+    bioheat = Equation(heat, source, [warm])
     distance = np.linalg.norm(V.tabulate_dof_coordinates() - [0.0, 0.0, -0.005], axis=1)
     n = V.dofmap.index_map.size_local
     nearest = comm.allreduce((float(distance[:n].min()), comm.rank), op=MPI.MINLOC)[1]
     sensor = int(np.argmin(distance[:n]))
-
-    def step(matrix, vector, form, load, bcs, solver, target):  # type: ignore[no-untyped-def]
-        matrix.zeroEntries()
-        assemble_matrix(matrix, form, bcs=bcs)
-        matrix.assemble()
-        with vector.localForm() as local:
-            local.set(0.0)
-        assemble_vector(vector, load)
-        apply_lifting(vector, [form], [bcs])
-        vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
-        set_bc(vector, bcs)
-        solver.solve(vector, target.x.petsc_vec)
-        if solver.getConvergedReason() <= 0:
-            raise RuntimeError("no convergence")
-        target.x.scatter_forward()
 
     level, last, G, voltage = 100.0, None, 0.0, 0.0
     setup = time.perf_counter() - start - read
@@ -84,11 +93,11 @@ def run(path: Path, steps: int) -> dict[str, object]:
         error = 80.0 - comm.bcast(float(T.x.array[sensor]), root=nearest)
         rise = np.minimum(T.x.array, 100.0) - 37.0
         sigma.x.array[:], k.x.array[:] = 0.36 * (1 + 0.02 * rise), 0.51 * (1 + 0.0012 * rise)
-        step(A, b, electric, nothing, [on_tip, on_outer], solve_phi, phi)
+        potential.solve(phi)
         G = comm.allreduce(fem.assemble_scalar(conductance), op=MPI.SUM)
         voltage = min(np.sqrt(max(level, 0.0)), 60.0)
         V2.value = voltage**2
-        step(B, c, heat, source, [warm], solve_T, T)
+        bioheat.solve(T)
         omega.x.array[:] += 0.5 * 7.39e39 * np.exp(-2.577e5 / (8.314 * (T.x.array + 273.15)))
         alive.x.array[:] = omega.x.array < 1.0
         level = max(0.0, level + 3.0 * (error - (error if last is None else last)) + 1.5 * 0.5 * error)

@@ -26,7 +26,7 @@ from rfablate.linalg.conjugate_gradients import ConjugateGradients
 from rfablate.mesh.build import build_domain
 from rfablate.problem.extensions import NO_EXTENSIONS
 from rfablate.problem.problem import Problem, build_problem
-from rfablate.simulation.prior_treatment import begin
+from rfablate.simulation.prior_treatment import with_prior_treatment
 from rfablate.simulation.recorder import Recorder
 from rfablate.simulation.run_context import RunContext
 from rfablate.solve.loop import steps
@@ -98,8 +98,9 @@ def main() -> None:
     with watch.stage("mesh"):
         domain = build_domain(case, MPI.COMM_SELF)
     with watch.stage("setup"):
-        problem, state, _ = begin(case, build_problem(case, domain))
-        context = RunContext(case, problem, Observer(case, problem), None, watch, NO_EXTENSIONS)
+        problem, state, _ = with_prior_treatment(case, build_problem(case, domain))
+        observer = Observer(case, problem.domain, problem.tissue_cells)
+        context = RunContext(case, problem, observer, None, watch, NO_EXTENSIONS)
         recorder = Recorder(context, prior=None)
     before = triad(MPI.COMM_SELF)
     count = 0

@@ -1,6 +1,6 @@
 """Determines the share of each of many ranks on one rank by calling the partitioner; no other rank is started.
 
-    python -m hpc.scaling.parts runs/scaling/million.npz 2 4 ... 1024
+    python -m hpc.scaling.parts runs/scaling/million.h5 2 4 ... 1024
 
 Rows, cells (including those computed twice), ghosts and neighbours are those of the partition. The size of the first
 replicated level of the V-cycle follows from aggregating the matrix without couplings between parts, as in a real run.
@@ -23,9 +23,10 @@ from rfablate.case.read.case_file import load_case
 from rfablate.kernels.loader import call
 from rfablate.linalg.aggregation import fine_rows
 from rfablate.linalg.multigrid import STRONG
+from rfablate.mesh.bisection import bisect
 from rfablate.mesh.domain import Domain, distribute
-from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.partition import ROW_COST, bisect
+from rfablate.mesh.mesh_file import MeshFile
+from rfablate.mesh.partition import row_cost
 from rfablate.problem.problem import Problem, build_problem
 
 IntArray = npt.NDArray[np.int32]
@@ -35,8 +36,8 @@ def shares(problem: Problem, n_parts: int) -> dict[str, Any]:
     """Return the largest rows, cells, ghosts and neighbours of any part, their means, and the size of level 1."""
     domain, pattern = problem.domain, problem.solvers.pattern
     n, near, far = domain.nodes.total, pattern.near, pattern.far
-    degree = np.bincount(near, minlength=n) + np.bincount(far, minlength=n) + 1
-    owner = bisect(domain.x, degree + ROW_COST, n_parts)
+    cells = np.bincount(domain.elements.cells.ravel(), minlength=n).astype(np.float64)
+    owner = bisect(domain.x, row_cost(cells, domain.elements.cells.shape[1]), n_parts)
     cut = owner[near] != owner[far]
     at_home, away = np.concatenate([near[cut], far[cut]]), np.concatenate([far[cut], near[cut]])
     ghost = np.unique(owner[at_home].astype(np.int64) * n + away)
@@ -84,7 +85,7 @@ def _aggregates(problem: Problem, owner: IntArray) -> int:
 def main(path: Path, counts: list[int]) -> None:
     """Print one line of JSON."""
     case = load_case(CASE, [f"domain.file={path.resolve()}"])
-    domain = distribute(MeshData.load(path), MPI.COMM_SELF)
+    domain = distribute(MeshFile(path), MPI.COMM_SELF)
     problem = build_problem(case, domain)
     problem.solvers.assemble(problem.initial)
     rows = [shares(problem, n) for n in counts]

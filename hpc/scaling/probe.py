@@ -1,6 +1,6 @@
 """Runs some steps of benchmark B1, measures their parts, and prints one line of JSON.
 
-    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.npz [--steps 20]
+    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.h5 [--steps 20]
 
 rfablate runs unchanged: this module wraps solves, V-cycles and their replicated levels to time them. MPI calls are
 counted if counts.c is preloaded. Numbers per step are those of the second half of the steps.
@@ -33,7 +33,7 @@ from rfablate.lesion.observer import Observer
 from rfablate.linalg import conjugate_gradients as linear
 from rfablate.linalg import multigrid, smoother
 from rfablate.mesh.domain import distribute
-from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.mesh_file import MeshFile
 from rfablate.problem.problem import Problem, build_problem
 from rfablate.solve.loop import steps
 from rfablate.solve.state import initial_state
@@ -108,10 +108,10 @@ def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
     tally = Tally(clock)
     tally.watch()
     with tally.stage("mesh"):
-        domain = distribute(MeshData.load(path) if comm.rank == 0 else None, comm)
+        domain = distribute(MeshFile(path) if comm.rank == 0 else None, comm)
     with tally.stage("setup"):
         problem = build_problem(case, domain)
-        state, observer = initial_state(problem), Observer(case, problem)
+        state, observer = initial_state(problem), Observer(case, problem.domain, problem.tissue_cells)
     after_setup = _peak_MiB()
     rows: list[dict[str, float]] = []
     counts: list[FloatArray] = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rfablate.api.run_case import LogOptions, all_ranks, load_case, run_in
 from rfablate.case.read.case_name import case_name
@@ -69,12 +69,18 @@ def verify(
     Raises:
         CaseError: the directory cannot be written.
     """
-    from rfablate.evidence.verification import verify_installation
+    from rfablate.evidence.verification import Setting, verify_installation
     from rfablate.evidence.verification_table import progress_line
+    from rfablate.simulation.run import run as run_in_directory
 
+    comm = comm or all_ranks()
     place = Path(directory) if directory is not None else VERIFICATION
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
-    return verify_installation(place, comm or all_ranks(), quick=quick, report=report)
+
+    def simulate(case: Case, directory: Path) -> Mapping[str, Any]:
+        return run_in_directory(case, directory, comm, RunOptions(overwrite=True)).summary
+
+    return verify_installation(Setting(comm, place, simulate, quick), report=report)
 
 
 def validate(

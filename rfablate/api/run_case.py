@@ -26,7 +26,7 @@ from rfablate.version import __version__
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 
 def load_case(path: str | Path, changes: Mapping[str, Any] | Sequence[str] = ()) -> Case:
@@ -61,7 +61,7 @@ def run(
         comm: MPI communicator of the run; by default all ranks.
         overwrite: replace an older run in the directory.
         quiet: print only warnings.
-        extensions: user-defined generator, tissues or damage kinetics.
+        extensions: user-defined generator, tissues, damage kinetics or shapes of structures.
 
     Raises:
         CaseError: the case has faults, or the directory already holds a run.
@@ -97,7 +97,7 @@ def resume(
         MeshError, SolveError, StepError, Interrupted: as for `run`.
     """
     comm = comm or all_ranks()
-    resume_in(Path(directory), comm, quiet=quiet, extensions=extensions)
+    resume_in(Path(directory), comm, RunOptions(extensions=extensions or NO_EXTENSIONS), quiet=quiet)
     comm.barrier()
     return RunResult(directory)
 
@@ -128,6 +128,7 @@ def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log
     from rfablate.simulation.machine_limits import refuse_before_meshing
     from rfablate.simulation.run import run as run_in_directory
 
+    case = options.extensions.applied_to(case)
     refuse_before_meshing(case, directory, comm)
     with _locked(comm, lambda: _prepare(case, directory, overwrite=options.overwrite)):
         log = setup_log(comm.rank, directory / "run.log", quiet=log_options.quiet)
@@ -141,7 +142,7 @@ def run_in(case: Case, directory: Path, comm: MPI.Comm, options: RunOptions, log
         return run_in_directory(case, directory, comm, replace(options, overwrite=True))
 
 
-def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Extensions | None = None) -> Outcome | None:
+def resume_in(directory: Path, comm: MPI.Comm, options: RunOptions, *, quiet: bool) -> Outcome | None:
     """Resume a run; return None where it has already ended. Collective."""
     from rfablate.mesh.root_tasks import from_root
     from rfablate.simulation.run import resume as resume_in_directory
@@ -154,7 +155,7 @@ def resume_in(directory: Path, comm: MPI.Comm, *, quiet: bool, extensions: Exten
         case = from_root(comm, lambda: case_file.load_case(directory))
         log = setup_log(comm.rank, directory / "run.log", quiet=quiet, append=True)
         log.info("rfablate %s resumes %s: %s", __version__, directory, case.title)
-        return resume_in_directory(case, directory, comm, extensions=extensions or NO_EXTENSIONS)
+        return resume_in_directory(case, directory, comm, options)
 
 
 def all_ranks() -> MPI.Comm:

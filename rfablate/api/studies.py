@@ -77,15 +77,16 @@ def run_study(
     """
     from rfablate.study.members import StudyDirectory
     from rfablate.study.study_plan import load_plan
-    from rfablate.study.study_run import finish, keep_study_file, run, study_name
-    from rfablate.study.worker_pool import start_run
+    from rfablate.study.study_run import MemberChoice, finish, keep_study_file, run, study_name
+    from rfablate.study.worker_pool import Workers, slots_for, start_run
 
     file = Path(study)
     plan = load_plan(file, [setting(key, value) for key, value in (changes or {}).items()])
     place = StudyDirectory(Path(directory) if directory is not None else Path("studies") / study_name(file))
     with place.alone() as lock:
         keep_study_file(file, place)
-        interrupted = run(plan, place, start_run(plan.study.ranks), lock, jobs=jobs, retry_failed=retry_failed)
+        workers = Workers(start_run(plan.study.ranks), slots_for(plan.study.ranks, jobs), lock)
+        interrupted = run(plan, place, workers, MemberChoice(retry_failed=retry_failed))
         complete = finish(plan, place)
     return StudyResult(place.path, interrupted=interrupted, complete=complete)
 
@@ -132,26 +133,27 @@ def find(
     """
     from rfablate.case.read.case_file import load_case
     from rfablate.study.find_run import keep_answer, run_open
-    from rfablate.study.goals import CommonQuestion, question_of
+    from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
     from rfablate.study.study_run import finish, study_name
-    from rfablate.study.worker_pool import start_run
+    from rfablate.study.worker_pool import Workers, slots_for, start_run
 
     file, texts = Path(case), [setting(key, value) for key, value in (changes or {}).items()]
     ranges = vary.items() if isinstance(vary, Mapping) else ()
     varied = [key if ends is None else f"{key}={ends[0]}:{ends[1]}" for key, ends in ranges] or list(vary)
     shorthand = CommonQuestion(shortest_hold, least_temperature, largest_spacing, margin_mm)
-    question = question_of(load_case(file, texts), varied, goals, minimise, maximise, shorthand)
+    asked = QuestionTexts(varied, goals, minimise, maximise)
+    question = question_of(load_case(file, texts), asked, shorthand)
     search = Search(file, texts, question)
     usual = Path("studies") / f"find-{study_name(file, 'case.toml')}"
     place = StudyDirectory(usual if directory is None else Path(directory))
     with place.alone() as lock:
-        start = start_run(ranks)
+        workers = Workers(start_run(ranks), slots_for(ranks, jobs), lock)
 
         def run_these(members: Any) -> None:
-            run_open(search, members, place, start, lock, ranks=ranks, jobs=jobs)
+            run_open(search, members, place, workers)
 
         answer = search_for(search, place, run_these)
         keep_answer(answer, place)
@@ -165,12 +167,11 @@ def compare(a: RunResult | str | Path, b: RunResult | str | Path) -> Comparison:
     Raises:
         CaseError: a directory has no finished run, or its files are damaged.
     """
-    from rfablate.comparison.two_runs import compare_runs, refuse_damaged
+    from rfablate.comparison.two_runs import compare_runs
 
     places = [each.directory if isinstance(each, RunResult) else Path(each) for each in (a, b)]
     require_finished(places, "compare")
     runs = [load_run(each) for each in places]
-    refuse_damaged(runs)
     return compare_runs(*runs)
 
 

@@ -13,7 +13,7 @@ from rfablate.signals import install_handlers
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from rfablate.simulation.run import Outcome
+    from rfablate.simulation.outcome import Outcome
 
 THREADS = "OMP_NUM_THREADS"
 
@@ -39,7 +39,7 @@ def run_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     directory = args.output or Path("runs") / case_name(args.case)
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
     notes = (f"{THREADS} is not set: every rank uses one thread",) if args.threads_unset else ()
-    options = RunOptions(overwrite=args.overwrite, began=args.began)
+    options = RunOptions(overwrite=args.overwrite, began=args.began, side=args.side)
     outcome = run_in(case, directory, comm, options, LogOptions(args.quiet, str(args.case), notes))
     return _print_card(comm, outcome)
 
@@ -49,9 +49,10 @@ def resume_run(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.api.run_case import resume_in
     from rfablate.mesh.root_tasks import from_root
     from rfablate.results.run_directory import end_reason
+    from rfablate.simulation.run_options import RunOptions
 
     install_handlers()
-    outcome = resume_in(args.run, comm, quiet=args.quiet)
+    outcome = resume_in(args.run, comm, RunOptions(began=args.began, side=args.side), quiet=args.quiet)
     if outcome is None:
         reason = from_root(comm, lambda: end_reason(args.run))
         if comm.rank == 0:
@@ -77,8 +78,11 @@ def mesh_case(comm: MPI.Comm, args: argparse.Namespace) -> int:
     from rfablate.mesh.root_tasks import from_root
 
     case = from_root(comm, lambda: load_case(args.case, args.overrides))
-    from rfablate.simulation.run import mesh_only
+    from rfablate.simulation.run import distributed_mesh, mesh_only
 
     setup_log(comm.rank)
+    if args.distributed is not None:
+        distributed_mesh(case, comm, args.distributed)
+        return 0
     mesh_only(case, comm, args.output or Path("runs") / f"{case_name(args.case)}-mesh.vtkhdf")
     return 0

@@ -30,7 +30,7 @@ class InstallationFinding:
     """Result of one check; `advice` is what to do about a problem, empty where there is none."""
 
     name: str
-    ok: Literal[True, False, "warning"]
+    status: Literal["ok", "failed", "warning"]
     found: str
     advice: str = ""
 
@@ -42,14 +42,14 @@ def diagnose() -> list[InstallationFinding]:
 
 def print_report(findings: list[InstallationFinding]) -> None:
     """Print one line for each finding, followed by a line of advice where there is any."""
-    mark = {True: "ok     ", False: "FAILED ", "warning": "warning"}
+    mark = {"ok": "ok     ", "failed": "FAILED ", "warning": "warning"}
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        print(f"{mark[finding.ok]} {finding.name:<{width}}  {finding.found}")
+        print(f"{mark[finding.status]} {finding.name:<{width}}  {finding.found}")
         if finding.advice:
             print(f"{'':<{width + 10}}-> {finding.advice}")
-    failures = sum(finding.ok is False for finding in findings)
-    warnings = sum(finding.ok == "warning" for finding in findings)
+    failures = sum(finding.status == "failed" for finding in findings)
+    warnings = sum(finding.status == "warning" for finding in findings)
     print(f"\n{failures} failed, {warnings} warnings: {'not ready' if failures else 'ready'}")
 
 
@@ -57,16 +57,16 @@ def main() -> int:
     """Print the report; return exit code 0 where no check failed, else 1."""
     findings = diagnose()
     print_report(findings)
-    return int(any(finding.ok is False for finding in findings))
+    return int(any(finding.status == "failed" for finding in findings))
 
 
 def _guarded(name: str, check: Callable[[str], InstallationFinding]) -> InstallationFinding:
     try:
         return check(name)
     except ImportError as error:
-        return InstallationFinding(name, False, f"cannot be imported: {error}", INSTALL)
+        return InstallationFinding(name, "failed", f"cannot be imported: {error}", INSTALL)
     except Exception as error:  # the report must list every check
-        return InstallationFinding(name, False, f"{type(error).__name__}: {error}", INSTALL)
+        return InstallationFinding(name, "failed", f"{type(error).__name__}: {error}", INSTALL)
 
 
 # --- checks
@@ -75,16 +75,16 @@ def _guarded(name: str, check: Callable[[str], InstallationFinding]) -> Installa
 def _python(name: str) -> InstallationFinding:
     found = f"{sys.version.split()[0]} at {sys.executable}"
     if sys.version_info[:2] >= OLDEST_PYTHON:
-        return InstallationFinding(name, True, found)
-    return InstallationFinding(name, False, found, "rfablate needs Python 3.10 or newer")
+        return InstallationFinding(name, "ok", found)
+    return InstallationFinding(name, "failed", found, "rfablate needs Python 3.10 or newer")
 
 
 def _dolfinx(name: str) -> InstallationFinding:
     dolfinx = importlib.import_module("dolfinx")
     version = str(dolfinx.__version__)
     if OLDEST_DOLFINX <= _release(version) <= NEWEST_DOLFINX:
-        return InstallationFinding(name, True, version)
-    return InstallationFinding(name, False, version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
+        return InstallationFinding(name, "ok", version)
+    return InstallationFinding(name, "failed", version, f"rfablate needs DOLFINx 0.9 to 0.11: {INSTALL}")
 
 
 def _mpi(name: str) -> InstallationFinding:
@@ -94,7 +94,7 @@ def _mpi(name: str) -> InstallationFinding:
     if launcher is None:
         advice = "to use several cores, install the launcher of this MPI library (Debian: openmpi-bin)"
         return InstallationFinding(name, "warning", f"{library}, no mpirun on PATH", advice)
-    return InstallationFinding(name, True, f"{library}, {launcher}")
+    return InstallationFinding(name, "ok", f"{library}, {launcher}")
 
 
 def _gmsh(name: str) -> InstallationFinding:
@@ -102,13 +102,13 @@ def _gmsh(name: str) -> InstallationFinding:
         gmsh = importlib.import_module("gmsh")
     except OSError as error:  # the Gmsh wheel needs the system's X libraries, even without a display
         advice = "Debian: apt-get install libglu1-mesa libxcursor1 libxinerama1 libxft2"
-        return InstallationFinding(name, False, str(error), advice)
-    return InstallationFinding(name, True, str(gmsh.__version__))
+        return InstallationFinding(name, "failed", str(error), advice)
+    return InstallationFinding(name, "ok", str(gmsh.__version__))
 
 
 def _h5py(name: str) -> InstallationFinding:
     h5py = importlib.import_module("h5py")
-    return InstallationFinding(name, True, f"{h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
+    return InstallationFinding(name, "ok", f"{h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
 
 
 DRAW_A_CUBE = """
@@ -125,7 +125,7 @@ def _pictures(name: str) -> InstallationFinding:
     command = [sys.executable, "-c", DRAW_A_CUBE]
     trial = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if trial.returncode == 0:
-        return InstallationFinding(name, True, f"PyVista {trial.stdout.strip()} renders off screen")
+        return InstallationFinding(name, "ok", f"PyVista {trial.stdout.strip()} renders off screen")
     advice = "runs work, but reports have no 3-D picture; Debian: apt-get install libgl1 libegl1 libgl1-mesa-dri"
     last = (trial.stderr.strip().splitlines() or [f"exit status {trial.returncode}"])[-1]
     return InstallationFinding(name, "warning", f"PyVista cannot render: {last}", advice)
@@ -136,15 +136,15 @@ def _compiler(name: str) -> InstallationFinding:
     path = shutil.which(compiler)
     if path is None:
         advice = "rfablate compiles its kernels for this processor at first use; Debian: apt-get install gcc"
-        return InstallationFinding(name, False, f"no {compiler}", advice)
+        return InstallationFinding(name, "failed", f"no {compiler}", advice)
     from rfablate.errors import RfablateError
     from rfablate.kernels.loader import compile_kernels
 
     try:
-        return InstallationFinding(name, True, f"{path}, kernels in {compile_kernels()}")
+        return InstallationFinding(name, "ok", f"{path}, kernels in {compile_kernels()}")
     except RfablateError as error:
         return InstallationFinding(
-            name, False, str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev"
+            name, "failed", str(error), "a C11 compiler is needed; Debian: apt-get install gcc libc6-dev"
         )
 
 
@@ -157,16 +157,16 @@ def _write_access(name: str) -> InstallationFinding:
                 pass
         except OSError as error:
             advice = f"make {what} writable (XDG_CACHE_HOME sets the cache folder) or work in another folder"
-            return InstallationFinding(name, False, f"{what}, {folder}: {error.strerror}", advice)
-    return InstallationFinding(name, True, ", ".join(map(str, places.values())))
+            return InstallationFinding(name, "failed", f"{what}, {folder}: {error.strerror}", advice)
+    return InstallationFinding(name, "ok", ", ".join(map(str, places.values())))
 
 
 def _memory(name: str) -> InstallationFinding:
     free = _available_memory_gb()
     if free is None:
-        return InstallationFinding(name, True, "cannot be determined on this system")
+        return InstallationFinding(name, "ok", "cannot be determined on this system")
     if free >= FREE_MEMORY_GB:
-        return InstallationFinding(name, True, f"{free:.1f} GB free")
+        return InstallationFinding(name, "ok", f"{free:.1f} GB free")
     advice = f"a 3-D case needs about {FREE_MEMORY_GB:g} GB; use a coarser mesh or close other programs"
     return InstallationFinding(name, "warning", f"{free:.1f} GB free", advice)
 
@@ -174,7 +174,7 @@ def _memory(name: str) -> InstallationFinding:
 def _disk(name: str) -> InstallationFinding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free >= FREE_DISK_GB:
-        return InstallationFinding(name, True, f"{free:.1f} GB free in this folder")
+        return InstallationFinding(name, "ok", f"{free:.1f} GB free in this folder")
     advice = f"a 3-D case with its fields needs about {FREE_DISK_GB:g} GB; choose another folder with -o"
     return InstallationFinding(name, "warning", f"{free:.1f} GB free in this folder", advice)
 
@@ -182,7 +182,7 @@ def _disk(name: str) -> InstallationFinding:
 def _threads(name: str) -> InstallationFinding:
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads == "1":
-        return InstallationFinding(name, True, "OMP_NUM_THREADS=1")
+        return InstallationFinding(name, "ok", "OMP_NUM_THREADS=1")
     advice = "export OMP_NUM_THREADS=1: each MPI rank uses one core; additional threads make it slower"
     return InstallationFinding(name, "warning", f"OMP_NUM_THREADS={threads or 'not set'}", advice)
 
@@ -194,10 +194,10 @@ def _root(name: str) -> InstallationFinding:
 def root_finding(name: str, *, is_root: bool, environ: Mapping[str, str]) -> InstallationFinding:
     """Return the finding about the user: Open MPI starts ranks as root only where two variables allow it."""
     if not is_root:
-        return InstallationFinding(name, True, "not root")
+        return InstallationFinding(name, "ok", "not root")
     wanted = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
     if all(environ.get(variable) == "1" for variable in wanted):
-        return InstallationFinding(name, True, "root, and the Open MPI variables for root are set")
+        return InstallationFinding(name, "ok", "root, and the Open MPI variables for root are set")
     advice = "for mpirun as root with Open MPI: export " + " ".join(f"{variable}=1" for variable in wanted)
     return InstallationFinding(name, "warning", "root", advice)
 

@@ -60,24 +60,26 @@ def find(args: argparse.Namespace) -> int:
     """Search for the value of keys that meets the goals; return the exit code."""
     from rfablate.case.read.case_file import load_case
     from rfablate.cli.warm_members import start_warm
-    from rfablate.study.goals import CommonQuestion, question_of
+    from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
     from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
+    from rfablate.study.worker_pool import Workers, slots_for
 
     case = load_case(args.case, args.overrides)
     shorthand = CommonQuestion(args.shortest_hold, args.least_temperature, args.largest_spacing, args.margin_mm)
-    question = question_of(case, args.vary, args.goal, args.minimise, args.maximise, shorthand)
+    asked = QuestionTexts(args.vary, args.goal, args.minimise, args.maximise)
+    question = question_of(case, asked, shorthand)
     search = Search(args.case, args.overrides, question)
     print(question, flush=True)
     directory = StudyDirectory(args.output or Path("studies") / f"find-{study_name(args.case, 'case.toml')}")
     with directory.alone() as lock:
-        start = start_warm(args.main, args.ranks)
+        workers = Workers(start_warm(args.main, args.ranks), slots_for(args.ranks, args.jobs), lock)
         for failed in list(directory.failed.iterdir()) if args.retry_failed else ():
             directory.forget_failure(failed.name)
 
         def run_these(members: Any) -> None:
-            run_open(search, members, directory, start, lock, ranks=args.ranks, jobs=args.jobs)
+            run_open(search, members, directory, workers)
 
         try:
             answer = search_for(search, directory, run_these)

@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfablate.case.read.case_name import case_name
+from rfablate.cli.check_verb import check
 from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
+from rfablate.cli.library_verb import library
+from rfablate.cli.new_verb import add_new_arguments, new_file
+from rfablate.cli.report_verb import report
 from rfablate.cli.schema_verb import add_schema_arguments, schema
 from rfablate.cli.study_verb import add_study_arguments, study
 from rfablate.cli.validate_verb import add_validate_arguments, validate_model
 from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
+from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
-from rfablate.errors import CaseError, Fault, Interrupted, RfablateError, path_error
+from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers
 from rfablate.version import __version__
 
@@ -43,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.began = began
     args.threads_unset = THREADS not in os.environ
     os.environ.setdefault(THREADS, "1")  # before numpy is imported: parallelism comes from ranks, not from threads
+    args.side = None
     args.main = main  # for the verbs that start runs
     install_handlers()
     command: Callable[[argparse.Namespace], int] = args.command
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
     run.add_argument("--overwrite", action="store_true", help="replace an older run in the directory")
     run.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    _add_one_process(run)
     run.add_argument(
         "--force",
         dest="overrides",
@@ -97,22 +104,28 @@ def _parser() -> argparse.ArgumentParser:
     again = _verb(verbs, "resume", _resume, "continue an interrupted run from its last checkpoint; also under mpirun")
     again.add_argument("run", type=Path, metavar="RUN", help="run directory")
     again.add_argument("--quiet", action="store_true", help="print warnings and the lesion card only")
+    _add_one_process(again)
     add_slurm_arguments(again)
 
-    _case_arguments(_verb(verbs, "check", _check, "describe a case without running it, and list all its faults"))
+    again = _verb(verbs, "watch", watch_case, "run a case again whenever its file is saved, with a page that reloads")
+    _case_arguments(again)
+    add_watch_arguments(again)
+
+    _case_arguments(_verb(verbs, "check", check, "describe a case without running it, and list all its faults"))
 
     mesh = _verb(verbs, "mesh", _mesh, "generate the mesh of a case without running it")
     _case_arguments(mesh)
     mesh.add_argument("-o", "--output", type=Path, metavar="FILE", help="mesh file (default: runs/<case>-mesh.vtkhdf)")
+    mesh.add_argument("--distributed", type=Path, metavar="FILE", help="write a file for mesh.distributed_file instead")
 
-    library = _verb(verbs, "library", _library, "list tissues, applicators or damage parameters, with sources")
-    library.add_argument("table", choices=("tissues", "applicators", "damage"))
-    library.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
-    library.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
+    catalogue = _verb(verbs, "library", library, "list tissues, applicators or damage parameters, with sources")
+    catalogue.add_argument("table", choices=("tissues", "applicators", "damage"))
+    catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
+    catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
-    report = _verb(verbs, "report", _report, "rewrite report.html of a finished run")
-    report.add_argument("run", type=Path, metavar="RUN", help="run directory")
-    report.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
+    page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
+    page.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    page.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     text = "report the differences between two finished runs"
     add_compare_arguments(_verb(verbs, "compare", compare, text))
@@ -134,8 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
-    new = _verb(verbs, "new", _new, "write a commented case file to start from")
+    new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
+    add_new_arguments(new)
 
     _verb(verbs, "doctor", _doctor, "check the installation on this machine")
     return parser
@@ -145,6 +159,11 @@ def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], t
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=command)
     return parser
+
+
+def _add_one_process(parser: argparse.ArgumentParser) -> None:
+    text = "use one process: compute error bar and pictures after the run, not beside it on a second core"
+    parser.add_argument("--one-process", action="store_true", help=text)
 
 
 def _case_arguments(parser: argparse.ArgumentParser) -> None:
@@ -162,99 +181,10 @@ def _case_arguments(parser: argparse.ArgumentParser) -> None:
 # --- verbs without MPI ----------------------------------------------------------------------------
 
 
-def _check(args: argparse.Namespace) -> int:
-    from rfablate.case.checks.all_checks import case_warnings
-    from rfablate.case.describe.case_text import describe_case
-    from rfablate.case.read.case_file import load_case
-
-    case = load_case(args.case, args.overrides)
-    print(describe_case(case))
-    if case.domain.kind == "mesh":
-        from rfablate.cli.user_mesh_text import checked_mesh_text
-
-        print("", checked_mesh_text(case), sep="\n")
-    warnings = case_warnings(case)
-    print("", *(f"warning: {warning}" for warning in warnings), "no faults", sep="\n")
-    return 0
-
-
-def _library(args: argparse.Namespace) -> int:
-    from rfablate.cli import library_text as catalogue
-
-    if args.pictures is not None and args.table != "applicators":
-        hint = f"rfablate library applicators --pictures {args.pictures}"
-        raise CaseError([Fault("--pictures", f"{args.table} have no pictures", "applicators", hint)], "library")
-    match args.table:
-        case "tissues":
-            print(catalogue.tissues_text(args.name))
-        case "applicators":
-            print(catalogue.applicators_text(args.name))
-            if args.pictures is not None:
-                print(_pictures(args.name, args.pictures))
-        case _:
-            print(catalogue.damage_text(args.name))
-    return 0
-
-
-def _pictures(name: str | None, folder: Path) -> str:
-    """Write the pictures of one applicator, or of all; return a line that names the files."""
-    from rfablate.physics.library import applicator_names
-    from rfablate.report.applicator_pictures import write_picture
-
-    names = applicator_names() if name is None else (name,)
-    try:
-        files = [write_picture(each, folder) for each in names]
-    except OSError as error:
-        raise CaseError([Fault(str(folder), error.strerror or str(error), "a writable folder")], "library") from None
-    return f"{len(files)} pictures in {folder}" if len(files) > 1 else str(files[0])
-
-
 def _doctor(args: argparse.Namespace) -> int:
     from rfablate.cli import doctor
 
     return doctor.main()
-
-
-def _report(args: argparse.Namespace) -> int:
-    from rfablate.results.run_directory import require_finished
-
-    require_finished([args.run], "report")
-    if args.picture is not None:
-        print(_picture(args.run, args.picture))
-        return 0
-    from rfablate.report import write_report
-
-    write_report(args.run)
-    print(args.run / "report.html")
-    return 0
-
-
-def _picture(run: Path, target: Path) -> Path:
-    """Write the summary picture of a run; return its path."""
-    from rfablate.report.summary_picture import write_summary_picture
-
-    try:
-        return write_summary_picture(run, target)
-    except (OSError, ValueError) as error:
-        raise CaseError(
-            [Fault(str(target), str(error), "a run with fields, and a writable PNG file")], "report"
-        ) from None
-
-
-def _new(args: argparse.Namespace) -> int:
-    from importlib import resources
-
-    file = Path(args.name if args.name.endswith(".toml") else f"{args.name}.toml")
-    text = resources.files("rfablate.case").joinpath("starter.toml").read_text(encoding="utf-8")
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text.replace("my lesion", file.stem, 1).replace("FILE", str(file)))
-    except FileExistsError:
-        raise CaseError([Fault(str(file), "already exists", "a new name", "nothing was written")], "new") from None
-    except OSError as error:
-        raise CaseError([Fault(str(file), error.strerror or str(error), "a writable folder")], "new") from None
-    print(f"{file} written; next: rfablate check {file}")
-    return 0
 
 
 # --- verbs with MPI -------------------------------------------------------------------------------
@@ -304,6 +234,25 @@ def _verify(args: argparse.Namespace) -> int:
     return _on_all_ranks(verify_installation, args)
 
 
+def _start_mpi(args: argparse.Namespace) -> Any:
+    """Import the solver, fork the process for a second core where the verb uses one, start MPI; return mpi4py.MPI."""
+    import mpi4py
+
+    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True  # finalised at the very end, after all communicators
+    from mpi4py import MPI
+
+    from rfablate.cli.solver_import import import_solver
+
+    import_solver()  # report a missing module before any rank starts to work
+    if not getattr(args, "one_process", True):
+        from rfablate.simulation.side_process import fork_side_process
+
+        args.side = fork_side_process()
+    if not MPI.Is_initialized():
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    return MPI
+
+
 def _validate(args: argparse.Namespace) -> int:
     return _on_all_ranks(validate_model, args)
 
@@ -315,11 +264,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
-    from mpi4py import MPI
-
-    from rfablate.cli.solver_import import import_solver
-
-    import_solver()  # report a missing module before any rank starts to work
+    MPI = _start_mpi(args)
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a
     # rank that exits.
@@ -348,6 +293,9 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     except BaseException:
         traceback.print_exc()
         code = 1
+    finally:
+        if args.side is not None:
+            args.side.close()
     sys.stdout.flush()
     sys.stderr.flush()
     if comm.size > 1:

@@ -16,8 +16,10 @@ def import_solver() -> None:
     hidden = not {"petsc4py", "dolfinx"} & modules.keys()
     if hidden:
         sys.modules["petsc4py"] = None  # type: ignore[assignment]
+    arguments, sys.argv = sys.argv, sys.argv[:1]  # DOLFINx reads them for its log, and fails on some file names
     try:
         import rfablate.simulation.run  # noqa: F401
     finally:
+        sys.argv = arguments
         if hidden:
             del sys.modules["petsc4py"]

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.study.study_run import finish, keep_study_file, run, study_name
+from rfablate.study.study_run import MemberChoice, finish, keep_study_file, run, study_name
 
 if TYPE_CHECKING:
     from rfablate.study.members import StudyDirectory
@@ -74,6 +74,7 @@ def study(args: argparse.Namespace) -> int:
     from rfablate.cli.warm_members import start_warm
     from rfablate.study.members import StudyDirectory
     from rfablate.study.study_plan import load_plan
+    from rfablate.study.worker_pool import Workers, slots_for
 
     plan = load_plan(args.study, args.overrides)
     path = args.output or Path("studies") / study_name(args.study)
@@ -86,13 +87,14 @@ def study(args: argparse.Namespace) -> int:
     start = start_warm(args.main, plan.study.ranks, args.launcher)
     if args.share is not None:
         with directory.alone(shared=True, queued=True):
-            stopped = run(plan, directory, start, None, jobs=args.jobs or 1, share=args.share)
+            stopped = run(plan, directory, Workers(start, args.jobs or 1, lock=None), MemberChoice(args.share))
         return INTERRUPTED if stopped else 0
     with directory.alone(queued=args.collect) as lock:
         keep_study_file(args.study, directory)
         interrupted = False
         if not args.collect:
-            interrupted = run(plan, directory, start, lock, jobs=args.jobs, retry_failed=args.retry_failed)
+            workers = Workers(start, slots_for(plan.study.ranks, args.jobs), lock)
+            interrupted = run(plan, directory, workers, MemberChoice(retry_failed=args.retry_failed))
         all_done = finish(plan, directory, sensitivity=args.sensitivity, predict=args.predict)
     return INTERRUPTED if interrupted else 0 if all_done else NOT_ALL
 
@@ -100,7 +102,7 @@ def study(args: argparse.Namespace) -> int:
 def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> int:
     """Submit the remaining members as an array job, followed by a job that collects; return the exit code."""
     from rfablate.cluster.slurm import follow, load_site
-    from rfablate.study.slurm_array import submit_study
+    from rfablate.study.slurm_array import StudyJob, submit_study
 
     site = load_site(args.slurm)
     with directory.alone(queued=True):
@@ -114,7 +116,8 @@ def submit(args: argparse.Namespace, plan: Plan, directory: StudyDirectory) -> i
     if "open" not in states:
         print("no member left to run; --collect writes the table")
         return 0
-    jobs = submit_study(args.study, args.overrides, directory.path, site, plan.study.ranks, states.count("open"))
+    job = StudyJob(args.study, args.overrides, directory.path, plan.study.ranks, states.count("open"))
+    jobs = submit_study(job, site)
     print(f"submitted: array job {jobs[0]}, collecting in job {jobs[1]}; scripts and logs in {directory.path}/slurm")
     if not args.follow:
         return 0

@@ -6,6 +6,7 @@ from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.mesh_against_case import refuse_contradiction
 from rfablate.mesh.mesh_table import describe_user_mesh
+from rfablate.mesh.structure_overlay import overlay
 from rfablate.mesh.user_mesh import read_mesh
 
 
@@ -18,5 +19,7 @@ def checked_mesh_text(case: Case) -> str:
     """
     assert isinstance(case.domain, MeshDomain)
     mesh = read_mesh(case.domain)
+    text = describe_user_mesh(case.domain, mesh)
+    mesh = overlay(case, mesh)
     refuse_contradiction(case, mesh)
-    return describe_user_mesh(case.domain, mesh)
+    return "\n".join([text, *(f"  {line}" for line in mesh.remarks), *(f"  warning: {line}" for line in mesh.notes)])

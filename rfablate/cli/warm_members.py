@@ -16,7 +16,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rfablate.study.worker_pool import CONSOLE, Job, Start, die_with_parent, member_arguments, start_run
+from rfablate.signals import die_with_parent
+from rfablate.study.worker_pool import CONSOLE, Job, Start, member_arguments, start_run
 
 POLL_S = 0.02
 INTERRUPTED = 6
@@ -76,9 +77,26 @@ def start_warm(main: Main, ranks: int, launcher: str | None = None) -> Start:
     def start(directory: Path, lock: int) -> Job:
         if not warm:
             warm.append(_import_without_mpi())
-        return _fork(main, directory, lock) if warm[0] else anew(directory, lock)
+        if not warm[0]:
+            return anew(directory, lock)
+        return _fork(lambda: _run(main, member_arguments(directory)), directory / CONSOLE, lock)
 
     return start
+
+
+def start_warm_command(main: Main) -> Callable[[Sequence[str], Path], Fork] | None:
+    """Import the solver; return a function that runs `rfablate` with some arguments in a fork of this process.
+
+    Its second argument is the file for the output. None where this process cannot be forked.
+    """
+    if sys.platform != "linux" or not _import_without_mpi():
+        return None
+    import rfablate.api.run_case
+    import rfablate.report.report_page  # noqa: F401
+    from rfablate.report.picture_process import warm_up
+
+    warm_up()
+    return lambda arguments, console: _fork(lambda: _run_to_end(main, arguments), console)
 
 
 def _import_without_mpi() -> bool:
@@ -98,15 +116,16 @@ def _import_without_mpi() -> bool:
     return not MPI.Is_initialized() and threading.active_count() == 1
 
 
-def _fork(main: Main, directory: Path, lock: int) -> Job:
+def _fork(command: Callable[[], int], console: Path, lock: int = -1) -> Fork:
+    """Run a command in a fork, which keeps the file descriptor `lock` open; return the process."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            _detach(directory / CONSOLE, lock)
-            code = _run(main, member_arguments(directory))
+            _detach(console, lock)
+            code = command()
         except KeyboardInterrupt:  # a signal arrived before the handlers were installed
             code = INTERRUPTED
         except BaseException:
@@ -141,7 +160,15 @@ def _run(main: Main, arguments: Sequence[str]) -> int:
     from mpi4py import MPI
 
     MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    return _run_to_end(main, arguments)
+
+
+def _run_to_end(main: Main, arguments: Sequence[str]) -> int:
+    """Run the command line, which may start MPI, and finalise MPI."""
+    from mpi4py import MPI
+
     code = main(arguments)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the daemon of Open MPI can send this signal to processes that end
-    MPI.Finalize()
+    if MPI.Is_initialized():
+        MPI.Finalize()
     return code

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -80,9 +80,24 @@ def load_site(file: Path) -> Site:
     except (OSError, ValueError) as error:
         raise CaseError([Fault(str(file), str(error), "a readable site file (.toml)")], str(file)) from None
     try:
-        return Site.model_validate(data)
+        site = Site.model_validate(data)
     except ValidationError as error:
         raise CaseError(faults_of(error, data, file=Site), str(file)) from None
+    if faults := list(_text_faults(site)):
+        raise CaseError(faults, str(file))
+    return site
+
+
+def _text_faults(site: Site) -> Iterator[Fault]:
+    """Yield a fault for each value that would start another line of the script, or a launcher with open quotes."""
+    for key, value in site.model_dump().items():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not text.isprintable():
+                yield Fault(key, f"found {text[:60]!r}", "one line of printable characters")
+    try:
+        shlex.split(site.launcher)
+    except ValueError as error:
+        yield Fault("launcher", f"found {site.launcher[:60]!r}: {error}", "a command of the shell")
 
 
 def launched(launcher: str, ranks: int, command: Sequence[str]) -> list[str]:
@@ -101,9 +116,7 @@ def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
     """
     given = {"partition": site.partition, "account": site.account, "time": site.time, "mem-per-cpu": site.mem_per_cpu}
     options = [
-        f"--job-name={name}",
-        *(f"--{key}={value}" for key, value in given.items() if value),
-        *head,
+        *_quoted([f"--job-name={name}", *(f"--{key}={value}" for key, value in given.items() if value), *head]),
         *site.options,
     ]
     lines = [
@@ -114,6 +127,15 @@ def script(name: str, site: Site, head: Sequence[str], body: str) -> str:
         body,
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _quoted(options: Sequence[str]) -> Iterator[str]:
+    """Yield options as sbatch reads them: the value is in quotes where it has blanks or other special characters."""
+    for option in options:
+        key, equal, value = option.partition("=")
+        if not option.isprintable():
+            raise CaseError([Fault(key, "found control characters", "one line of printable characters")], "slurm")
+        yield f"{key}={shlex.quote(value)}" if equal else key
 
 
 def guard(site: Site) -> list[str]:
@@ -180,9 +202,14 @@ def submit_run(directory: Path, site: Site, ranks: int, nodes: int | None) -> st
     return sbatch([str(file)])
 
 
+def pattern(path: Path) -> str:
+    """Return a path in which Slurm replaces nothing."""
+    return str(path).replace("%", "%%")
+
+
 def run_script(directory: Path, site: Site, ranks: int, nodes: int | None) -> str:
     """Return the batch script of one run, which starts the run or resumes it where a checkpoint exists."""
-    head = [f"--ntasks={ranks}", *([f"--nodes={nodes}"] if nodes else []), f"--output={directory}/slurm.log"]
+    head = [f"--ntasks={ranks}", *([f"--nodes={nodes}"] if nodes else []), f"--output={pattern(directory)}/slurm.log"]
     command = shlex.join(launched(site.launcher, ranks, [sys.executable, "-m", "rfablate"]))
     lines = [
         f"run={shlex.quote(str(directory))}",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
+from pathlib import Path
 from typing import Any
 
 from rfablate.case.messages.schema_guide import show
 from rfablate.comparison.case_diff import ABSENT
 from rfablate.comparison.number_deltas import Pair
 from rfablate.comparison.two_runs import Comparison, LesionPair, LesionPairs
-from rfablate.results.run_reader import RunData
+from rfablate.results.summary_models import RunSummary
 
 SHOWN = {
     "lesion": ("width_mm", "length_mm", "depth_distal_mm", "depth_proximal_mm", "volume_mm3", "bridge_margin_mm"),
@@ -29,7 +30,14 @@ DECIMALS = {"mm": 2, "mm3": 1, "degC": 1, "fraction": 3, "W": 2, "V": 1, "ohm": 
 
 def as_text(found: Comparison) -> str:
     """Return the comparison as text."""
-    lines = [*_run_lines("A", found.a), *_run_lines("B", found.b), "", *_case_lines(found), ""]
+    first, second = found.results
+    lines = [
+        *_run_lines("A", found.a.directory, first),
+        *_run_lines("B", found.b.directory, second),
+        "",
+        *_case_lines(found),
+        "",
+    ]
     rows: list[Sequence[str]] = [("", "A", "", "B", "", "B - A", "")]
     for table, pairs in found.numbers.items():
         shown = shown_pairs(table.partition(".")[0], pairs)
@@ -38,12 +46,9 @@ def as_text(found: Comparison) -> str:
     return "\n".join([*lines, *_columns(rows), "", *_lesion_lines(found)])
 
 
-def _run_lines(letter: str, run: RunData) -> list[str]:
-    provenance = run.table("provenance")
-    programs = (("rfablate", "rfablate"), ("dolfinx", "DOLFINx"))
-    versions = [f"{name} {provenance[key]}" for key, name in programs if provenance.get(key)]
-    status = f"{run.summary.get('status')}: {run.summary.get('reason')}"
-    return [f"{letter}  {run.directory}: {run.summary.get('title')}", "   " + "; ".join([status, *versions])]
+def _run_lines(letter: str, directory: Path, run: RunSummary) -> list[str]:
+    status = f"{run.status}: {run.reason}; rfablate {run.provenance.rfablate}; DOLFINx {run.provenance.dolfinx}"
+    return [f"{letter}  {directory}: {run.title}", f"   {status}"]
 
 
 def _case_lines(found: Comparison) -> list[str]:
@@ -152,7 +157,10 @@ def _columns(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str
 def as_json(found: Comparison) -> dict[str, Any]:
     """Return the comparison as JSON data: every number of the summaries, with the differences B - A."""
     return {
-        "runs": {letter: _run_json(run) for letter, run in (("a", found.a), ("b", found.b))},
+        "runs": {
+            "a": _run_json(found.a.directory, found.results[0]),
+            "b": _run_json(found.b.directory, found.results[1]),
+        },
         "case": {key: {"a": _plain(a), "b": _plain(b)} for key, a, b in found.case},
         "numbers": {
             f"{table}.{pair.key}": {**asdict(pair), "difference": pair.difference, "percent": pair.percent}
@@ -164,9 +172,9 @@ def as_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _run_json(run: RunData) -> dict[str, Any]:
-    values = {key: run.summary.get(key) for key in ("title", "status", "reason", "simulated_s")}
-    return {"directory": str(run.directory), **values, "rfablate": run.table("provenance").get("rfablate")}
+def _run_json(directory: Path, run: RunSummary) -> dict[str, Any]:
+    values = run.model_dump(include={"title", "status", "reason", "simulated_s"})
+    return {"directory": str(directory), **values, "rfablate": run.provenance.rfablate}
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,7 @@ from rfablate.results.wording import rule_label
 LARGEST_NUMBER = len(LETTERS)
 """Largest number of runs on one page [1]."""
 LABELS = {each.key: each for each in (*LESION, *JOINING, *STRUCTURE)}
-SETTINGS = SceneSettings(tuple(style.DIFFERENCE_MAP), (), "", "temperature of B minus that of A", "K", True)
+SETTINGS = SceneSettings(tuple(style.DIFFERENCE_MAP), (), "", "temperature of B minus that of A", "K", symmetric=True)
 
 
 def write_comparison_page(pairs: Sequence[Comparison], target: Path) -> Path:

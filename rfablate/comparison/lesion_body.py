@@ -116,7 +116,7 @@ def interpolate_lesions(home: LesionMesh, other: LesionMesh) -> CommonMesh:
     A node in the metal of the other run, or outside its mesh, takes the level of the nearest tissue node.
     """
     if np.array_equal(home.x, other.x) and np.array_equal(home.cells, other.cells):
-        return CommonMesh(home, other.tissue, other.levels, True)
+        return CommonMesh(home, other.tissue, other.levels, same_mesh=True)
     to_other: Any = other.from_space if home.axis is None else np.asarray
     nodes = transfer_weights(other.x, other.cells[other.tissue], to_other(home.x))
     levels = {rule: np.asarray(nodes @ level) for rule, level in other.levels.items()}
@@ -128,4 +128,4 @@ def interpolate_lesions(home: LesionMesh, other: LesionMesh) -> CommonMesh:
     inside = transfer_weights(other.x[other.cells.ravel()], apart, middles)
     tissue = np.zeros(len(home.cells), dtype=bool)
     tissue[reached] = inside @ np.repeat(other.tissue.astype(np.float64), other.cells.shape[1]) > 0.5
-    return CommonMesh(home, tissue, levels, False)
+    return CommonMesh(home, tissue, levels, same_mesh=False)

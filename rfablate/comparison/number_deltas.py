@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import RunSummary
 from rfablate.results.wording import is_number
 
 _NO_RATIO = re.compile(r"_degC$|^depth_|margin_mm$|_fraction$|^residual")
@@ -37,15 +37,17 @@ class Pair:
         return float(100.0 * self.difference / abs(self.a))
 
 
-def pair_numbers(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, list[Pair]]:
+def pair_numbers(a: RunSummary, b: RunSummary) -> dict[str, list[Pair]]:
     """Return the pairs of two summaries by table: lesion.isotherm_50C, structures.motor_root, ...
 
     The table `electric` includes the numbers of the channels, such as `<channel>.power_W`.
     """
-    flat = [flatten({**each, "electric": {**each.get("electric", {}), **each.get("channels", {})}}) for each in (a, b)]
+    flat = [flatten(each) | _channel_numbers(each) for each in (a, b)]
     keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]
+    tables = [f"lesion.{rule}" for rule in dict.fromkeys([*a.lesion, *b.lesion])]
+    tables += [f"structures.{name}" for name in dict.fromkeys([*a.structures, *b.structures])]
     found = {}
-    for table in _tables(a, b):
+    for table in [*tables, "electric", "energy", "numerics", "timing_s"]:
         inside = [key for key in keys if key.startswith(f"{table}.") and not key.endswith(".bar")]
         found[table] = [
             Pair(
@@ -58,9 +60,10 @@ def pair_numbers(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, list[P
     return {table: pairs for table, pairs in found.items() if pairs}
 
 
-def _tables(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    found = []
-    for section in ("lesion", "structures"):
-        names = dict.fromkeys([*(a.get(section) or {}), *(b.get(section) or {})])
-        found += [f"{section}.{name}" for name in names]
-    return [*found, "electric", "energy", "numerics", "timing_s"]
+def _channel_numbers(summary: RunSummary) -> dict[str, float]:
+    return {
+        f"electric.{name}.{key}": value
+        for name, channel in summary.channels.items()
+        for key, value in channel.model_dump(exclude_unset=True).items()
+        if value is not None
+    }

@@ -11,6 +11,7 @@ from rfablate.comparison.number_deltas import Pair, pair_numbers
 from rfablate.comparison.overlap import Overlap, lesion_volume, overlap
 from rfablate.errors import CaseError, Fault
 from rfablate.results.run_reader import RunData
+from rfablate.results.summary_models import RunSummary, read_summary
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Comparison:
 
     a: RunData
     b: RunData
+    results: tuple[RunSummary, RunSummary]
+    """The results of A and of B."""
     case: list[Difference]
     numbers: dict[str, list[Pair]]
     lesions: list[LesionPairs]
@@ -51,13 +54,20 @@ class Comparison:
 
 
 def compare_runs(a: RunData, b: RunData) -> Comparison:
-    """Return the differences between two runs."""
+    """Return the differences between two finished runs.
+
+    Raises:
+        CaseError: summary.json or case.toml of a run cannot be read.
+    """
+    _refuse_damaged(a, b)
+    results = read_summary(a.directory), read_summary(b.directory)
     lesions, refused = [], ""
     try:
         lesions = [compare_lesions(a, b, *times) for times in times_to_compare(a, b)]
     except (OSError, ValueError) as error:
         refused = str(error)
-    return Comparison(a, b, list(case_difference(a.case, b.case)), pair_numbers(a.summary, b.summary), lesions, refused)
+    difference, numbers = list(case_difference(a.case, b.case)), pair_numbers(*results)
+    return Comparison(a, b, results, difference, numbers, lesions, refused)
 
 
 def compare_lesions(a: RunData, b: RunData, time_a_s: float, time_b_s: float) -> LesionPairs:
@@ -100,8 +110,7 @@ def _prefers(body: LesionMesh, other: LesionMesh) -> bool:
     return len(body.x) > len(other.x)
 
 
-def refuse_damaged(runs: list[RunData]) -> None:
-    """Raise CaseError where summary.json or case.toml of a run cannot be read."""
+def _refuse_damaged(*runs: RunData) -> None:
     faults = [
         Fault(str(run.directory), note.partition(": ")[0], "a finished run's directory")
         for run in runs

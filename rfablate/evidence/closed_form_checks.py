@@ -20,6 +20,7 @@ from rfablate.evidence.closed_forms import OMEGA, R0, T_A
 from rfablate.evidence.structured_meshes import geometric, rectangle, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
     HEATED,
+    MeshSource,
     at_points,
     constant_voltage,
     fixed_step,
@@ -84,7 +85,8 @@ def check_joule_spheres(comm: MPI.Comm, shape: str, *, perfused: bool) -> list[M
             body_temperature="outer",
         )
         tissue = PERFUSED if perfused else {}
-        case = mesh_case(constant_voltage(1.0, 1.0), tissue=tissue, axisymmetric=domain.axisymmetric)
+        mesh = MeshSource(axisymmetric=domain.axisymmetric)
+        case = mesh_case(constant_voltage(1.0, 1.0), tissue=tissue, mesh=mesh)
         T, unit = steady(problem_on(case, domain), voltage=exact.applied(OUTER))
         assert unit is not None
         radius = np.linalg.norm(domain.x, axis=1)

@@ -23,6 +23,7 @@ from rfablate.errors import CaseError, Fault
 from rfablate.evidence.grid_convergence import NO_ORDER, Estimate, estimate_error
 from rfablate.files import write_text
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import RunSummary, read_summary
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -149,14 +150,11 @@ def converge_case(case: Case, directory: Path, comm: MPI.Comm, run: Callable[[Ca
 
 def collect_convergence(case: Case, directory: Path, levels: list[Level]) -> Convergence:
     """Return the result of finished runs and write convergence.json. Root only."""
-    summaries = {
-        level.name: json.loads((directory / level.name / "summary.json").read_text(encoding="utf-8"))
-        for level in levels
-    }
+    summaries = {level.name: read_summary(directory / level.name) for level in levels}
     flat = {name: flatten(summary) for name, summary in summaries.items()}
-    dimension = 2 if summaries[BASE.name]["case"]["axisymmetric"] else 3
-    nodes = {name: each["numerics.nodes"] for name, each in flat.items()}
-    steps = {name: each["numerics.steps"] for name, each in flat.items()}
+    dimension = 2 if summaries[BASE.name].case.axisymmetric else 3
+    nodes = {name: each.numerics.nodes for name, each in summaries.items()}
+    steps = {name: each.numerics.steps for name, each in summaries.items()}
     h = [nodes[level.name] ** (-1.0 / dimension) for level in MESH]
     dt = [1.0 / steps[level.name] for level in TIME]
     numbers = []
@@ -172,7 +170,7 @@ def collect_convergence(case: Case, directory: Path, levels: list[Level]) -> Con
             ConvergedNumber(key, float(value), by_mesh, by_time, by_domain, flat[BASE.name].get(f"{key}.bar"))
         )
     runs = {
-        name: {"nodes": nodes[name], "steps": steps[name], "wall_s": summary["timing_s"]["total"]}
+        name: {"nodes": nodes[name], "steps": steps[name], "wall_s": summary.timing_s["total"]}
         for name, summary in summaries.items()
     }
     found = Convergence(case.title, runs, tuple(numbers), _verdicts(summaries))
@@ -191,10 +189,10 @@ def _is_reported(key: str) -> bool:
     return key.startswith(REPORTED) and not key.endswith((".bar", "verdict", *INPUTS))
 
 
-def _verdicts(summaries: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _verdicts(summaries: Mapping[str, RunSummary]) -> dict[str, tuple[str, ...]]:
     """Return the verdicts of each structure on which the runs do not agree."""
-    names = summaries[BASE.name]["structures"]
-    found = {name: tuple(dict.fromkeys(s["structures"][name]["verdict"] for s in summaries.values())) for name in names}
+    names = summaries[BASE.name].structures
+    found = {name: tuple(dict.fromkeys(s.structures[name].verdict for s in summaries.values())) for name in names}
     return {name: verdicts for name, verdicts in found.items() if len(verdicts) > 1}
 
 

@@ -26,6 +26,7 @@ from rfablate.arrays import FloatArray
 from rfablate.evidence.closed_forms import OMEGA, RHO, SIGMA, T_A, C, K, W
 from rfablate.evidence.structured_meshes import shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
+    MeshSource,
     constant_voltage,
     fixed_step,
     largest,
@@ -108,7 +109,7 @@ def manufactured_problem(domain: Domain, time: dict[str, Any]) -> Problem:
     case = mesh_case(
         constant_voltage(V, END),
         tissue=LAWS,
-        axisymmetric=domain.axisymmetric,
+        mesh=MeshSource(axisymmetric=domain.axisymmetric),
         time=time,
         applicator={"tip_mm": [0.0, 0.0, 1.0]},
     )

@@ -5,7 +5,8 @@ Cases with a cannula are meshed by Gmsh, as a user's cases are; the other proble
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,6 @@ from rfablate.mesh.build import build_domain
 from rfablate.physics import damage
 from rfablate.physics.library import damage_set
 from rfablate.problem.problem import build_problem
-from rfablate.simulation.run import run
-from rfablate.simulation.run_options import RunOptions
 
 NONLINEAR = {"sigma_S_per_m": 0.4, "sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
 SIZES = ("width_mm", "length_mm", "effective_radius_mm")
@@ -95,10 +94,22 @@ def cannula_case(kind: str, direction: Sequence[float], *, scale: float, hold: f
     )
 
 
-def _sizes(case: Case, place: Path, comm: MPI.Comm) -> dict[str, float]:
-    """Return the lesion numbers of a run in the directory `place`."""
-    lesion: Mapping[str, Mapping[str, Any]] = run(case, place, comm, RunOptions(overwrite=True)).summary["lesion"]
-    return {f"{rule} {key}": float(lesion[rule][key]) for rule in RULES for key in SIZES}
+Simulate = Callable[[Case, Path], Mapping[str, Any]]
+"""Runs a case in a directory, which may hold an older run, and returns its summary on every rank. Collective."""
+
+
+@dataclass(frozen=True)
+class CheckRuns:
+    """The runs of a check."""
+
+    place: Path
+    """Directory of the run directories."""
+    simulate: Simulate
+
+    def sizes(self, case: Case, name: str) -> dict[str, float]:
+        """Return the lesion numbers of a run in the directory `name`. Collective."""
+        lesion = self.simulate(case, self.place / name)["lesion"]
+        return {f"{rule} {key}": float(lesion[rule][key]) for rule in RULES for key in SIZES}
 
 
 def compare_sizes(computed: Mapping[str, float], expected: Mapping[str, float], allowed: float) -> list[Measurement]:
@@ -109,26 +120,26 @@ def compare_sizes(computed: Mapping[str, float], expected: Mapping[str, float], 
     ]
 
 
-def check_rotation(comm: MPI.Comm, place: Path, *, quick: bool) -> list[Measurement]:
+def check_rotation(runs: CheckRuns, *, quick: bool) -> list[Measurement]:
     """The lesion of a rotated cannula in a box in 3-D is that of the straight one; the worst number of each direction.
 
     0.5 % allowed. The mesher makes another mesh for each direction.
     """
     scale, hold = (0.8, 5.0) if quick else (0.7, 20.0)
-    straight = _sizes(cannula_case("box", (0.0, 0.0, 1.0), scale=scale, hold=hold), place / "straight", comm)
+    straight = runs.sizes(cannula_case("box", (0.0, 0.0, 1.0), scale=scale, hold=hold), "straight")
     found = []
     for number, direction in enumerate(ROTATED[:1] if quick else ROTATED):
         turned = cannula_case("box", direction, scale=scale, hold=hold)
-        sizes = _sizes(turned, place / f"rotated-{number + 1}", comm)
+        sizes = runs.sizes(turned, f"rotated-{number + 1}")
         found.append(worst(compare_sizes(sizes, straight, 0.005)))
     return found
 
 
-def check_dimension(comm: MPI.Comm, place: Path, *, quick: bool) -> list[Measurement]:
+def check_dimension(runs: CheckRuns, *, quick: bool) -> list[Measurement]:
     """The lesion of a cannula in 3-D is that in the axisymmetric form; every number, 1 % allowed."""
     scale, hold = (0.5, 5.0) if quick else (0.45, 20.0)
-    flat = _sizes(cannula_case("axisymmetric", (0.0, 0.0, 1.0), scale=0.3, hold=hold), place / "axisymmetric", comm)
-    solid = _sizes(cannula_case("cylinder", (0.0, 0.0, 1.0), scale=scale, hold=hold), place / "cylinder", comm)
+    flat = runs.sizes(cannula_case("axisymmetric", (0.0, 0.0, 1.0), scale=0.3, hold=hold), "axisymmetric")
+    solid = runs.sizes(cannula_case("cylinder", (0.0, 0.0, 1.0), scale=scale, hold=hold), "cylinder")
     return compare_sizes(solid, flat, 0.01)
 
 

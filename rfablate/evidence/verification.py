@@ -20,6 +20,7 @@ from rfablate.evidence import closed_form_checks as closed
 from rfablate.evidence import simulation_checks as simulated
 from rfablate.evidence.library_versions import library_versions
 from rfablate.evidence.manufactured_problem import check_manufactured
+from rfablate.evidence.simulation_checks import CheckRuns, Simulate
 from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
 from rfablate.evidence.verification_table import verification_markdown
 from rfablate.files import write_text
@@ -35,9 +36,16 @@ class Setting:
     """Settings that a check may depend on."""
 
     comm: MPI.Comm
-    place: Path
-    """Directory for runs."""
-    quick: bool
+    directory: Path
+    """Directory of the results; the runs of some checks are in `runs`."""
+    simulate: Simulate
+    quick: bool = False
+    """Fewer directions, shorter runs and coarser meshes in the checks of whole simulations."""
+
+    @property
+    def runs(self) -> CheckRuns:
+        """The runs of a check."""
+        return CheckRuns(self.directory / "runs", self.simulate)
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,13 @@ CHECKS = (
     Check(
         "rotation",
         "lesion of a rotated cannula against a straight one; 3-D",
-        lambda on: simulated.check_rotation(on.comm, on.place, quick=on.quick),
+        lambda on: simulated.check_rotation(on.runs, quick=on.quick),
         meshed=True,
     ),
     Check(
         "dimension",
         "lesion of a cannula in 3-D against axisymmetric",
-        lambda on: simulated.check_dimension(on.comm, on.place, quick=on.quick),
+        lambda on: simulated.check_dimension(on.runs, quick=on.quick),
         meshed=True,
     ),
     Check(
@@ -133,19 +141,12 @@ CHECKS = (
 
 
 def verify_installation(
-    directory: Path,
-    comm: MPI.Comm,
-    *,
-    quick: bool = False,
-    checks: tuple[Check, ...] = CHECKS,
-    report: Callable[[CheckResult], None] | None = None,
+    setting: Setting, checks: tuple[Check, ...] = CHECKS, report: Callable[[CheckResult], None] | None = None
 ) -> Verification:
     """Run all checks and write verification.json and verification.md. Collective.
 
     Args:
-        directory: directory of the results and of the runs of some checks.
-        comm: the ranks to run on.
-        quick: fewer directions, shorter runs and coarser meshes in the checks of whole simulations.
+        setting: ranks, directory and extent of the checks.
         checks: the checks to run.
         report: called with each result on rank 0.
 
@@ -154,10 +155,10 @@ def verify_installation(
     Raises:
         CaseError: the directory cannot be created.
     """
+    comm, directory = setting.comm, setting.directory
     begun, started = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
     on_root(comm, lambda: _make_directory(directory))
     setup_log(comm.rank, directory / "verification.log", quiet=True)
-    setting = Setting(comm, directory / "runs", quick)
     results = []
     for check in checks:
         results.append(make_check(check, setting))
@@ -165,7 +166,7 @@ def verify_installation(
             report(results[-1])
     versions = from_root(comm, library_versions)
     seconds = comm.bcast(time.perf_counter() - begun)
-    found = Verification(tuple(results), quick, comm.size, seconds, versions, comm.bcast(started))
+    found = Verification(tuple(results), setting.quick, comm.size, seconds, versions, comm.bcast(started))
     on_root(comm, lambda: _write(found, directory))
     return found
 

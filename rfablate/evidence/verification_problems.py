@@ -64,20 +64,30 @@ def fixed_step(step: float, order: int = 2) -> Table:
     return {"stepping": "fixed", "step_s": step, "order": order}
 
 
+@dataclass(frozen=True)
+class MeshSource:
+    """The mesh of a case on a user's mesh of one region, `tissue`."""
+
+    file: Path | None = None
+    """None for a mesh made in memory: the case then names a file that is never read."""
+    axisymmetric: bool = True
+    surfaces: Sequence[Table] = ()
+    """Tables of the surfaces; by default `electrode` is the active tip and `outer` the return."""
+
+
+HALF_PLANE = MeshSource()
+IN_SPACE = MeshSource(axisymmetric=False)
+
+
 def mesh_case(
     generator: Table,
     *,
+    mesh: MeshSource = HALF_PLANE,
     tissue: Table | None = None,
-    file: Path | None = None,
-    axisymmetric: bool = True,
-    surfaces: Sequence[Table] = (),
     applicator: Table | None = None,
     **tables: Any,
 ) -> Case:
-    """Return a case on a user's mesh of one region, `tissue`.
-
-    Without `file` the case is for a mesh made in memory, and its own file is never read.
-    """
+    """Return a case on a mesh, with changes to the tissue and the applicator, and other tables of the case."""
     default = [
         {"tag": "electrode", "name": "electrode", "roles": ["active"]},
         {"tag": "outer", "name": "outside", "roles": ["return", "body_temperature"]},
@@ -86,11 +96,11 @@ def mesh_case(
         {
             "domain": {
                 "kind": "mesh",
-                "file": str(file or __file__),
+                "file": str(mesh.file or __file__),
                 "length_unit": "mm",
-                "axisymmetric": axisymmetric,
+                "axisymmetric": mesh.axisymmetric,
                 "regions": [{"tag": "tissue", "name": "tissue", "tissue": "sample"}],
-                "surfaces": list(surfaces) or default,
+                "surfaces": list(mesh.surfaces) or default,
             },
             "tissues": {"sample": {**TISSUE, **(tissue or {})}},
             "applicators": [

@@ -78,11 +78,11 @@ class BoilingWater:
         self._nodes, self._capacity = domain.nodes, capacity
         heat = domain.stencil.to_nodes(latent[domain.stencil_region], domain.nodes.local)[:n]
         self._latent = np.where(fixed[:n], 0.0, heat)
-        self._held = 0.0
+        self._latent_at_start = 0.0
 
-    def begin(self, fraction: FloatArray) -> None:
+    def set_initial(self, fraction: FloatArray) -> None:
         """Set the vapour fractions at the start of a run, from which latent heat is counted. Collective."""
-        self._held = float(self._nodes.total_of(float(self._latent @ fraction[: self._nodes.owned]))[0])
+        self._latent_at_start = float(self._nodes.total_of(float(self._latent @ fraction[: self._nodes.owned]))[0])
 
     @property
     def has_water(self) -> BoolArray:
@@ -138,4 +138,4 @@ class BoilingWater:
         sensible, latent = self._nodes.total_of(taken, float(self._latent @ f))
         self._nodes.update_ghosts(T)
         self._nodes.update_ghosts(fraction)
-        return BoilingCorrection(T, fraction, float(sensible), float(latent) - self._held)
+        return BoilingCorrection(T, fraction, float(sensible), float(latent) - self._latent_at_start)

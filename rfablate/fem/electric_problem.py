@@ -29,7 +29,8 @@ import numpy.typing as npt
 from rfablate.arrays import FloatArray
 from rfablate.errors import MeshError, SolveError
 from rfablate.fem.coefficients import Coefficients
-from rfablate.fem.electrode_patterns import Role, electrode_groups, group_potentials
+from rfablate.fem.conductor import ONE_ELECTRODE, Conductor, Electrodes
+from rfablate.fem.electrode_patterns import electrode_groups, group_potentials
 from rfablate.fem.wall_convection import facet_area
 from rfablate.kernels.loader import call
 from rfablate.linalg.engine import make_solver
@@ -54,45 +55,6 @@ class UnitField:
     """Current out of each electrode, then out of the remaining return [S]; the sum is 0. Empty for one electrode."""
     washed: float = 0.0
     """Joule power in flowing liquids, not added to nodes [W/V2]."""
-
-
-@dataclass(frozen=True)
-class Electrode:
-    """One of several electrodes."""
-
-    tip: npt.NDArray[np.bool_]
-    """Nodes of this rank on its bare surface."""
-    metal: npt.NDArray[np.bool_]
-    """Nodes of this rank in its metal."""
-    roles: tuple[Role, ...]
-    """Its role in each channel."""
-
-
-@dataclass(frozen=True)
-class Conductor:
-    """The conducting tissue and how its sigma is discretised."""
-
-    cells: npt.NDArray[np.bool_]
-    """Cells of the stencil that are tissue."""
-    stiffness: FloatArray | None = None
-    """g_ij of the stencil for anisotropic sigma (`fem.anisotropy`), the same as set in the pattern."""
-    linear_sigma: bool = False
-    """Nodal Joule heat for sigma linear in each tetrahedron instead of constant in each cell."""
-    flowing: Sequence[str] = ()
-    """Regions with a flowing liquid, which removes the Joule heat."""
-
-
-@dataclass(frozen=True)
-class Electrodes:
-    """The electrodes on the surfaces `active` and `return`."""
-
-    several: Sequence[Electrode] = ()
-    """The electrodes, if there are several; the surface `active` is the only one otherwise."""
-    contact: float = 0.0
-    """Resistance of a layer on the active tip [ohm m2]."""
-
-
-ONE_ELECTRODE = Electrodes()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ part, so that the volume where both are positive is exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import combinations
+
 import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
@@ -76,14 +79,24 @@ def volumes(cells: FloatArray) -> FloatArray:
     return np.asarray(2.0 * np.pi * cells[:, :, 0].mean(axis=1) * area)
 
 
-def split(cells: FloatArray) -> FloatArray:
-    """Return each cell as 8 tetrahedra, or as 4 triangles, with corners at the midpoints of its edges."""
+def split(cells: FloatArray, refine: Callable[[FloatArray], None] | None = None) -> FloatArray:
+    """Return each cell as 8 tetrahedra, or as 4 triangles, with corners at the midpoints of its edges.
+
+    Args:
+        cells: shape (n, corners, columns); midpoints have the means of the columns.
+        refine: changes columns of the midpoints in place, shape (n, edges, columns).
+    """
     corners = cells.shape[1]
-    point = {(i, j): 0.5 * (cells[:, i] + cells[:, j]) for i in range(corners) for j in range(i, corners)}
+    edges = list(combinations(range(corners), 2))
+    middle = np.stack([0.5 * (cells[:, i] + cells[:, j]) for i, j in edges], axis=1)
+    if refine is not None:
+        refine(middle)
+    point = np.concatenate([cells, middle], axis=1)
+    number = {(i, i): i for i in range(corners)} | {edge: corners + n for n, edge in enumerate(edges)}
     ends = [[(min(i, j), max(i, j)) for j in range(corners)] for i in range(corners)]
     if corners == 3:
         inner = [[(0, 1), (0, 2), (1, 2)]]
     else:
         ring = [(0, 2), (0, 3), (1, 3), (1, 2)]  # around the diagonal from the middle of edge 01 to that of edge 23
         inner = [[(0, 1), (2, 3), ring[n - 1], ring[n]] for n in range(4)]
-    return np.concatenate([np.stack([point[key] for key in piece], axis=1) for piece in [*ends, *inner]])
+    return np.concatenate([point[:, [number[key] for key in piece]] for piece in [*ends, *inner]])

@@ -14,9 +14,9 @@ from mpi4py import MPI
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.lesion.clipped_cells import clip, volumes
+from rfablate.lesion.doses import Doses
 from rfablate.mesh.domain import Domain
 from rfablate.physics.damage import RULE_KINDS, Rule
-from rfablate.solve.state import Frame
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     "isotherm": (*np.arange(38.0, 60.0), *np.arange(60.0, 101.0, 5.0)),
@@ -24,7 +24,10 @@ THRESHOLDS: dict[str, tuple[float, ...]] = {
     "arrhenius": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100),
     "cell_death": (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
 }
-"""Thresholds of each kind of rule, in its unit (`physics.damage.Rule`); those of the case's rules are added."""
+"""Thresholds of each kind of rule, in its unit (`physics.damage.Rule`); those of the case's rules are added.
+
+A kind that is not here has no histogram; its key in summary.json is in `results.quantities.HISTOGRAM_KEYS`.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,11 @@ class DoseVolume:
 
 def kinds_of(rules: Sequence[Rule], deciding: int) -> list[str]:
     """Return the kinds of a case's histograms: maximum temperature, CEM43, and the kind of the verdict rule."""
-    return list(dict.fromkeys(["isotherm", "cem43", rules[deciding].kind]))
+    return [kind for kind in dict.fromkeys(["isotherm", "cem43", rules[deciding].kind]) if kind in THRESHOLDS]
 
 
 def dose_volumes(
-    domain: Domain, tags: Sequence[int], frame: Frame, rules: Sequence[Rule], kinds: Sequence[str]
+    domain: Domain, tags: Sequence[int], frame: Doses, rules: Sequence[Rule], kinds: Sequence[str]
 ) -> list[dict[str, DoseVolume]]:
     """Return the histograms of each structure by kind of rule. Collective.
 

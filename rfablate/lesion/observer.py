@@ -12,21 +12,21 @@ from mpi4py import MPI
 from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.geometry.applicator_parts import active_line
 from rfablate.case.geometry.half_plane import half_plane_of
+from rfablate.case.resolve.structure_flow import bodies_of
 from rfablate.case.tables.geometry_tables import MeshDomain, MeshRegion, Structure, Tube
 from rfablate.case.tables.schema import Case
+from rfablate.lesion.centre_line import line_in_domain, positive_fraction
 from rfablate.lesion.continuity import Continuity, make_continuity_lines
 from rfablate.lesion.dose_volume import DoseVolume, dose_volumes, kinds_of
+from rfablate.lesion.doses import Doses
 from rfablate.lesion.measure import LesionAxis, LesionMeter, MeasuredLesion
+from rfablate.lesion.shape_points import ShapePoints, shape_points
 from rfablate.lesion.surface_distance import other_margin, target_margin
 from rfablate.lesion.target_cover import TargetMargins
-from rfablate.mesh.gather import gather_nodal
-from rfablate.mesh.point_location import Probe, make_probe
+from rfablate.mesh.domain import Domain
+from rfablate.mesh.point_location import Probe, in_mesh, make_probe
 from rfablate.physics.damage import parse_rule
-from rfablate.problem.problem import Problem
-from rfablate.solve.state import Frame
 
-TUBE_SAMPLES = 201
-"""Sample points on the centre line of a tube for the interpolation of its coagulated length."""
 _CANCELS = 0.1
 """Smallest length of the mean of the applicators' unit directions for which it defines an axis."""
 COMPLETE = 1e-9
@@ -42,9 +42,32 @@ class ReportedStructure:
     volume: float
     """[m3]"""
     nodes: BoolArray
+    points: ShapePoints | None
+    """Points that replace the nodes where the mesh does not conform to the structure."""
     centre_line: Probe | None
     length: float | None
     """Length of a tube's centre line inside the domain [m]."""
+
+    def max_local(self, nodal: FloatArray) -> float:
+        """Return the largest value of a nodal field in the structure on this rank; minus infinity without any."""
+        if self.points is not None:
+            return self.points.max_local(nodal)
+        return float(nodal[self.nodes].max(initial=-np.inf))
+
+    def gather(self, domain: Domain, *nodal: FloatArray) -> list[FloatArray] | None:
+        """Return places [m] and values of nodal fields in the structure on rank 0, None elsewhere. Collective.
+
+        They are in the order of the input nodes, or of the points of the structure, on any number of ranks.
+        """
+        if self.points is not None:
+            return [self.points.points, *(self.points.probe.values(each) for each in nodal)]
+        owned = np.flatnonzero(self.nodes[: domain.nodes.owned])
+        gathered = domain.comm.gather((domain.input_node[owned], domain.x[owned], *(each[owned] for each in nodal)))
+        if gathered is None:
+            return None
+        number, *packed = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+        order = np.argsort(number)
+        return [each[order] for each in packed]
 
 
 @dataclass(frozen=True)
@@ -94,19 +117,19 @@ class _RuleLevel(NamedTuple):
 class Observer:
     """Evaluates the results of each step; stores the time at which each structure is covered."""
 
-    def __init__(self, case: Case, problem: Problem) -> None:
-        """Set up the rules and structures of a case. Collective."""
-        self._problem, self._domain = problem, problem.domain
+    def __init__(self, case: Case, domain: Domain, tissue_cells: BoolArray) -> None:
+        """Set up the rules and structures of a case; `tissue_cells`: cells of this rank that are tissue. Collective."""
+        self._domain, self._tissue_cells = domain, tissue_cells
         self._plane = half_plane_of(case)
         self.rules = [parse_rule(name) for name in case.lesion.rules]
         self._deciding = case.lesion.rules.index(case.lesion.verdict_rule or case.lesion.rules[0])
-        self._meter = LesionMeter(problem.domain, problem.tissue_cells, _axis(case))
-        specs = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+        self._meter = LesionMeter(domain, tissue_cells, _axis(case))
+        specs = bodies_of(case)
         n_regions = max(self._domain.region_names) + 1
         volume = np.bincount(self._domain.region, self._domain.elements.volume, n_regions).astype(np.float64)
         self._domain.comm.Allreduce(MPI.IN_PLACE, volume, op=MPI.SUM)
         self.watched = [self._watch(case, spec, volume) for spec in specs if spec.name in self._domain.tag_of]
-        self._bridge = make_continuity_lines(case, problem.domain)
+        self._bridge = make_continuity_lines(case, domain)
         self.covered_at: dict[str, float] = {}
         """Time at which each structure was covered [s]."""
         self._last: StepMeasures | None = None
@@ -128,34 +151,41 @@ class Observer:
         tag = domain.tag_of[spec.name]
         line, length = None, None
         if isinstance(spec, Tube):
-            points, length = _along(np.array(spec.path))
-            points = _clip_to_domain(case, points)
-            length *= len(points) / TUBE_SAMPLES
+            points, length = line_in_domain(case, np.array(spec.path))
             if self._plane is not None:
                 points = self._plane.from_space(points)
+            if isinstance(case.domain, MeshDomain):
+                inside = in_mesh(domain, points)
+                points, length = points[inside], length * float(inside.mean())
             line = make_probe(domain, points, f"centre line of '{spec.name}'")
         return ReportedStructure(
-            spec, tag, float(volume[tag]), domain.nodes_of_cells(domain.region == tag), line, length
+            spec=spec,
+            tag=tag,
+            volume=float(volume[tag]),
+            nodes=domain.nodes_of_cells(domain.region == tag),
+            points=shape_points(case, domain, spec),
+            centre_line=line,
+            length=length,
         )
 
-    def _levels(self, frame: Frame) -> list[FloatArray]:
+    def _levels(self, frame: Doses) -> list[FloatArray]:
         return [rule.level(frame.peak, frame.omega, frame.cem43, frame.dead) for rule in self.rules]
 
-    def levels(self, frame: Frame) -> dict[str, FloatArray]:
+    def levels(self, frame: Doses) -> dict[str, FloatArray]:
         """Return the nodal level of each rule, positive inside its lesion."""
         return {rule.name: level for rule, level in zip(self.rules, self._levels(frame), strict=True)}
 
-    def measure(self, frame: Frame) -> dict[str, MeasuredLesion]:
+    def measure(self, frame: Doses) -> dict[str, MeasuredLesion]:
         """Return the lesion of each rule without storing anything. Collective."""
         return {
             rule.name: lesion
             for rule, lesion in zip(self.rules, self._meter.measure(self._levels(frame))[0], strict=True)
         }
 
-    def look(self, frame: Frame) -> StepMeasures:
+    def look(self, frame: Doses) -> StepMeasures:
         """Return the results of a step and store the structures covered by now. Collective."""
         lesions, volumes = self._meter.measure(self._levels(frame))
-        mine = [float(frame.peak[w.nodes].max(initial=-np.inf)) for w in self.watched]
+        mine = [w.max_local(frame.peak) for w in self.watched]
         hottest: FloatArray = self._domain.nodes.max_of(*mine) if mine else np.zeros(0)
         inside = volumes[self._deciding]
         seen = StepMeasures(
@@ -180,7 +210,7 @@ class Observer:
             part = (needed - before.covered[name]) / (seen.covered[name] - before.covered[name])
             self.covered_at[name] = before.t + part * (seen.t - before.t)
 
-    def conclude(self, frame: Frame) -> list[FinalStructure]:
+    def conclude(self, frame: Doses) -> list[FinalStructure]:
         """Return the final results of every structure; margins on rank 0 only. Collective."""
         seen = self._last if self._last is not None and self._last.t == frame.t else self.look(frame)
         level = self._levels(frame)[self._deciding]
@@ -202,10 +232,10 @@ class Observer:
         if w.spec.role != "target":
             return ()
         if w.tag not in self._around:
-            self._around[w.tag] = TargetMargins(self._domain, w.tag, self._problem.tissue_cells)
+            self._around[w.tag] = TargetMargins(self._domain, w.tag, self._tissue_cells)
         return tuple(self._around[w.tag].covered(level))
 
-    def bridges(self, frame: Frame) -> dict[str, Continuity]:
+    def bridges(self, frame: Doses) -> dict[str, Continuity]:
         """Return each rule's lesion continuity between the applicators; empty for one applicator. Collective."""
         if self._bridge is None:
             return {}
@@ -213,19 +243,15 @@ class Observer:
         return {rule.name: self._bridge.across(level, self._meter.surface(level)) for rule, level in levels}
 
     def _conclude_one(
-        self, w: ReportedStructure, frame: Frame, seen: StepMeasures, lesion: _RuleLevel, limit: _RuleLevel | None
+        self, w: ReportedStructure, frame: Doses, seen: StepMeasures, lesion: _RuleLevel, limit: _RuleLevel | None
     ) -> FinalStructure:
         domain, spec = self._domain, w.spec
-        owned = np.flatnonzero(w.nodes[: domain.nodes.owned])
         at_limit = lesion.nodal if limit is None else limit.nodal
-        mine = (domain.x[owned], lesion.nodal[owned], at_limit[owned], frame.peak[owned], domain.input_node[owned])
-        gathered = domain.comm.gather(mine)
+        gathered = w.gather(domain, lesion.nodal, at_limit, frame.peak)
         margin, limit_margin, hottest = None, None, (0.0, 0.0, 0.0)
         margin_point: tuple[float, float, float] | None = None
-        if gathered is not None:
-            packed = [np.concatenate(parts) for parts in zip(*gathered, strict=True)]
-            order = np.argsort(packed[-1])  # by input node: of equal values the first one, on any number of ranks
-            x, levels, limits, peak = (each[order] for each in packed[:-1])
+        if gathered is not None and domain.comm.rank == 0:
+            x, levels, limits, peak = gathered
             nearest = (target_margin if spec.role == "target" else other_margin)(x, levels, lesion.surface)
             if nearest is not None:
                 margin, margin_point = nearest[0], self._in_space(x[nearest[1]])
@@ -234,7 +260,7 @@ class Observer:
             hottest = self._in_space(x[int(np.argmax(np.round(peak, 9)))])
         coagulated = None
         if w.centre_line is not None and w.length is not None:
-            coagulated = w.length * _positive_fraction(w.centre_line.values(lesion.nodal))
+            coagulated = w.length * positive_fraction(w.centre_line.values(lesion.nodal))
         covered, max_T = seen.covered[spec.name], seen.max_T[spec.name]
         return FinalStructure(
             spec=spec,
@@ -258,27 +284,6 @@ class Observer:
         return (float(x), float(y), float(z))
 
 
-def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray] | None:
-    """Return the nodal fields of a step on rank 0 with the names in fields.vtkhdf; None elsewhere. Collective."""
-    domain = problem.domain
-    phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
-    if not frame.alone:  # RMS over the time slices of the channels
-        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
-    fields = {
-        "temperature_degC": frame.T,
-        "peak_temperature_degC": frame.peak,
-        "omega": frame.omega,
-        "cem43_min": frame.cem43,
-        "potential_V": phi,
-    }
-    if problem.cell_death is not None:
-        fields["dead_fraction"] = frame.dead
-    if problem.solvers.vapour is not None:
-        fields["vapour_fraction"] = frame.vapour
-    gathered = {name: gather_nodal(domain, field) for name, field in fields.items()}
-    return {k: v for k, v in gathered.items() if v is not None} if domain.comm.rank == 0 else None
-
-
 def _axis(case: Case) -> LesionAxis:
     """Return the axis of the applicator, the mean of several, or the first where the mean direction vanishes."""
     tips, directions, lengths = zip(*(active_line(a) for a in case.applicators), strict=True)
@@ -286,36 +291,6 @@ def _axis(case: Case) -> LesionAxis:
     size = float(np.linalg.norm(middle))
     direction = middle / size if size > _CANCELS else directions[0]
     return LesionAxis(np.mean(tips, axis=0), direction, float(np.mean(lengths)))
-
-
-def _along(path: FloatArray) -> tuple[FloatArray, float]:
-    """Return evenly spaced points on a polyline, and its length [m]."""
-    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    # half a spacing from the ends, so that each point represents an equal length
-    at = (np.arange(TUBE_SAMPLES) + 0.5) / TUBE_SAMPLES * s[-1]
-    return np.stack([np.interp(at, s, path[:, i]) for i in range(3)], axis=1), float(s[-1])
-
-
-def _clip_to_domain(case: Case, points: FloatArray) -> FloatArray:
-    from rfablate.case.geometry.shapes import contains
-
-    if isinstance(case.domain, MeshDomain):
-        return points
-    return points[contains(case.domain, points)]
-
-
-def _positive_fraction(level: FloatArray) -> float:
-    """Return the fraction of a line with positive level, from samples that represent equal lengths.
-
-    The level is linear between samples; beyond the first and the last sample its sign is constant.
-    """
-    if len(level) == 0:
-        return 0.0
-    a, b = level[:-1], level[1:]
-    high, low = np.maximum(a, b), np.minimum(a, b)
-    part = np.where(low >= 0.0, 1.0, np.where(high < 0.0, 0.0, high / np.where(high > low, high - low, 1.0)))
-    ends = 0.5 * float(level[0] >= 0.0) + 0.5 * float(level[-1] >= 0.0)
-    return (float(part.sum()) + ends) / len(level)
 
 
 def _verdict(spec: Structure | MeshRegion, covered: float, max_T: float) -> str:

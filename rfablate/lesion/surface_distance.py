@@ -6,6 +6,8 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 
+_DIRECTION = np.array([0.5403023058681398, 0.8414709848078965, 0.7071067811865476])
+"""Points in general position differ in their components along it."""
 FIRST = 64
 """Number of points in the first batch; each following batch is four times larger."""
 
@@ -81,3 +83,12 @@ def distances(points: FloatArray, surface: FloatArray) -> FloatArray:
     mesh = pyvista.PolyData(flat, faces=faces) if corners == 3 else pyvista.PolyData(flat, lines=faces)
     _, closest = mesh.find_closest_cell(points, return_closest_point=True)  # type: ignore[misc, arg-type]
     return np.asarray(np.linalg.norm(np.asarray(closest) - points, axis=1))
+
+
+def distances_of_repeated(points: FloatArray, surface: FloatArray) -> FloatArray:
+    """Return the same as `distances` for points of which most occur several times; computes each of them once."""
+    key = points @ _DIRECTION
+    _, first, back = np.unique(key, return_index=True, return_inverse=True)
+    if not np.array_equal(points[first][back], points):  # two points have the same key
+        return distances(points, surface)
+    return distances(points[first], surface)[back]

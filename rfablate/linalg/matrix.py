@@ -15,6 +15,7 @@ any set of fixed nodes, and the row of a fixed node gives the reaction there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,23 @@ IntArray = npt.NDArray[np.int32]
 
 EDGE_WINDOW = 256
 """Edges per window in which edges are sorted by their number of cells."""
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """The edges of the rows of this rank, row by row."""
+
+    near: IntArray
+    far: IntArray
+    """Ends of each edge: local node numbers, `near` owned and smaller."""
+    cell_start: npt.NDArray[np.int64]
+    """First entry of each edge in `cell` and `weight`, and the number of entries."""
+    cell: IntArray
+    weight: FloatArray
+    """g of each cell of an edge."""
+    place_ij: IntArray
+    place_ji: IntArray
+    """Positions of the two entries of each edge in a sliced matrix; `place_ji` is negative for a ghost."""
 
 
 class Pattern:
@@ -65,23 +83,33 @@ class Pattern:
         self.start, self.columns = start, Columns(start, column)
         del where, members, seen, found, column
         near = np.repeat(np.arange(n, dtype=np.int32), np.diff(first))
-        self._slice_edges(near, far, cell_start, cell, weight, place_ij, place_ji)
+        self._slice_edges(_Edges(near, far, cell_start, cell, weight, place_ij, place_ji))
 
-    def _slice_edges(self, near, far, cell_start, cell, weight, place_ij, place_ji) -> None:  # type: ignore[no-untyped-def]
+    def _slice_edges(self, edges: _Edges) -> None:
         """Arrange the edges in slices like the rows of a matrix, sorted by the number of cells."""
-        count = np.diff(cell_start).astype(np.int32)
+        count = np.diff(edges.cell_start).astype(np.int32)
         window = np.arange(len(count)) // EDGE_WINDOW
         order = np.lexsort((-count, window)).astype(np.int64)
         start = slice_starts(count[order])
         sliced_cell, sliced_weight = np.zeros(start[-1], dtype=np.int32), np.zeros(start[-1])
-        call("slice_edges", len(order), order, cell_start, cell, weight, start, sliced_cell, sliced_weight)
+        call(
+            "slice_edges",
+            len(order),
+            order,
+            edges.cell_start,
+            edges.cell,
+            edges.weight,
+            start,
+            sliced_cell,
+            sliced_weight,
+        )
         n_slices, nowhere = len(start) - 1, len(self.columns)
         self._count = np.zeros(SLICE * n_slices, dtype=np.int32)
         self._count[: len(order)] = count[order]
         places = np.full((2, SLICE * n_slices), nowhere, dtype=np.int32)
-        places[0, : len(order)] = place_ij[order]
-        places[1, : len(order)] = np.where(place_ji[order] < 0, nowhere, place_ji[order])
-        self.near, self.far = near[order], far[order]
+        places[0, : len(order)] = edges.place_ij[order]
+        places[1, : len(order)] = np.where(edges.place_ji[order] < 0, nowhere, edges.place_ji[order])
+        self.near, self.far = edges.near[order], edges.far[order]
         """Ends of each edge: local node numbers, `near` owned and smaller."""
         self._place_ij, self._place_ji = np.ascontiguousarray(places[0]), np.ascontiguousarray(places[1])
         self._edges = self._sigma_edges = (n_slices, start, sliced_cell, sliced_weight)

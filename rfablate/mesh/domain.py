@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import dolfinx
 import numpy as np
@@ -17,8 +16,9 @@ from rfablate.errors import MeshError
 from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
-from rfablate.mesh.mesh_data import Conformity, MeshData
-from rfablate.mesh.partition import RankMesh, make_parts
+from rfablate.mesh.mesh_data import VOLUME_OF
+from rfablate.mesh.mesh_slices import Conformity, MeshSlice, SliceSource, deal_slices
+from rfablate.mesh.partition import Partitioner, make_part
 from rfablate.mesh.root_tasks import on_root
 
 
@@ -108,6 +108,11 @@ class Domain:
     """Information about the mesh generation, for the log."""
     conformity: Conformity = Conformity()
 
+    @property
+    def geometry_notes(self) -> tuple[str, ...]:
+        """The notes on failed attempts and other surfaces; not those on the volumes of structures."""
+        return tuple(note for note in self.notes if not note.startswith(VOLUME_OF))
+
     @cached_property
     def tag_of(self) -> dict[str, int]:
         """Region number of each region name."""
@@ -140,22 +145,28 @@ class Domain:
         return int(self.comm.allreduce(len(self.region)))
 
 
-def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
+def distribute(source: SliceSource | None, comm: MPI.Comm) -> Domain:
     """Return the domain of the mesh on rank 0; other ranks pass None. Collective.
 
     Raises:
         MeshError: there are more ranks than cells or nodes.
     """
-    counts = comm.bcast((len(data.cells), len(data.points)) if data is not None else None)
-    if comm.size > min(counts):
-        raise MeshError(f"found {comm.size} ranks for {counts[0]} cells; expected at most {min(counts)} ranks")
-    facts = None if data is None else (data.axisymmetric, dict(data.region_names), data.conformity)
-    axisymmetric, names, conformity = comm.bcast(facts)
-    notes, remarks = comm.bcast(None if data is None else (data.notes, data.remarks))
+    return domain_of(deal_slices(source, comm))
+
+
+def domain_of(mesh: MeshSlice, partitioner: Partitioner = "bisection") -> Domain:
+    """Return the domain of a mesh in slices. Collective.
+
+    Raises:
+        MeshError: there are more ranks than cells or nodes.
+    """
+    comm, header = mesh.comm, mesh.header
+    most = min(header.n_cells, header.n_points)
+    if comm.size > most:
+        raise MeshError(f"found {comm.size} ranks for {header.n_cells} cells; expected at most {most} ranks")
     on_root(comm, compile_kernels)
-    parts: Any = on_root(comm, lambda: make_parts(data, comm.size) if data is not None else [])
-    part: RankMesh = comm.scatter(parts)
-    stencil = make_elements(part.points, part.cells, axisymmetric=axisymmetric)
+    part = make_part(mesh, partitioner)
+    stencil = make_elements(part.points, part.cells, axisymmetric=header.axisymmetric)
     return Domain(
         comm=comm,
         nodes=Nodes(comm, part.owned, part.ghosts, part.ghost_owners),
@@ -164,13 +175,13 @@ def distribute(data: MeshData | None, comm: MPI.Comm) -> Domain:
         stencil_region=part.region,
         elements=stencil.first(part.owned_cells),
         region=part.region[: part.owned_cells],
-        region_names=names,
+        region_names=header.region_names,
         surface_nodes=part.surfaces,
-        axisymmetric=axisymmetric,
+        axisymmetric=header.axisymmetric,
         input_node=part.input_node,
         input_stencil_cell=part.input_cell,
         input_cell=part.input_cell[: part.owned_cells],
-        notes=notes,
-        remarks=remarks,
-        conformity=conformity,
+        notes=header.notes,
+        remarks=header.remarks,
+        conformity=header.conformity,
     )

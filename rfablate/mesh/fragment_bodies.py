@@ -10,13 +10,18 @@ import gmsh
 import numpy as np
 
 from rfablate.case.geometry.applicator_parts import device_parts
-from rfablate.case.tables.geometry_tables import BoxDomain, Label, MeshDomain
+from rfablate.case.geometry.element_sizes import Sizes
+from rfablate.case.geometry.half_plane import half_plane_of
+from rfablate.case.tables.geometry_tables import BoxDomain, MeshDomain, ObjectStructure
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh import occ_shapes as occ
 from rfablate.mesh import occ_shapes_rz as occ_rz
+from rfablate.mesh.size_field import Interfaces
 from rfablate.mesh.stored_geometry import keep, take
 
+MOST_POINTS = 5000
+"""Largest number of points that set the sizes at the outline of an object."""
 DOMAIN = 1
 """Region number of the background tissue; the structures follow in case order, then the applicators."""
 
@@ -64,7 +69,7 @@ def _cut(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     numbers = [DOMAIN]
     if conforming:
         for number, shape in enumerate(case.structures):
-            if not isinstance(shape, Label):
+            if shape.conforms(dim):
                 bodies.append(shapes.add_structure(shape, reach))
                 numbers.append(number + 2)
     for applicator in case.applicators:
@@ -84,10 +89,21 @@ def _cut(case: Case, dim: int, *, conforming: bool) -> dict[int, int]:
     return pieces
 
 
-def structure_surfaces(case: Case, pieces: dict[int, int], dim: int) -> dict[str, list[int]]:
+def structure_surfaces(case: Case, pieces: dict[int, int], dim: int) -> Interfaces:
     """Return the surfaces (curves in the half plane) that bound each structure."""
     interfaces = {}
     for number, shape in enumerate(case.structures):
         own = [(dim, tag) for tag, body in pieces.items() if body == number + 2]
-        interfaces[shape.name] = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        tags = [tag for _, tag in gmsh.model.getBoundary(own, oriented=False)] if own else []
+        interfaces[shape.name] = ("SurfacesList" if dim == 3 else "CurvesList", tags)
     return interfaces
+
+
+def object_outlines(case: Case, sizes: Sizes) -> Interfaces:
+    """Add points on the outlines in the half plane of objects without a section; call before `synchronize`."""
+    plane, found = half_plane_of(case), {}
+    for shape in case.structures if plane is not None else ():
+        if plane is not None and isinstance(shape, ObjectStructure) and not shape.conforms(2):
+            points = plane.from_space(shape.outline_points(sizes.structure[shape.name], MOST_POINTS))
+            found[shape.name] = ("PointsList", [gmsh.model.occ.addPoint(*point) for point in points])
+    return found

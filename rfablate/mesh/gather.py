@@ -1,68 +1,145 @@
-"""Gathering of distributed fields on rank 0 in the order of the input mesh, independent of the number of ranks."""
+"""Distributed rows in the order of the input mesh, which does not depend on the number of ranks.
+
+Rank 0 writes and reads files of the whole mesh in blocks: while it works, the other ranks answer its requests for the
+rows of a block. No rank needs memory for a whole array, unless the work asks for one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 
-from rfablate.arrays import FloatArray
+from rfablate.arrays import FloatArray, RowArray, blocks
 from rfablate.mesh.domain import Domain
+from rfablate.mesh.root_tasks import on_root
+
+Rows = npt.NDArray[Any]
+Value = TypeVar("Value")
+
+
+class InputOrder:
+    """The rows that this rank contributes to arrays in the order of the input."""
+
+    def __init__(self, numbers: npt.NDArray[np.int64], total: int) -> None:
+        """Set up with the number of each local row in the input, and the number of rows of all ranks."""
+        self.places = np.argsort(numbers)
+        self.numbers, self.total = numbers[self.places], total
+
+    @classmethod
+    def of_nodes(cls, domain: Domain) -> InputOrder:
+        """Return the order of the owned nodes."""
+        return cls(domain.input_node[: domain.nodes.owned], domain.nodes.total)
+
+    @classmethod
+    def of_cells(cls, domain: Domain) -> InputOrder:
+        """Return the order of the cells of this rank. Collective."""
+        return cls(domain.input_cell, domain.n_cells)
+
+
+@dataclass(frozen=True)
+class LocalRows:
+    """This rank's rows of an array."""
+
+    order: InputOrder
+    values: Rows
+    """Local rows; those that the order does not name, such as ghosts, are not used."""
+    number_of: Rows | None = None
+    """If given, values are indices into this array, and its entries are the rows."""
+
+    def within(self, first: int, end: int) -> tuple[Rows, Rows]:
+        """Return the places in a block of input rows, and the rows, of this rank."""
+        low, high = np.searchsorted(self.order.numbers, [first, end])
+        rows = self.values[self.order.places[low:high]]
+        return self.order.numbers[low:high] - first, rows if self.number_of is None else self.number_of[rows]
+
+
+class GatheredRows:
+    """Rows in the order of the input, gathered from all ranks when rank 0 reads them. Root only."""
+
+    def __init__(self, comm: MPI.Comm, name: str, mine: LocalRows) -> None:
+        """Set up for one array of `on_root_with`."""
+        self._comm, self._name, self._mine = comm, name, mine
+        self.shape = (mine.order.total, *mine.values.shape[1:])
+        self.dtype: np.dtype[Any] = (mine.values if mine.number_of is None else mine.number_of).dtype
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Rows:
+        """Return consecutive rows."""
+        first, end, step = rows.indices(len(self))
+        assert step == 1, "rows are gathered in blocks"
+        self._comm.bcast((self._name, first, end))
+        block = np.empty((max(0, end - first), *self.shape[1:]), dtype=self.dtype)
+        parts = self._comm.gather(self._mine.within(first, end))
+        assert parts is not None
+        for places, values in parts:
+            block[places] = values
+        return block
+
+
+def on_root_with(
+    comm: MPI.Comm, local: Mapping[str, LocalRows], work: Callable[[dict[str, GatheredRows]], Value]
+) -> Value | None:
+    """Return the result of `work` on rank 0, which may read the rows of all ranks; None elsewhere. Collective.
+
+    If it raises, all ranks raise its error.
+    """
+
+    def with_rows() -> Value:
+        try:
+            return work({name: GatheredRows(comm, name, rows) for name, rows in local.items()})
+        finally:
+            comm.bcast(None)
+
+    if comm.rank > 0:
+        while (request := comm.bcast(None)) is not None:
+            name, first, end = request
+            comm.gather(local[name].within(first, end))
+    return on_root(comm, with_rows)
+
+
+def mesh_rows(domain: Domain) -> dict[str, LocalRows]:
+    """Return points, cells and region of the mesh. Collective."""
+    nodes, cells = InputOrder.of_nodes(domain), InputOrder.of_cells(domain)
+    return {
+        "points": LocalRows(nodes, domain.x),
+        "cells": LocalRows(cells, domain.elements.cells, domain.input_node),
+        "region": LocalRows(cells, domain.region),
+    }
 
 
 def gather_nodal(domain: Domain, nodal: FloatArray) -> FloatArray | None:
     """Return a nodal field in the order of the input nodes on rank 0, None elsewhere. Collective."""
-    owned = domain.nodes.owned
-    return _in_order(domain, domain.input_node[:owned], nodal[:owned], domain.nodes.total)
+    return on_root_with(domain.comm, {"it": LocalRows(InputOrder.of_nodes(domain), nodal)}, lambda rows: rows["it"][:])
 
 
-def gather_cells(domain: Domain, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-    """Return cell values in the order of the input cells on rank 0, None elsewhere. Collective."""
-    return _in_order(domain, domain.input_cell, values, domain.n_cells)
-
-
-def gather_mesh(domain: Domain) -> tuple[FloatArray, npt.NDArray[np.int64]] | None:
-    """Return (points, cells) of the input mesh on rank 0, None elsewhere. Collective."""
-    owned = domain.nodes.owned
-    points = _in_order(domain, domain.input_node[:owned], domain.x[:owned], domain.nodes.total)
-    cells = gather_cells(domain, domain.input_node[domain.elements.cells])
-    return None if points is None or cells is None else (points, cells)
-
-
-def gather_many(domain: Domain, nodal: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]] | None:
-    """Return nodal arrays in the order of the input nodes on rank 0, None elsewhere. Collective."""
-    owned = domain.nodes.owned
-    places = domain.comm.gather(domain.input_node[:owned])
-    found = {}
-    for name, values in nodal.items():
-        parts = domain.comm.gather(values[:owned])
-        if parts is None or places is None:
-            continue
-        found[name] = np.empty((domain.nodes.total, *values.shape[1:]), dtype=values.dtype)
-        for where, what in zip(places, parts, strict=True):
-            found[name][where] = what
-    return found if places is not None else None
-
-
-def scatter_many(domain: Domain, whole: Mapping[str, npt.NDArray[Any]] | None) -> dict[str, npt.NDArray[Any]]:
+def scatter_many(domain: Domain, whole: Mapping[str, RowArray] | None) -> dict[str, Rows]:
     """Return the local part of nodal arrays that rank 0 has in the order of the input nodes. Collective."""
     comm = domain.comm
-    places = comm.gather(domain.input_node)
-    names = comm.bcast(list(whole) if whole is not None else None)
-    scattered: dict[str, npt.NDArray[Any]] = {}
-    for name in names:
-        parts: Any = [whole[name][where] for where in places] if whole is not None and places is not None else None
-        scattered[name] = comm.scatter(parts)
+    order = InputOrder(domain.input_node, domain.nodes.total)
+    kinds = None if whole is None else {name: (rows.dtype, rows.shape[1:]) for name, rows in whole.items()}
+    scattered: dict[str, Rows] = {}
+    for name, (dtype, tail) in comm.bcast(kinds).items():
+        scattered[name] = np.empty((domain.nodes.local, *tail), dtype)
+        for first, block in _spread(comm, whole[name] if whole is not None else None):
+            low, high = np.searchsorted(order.numbers, [first, first + len(block)])
+            scattered[name][order.places[low:high]] = block[order.numbers[low:high] - first]
     return scattered
 
 
-def _in_order(domain: Domain, places, values, total: int):  # type: ignore[no-untyped-def]
-    parts = domain.comm.gather((places, values))
-    if parts is None:
-        return None
-    result = np.empty((total, *values.shape[1:]), dtype=values.dtype)
-    for where, what in parts:
-        result[where] = what
-    return result
+def _spread(comm: MPI.Comm, rows: RowArray | None):  # type: ignore[no-untyped-def]
+    """Yield the first row and the rows of each block, which rank 0 reads, on every rank. Collective."""
+    reader = blocks(rows) if rows is not None else None
+    while True:
+        block = on_root(comm, lambda: next(reader, None) if reader is not None else None)
+        block = comm.bcast(block)
+        if block is None:
+            return
+        yield block

@@ -3,8 +3,9 @@
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
 applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
 for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image have no such surfaces: they are assigned to cells after
-meshing (`mesh.label_cells`).
+its centroid; a note in the log reports this. Labels of an image, surfaces of triangles and objects without a solid are
+not cut out: they are assigned to cells after meshing (`mesh.label_cells`), and in 3-D the nodes between them move onto
+their surfaces.
 """
 
 from __future__ import annotations
@@ -18,20 +19,24 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.case.geometry.applicator_axes import ApplicatorFrame, applicator_frame
-from rfablate.case.geometry.applicator_parts import bare_length, tines_of
+from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
+from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.geometry.shapes import contains
-from rfablate.case.tables.geometry_tables import Applicator, Label
+from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
-from rfablate.mesh.fragment_bodies import DOMAIN, extent, fragment_bodies, structure_surfaces
+from rfablate.mesh.element_quality import quality_text
+from rfablate.mesh.fragment_bodies import extent, fragment_bodies, object_outlines, structure_surfaces
 from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
-from rfablate.mesh.label_cells import assign_labels, label_volumes, volume_texts
+from rfablate.mesh.label_cells import Numbered, assign_labels
 from rfablate.mesh.label_sizes import label_sizes
-from rfablate.mesh.label_smoothing import smooth_interfaces, tet_quality
-from rfablate.mesh.mesh_data import Conformity, MeshData, NumberedMesh
+from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
+from rfablate.mesh.mesh_data import MeshData, NumberedMesh
+from rfablate.mesh.mesh_slices import Conformity
 from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
+from rfablate.mesh.structure_report import with_exact_volumes
 
 COARSE_THRESHOLD = 0.2
 """Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
@@ -104,11 +109,12 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     with gmsh_session(), TemporaryDirectory() as folder:
         pieces = fragment_bodies(case, dim, conforming=conforming, geometry=geometry)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
+        outlines = object_outlines(case, sizes)
         gmsh.model.occ.synchronize()
         grid = label_sizes(case, sizes, needles)
         others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
         guided = list(zip(needles, guides, strict=True))
-        set_background(guided, structure_surfaces(case, pieces, dim), sizes, dim, others)
+        set_background(guided, structure_surfaces(case, pieces, dim) | outlines, sizes, others)
         gmsh.option.setNumber("Mesh.Algorithm", attempt.algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", attempt.algorithm.volume)
         if case.mesh.scale > 1.0:
@@ -118,15 +124,19 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)
     body_of[list(pieces)] = list(pieces.values())
     mesh = NumberedMesh(points, cells, body_of[entity], first_device=len(case.structures) + 2)
-    notes: list[str] = []
     remarks: tuple[str, ...] = ()
+    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if not (conforming and shape.conforms(dim))]
     if grid is not None:
-        mesh, remarks, notes = _take_labels(case, mesh, conforming=conforming)
-    elif not conforming:
-        mesh = replace(mesh, region=_label_cells(case, points[cells].mean(axis=1), mesh.region, dim))
+        mesh, remarks = _take_labels(case, mesh, by)
+    elif by:
+        mesh = replace(mesh, region=_label_cells(mesh, by, half_plane_of(case)))
+        names = ", ".join(shape.name for _, shape in by)
+        remarks = (f"{names}: each cell belongs to the structure at its centroid",) if conforming else ()
+    mesh, volumes, notes = with_exact_volumes(case, mesh, conforming=conforming)
+    remarks = (*remarks, *volumes)
     conformity = Conformity(
-        shapes=conforming or all(isinstance(each, Label) for each in case.structures),
-        labels=grid is None or case.mesh.interfaces != "cells",
+        shapes=conforming or not any(each.conforms(dim) for each in case.structures),
+        labels=case.mesh.interfaces != "cells" if grid is not None else not (by and conforming),
     )
     if not conformity.shapes:
         notes += [f"failed attempt: {failure}" for failure in attempt.failures]
@@ -142,43 +152,34 @@ def _needle(case: Case, applicator: Applicator, dim: int) -> Needle:
         tip, axis = (np.array([0.0, each[2], 0.0]) for each in (frame.tip, frame.axis))
         frame = ApplicatorFrame(tip, axis, u=np.array([1.0, 0.0, 0.0]), v=np.zeros(3))
     length = min(applicator.shaft_length or np.inf, extent(case))
-    # the current density is singular at the edges of the insulation and of a blunt tip
-    edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
-    bare = bare_length(applicator)
-    if applicator.ring is not None:
-        edges += [bare - applicator.ring.length, bare]
+    edges, bare = sharp_edges(applicator), bare_length(applicator)
     return Needle(frame, applicator.outer_diameter / 2, bare, length, edges, tines_of(applicator))
 
 
-def _take_labels(
-    case: Case, mesh: NumberedMesh, *, conforming: bool
-) -> tuple[NumberedMesh, tuple[str, ...], list[str]]:
-    """Return the mesh with the case's labels, and other shapes whose surfaces the mesh does not conform to.
+def _take_labels(case: Case, mesh: NumberedMesh, by: Numbered) -> tuple[NumberedMesh, tuple[str, ...]]:
+    """Return the mesh with the structures `by`, at whose surfaces it is not cut.
 
-    Also lines for the log, and warnings.
+    Also lines for the log.
     """
-    by = [(n + 2, shape) for n, shape in enumerate(case.structures) if isinstance(shape, Label) or not conforming]
     points, cells = mesh.points, mesh.cells
     region = assign_labels(points, cells, mesh.region, mesh.region < mesh.first_device, by)
     text = "interfaces follow the cells"
     if case.mesh.interfaces != "cells":
-        labels = {number: shape for number, shape in by if isinstance(shape, Label)}
+        labels = {number: shape for number, shape in by if shape.sampled}
         points = smooth_interfaces(replace(mesh, region=region), labels)
-        text = f"interfaces are smoothed, worst cell of quality {tet_quality(points[cells]).min():.2f}"
-    corners = points[cells]
-    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    volumes, warnings = volume_texts(label_volumes(case, region, volume, 2))
-    remarks = (f"cells are assigned to the label with the largest part of their volume; {text}", volumes)
-    return replace(mesh, points=points, region=region), remarks, warnings
+        kept = stepped_labels(replace(mesh, region=region), points, labels)
+        quality = tet_quality(points[cells])
+        text = f"interfaces are smoothed, worst cell of quality {quality.min():.2f}; {quality_text(quality)}"
+        text += f"; the surfaces of {', '.join(kept)} keep the steps of the cells" if kept else ""
+    remarks = (f"cells are assigned to the structure with the largest part of their volume; {text}",)
+    return replace(mesh, points=points, region=region), remarks
 
 
-def _label_cells(
-    case: Case, centroids: npt.NDArray[np.float64], region: npt.NDArray[np.int32], dim: int
-) -> npt.NDArray[np.int32]:
-    if dim == 2:
-        centroids = np.stack([centroids[:, 0], np.zeros(len(centroids)), centroids[:, 1]], axis=1)
-    region = region.copy()
-    tissue = region == DOMAIN
-    for number, shape in enumerate(case.structures):
-        region[tissue & contains(shape, centroids)] = number + 2
+def _label_cells(mesh: NumberedMesh, by: Numbered, plane: HalfPlane | None) -> npt.NDArray[np.int32]:
+    """Return the region of each cell: in tissue the last of the structures that contain its centroid."""
+    centroids = mesh.points[mesh.cells].mean(axis=1)
+    centroids = centroids if plane is None else plane.to_space(centroids)
+    region, tissue = mesh.region.copy(), mesh.region < mesh.first_device
+    for number, shape in by:
+        region[tissue & (region < number) & contains(shape, centroids)] = number
     return region

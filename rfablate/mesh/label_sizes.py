@@ -1,4 +1,4 @@
-"""Element sizes near the surfaces of labels, on a grid over the domain, in which Gmsh interpolates. Root only.
+"""Element sizes near labels and surfaces, on a grid over the domain, in which Gmsh interpolates. Root only.
 
 Near a label's surface cells have the label's size, as for all structures (`mesh.size_field`): within a zone around the
 active tips; beyond it the size grows. Where this gives more cells than the limit for the accuracy of the case, the
@@ -16,9 +16,9 @@ from scipy.spatial import cKDTree
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.element_sizes import Sizes
-from rfablate.case.geometry.shapes import bounding_box
-from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.geometry.shapes import bounding_box, contains
+from rfablate.case.tables.geometry_tables import BoxDomain, CylinderDomain, Label, Structure
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.size_field import Needle, SizeGrid
 
@@ -34,13 +34,12 @@ _STEP, _LARGEST = 1.15, 8.0
 
 
 def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid | None:
-    """Return the sizes at the labels; None without labels."""
-    labels = [shape for shape in case.structures if isinstance(shape, Label)]
-    if not labels:
+    """Return the sizes at the labels and surfaces; None without any."""
+    labels = [shape for shape in case.structures if shape.sampled]
+    if not labels or not isinstance(case.domain, BoxDomain | CylinderDomain):  # only objects lie in a half plane
         return None
-    assert isinstance(case.domain, BoxDomain | CylinderDomain)
     lower, upper = bounding_box(case.domain)
-    voxel = min(float(label_image(shape).spacing.min()) for shape in labels)
+    voxel = min(_resolution(shape, sizes) for shape in labels)
     spacing = max(voxel, float(np.prod(upper - lower) / _GRID_POINTS) ** (1 / 3))
     lower = lower - 0.5 * spacing  # for a complete image these are the voxels' centres: no point lies on a voxel's face
     shape = np.ceil((upper - lower) / spacing).astype(int) + 1
@@ -61,14 +60,19 @@ def label_sizes(case: Case, sizes: Sizes, needles: Sequence[Needle]) -> SizeGrid
         factor *= _STEP
 
 
-def _enlarged(sizes: Sizes, labels: Sequence[Label], factor: float) -> Sizes:
+def _enlarged(sizes: Sizes, labels: Sequence[Structure], factor: float) -> Sizes:
     factors = {each.name: factor if each.role == "anatomy" else max(1.0, factor / _ANATOMY_FIRST) for each in labels}
     return dataclasses.replace(sizes, structure={name: each * sizes.structure[name] for name, each in factors.items()})
 
 
-def _from_surface(shape: Label, x: FloatArray, grid: tuple[int, ...], spacing: float) -> FloatArray | None:
+def _resolution(shape: Structure, sizes: Sizes) -> float:
+    """Return the spacing of the grid that a structure needs [m]."""
+    return float(label_image(shape).spacing.min()) if isinstance(shape, Label) else sizes.structure[shape.name]
+
+
+def _from_surface(shape: Structure, x: FloatArray, grid: tuple[int, ...], spacing: float) -> FloatArray | None:
     """Return the approximate distance of each grid point to the label's surface; None where no point is inside."""
-    inside = np.isin(label_image(shape).at(x), shape.values).reshape(grid)
+    inside = contains(shape, x).reshape(grid)
     if not inside.any():
         return None
     rim = inside & ~ndimage.binary_erosion(inside, border_value=1)

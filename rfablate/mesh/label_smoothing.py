@@ -1,10 +1,11 @@
-"""Smooth interfaces of labels: the nodes between two regions move onto the label's smoothed surface. Root only.
+"""Smooth interfaces of labels and surfaces: the nodes between two regions move onto the surface. Root only.
 
-The interfaces between cells assigned to labels are stepped. Each node of such an interface moves along the gradient of
-the label's signed distance, smoothed over about a voxel, to the distance at which the volume of the label in the
-mesh is conserved, and along the surface towards the mean position of its neighbours. No cell falls below a lower limit
-of quality: moves that cause this are shortened or omitted; in the worst case the steps remain. Nodes of devices, of the
-outer surface, of surfaces that the mesh already conforms to, and of lines where three regions meet do not move.
+The interfaces between cells assigned to labels or surfaces are stepped. Each node of such an interface moves along the
+gradient of the signed distance (of a label: smoothed over about a voxel) to the distance at which the volume of the
+structure in the mesh is conserved, and along the surface towards the mean position of its neighbours. No cell falls
+below a lower limit of quality: moves that cause this are shortened or omitted; in the worst case the steps remain.
+Nodes of devices, of the outer surface, of surfaces that the mesh already conforms to, and of lines where three regions
+meet do not move.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
-from rfablate.case.tables.geometry_tables import Label
-from rfablate.case.tables.label_shapes import label_thickness, smooth_label_distance
+from rfablate.case.tables.geometry_tables import Label, Structure, Surface
+from rfablate.case.tables.label_shapes import smooth_label_distance
+from rfablate.case.tables.shape_math import offset_and_normal
+from rfablate.case.tables.surface_shapes import surface_offset
 from rfablate.mesh.mesh_data import NumberedMesh
 
 RegionArray = npt.NDArray[np.int32]
@@ -45,6 +48,8 @@ _FINE = 1.2
 """Largest ratio of the shortest edge of a moving node to the thickness of the thinner of its regions."""
 _LOST = 0.02
 """Largest relative change of the volume of a label."""
+_SMOOTH = 0.3
+"""Fraction of the nodes on a label's surface that must move; those on lines where three regions meet never do."""
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
@@ -58,7 +63,7 @@ class _Interface:
     """Pairs of nodes, each in both directions, shape (n, 2)."""
 
 
-def smooth_interfaces(mesh: NumberedMesh, labels: Mapping[int, Label]) -> FloatArray:
+def smooth_interfaces(mesh: NumberedMesh, labels: Mapping[int, Structure]) -> FloatArray:
     """Return the nodes after moving those between a label and one other region; labels that lose volume stay stepped.
 
     Args:
@@ -79,6 +84,22 @@ def smooth_interfaces(mesh: NumberedMesh, labels: Mapping[int, Label]) -> FloatA
     return points
 
 
+def stepped_labels(mesh: NumberedMesh, after: FloatArray, labels: Mapping[int, Structure]) -> tuple[str, ...]:
+    """Return the names of the labels whose surfaces kept their steps: less than `_SMOOTH` of their nodes moved."""
+    before, cells, region = mesh.points, mesh.cells, mesh.region
+    moved = (before != after).any(axis=1)
+    found = []
+    for number, label in labels.items():
+        own = region == number
+        inside, outside = (np.zeros(len(before), dtype=bool) for _ in range(2))
+        inside[cells[own].ravel()] = True
+        outside[cells[~own].ravel()] = True
+        surface = inside & outside
+        if surface.any() and moved[surface].mean() < _SMOOTH:
+            found.append(label.name)
+    return tuple(found)
+
+
 def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
     """Return the relative change of the volume of some cells."""
     if not len(own):
@@ -87,7 +108,7 @@ def _change(before: FloatArray, after: FloatArray, own: IntArray) -> float:
     return abs(float(_volumes(after[own]).sum()) / volume - 1.0)
 
 
-def _smoothed(mesh: NumberedMesh, labels: Mapping[int, Label], stiff: Collection[int]) -> FloatArray:
+def _smoothed(mesh: NumberedMesh, labels: Mapping[int, Structure], stiff: Collection[int]) -> FloatArray:
     points, cells, region = mesh.points, mesh.cells, mesh.region
     interface = _interface(mesh, labels, stiff)
     if not len(interface.nodes):
@@ -132,7 +153,7 @@ def _volumes(corners: FloatArray) -> FloatArray:
     return np.asarray((a * np.cross(b, c)).sum(axis=1) / 6.0)
 
 
-def _interface(mesh: NumberedMesh, labels: Mapping[int, Label], stiff: Collection[int]) -> _Interface:
+def _interface(mesh: NumberedMesh, labels: Mapping[int, Structure], stiff: Collection[int]) -> _Interface:
     """Return the nodes that may move: not those of regions that are `stiff` or thinner than the cells."""
     cells, region, count = mesh.cells, mesh.region, len(mesh.points)
     pairs = np.unique(np.column_stack([cells.ravel(), np.repeat(region, 4)]), axis=0)
@@ -145,7 +166,7 @@ def _interface(mesh: NumberedMesh, labels: Mapping[int, Label], stiff: Collectio
     outer[faces[owners[:, 1] < 0]] = True
     thickness = np.full(int(region.max()) + 1, np.inf)
     for number, shape in labels.items():
-        thickness[number : number + 1] = 0.0 if number in stiff else label_thickness(shape)
+        thickness[number : number + 1] = 0.0 if number in stiff else (shape.thinnest() or 0.0)
     thinnest = np.full(count, np.inf)
     np.minimum.at(thinnest, pairs[:, 0], thickness[pairs[:, 1]])
     fine = _shortest_edges(mesh.points, cells) < _FINE * thinnest
@@ -190,7 +211,7 @@ def _shortest_edges(points: FloatArray, cells: IntArray) -> FloatArray:
 def _moves(
     points: FloatArray,
     interface: _Interface,
-    labels: Mapping[int, Label],
+    labels: Mapping[int, Structure],
     offset: Mapping[int, float],
     along_part: float,
 ) -> FloatArray:
@@ -199,10 +220,19 @@ def _moves(
     move = np.zeros_like(x)
     for number in offset:
         own = interface.label == number
-        distance, normal = smooth_label_distance(labels[number], x[own])
+        distance, normal = _offset(labels[number], x[own])
         tangent = along[own] - (along[own] * normal).sum(axis=1)[:, None] * normal
         move[own] = _TOWARDS * (offset[number] - distance)[:, None] * normal + along_part * tangent
     return move
+
+
+def _offset(shape: Structure, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the signed distance of points to a structure's surface, and the outward normals there."""
+    if isinstance(shape, Label):
+        return smooth_label_distance(shape, x)
+    if isinstance(shape, Surface):
+        return surface_offset(shape, x)
+    return offset_and_normal(shape.distance, x, step=1e-3 * (shape.thinnest() or 1.0))
 
 
 def _to_middle(points: FloatArray, nodes: IntArray, edges: IntArray) -> FloatArray:

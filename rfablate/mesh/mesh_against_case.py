@@ -8,6 +8,7 @@ from rfablate.case.geometry.sensor_points import sensor_points
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.containing_cells import best_cells, refuse_outside
 from rfablate.mesh.electrode_match import refuse_other_electrode
+from rfablate.mesh.electrode_sensor import place_in_mesh
 from rfablate.mesh.mesh_data import MeshData
 
 
@@ -19,6 +20,6 @@ def refuse_contradiction(case: Case, mesh: MeshData) -> None:
         MeshError: a temperature sensor is outside the mesh.
     """
     refuse_other_electrode(case, mesh)
-    points = np.concatenate([sensor_points(case, applicator) for applicator in case.applicators])
+    points = np.concatenate([place_in_mesh(mesh, sensor_points(case, each), each) for each in case.applicators])
     _, weights = best_cells(mesh.points, mesh.cells, points)
     refuse_outside(points, weights.min(axis=1), "temperature sensor")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
+from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader
+
+VOLUME_OF = "the volume of"
+"""Start of each note on a structure whose volume in the mesh differs from the exact one."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,6 @@ class NumberedMesh:
     """Region number of each cell."""
     first_device: int
     """Regions from this number on are parts of applicators."""
-
-
-@dataclass(frozen=True)
-class Conformity:
-    """Whether the surfaces of structures in the mesh are those of their shapes, rather than faces of cells."""
-
-    shapes: bool = True
-    """Of structures other than labels."""
-    labels: bool = True
-    """Of the labels of an image, after smoothing."""
 
 
 @dataclass(frozen=True)
@@ -62,43 +55,17 @@ class MeshData:
         """Reject a mesh that no run can use."""
         _check(self)
 
-    def save(self, path: Path) -> None:
-        """Write all data to one .npz file, atomically."""
-        # The process number keeps apart runs of a study that generate the same mesh.
-        part = path.with_name(f"{path.name}.{os.getpid()}.part.npz")
-        arrays = {f"surface:{name}": facets for name, facets in self.surfaces.items()}
-        names = np.array([f"{tag}:{name}" for tag, name in self.region_names.items()])
-        np.savez(
-            part,
-            points=self.points,
-            cells=self.cells.astype(np.int32),
-            region=self.region,
-            region_names=names,
-            axisymmetric=self.axisymmetric,
-            notes=np.array(self.notes, dtype=str),
-            remarks=np.array(self.remarks, dtype=str),
-            conformity=np.array([self.conformity.shapes, self.conformity.labels]),
-            **arrays,
-        )
-        part.replace(path)
+    @property
+    def header(self) -> MeshHeader:
+        """Sizes, names and notes."""
+        facets = {name: len(facets) for name, facets in self.surfaces.items()}
+        names, sizes = dict(self.region_names), (len(self.points), len(self.cells))
+        return MeshHeader(*sizes, names, facets, self.axisymmetric, self.notes, self.remarks, self.conformity)
 
-    @classmethod
-    def load(cls, path: Path) -> MeshData:
-        """Read a file written by `save`."""
-        with np.load(path) as data:
-            pairs = (str(entry).split(":", 1) for entry in data["region_names"])
-            prefix = "surface:"
-            return cls(
-                points=data["points"],
-                cells=data["cells"].astype(np.int64),
-                region=data["region"],
-                region_names={int(tag): name for tag, name in pairs},
-                surfaces={key[len(prefix) :]: data[key] for key in data.files if key.startswith(prefix)},
-                axisymmetric=bool(data["axisymmetric"]),
-                notes=tuple(str(note) for note in data["notes"]),
-                remarks=tuple(str(remark) for remark in data["remarks"]),
-                conformity=Conformity(*map(bool, data["conformity"])),
-            )
+    def rows(self, name: str, first: int, end: int) -> npt.NDArray[Any]:
+        """Return the rows from `first` to before `end` of an array of `MeshHeader.lengths`."""
+        whole = self.surfaces[name.removeprefix(SURFACE)] if name.startswith(SURFACE) else getattr(self, name)
+        return np.asarray(whole[first:end])
 
 
 def _check(mesh: MeshData) -> None:

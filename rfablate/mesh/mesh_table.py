@@ -8,8 +8,10 @@ import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.mesh.element_quality import quality_text
 from rfablate.mesh.label_smoothing import tet_quality
 from rfablate.mesh.mesh_data import MeshData
+from rfablate.mesh.structure_volumes import cell_volumes
 
 
 def describe_user_mesh(domain: MeshDomain, mesh: MeshData) -> str:
@@ -18,11 +20,13 @@ def describe_user_mesh(domain: MeshDomain, mesh: MeshData) -> str:
     axes = ("r", "z") if mesh.axisymmetric else ("x", "y", "z")
     low, high = mesh.points.min(axis=0) * 1e3, mesh.points.max(axis=0) * 1e3
     extent = ", ".join(f"{axis} {low[n]:.4g} to {high[n]:.4g}" for n, axis in enumerate(axes))
-    edges = _edges(mesh) * 1e3
+    edges, quality = _edges(mesh) * 1e3, _quality(mesh)
     kind = "triangles" if mesh.axisymmetric else "tetrahedra"
     lines = [
         f"mesh of {name}: {len(mesh.points)} nodes, {len(mesh.cells)} {kind}; {extent} mm",
-        f"  edges {edges.min():.3g} to {edges.max():.3g} mm; worst quality {_quality(mesh).min():.2g} (1: equilateral)",
+        f"  lengths in {domain.length_unit}; edges {edges.min():.3g} to {edges.max():.3g} mm, median "
+        f"{np.median(edges):.3g} mm; {_turned(mesh)}",
+        f"  worst quality {quality.min():.2g} (1: equilateral); {quality_text(quality)}",
         f"  {'region':<20} {'tag':<14} {'tissue':<20} {'cells':>9} {'mm3':>12}",
     ]
     volume = _volumes(mesh) * 1e9
@@ -36,6 +40,13 @@ def describe_user_mesh(domain: MeshDomain, mesh: MeshData) -> str:
         amount = f"{len(facets):>9} {_areas(mesh, facets).sum() * 1e6:>12.5g}"
         lines.append(f"  {surface.name:<20} {surface.tag!s:<14} {', '.join(surface.roles):<20} {amount}")
     return "\n".join(lines)
+
+
+def _turned(mesh: MeshData) -> str:
+    """Return how many cells have their nodes in the order of negative volume; the solver does not depend on it."""
+    negative = int((cell_volumes(mesh.points, mesh.cells) < 0.0).sum())
+    inverted = min(negative, len(mesh.cells) - negative)
+    return f"{inverted} cells of the other orientation" if inverted else "no inverted cells"
 
 
 def _edges(mesh: MeshData) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gmsh
 import numpy as np
 
-from rfablate.case.geometry.applicator_parts import lengths_of, lumen
+from rfablate.case.geometry.applicator_parts import lengths_of, lumen, tip_profile
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     AxisymmetricDomain,
@@ -61,13 +61,12 @@ def add_applicator(applicator: Applicator, length: float) -> dict[str, Entities]
     """Add the section of the cannula up to `length` [m] from the tip; return the entities of each kind of part."""
     radius, active = applicator.outer_diameter / 2, applicator.active_tip
     z, up = applicator.tip[2], np.sign(applicator.direction[2])
-    height = radius / np.tan(np.radians(applicator.bevel_angle)) if applicator.tip_shape == "conical" else 0.0
-    outline = [(0.0, 0.0), (radius, height), (radius, active), (0.0, active)] if height < active else []
-    if not outline:
+    distal = [point for point in tip_profile(applicator) if point[0] > 0.0]
+    if distal[-1][1] >= active:
         raise MeshError(
             f"applicator '{applicator.name}': the cone is longer than the active tip; increase bevel_angle_deg"
         )
-    tip = _polygon([(r, z + up * s) for r, s in outline])
+    tip = _polygon([(r, z + up * s) for r, s in [(0.0, 0.0), *distal, (radius, active), (0.0, active)]])
     bodies = {"tip": tip}
     for kind, (start, end) in lengths_of(applicator, length).items():
         bodies[kind] = _rectangle(radius, *sorted((z + up * start, z + up * end))) if end > start else []

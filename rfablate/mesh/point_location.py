@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from rfablate.arrays import FloatArray
-from rfablate.mesh.containing_cells import best_cells, refuse_outside
+from rfablate.arrays import BoolArray, FloatArray
+from rfablate.mesh.containing_cells import OUTSIDE, best_cells, refuse_outside
 from rfablate.mesh.domain import Domain
 
 
@@ -27,6 +27,13 @@ class Probe:
     def values(self, nodal: FloatArray) -> FloatArray:
         """Return the value of the field at each point. Collective."""
         return np.asarray(self.domain.comm.allreduce(self.partial(nodal)))
+
+
+def in_mesh(domain: Domain, points: FloatArray) -> BoolArray:
+    """Return which points [m], shape (n, 3), lie in a cell, or just outside a faceted surface. Collective."""
+    _, weights = best_cells(domain.x, domain.elements.cells, points, domain.elements.corners)
+    quality = weights.min(axis=1) if len(weights) else np.full(len(points), -np.inf)
+    return np.asarray(np.max(np.stack(domain.comm.allgather(quality)), axis=0) >= OUTSIDE)
 
 
 def make_probe(domain: Domain, points: FloatArray, what: str) -> Probe:

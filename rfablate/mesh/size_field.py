@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from rfablate.case.geometry.applicator_axes import ApplicatorFrame
 from rfablate.case.geometry.applicator_parts import Tine
 from rfablate.case.geometry.element_sizes import Sizes
 from rfablate.case.tables.shape_math import perpendicular_axes
+
+Interfaces = dict[str, tuple[str, list[int]]]
+"""What bounds each structure: the kind of entities as a Distance field names it (`SurfacesList`), and their tags."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +110,16 @@ def add_grid(grid: SizeGrid, path: Path) -> int:
 
 def set_background(
     guided: Sequence[tuple[Needle, SizeGuides]],
-    interfaces: Mapping[str, list[int]],
+    interfaces: Interfaces,
     sizes: Sizes,
-    dim: int,
     others: Sequence[int] = (),
 ) -> None:
     """Set the element size to the minimum of the sizes from active tips, shafts and structure surfaces.
 
     Args:
         guided: the applicators, each with the result of `add_guides`.
-        interfaces: surfaces (3-D) or curves (half plane) that bound each structure.
+        interfaces: what bounds each structure.
         sizes: the required sizes.
-        dim: 3, or 2 for the half plane.
         others: more fields of which the least counts.
     """
     field = gmsh.model.mesh.field
@@ -126,9 +127,9 @@ def set_background(
     fields += [number for pair in guided for number in _of_needle(*pair, sizes)]
     active = _distance("PointsList", [point for _, each in guided for point in each.active])
     zone = _growing(active, min([sizes.tip, *sizes.structure.values()]), sizes.zone, sizes)
-    for name, tags in interfaces.items():
+    for name, (entities, tags) in interfaces.items():
         if name in sizes.structure and tags:
-            near = _distance("SurfacesList" if dim == 3 else "CurvesList", tags)
+            near = _distance(entities, tags)
             both = field.add("Max")
             field.setNumbers(both, "FieldsList", [_growing(near, sizes.structure[name], 0.0, sizes), zone])
             fields.append(both)

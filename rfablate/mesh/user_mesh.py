@@ -15,6 +15,7 @@ import numpy as np
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.errors import MeshError
+from rfablate.isolation import ReaderCrashed, isolated
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.msh_reader import read_msh
 from rfablate.mesh.raw_mesh import RawMesh, TaggedSimplices
@@ -35,12 +36,7 @@ def read_mesh(domain: MeshDomain) -> MeshData:
     if not path.is_file():
         raise MeshError(f"domain.file: found no mesh file at {path}; paths are relative to the case file")
     dim = 2 if domain.axisymmetric else 3
-    if path.suffix.lower() in SCRIPTS:
-        raise MeshError(
-            f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
-            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and use the .msh file"
-        )
-    raw = read_msh(path, dim) if path.suffix.lower() == ".msh" else _read_meshio(path, dim)
+    raw = read_raw_mesh(path, dim)
     region, names = _map_regions(domain, raw, dim)
     surfaces = _map_surfaces(domain, raw, dim)
     points = raw.points * METRES[domain.length_unit]
@@ -65,6 +61,16 @@ def read_mesh(domain: MeshDomain) -> MeshData:
         {name: number[facets] for name, facets in surfaces.items()},
         domain.axisymmetric,
     )
+
+
+def read_raw_mesh(path: Path, dim: int) -> RawMesh:
+    """Return the tagged simplices of dimension `dim` and `dim` - 1 of a file; raises MeshError if it cannot be read."""
+    if path.suffix.lower() in SCRIPTS:
+        raise MeshError(
+            f"domain.file: {path.name} is a Gmsh script or view, not a mesh; scripts are not executed. "
+            f"Write a mesh with `gmsh -3 {path.name} -o {path.stem}.msh` and use the .msh file"
+        )
+    return read_msh(path, dim) if path.suffix.lower() == ".msh" else _isolated_meshio(path, dim)
 
 
 def _refuse_missing_nodes(points: FloatArray, cells: IntArray, surfaces: dict[str, IntArray], name: str) -> None:
@@ -147,6 +153,16 @@ def _map_surfaces(domain: MeshDomain, raw: RawMesh, dim: int) -> dict[str, IntAr
 
 
 _CELL_KINDS = {3: "tetra", 2: "triangle", 1: "line"}
+
+
+def _isolated_meshio(path: Path, dim: int) -> RawMesh:
+    """Return the mesh that meshio reads in a child process."""
+    import meshio  # noqa: F401  (once, in this process)
+
+    try:
+        return isolated(lambda: _read_meshio(path, dim))
+    except ReaderCrashed as error:
+        raise MeshError(f"meshio cannot read {path.name}: {error}; is it a {path.suffix} mesh, and whole?") from None
 
 
 def _read_meshio(path: Path, dim: int) -> RawMesh:

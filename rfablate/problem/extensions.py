@@ -1,4 +1,4 @@
-"""User objects for a run in addition to its case: a generator, tissues, damage kinetics. Pure."""
+"""User objects for a run in addition to its case: a generator, tissues, damage kinetics, structures. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.schema import Case
+from rfablate.case.tables.structure_object import ObjectStructure, StructureShape, missing_object, shape_faults
 from rfablate.errors import CaseError, Fault
 from rfablate.physics.damage import Kinetics
 from rfablate.physics.generator import Generator
@@ -29,6 +30,9 @@ class Extensions:
     damage: Mapping[str, Kinetics] = field(default_factory=dict)
     """Damage kinetics by tissue name; other tissues keep those of the case."""
 
+    structures: Mapping[str, StructureShape] = field(default_factory=dict)
+    """Shapes of the structures of kind "object", by their names."""
+
     def names(self) -> dict[str, str]:
         """Return the type of each object, by the part of the case that it replaces."""
         laws = {
@@ -38,21 +42,36 @@ class Extensions:
         }
         found = {"generator": self.generator} if self.generator is not None else {}
         objects = {**found, **laws, **{f"damage.{name}": each for name, each in self.damage.items()}}
+        objects |= {f"structures.{name}": each for name, each in self.structures.items()}
         return {where: f"{type(each).__module__}.{type(each).__qualname__}" for where, each in objects.items()}
 
-    def check(self, case: Case) -> None:
-        """Check that the case contains the parts to be replaced.
+    def applied_to(self, case: Case) -> Case:
+        """Return the case with the shapes of its structures.
 
         Raises:
-            CaseError: the case does not use such a tissue, has several channels, or prescribes a surface temperature.
+            CaseError: a part to be replaced is not in the case, an object is unsuitable or missing, or the case has
+                several channels or prescribes a surface temperature.
         """
         known = set(case_tissues(case))
+        own = [each.name for each in case.structures if isinstance(each, ObjectStructure)]
         faults = [
             Fault(f"extensions.{part}", f"found no tissue {name} in the case", f"one of {', '.join(sorted(known))}")
             for part, names in (("tissues", self.tissues), ("damage", self.damage))
             for name in names
             if name not in known
         ]
+        faults += [
+            Fault(
+                f"extensions.structures.{name}", 'found no structure of this name with kind = "object" in the case',
+                f"one of {', '.join(own)}" if own else "a [[structures]] table with this name and kind",
+            )
+            for name in self.structures
+            if name not in own
+        ]  # fmt: skip
+        for name in own:
+            shape = self.structures.get(name)
+            where = f"extensions.structures.{name}"
+            faults += [missing_object(name)] if shape is None else shape_faults(where, shape)
         if self.generator is not None and (case.channels or case.generator.kind == "surface_temperature"):
             found = (
                 "found a case with channels" if case.channels else "found a case with a prescribed surface temperature"
@@ -60,6 +79,13 @@ class Extensions:
             faults.append(Fault("extensions.generator", found, "one channel that applies a voltage"))
         if faults:
             raise CaseError(faults, "extensions")
+        if not own:
+            return case
+        placed = (
+            each.with_shape(self.structures[each.name]) if isinstance(each, ObjectStructure) else each
+            for each in case.structures
+        )
+        return case.model_copy(update={"structures": tuple(placed)})
 
 
 NO_EXTENSIONS = Extensions()

@@ -11,6 +11,7 @@ from rfablate.case.geometry.applicator_parts import device_materials
 from rfablate.case.geometry.half_plane import half_plane_of
 from rfablate.case.geometry.shapes import axis_at
 from rfablate.case.read.case_file import case_tissues
+from rfablate.case.resolve.structure_flow import bodies_of
 from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, Tube
 from rfablate.case.tables.schema import Case
 from rfablate.fem.anisotropy import directed_stiffness
@@ -35,7 +36,7 @@ def region_tissues(case: Case, extensions: Extensions = NO_EXTENSIONS) -> dict[s
     own = {name: replace(tissue, name=name) for name, tissue in extensions.tissues.items()}
     library = {**case_tissues(case), **own}
     if isinstance(case.domain, MeshDomain):
-        return {region.name: library[region.tissue] for region in case.domain.regions}
+        return {each.name: library[each.tissue] for each in bodies_of(case)}
     names = {"domain": case.domain.tissue}
     names.update({structure.name: structure.tissue for structure in case.structures})
     for applicator in case.applicators:

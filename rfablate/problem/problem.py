@@ -17,7 +17,8 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.fem.boiling_water import BoilingWater
 from rfablate.fem.coefficients import Coefficients
-from rfablate.fem.electric_problem import Conductor, ElectricProblem, Electrode, Electrodes, PotentialMemory
+from rfablate.fem.conductor import Conductor, Electrode, Electrodes
+from rfablate.fem.electric_problem import ElectricProblem, PotentialMemory
 from rfablate.fem.heat_problem import HeatMemory, HeatProblem, HeatSinks
 from rfablate.fem.wall_convection import WallConvection, combine_convection, surface_convection
 from rfablate.linalg.linear_system import SolverOptions

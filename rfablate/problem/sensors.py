@@ -14,8 +14,10 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.sensor_points import sensor_points
 from rfablate.case.resolve.channel_setup import ChannelSetup, outputs_of
 from rfablate.case.tables.generator_tables import Device
+from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.domain import Domain
+from rfablate.mesh.electrode_sensor import place_in_domain
 from rfablate.mesh.point_location import Probe, make_probe
 
 
@@ -49,6 +51,8 @@ class Sensors:
 def make_sensors(case: Case, domain: Domain) -> Sensors:
     """Return the sensors of a case. Collective."""
     groups = [sensor_points(case, applicator) for applicator in case.applicators]
+    if isinstance(case.domain, MeshDomain):
+        groups = [place_in_domain(domain, each, own) for each, own in zip(groups, case.applicators, strict=True)]
     weights = np.zeros((len(groups), sum(len(points) for points in groups)))
     first = 0
     for row, points in zip(weights, groups, strict=True):

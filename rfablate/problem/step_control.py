@@ -44,7 +44,7 @@ ROUNDING = 1e-9
 class StepMemory:
     """The state of the step control."""
 
-    wish: float
+    proposed: float
     """Proposed length of the next step [s]."""
     accepted: int = 0
     rejected: int = 0
@@ -76,24 +76,24 @@ class StepControl:
 
     def start(self) -> StepMemory:
         """Return the memory before the first step."""
-        return StepMemory(wish=self.first if self.fixed is None else self.fixed)
+        return StepMemory(proposed=self.first if self.fixed is None else self.fixed)
 
     def restart(self, memory: StepMemory) -> StepMemory:
         """Return the memory after a switch, with a proposed length of at most `first`."""
-        return memory if self.fixed is not None else replace(memory, wish=min(memory.wish, self.first))
+        return memory if self.fixed is not None else replace(memory, proposed=min(memory.proposed, self.first))
 
     def next_time(self, t: float, stops: Sequence[float], memory: StepMemory) -> float:
-        """Return the end time [s] of the step that starts at t: t + wish, or exactly the next of `stops`.
+        """Return the end time [s] of the step that starts at t: t plus the proposed length, or the next of `stops`.
 
         If a full step would leave a short remainder before the stop, two steps of equal length are used.
         """
         stop = min(s for s in stops if s > t)
         left = stop - t
-        if left <= memory.wish * 1.001:
+        if left <= memory.proposed * 1.001:
             return stop
-        if self.fixed is None and left < 2.0 * memory.wish:
+        if self.fixed is None and left < 2.0 * memory.proposed:
             return t + 0.5 * left
-        return t + memory.wish
+        return t + memory.proposed
 
     def refuse(self, memory: StepMemory) -> StepMemory:
         """Return the memory after a step that is repeated for a reason other than its error."""
@@ -109,28 +109,26 @@ class StepControl:
             memory: state of the step control before the step.
         """
         if self.fixed is not None or error is None:
-            return Verdict(True, replace(memory, accepted=memory.accepted + 1))
+            return Verdict(accepted=True, memory=replace(memory, accepted=memory.accepted + 1))
         ratio = max(error / self.tolerance, 1e-8)
         factor = min(GROW, max(SHRINK, SAFETY * ratio ** (-1.0 / (order + 1))))
         if ratio <= 1.0:
-            return Verdict(
-                True, StepMemory(self._next_wish(dt, factor, memory.wish), memory.accepted + 1, memory.rejected)
-            )
+            after = StepMemory(self._next_proposal(dt, factor, memory.proposed), memory.accepted + 1, memory.rejected)
+            return Verdict(accepted=True, memory=after)
         shorter = max(self.minimum, round_to_series(dt * min(factor, 0.7)))
-        return Verdict(
-            False, StepMemory(shorter, memory.accepted, memory.rejected + 1), too_small=dt <= self.minimum * TIE
-        )
+        after = StepMemory(shorter, memory.accepted, memory.rejected + 1)
+        return Verdict(accepted=False, memory=after, too_small=dt <= self.minimum * TIE)
 
-    def _next_wish(self, dt: float, factor: float, wish: float) -> float:
+    def _next_proposal(self, dt: float, factor: float, proposed: float) -> float:
         """Return the next proposed length [s] after an accepted step of dt [s] whose error allows dt * `factor`."""
         # A step shortened to end at a stop gives no upper limit: it must not reduce the proposed length.
-        possible = max(dt * factor, wish if factor >= 1.0 and dt < wish else 0.0)
+        possible = max(dt * factor, proposed if factor >= 1.0 and dt < proposed else 0.0)
         longer = min(self.maximum, round_to_series(possible / CLEARLY))
-        if longer > wish:
+        if longer > proposed:
             return longer
-        return min(
-            self.maximum, wish if possible * TIE >= KEEP * wish else max(self.minimum, round_to_series(possible))
-        )
+        if possible * TIE >= KEEP * proposed:
+            return min(self.maximum, proposed)
+        return min(self.maximum, max(self.minimum, round_to_series(possible)))
 
 
 def round_to_series(length: float) -> float:

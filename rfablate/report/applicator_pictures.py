@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
-from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, point_length, tines_of
+from rfablate.case.geometry.applicator_parts import Tine, bare_length, lumen, tines_of, tip_profile
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.physics.library import applicator_model
 from rfablate.report import figure_style as style
@@ -52,10 +53,10 @@ def _draw(name: str, applicator: Applicator) -> Any:
     cut = 3.0 * r + 0.3 * active if applicator.wall is not None else 0.0
     for line, tine in zip(lines, tines_of(applicator), strict=True):
         _tine(ax, line, tine.radius * MM)
-    _cannula(ax, applicator, 0.0, top)
+    _cannula(_Drawing(ax, applicator, 0.0), top)
     if applicator.wall is not None:
-        _cannula(ax, applicator, cut, top)
-        _lumen(ax, applicator, cut, top)
+        _cannula(_Drawing(ax, applicator, cut), top)
+        _lumen(_Drawing(ax, applicator, cut), top)
         x, z = _side(applicator, top + 0.02 * (top - low))
         ax.text(cut + x, z, "section", ha="center", va="bottom", color=style.MUTED)
     x, z = _side(applicator, applicator.sensor_offset * MM)
@@ -93,32 +94,42 @@ def _tine(ax: Any, line: FloatArray, radius: float) -> None:
     ax.add_patch(Polygon(outline, facecolor=style.METAL_ACTIVE, zorder=2, **EDGE))
 
 
-def _cannula(ax: Any, applicator: Applicator, x: float, top: float) -> None:
-    r, active, point = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM, point_length(applicator) * MM
-    left = {"blunt": 0.0, "bevel": 0.0, "conical": point}[applicator.tip_shape]
-    right = {"blunt": 0.0, "bevel": point, "conical": point}[applicator.tip_shape]
-    apex = [(0.0, 0.0)] if applicator.tip_shape == "conical" else []
-    _fill(ax, applicator, x, [(-r, active), (-r, left), *apex, (r, right), (r, active)], style.METAL_ACTIVE, 3)
-    _fill(ax, applicator, x, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
+@dataclass(frozen=True)
+class _Drawing:
+    """An applicator drawn in axes."""
+
+    ax: Any
+    applicator: Applicator
+    x: float
+    """Shift sideways [mm]."""
+
+
+def _cannula(drawing: _Drawing, top: float) -> None:
+    applicator = drawing.applicator
+    r, active = 0.5 * applicator.outer_diameter * MM, applicator.active_tip * MM
+    distal = [(MM * across, MM * along) for across, along in tip_profile(applicator)]
+    _fill(drawing, [(-r, active), *distal, (r, active)], style.METAL_ACTIVE, 3)
+    _fill(drawing, [(-r, top), (-r, active), (r, active), (r, top)], style.METAL_SHAFT, 3)
     if applicator.ring is not None:
         end = bare_length(applicator) * MM
         start = end - applicator.ring.length * MM
-        _fill(ax, applicator, x, [(-r, end), (-r, start), (r, start), (r, end), (-r, end)], style.METAL_ACTIVE, 3)
+        _fill(drawing, [(-r, end), (-r, start), (r, start), (r, end), (-r, end)], style.METAL_ACTIVE, 3)
 
 
-def _fill(ax: Any, applicator: Applicator, x: float, corners: list[tuple[float, float]], colour: str, z: int) -> None:
-    """Fill a polygon with corners (across, along) relative to the centre line [mm], shifted sideways by `x` [mm]."""
+def _fill(drawing: _Drawing, corners: list[tuple[float, float]], colour: str, z: int) -> None:
+    """Fill a polygon with corners (across, along) relative to the centre line [mm]."""
     from matplotlib.patches import Polygon
 
     fine = np.concatenate([np.linspace(a, b, 33) for a, b in itertools.pairwise(corners)]) / MM
-    points = applicator_frame(applicator).at(fine[:, 0], np.zeros(len(fine)), fine[:, 1]) * MM
-    ax.add_patch(Polygon(points[:, [0, 2]] + (x, 0.0), facecolor=colour, zorder=z, **EDGE))
+    points = applicator_frame(drawing.applicator).at(fine[:, 0], np.zeros(len(fine)), fine[:, 1]) * MM
+    drawing.ax.add_patch(Polygon(points[:, [0, 2]] + (drawing.x, 0.0), facecolor=colour, zorder=z, **EDGE))
 
 
-def _lumen(ax: Any, applicator: Applicator, x: float, top: float) -> None:
+def _lumen(drawing: _Drawing, top: float) -> None:
+    ax, applicator, x = drawing.ax, drawing.applicator, drawing.x
     inner, start = (length * MM for length in lumen(applicator))
     colour = "white" if applicator.coolant is None else COOLANT
-    _fill(ax, applicator, x, [(-inner, top), (-inner, start), (inner, start), (inner, top)], colour, 4)
+    _fill(drawing, [(-inner, top), (-inner, start), (inner, start), (inner, top)], colour, 4)
     if applicator.coolant is not None:
         label = f"coolant\n{applicator.coolant.temperature:g} °C"
         ax.annotate(label, (x + 0.5 * applicator.outer_diameter * MM, 0.5 * (start + top)), (6, 0),
@@ -166,9 +177,9 @@ def _group(ax: Any, gauge: str, members: list[Applicator]) -> None:
     ax.set_axis_off()
     for number, applicator in enumerate(members):
         x, active = number * STEP_MM, applicator.active_tip * MM
-        _cannula(ax, applicator, x, active + SHAFT_MM)
+        _cannula(_Drawing(ax, applicator, x), active + SHAFT_MM)
         if applicator.wall is not None:
-            _lumen(ax, applicator, x, active + SHAFT_MM)
+            _lumen(_Drawing(ax, applicator, x), active + SHAFT_MM)
         ax.plot([x], [applicator.sensor_offset * MM], marker="o", markersize=2.5, color="#b5307a", zorder=6)
         ax.text(x, -0.7, f"{active:g}", ha="center", va="top", color=style.MUTED, fontsize=8)
     for patch in ax.patches:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rfablate.report import figure_style as style
 from rfablate.report.field_samples import POINTS, Corners, PointValues, SampleGrid, chosen_frames, lesion_box, values_at
-from rfablate.report.scene_packing import ScenePacker
+from rfablate.report.scene_packing import SceneObject, ScenePacker
 from rfablate.report.scene_surfaces import applicator_surfaces, shaft_mm, structure_surfaces, view_axis
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData, load_run
@@ -90,7 +90,8 @@ def _add_lesions(packer: ScenePacker, grid: SampleGrid, number: int, values: Poi
     for rule, level in values.levels.items():
         shown = rule == next(iter(values.levels))
         surfaces = [grid.contour(each, 0.0, values.inside) for each in level]
-        packer.add(f"{LETTERS[number]}: {rule_label(rule)}", "lesion", colour, 0.4, surfaces, shown=shown)
+        label = f"{LETTERS[number]}: {rule_label(rule)}"
+        packer.add(SceneObject(label, "lesion", colour, opacity=0.4, shown=shown), surfaces)
 
 
 def _differing(runs: Sequence[RunData], number: int) -> dict[str, bool]:
@@ -107,10 +108,11 @@ def _add_anatomy(
     prefix, first = "" if not number else f"{LETTERS[number]}: ", number == 0
     if differing["structures"]:
         for name, role, shade, opacity, surface in structure_surfaces(run, fields, grid):
-            packer.add(f"{prefix}{name} ({role})", "structure", shade, opacity, [surface], shown=first)
+            label = f"{prefix}{name} ({role})"
+            packer.add(SceneObject(label, "structure", shade, opacity, shown=first), [surface])
     if differing["applicators"]:
         for label, shade, surface in applicator_surfaces(run, read_cannulas(run), shaft_mm(grid)):
-            packer.add(f"{prefix}{label}", "applicator", shade, 1.0, [surface])
+            packer.add(SceneObject(f"{prefix}{label}", "applicator", shade, opacity=1.0), [surface])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def heat_panel(ax: Any, view: View, number: int) -> Any:
     levels = np.linspace(min(float(np.floor(view.temperature.min())), top - 5), top, 61)
     piece = view.windowed(number)
     values = piece.at(view.temperature)
-    filled = _fill(ax, piece, piece.triangles, values, levels, style.colour_map("heat", style.TEMPERATURE_MAP))
+    filled = _fill(ax, piece, piece.triangles, values, _Shades(levels, style.colour_map("heat", style.TEMPERATURE_MAP)))
     placer = _frame(ax, view, number)
     _finish(ax, view, number, placer, list(view.levels)[:1])
     tissue = piece.triangles[view.tissue(piece)]
@@ -66,13 +67,13 @@ def damage_figure(view: View) -> str:
     levels = np.linspace(0, 100, 51)
     levels[-1] += 1e-6  # values equal to the last level would stay unfilled
     fig, axes, bar = style.map_canvas(len(view.slices))
-    colours = style.colour_map("damage", style.DAMAGE_MAP)
+    shades = _Shades(levels, style.colour_map("damage", style.DAMAGE_MAP))
     rules = list(view.levels)
     for number, ax in enumerate(axes):
         piece = view.windowed(number)
         omega = np.exp(piece.at(np.log(np.maximum(view.omega, 1e-12))))
         tissue = piece.triangles[view.tissue(piece)]
-        filled = _fill(ax, piece, tissue, -100 * np.expm1(-omega), levels, colours)
+        filled = _fill(ax, piece, tissue, -100 * np.expm1(-omega), shades)
         placer = _frame(ax, view, number)
         lines = isolines(piece.points, tissue, omega, KILLED_99)
         _lines(ax, lines, color="white", linewidth=0.8, zorder=4)
@@ -83,11 +84,20 @@ def damage_figure(view: View) -> str:
     return style.svg(fig, f"Dead tissue at {duration(view.end_s)} on slices through the applicator")
 
 
-def _fill(ax: Any, piece: Slice, triangles: Any, values: FloatArray, levels: FloatArray, colours: Any) -> Any:
+@dataclass(frozen=True)
+class _Shades:
+    """Colours of a map and the values between them."""
+
+    levels: FloatArray
+    colours: Any
+
+
+def _fill(ax: Any, piece: Slice, triangles: Any, values: FloatArray, shades: _Shades) -> Any:
+    levels = shades.levels
     ax.set_rasterization_zorder(2)  # the map becomes an image; lines and text above it stay vectors
     inside = np.clip(values, levels[0], levels[-1])
     x, y = piece.points.T
-    return ax.tricontourf(x, y, triangles, inside, levels=levels, cmap=colours, antialiased=False, zorder=1)
+    return ax.tricontourf(x, y, triangles, inside, levels=levels, cmap=shades.colours, antialiased=False, zorder=1)
 
 
 def _frame(ax: Any, view: View, number: int) -> Placer:
@@ -207,11 +217,11 @@ def _bar(fig: Any, bar: Any, filled: Any, title: str, ticks: Sequence[float]) ->
 
 
 def draw_key(
-    fig: Any, view: View, rules: Sequence[str], *, columns: int | None = None, left: float = 0.0, bottom: float = 0.0
+    fig: Any, view: View, rules: Sequence[str], *, columns: int | None = None, corner: tuple[float, float] = (0.0, 0.0)
 ) -> None:
     """Draw the legend of lines and fills below the panels.
 
-    columns: largest number of columns. left, bottom: corner of the legend in figure fractions.
+    columns: largest number of columns. corner: lower left corner of the legend in figure fractions.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -228,6 +238,6 @@ def draw_key(
         handles.append(Patch(facecolor=style.RING, edgecolor="#3c4552", linewidth=0.6, label="ring electrode"))
     handles.append(Patch(facecolor=style.METAL_SHAFT, edgecolor="#3c4552", linewidth=0.6, label="insulated shaft"))
     fig.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(left, bottom), handlelength=2.2,
+        handles=handles, loc="lower left", bbox_to_anchor=corner, handlelength=2.2,
         ncols=min(len(handles), columns or len(handles)),
     )  # fmt: skip

@@ -101,12 +101,26 @@ class SurfaceJob:
             return Interactive(reason=f"The interactive scene took longer than {LIMIT_S:g} s.")
         finally:
             self._folder.cleanup()
-        if len(packed) > LARGEST_BYTES:
-            return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
-        file = library_file()
-        assert file is not None
-        script = zlib.compress(file.read_bytes(), 6)
-        return Interactive(b64encode(packed).decode(), b64encode(script).decode(), licence())
+        return inlined(packed, packed_library())
+
+
+def inlined(packed: bytes, library: bytes) -> Interactive:
+    """Return a packed scene and the packed library as they are inlined in the page."""
+    if len(packed) > LARGEST_BYTES:
+        return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
+    return Interactive(b64encode(packed).decode(), b64encode(library).decode(), licence())
+
+
+def packed_library() -> bytes:
+    """Return the browser file of the drawing library as a zlib stream.
+
+    Raises:
+        OSError: the package is missing.
+    """
+    file = library_file()
+    if file is None:
+        raise OSError(ABSENT)
+    return zlib.compress(file.read_bytes(), 6)
 
 
 def library_file() -> Path | None:

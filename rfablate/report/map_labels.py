@@ -74,9 +74,15 @@ class Placer:
 
     def _hidden(self, boxes: FloatArray) -> FloatArray:
         """Return the number of obstacle points that each box would hide, shape (n,)."""
-        x, y = self.obstacles.T
-        left, bottom, right, top = (side[:, None] for side in boxes.T)
-        return np.asarray(((x > left) & (x < right) & (y > bottom) & (y < top)).sum(axis=1), dtype=np.float64)
+        x, y = self.obstacles[np.argsort(self.obstacles[:, 0])].T
+        sides, column = np.unique(boxes[:, [0, 2]], axis=0, return_inverse=True)
+        first, last = np.searchsorted(x, sides[:, 0], "right"), np.searchsorted(x, sides[:, 1], "left")
+        hidden = np.zeros(len(boxes))
+        for number, (start, end) in enumerate(zip(first, last, strict=True)):  # boxes between the same two sides
+            heights, those = np.sort(y[start:end]), column.ravel() == number
+            low, high = boxes[those, 1], boxes[those, 3]
+            hidden[those] = np.searchsorted(heights, high, "left") - np.searchsorted(heights, low, "right")
+        return np.maximum(hidden, 0.0)
 
     def _closeness_to_centre(self, places: FloatArray) -> FloatArray:
         """Return how close labels are to the centre of the window, where the lesion is: 0 (far) to 1."""
@@ -106,9 +112,7 @@ def _resampled(line: FloatArray, spacing: float) -> FloatArray:
     return np.column_stack([np.interp(at, run, line[:, 0]), np.interp(at, run, line[:, 1])])
 
 
-def dimension(
-    ax: Any, start: Sequence[float], end: Sequence[float], text: str, *, side: str, colour: str = style.INK
-) -> None:
+def dimension(ax: Any, start: Sequence[float], end: Sequence[float], text: str, *, side: str) -> None:
     """Draw a dimension line with arrow heads and its text on `side`: below, left or right."""
     ax.annotate(
         "",
@@ -116,7 +120,7 @@ def dimension(
         xytext=tuple(start),
         arrowprops={
             "arrowstyle": "<|-|>,head_length=0.35,head_width=0.13",
-            "color": colour,
+            "color": style.INK,
             "linewidth": 0.7,
             "shrinkA": 0,
             "shrinkB": 0,
@@ -138,7 +142,7 @@ def dimension(
         ha=ha,
         va=va,
         fontsize=8.5,
-        color=colour,
+        color=style.INK,
         zorder=8,
         gid="halodim",
     )

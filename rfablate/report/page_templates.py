@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+SCRIPTS = ("print.js", "histories.js", "scene.js")
+"""The scripts of the pages; each is an element of its own, whose text is that of the file."""
 
 
 def render(name: str, **values: Any) -> Markup:
@@ -33,6 +38,7 @@ def _environment() -> Environment:
     )
     environment.filters["unbroken"] = unbroken
     environment.globals["script"] = _own_text
+    environment.globals["policy"] = _policy
     environment.globals["sheet"] = lambda: Markup(files("rfablate.report").joinpath("page.css").read_text("utf-8"))
     return environment
 
@@ -45,3 +51,18 @@ def _elements() -> Any:
 def _own_text(name: str) -> Markup:
     """Return a script of the package, which is not escaped."""
     return Markup(files("rfablate.report").joinpath("templates").joinpath(name).read_text("utf-8"))
+
+
+def _policy(scene: Any) -> str:
+    """Return the content security policy of a page: its own scripts by their hashes, no connection, no other source.
+
+    The drawing library of an interactive `scene` is part of the page as text and needs 'unsafe-eval'; script elements
+    with any other text remain forbidden. Its style sheet names fonts beside the page, which need not exist.
+    """
+    hashes = [base64.b64encode(sha256(_own_text(name).encode()).digest()).decode() for name in SCRIPTS]
+    sources = " ".join(f"'sha256-{each}'" for each in hashes)
+    sources += " 'unsafe-eval'" if scene else ""
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; "
+        f"img-src data: blob:; font-src data:{' file:' if scene else ''}; base-uri 'none'; form-action 'none'"
+    )

@@ -17,12 +17,13 @@ from rfablate.report.dose_volume_section import dose_volume
 from rfablate.report.electrode_section import electrodes
 from rfablate.report.field_maps import damage_figure, temperature_figure
 from rfablate.report.html_elements import note, together
-from rfablate.report.interactive_scene import Interactive, SceneSettings, SurfaceJob
+from rfablate.report.interactive_scene import Interactive, SceneSettings
 from rfablate.report.lesion_outline import dimension_drawing
 from rfablate.report.page_templates import element, render
+from rfablate.report.picture_process import Caller, PictureJob
 from rfablate.report.prior_treatment_section import added
 from rfablate.report.replay_section import misfit
-from rfablate.report.scene_3d import LESION, Picture, SceneJob
+from rfablate.report.scene_3d import LESION, Picture
 from rfablate.report.time_histories import history_figure, history_readings
 from rfablate.results.run_reader import FIELDS, RunData, load_run
 from rfablate.results.run_view import View, load_view
@@ -33,16 +34,20 @@ ENGINEERING = "Energy and generator"
 """The first of the sections for engineers."""
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, caller: Caller | None = None) -> Path:
     """Write `report.html` of a run directory atomically and return its path. Root only.
 
     Reads summary.json, history.csv, case.toml and fields.vtkhdf; the page names the files that are missing.
+
+    Args:
+        directory: the run directory.
+        caller: process that draws the 3-D pictures; None: a new one.
     """
     directory = Path(directory)
     run = load_run(directory)
-    jobs = (SceneJob(directory), SurfaceJob("scene_surfaces", [directory])) if (directory / FIELDS).exists() else None
+    job = PictureJob(directory, caller=caller) if (directory / FIELDS).exists() else None
     view, problem = _view(run)
-    text = _page(run, view, problem, jobs)
+    text = _page(run, view, problem, job)
     target = directory / "report.html"
     write_text(target, text)
     return target
@@ -57,15 +62,16 @@ def _view(run: RunData) -> tuple[View | None, str]:
         return None, f"{FIELDS} cannot be shown: {error}."
 
 
-def _page(run: RunData, view: View | None, problem: str, jobs: tuple[SceneJob, SurfaceJob] | None) -> str:
+def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None) -> str:
     slices = _slices(view) if view else note(problem)
     histories = _histories(run)
-    live = jobs[1].collect() if jobs else Interactive()
-    three = _scene(run, jobs[0].collect(), live) if jobs else Markup()
+    lesion = _lesion(run, view)
     engineering = (tables.energy, tables.electric, electrodes, channels, misfit)
+    picture, live = job.collect() if job else (Picture(), Interactive())
+    three = _scene(run, picture, live) if job else Markup()
     sections = [
         ("Targets and limits", _attempt(clinical_summary, run), "clinical"),
-        ("Lesion", _lesion(run, view), "lesion"),
+        ("Lesion", lesion, "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
         ("Dose and margins", _attempt(dose_volume, run), ""),

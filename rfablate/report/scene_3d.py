@@ -1,18 +1,7 @@
-"""The 3-D picture of lesion, structures and cannula, rendered by VTK in a separate process.
-
-Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
-The picture is therefore made by `python -m rfablate.report.scene_3d RUN_DIRECTORY PICTURE.png`, which prints a JSON
-object with the width of the picture and the structures in it.
-"""
+"""The 3-D picture of lesion, structures and cannula, rendered by VTK in a separate process (`picture_process`)."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +11,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.tables.shape_math import perpendicular_axes
+from rfablate.report.surface_look import Look
 from rfablate.results.field_slices import isolines, outline
 
 if TYPE_CHECKING:
@@ -33,8 +23,6 @@ BOX_POINTS = 56
 """Points along each edge of the grid for the surfaces of exact shapes [1]."""
 LESION = "#e8873a"
 """Colour of the lesion."""
-LIMIT_S = 60.0
-"""Time limit of the rendering process [s]."""
 
 
 @dataclass(frozen=True)
@@ -50,45 +38,6 @@ class Picture:
     def scale_mm(self) -> int:
         """Length of a suitable scale bar [mm]."""
         return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
-
-
-class SceneJob:
-    """A process that renders the picture. Start it early and collect the picture after the other work."""
-
-    def __init__(self, directory: Path) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-scene-")
-        self._target = Path(self._folder.name) / "scene.png"
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rfablate.report.scene_3d", str(directory), str(self._target)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        )
-
-    def collect(self) -> Picture:
-        """Return the picture; waits at most `LIMIT_S` seconds."""
-        try:
-            out, err = self._process.communicate(timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            return Picture(reason=f"rendering took longer than {LIMIT_S:g} s")
-        try:
-            if self._process.returncode != 0:
-                lines = [line for line in err.strip().splitlines() if line.strip()]
-                cause = lines[-1].strip() if lines else f"the process ended with code {self._process.returncode}"
-                return Picture(reason=f"off-screen rendering failed ({cause})")
-            facts = json.loads(out.strip().splitlines()[-1])
-            data = b64encode(self._target.read_bytes()).decode("ascii")
-            return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            return Picture(reason=f"the picture could not be read ({error})")
-        finally:
-            self._folder.cleanup()
 
 
 def draw(directory: Path, target: Path) -> dict[str, Any]:
@@ -214,7 +163,7 @@ def _add(canvas: Canvas, surface: Any, colour: str, opacity: float, specular: fl
     smooth = surface.clean().compute_normals(
         auto_orient_normals=False, consistent_normals=True, split_vertices=True, feature_angle=50.0
     )
-    canvas.add(smooth, colour, opacity=opacity, specular=specular, ambient=0.25)
+    canvas.add(smooth, Look(colour, opacity, specular, ambient=0.25))
 
 
 def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
@@ -230,7 +179,7 @@ def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
             curve = pv.lines_from_points(np.asarray(path, dtype=float)).tube(
                 radius=cannula.diameter / 2, n_sides=48, capping=True
             )
-            canvas.add(curve, colour)
+            canvas.add(curve, Look(colour))
         return
     for start, end, colour in (
         (0.0, cannula.active_tip, style.METAL_ACTIVE),
@@ -244,10 +193,10 @@ def _add_cannula(canvas: Canvas, cannula: Any, reach: float) -> None:
             height=end - start,
             resolution=48,
         )
-        canvas.add(rod, colour, split=True)
+        canvas.add(rod, Look(colour), split=True)
     for path, diameter in cannula.tines:
         tine = pv.Spline(path, 4 * len(path)).tube(radius=diameter / 2, n_sides=24, capping=True)
-        canvas.add(tine, style.METAL_ACTIVE)
+        canvas.add(tine, Look(style.METAL_ACTIVE))
 
 
 def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
@@ -260,7 +209,7 @@ def _add_ring(canvas: Canvas, cannula: Any, start: float, end: float) -> None:
     sleeve = pv.Cylinder(
         center=centre, direction=cannula.direction, radius=0.52 * cannula.diameter, height=end - start, resolution=48
     )
-    canvas.add(sleeve, style.RING, split=True)
+    canvas.add(sleeve, Look(style.RING), split=True)
 
 
 def _write_picture(canvas: Canvas, cannulas: Any, middle: Any, size: float, target: Path) -> float:
@@ -271,7 +220,3 @@ def _write_picture(canvas: Canvas, cannulas: Any, middle: Any, size: float, targ
     view = view / np.linalg.norm(view)
     canvas.shoot(target, eye=middle + 10 * size * view, middle=middle, up=up, half=size)
     return 2 * size * PIXELS[0] / PIXELS[1]
-
-
-if __name__ == "__main__":
-    print(json.dumps(draw(Path(sys.argv[1]), Path(sys.argv[2]))))

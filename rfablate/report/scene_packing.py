@@ -39,6 +39,20 @@ class SceneSurface:
         )
 
 
+@dataclass(frozen=True)
+class SceneObject:
+    """How an object of the scene is named and drawn."""
+
+    label: str
+    kind: str
+    """lesion, isotherm, structure or applicator."""
+    colour: str
+    opacity: float
+    """From 0 to 1."""
+    shown: bool = True
+    """Whether the page shows it at first."""
+
+
 class ScenePacker:
     """Collects the objects of a scene and packs them. low, high: corners of the sampled box [mm]."""
 
@@ -48,16 +62,7 @@ class ScenePacker:
         self._field: dict[str, Any] = {}
         self._data = bytearray()
 
-    def add(
-        self,
-        label: str,
-        kind: str,
-        colour: str,
-        opacity: float,
-        surfaces: Sequence[SceneSurface],
-        *,
-        shown: bool = True,
-    ) -> None:
+    def add(self, thing: SceneObject, surfaces: Sequence[SceneSurface]) -> None:
         """Add an object with one surface for all times, or one for each frame.
 
         Objects without any triangle are kept: the legend then shows that a lesion does not form.
@@ -71,16 +76,16 @@ class ScenePacker:
         frames = []
         for surface in surfaces:
             if len(surface.points) > LARGEST:
-                raise ValueError(f"{label}: {len(surface.points)} points, at most {LARGEST} fit")
+                raise ValueError(f"{thing.label}: {len(surface.points)} points, at most {LARGEST} fit")
             points = np.round((surface.points - low) / scale).astype(np.uint16)
             frames.append([*self._append(points.T), *self._append(surface.triangles)])
         self._objects.append(
             {
-                "label": label,
-                "kind": kind,
-                "colour": colour,
-                "opacity": opacity,
-                "shown": shown,
+                "label": thing.label,
+                "kind": thing.kind,
+                "colour": thing.colour,
+                "opacity": thing.opacity,
+                "shown": thing.shown,
                 "low": low.tolist(),
                 "scale": scale.tolist(),
                 "frames": frames,

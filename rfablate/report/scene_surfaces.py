@@ -1,12 +1,7 @@
-"""Surfaces and temperatures over time for the interactive scene, computed by PyVista in a separate process.
-
-`python -m rfablate.report.scene_surfaces FILE RUN_DIRECTORY` writes the packed scene. Like the still picture,
-it must not end the process that writes the report.
-"""
+"""Surfaces and temperatures over time for the interactive scene, computed by PyVista in `picture_process`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +11,7 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.field_samples import POINTS, SampleGrid, Samples, axis_of, sample, scene_surface
-from rfablate.report.scene_packing import ScenePacker, SceneSurface
+from rfablate.report.scene_packing import SceneObject, ScenePacker, SceneSurface
 from rfablate.results.exact_shapes import depth_mm, placed_shapes
 from rfablate.results.field_slices import outline
 from rfablate.results.fields_reader import FieldsReader
@@ -62,14 +57,16 @@ def _packed(run: RunData, cannulas: tuple[Cannula, ...], samples: Samples, struc
         first = rule == next(iter(values.levels))
         colour = VERDICT_COLOUR if first else style.rule_styles(run.rules())[rule][0]
         surfaces = [grid.contour(each, 0.0, values.inside) for each in level]
-        packer.add(f"lesion, {rule_label(rule)}", "lesion", colour, 0.5 if first else 0.35, surfaces, shown=first)
+        lesion = SceneObject(f"lesion, {rule_label(rule)}", "lesion", colour, 0.5 if first else 0.35, shown=first)
+        packer.add(lesion, surfaces)
     for value, shade in zip(ISOTHERMS_degC, (4, 6, 8), strict=True):
         surfaces = [grid.contour(each, value, values.inside) for each in values.temperature]
-        packer.add(f"isotherm {value:g} °C", "isotherm", style.TEMPERATURE_MAP[shade], 0.35, surfaces, shown=False)
+        colour = style.TEMPERATURE_MAP[shade]
+        packer.add(SceneObject(f"isotherm {value:g} °C", "isotherm", colour, 0.35, shown=False), surfaces)
     for name, role, colour, opacity, surface in structures:
-        packer.add(f"{name} ({role})", "structure", colour, opacity, [surface])
+        packer.add(SceneObject(f"{name} ({role})", "structure", colour, opacity), [surface])
     for label, colour, surface in applicator_surfaces(run, cannulas, shaft_mm(grid)):
-        packer.add(label, "applicator", colour, 1.0, [surface])
+        packer.add(SceneObject(label, "applicator", colour, opacity=1.0), [surface])
     packer.add_field(values.temperature, (POINTS,) * 3, grid.spacing)
     axis, through = view_axis(cannulas)
     return packer.packed(samples.times_s, axis=axis, through=through, frames_in_file=samples.frames_in_file)
@@ -180,7 +177,3 @@ def _tube(path: FloatArray, diameter: float) -> SceneSurface:
 
     tube = pv.lines_from_points(np.asarray(path, dtype=float)).tube(radius=diameter / 2, n_sides=32, capping=True)
     return scene_surface(tube.triangulate().compute_normals(split_vertices=True, feature_angle=50.0))
-
-
-if __name__ == "__main__":
-    write_scene(Path(sys.argv[2]), Path(sys.argv[1]))

@@ -12,7 +12,8 @@ import numpy as np
 
 from rfablate.report import figure_style as style
 from rfablate.report.field_maps import draw_key, heat_bar, heat_panel
-from rfablate.report.scene_3d import LESION, Picture, SceneJob
+from rfablate.report.picture_process import PICTURE, PictureJob
+from rfablate.report.scene_3d import LESION, Picture
 from rfablate.results.run_reader import RunData, load_run
 from rfablate.results.run_view import View, load_view
 from rfablate.results.wording import duration, rule_label
@@ -31,11 +32,11 @@ def write_summary_picture(directory: Path, target: Path) -> Path:
         ValueError, OSError: the fields file cannot be read, or `target` cannot be written.
     """
     run = load_run(directory)
-    scene = SceneJob(directory)
+    job = PictureJob(directory, [PICTURE])
     try:
         view = load_view(run)
     finally:
-        picture = scene.collect()
+        picture, _ = job.collect()
     fig = style.figure(*SIZE_IN)
     title = str(run.summary.get("title") or run.case.get("title") or directory.name).replace(" degC", " °C")
     fig.text(0.12 / SIZE_IN[0], 1 - 0.14 / SIZE_IN[1], textwrap.shorten(title, TITLE_CHARACTERS, placeholder=" …"),
@@ -96,7 +97,7 @@ def _slice(fig: Any, view: View) -> None:
     ax.set_title(f"Temperature at {duration(view.time_s)}; {where}", loc="left", pad=5)
     left, bottom, width, height = SLICE_IN
     heat_bar(fig, _axes(fig, (left + width + 0.14, bottom + 0.15 * height, 0.11, 0.7 * height)), filled)
-    draw_key(fig, view, list(view.levels)[:1], columns=3, left=(left - 0.5) / SIZE_IN[0], bottom=0.04 / SIZE_IN[1])
+    draw_key(fig, view, list(view.levels)[:1], columns=3, corner=((left - 0.5) / SIZE_IN[0], 0.04 / SIZE_IN[1]))
 
 
 def _best_slice(view: View) -> int:

@@ -25,6 +25,7 @@ from vtkmodules.vtkRenderingCore import (
 from vtkmodules.vtkRenderingUI import vtkGenericRenderWindowInteractor
 
 from rfablate.arrays import FloatArray
+from rfablate.report.surface_look import Look
 
 AXES = {"X": ("x", "#ff6347"), "Y": ("y", "#2e8b57"), "Z": ("z", "#0000ff")}
 """Label and colour of the arrows along the axes."""
@@ -51,16 +52,7 @@ class Canvas:
         self._renderer.SetMaximumNumberOfPeels(PEELS)
         self._renderer.SetOcclusionRatio(0.0)
 
-    def add(
-        self,
-        surface: Any,
-        colour: str,
-        *,
-        opacity: float = 1.0,
-        specular: float = 0.5,
-        ambient: float = 0.2,
-        split: bool = False,
-    ) -> None:
+    def add(self, surface: Any, look: Look, *, split: bool = False) -> None:
         """Add a pyvista.PolyData, shaded as a smooth one; `split` keeps its edges sharp."""
         normals = vtkPolyDataNormals()
         normals.SetInputData(surface)
@@ -71,13 +63,13 @@ class Canvas:
         mapper.SetScalarVisibility(False)
         actor = vtkActor()
         actor.SetMapper(mapper)
-        look = actor.GetProperty()
-        look.SetInterpolationToPhong()
-        look.SetColor(*_rgb(colour))
-        look.SetOpacity(opacity)
-        look.SetAmbient(ambient)
-        look.SetSpecular(specular)
-        look.SetSpecularPower(100.0)
+        drawn = actor.GetProperty()
+        drawn.SetInterpolationToPhong()
+        drawn.SetColor(*_rgb(look.colour))
+        drawn.SetOpacity(look.opacity)
+        drawn.SetAmbient(look.ambient)
+        drawn.SetSpecular(look.specular)
+        drawn.SetSpecularPower(100.0)
         self._renderer.AddActor(actor)
 
     def shoot(self, target: Path, *, eye: FloatArray, middle: FloatArray, up: FloatArray, half: float) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +18,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.arrays import RowArray, blocks
+from rfablate.files import is_sealed, seal, sync
+from rfablate.guarded_file import GuardedFile
 
 NEWEST, OLDER = "checkpoint.h5", "checkpoint.older.h5"
 FORMAT = "rfablate-checkpoint-2"
 """Format version; increased when older files can no longer be read."""
-TAIL = b"\nsha256 "
-"""Marker before the hash at the end of the file."""
-BLOCK = 1 << 22
-"""Block size of reads [bytes]."""
 MEMORY = "memory"
 """Name of the dataset with the state tree (state_tree.py) as JSON; all other datasets are the arrays of the tree."""
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, RowArray]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """An array of a checkpoint file, read when rows are requested."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        """Return consecutive rows."""
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.name][rows])
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Checkpoint:
 
     name: str
     memory: Any
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: dict[str, RowArray]
 
 
 def write_checkpoint(folder: Path, memory: Any, arrays: Arrays) -> None:
@@ -70,18 +88,18 @@ def _write_part(part: Path, memory: Any, arrays: Arrays) -> None:
             file.attrs["format"] = FORMAT
             file.create_dataset(MEMORY, data=json.dumps(memory))
             for name, values in arrays.items():
-                file.create_dataset(name, data=values)
+                stored = file.create_dataset(name, values.shape, values.dtype)
+                for first, block in blocks(values):
+                    stored[first : first + len(block)] = block
     finally:
         disk.close()
     disk.check()
-    digest = _digest_of_file(part, part.stat().st_size)
-    with part.open("ab") as end:
-        end.write(TAIL + digest)
+    seal(part)
     sync(part)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the content of a checkpoint file.
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Return the content of a checkpoint file, whose arrays are read when they are used.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -89,18 +107,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     import h5py
 
-    size = path.stat().st_size - len(TAIL) - 64
-    with path.open("rb") as file:
-        file.seek(max(0, size))
-        end = file.read()
-    if size < 0 or end != TAIL + _digest_of_file(path, size):
+    if not is_sealed(path):
         raise ValueError("damaged: its checksum does not match its content")
-    with h5py.File(path, "r") as content:
-        if content.attrs["format"] != FORMAT:
-            raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        content.visititems(lambda name, item: _add_array(arrays, name, item))
-        return Checkpoint(path.name, json.loads(content[MEMORY].asstr()[()]), arrays)
+    try:
+        with h5py.File(path, "r") as content:
+            if content.attrs["format"] != FORMAT:
+                raise ValueError(f"its format is {content.attrs['format']}, expected {FORMAT}")
+            arrays: dict[str, RowArray] = {}
+            content.visititems(lambda name, item: _add_array(arrays, path, name, item))
+            memory = json.loads(content[MEMORY].asstr()[()])
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
+        raise ValueError(f"not a checkpoint of rfablate: {type(error).__name__}: {error}") from None
+    if not isinstance(memory, dict):
+        raise ValueError("not a checkpoint of rfablate: its memory is no table")
+    return Checkpoint(path.name, memory, arrays)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return the content of a checkpoint file with its arrays; raises as `open_checkpoint`."""
+    found = open_checkpoint(path)
+    return Checkpoint(found.name, found.memory, {name: rows[:] for name, rows in found.arrays.items()})
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -108,44 +134,24 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     warnings: list[str] = []
     for name in (NEWEST, OLDER):
         try:
-            return read_checkpoint(folder / name), warnings
+            return open_checkpoint(folder / name), warnings
         except FileNotFoundError:
             continue
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             warnings.append(f"{name} cannot be used ({error}); trying the previous checkpoint")
     return None, warnings
 
 
-def mesh_digest(
-    points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Mapping[int, str]
-) -> str:
+def mesh_digest(points: RowArray, cells: RowArray, region: RowArray, names: Mapping[int, str]) -> str:
     """Return a hash of a mesh: its nodes, cells and region tags in order, and the region names."""
     digest = hashlib.sha256(json.dumps({int(tag): name for tag, name in names.items()}).encode())
-    for values in (points, cells.astype(np.int64), region.astype(np.int64)):
-        digest.update(f"{values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
+    for values, kind in ((points, points.dtype), (cells, np.dtype(np.int64)), (region, np.dtype(np.int64))):
+        digest.update(f"{tuple(values.shape)}".encode())
+        for _, block in blocks(values):
+            digest.update(np.ascontiguousarray(block, dtype=kind).view(np.uint8).data)
     return digest.hexdigest()[:20]
 
 
-def sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _add_array(arrays: dict[str, npt.NDArray[Any]], name: str, item: Any) -> None:
+def _add_array(arrays: dict[str, RowArray], path: Path, name: str, item: Any) -> None:
     if hasattr(item, "shape") and name != MEMORY:
-        arrays[name] = item[()]
-
-
-def _digest_of_file(path: Path, size: int) -> bytes:
-    """Return the SHA-256 of the first `size` bytes of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(size, BLOCK))):
-            digest.update(block)
-            size -= len(block)
-    return digest.hexdigest().encode()
+        arrays[name] = StoredRows(path, name, item.shape, item.dtype)

@@ -1,7 +1,7 @@
 """Exact shapes of the structures, for runs whose mesh does not conform to their surfaces.
 
 In such a mesh a cell belongs to a structure as a whole, so the region surfaces are jagged by half a cell. Pictures show
-the exact shapes of the case instead. Labels of an image are drawn from the image if the file still exists.
+the exact shapes of the case instead. Labels and surfaces are drawn from their file if it still exists.
 """
 
 from __future__ import annotations
@@ -11,24 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from contourpy import contour_generator
 
 from rfablate.arrays import FloatArray
-from rfablate.results.field_slices import isolines
 from rfablate.results.run_reader import RunData
 
 if TYPE_CHECKING:
     from rfablate.case.tables.geometry_tables import Structure
 
+FROM_FILE = ("label", "surface")
+"""Kinds of structures that are read from a file."""
 GRID = 120
 """Points along each edge of the grid from which outlines are drawn [1]."""
 
 
 def placed_shapes(run: RunData) -> Mapping[str, Structure]:
-    """Return the structures of the case by name where the mesh does not conform to them, otherwise labels of images."""
-    structures = list(run.case.get("structures", ()))
+    """Return the structures of the case by name where the mesh does not conform to them, otherwise those from files."""
+    structures = [item for item in run.case.get("structures", ()) if item.get("kind") != "object"]  # no shape in files
     if run.table("numerics").get("interfaces") != "cells":
-        structures = [item for item in structures if item.get("kind") == "label"]
-    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") == "label"):
+        structures = [item for item in structures if item.get("kind") in FROM_FILE]
+    if not all(Path(item["file"]).is_file() for item in structures if item.get("kind") in FROM_FILE):
         return {}
     from pydantic import TypeAdapter, ValidationError
 
@@ -59,10 +61,9 @@ def depth_mm(shapes: Mapping[str, Structure], name: str, points_mm: FloatArray) 
 
 def outline_placed(depth: FloatArray, low: Sequence[float], high: Sequence[float]) -> list[FloatArray]:
     """Return the zero lines of `depth` [mm], sampled on `window_grid` of the same window, as polylines."""
-    number = np.arange(GRID * GRID).reshape(GRID, GRID)
-    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
-    triangles = np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
-    return isolines(window_grid(low, high), triangles, depth, 0.0)
+    x, y = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
+    lines = contour_generator(x, y, depth.reshape(GRID, GRID)).lines(0.0)
+    return [np.asarray(line) for line in lines]
 
 
 def window_grid(low: Sequence[float], high: Sequence[float]) -> FloatArray:

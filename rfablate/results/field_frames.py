@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from rfablate.results.checkpoint import sync
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.arrays import RowArray, blocks
+from rfablate.files import sync
+from rfablate.guarded_file import GuardedFile
 
 log = logging.getLogger("rfablate")
 
-Columns = Mapping[str, npt.NDArray[np.float32]]
+Columns = Mapping[str, RowArray]
 NODAL, CELL = "nodal:", "cell:"
 
 
@@ -40,7 +40,7 @@ class FrameStore:
         arrays |= {CELL + name: values for name, values in cells.items()}
         disk: Any = GuardedFile(part)  # zipfile, too, makes much of a write that fails
         try:
-            np.savez(disk, **arrays)
+            _save(disk, arrays)
         finally:
             disk.close()
         if disk.fault is not None:
@@ -70,5 +70,16 @@ class FrameStore:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _arrays_of_kind(arrays: Mapping[str, npt.NDArray[np.float32]], kind: str) -> Columns:
+def _save(file: Any, arrays: Columns) -> None:
+    """Write an .npz file in blocks."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, rows in arrays.items():
+            header = {"descr": np.dtype(rows.dtype).str, "fortran_order": False, "shape": tuple(rows.shape)}
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array_header_1_0(entry, header)  # type: ignore[no-untyped-call]
+                for _, block in blocks(rows):
+                    entry.write(np.ascontiguousarray(block).tobytes())
+
+
+def _arrays_of_kind(arrays: Columns, kind: str) -> Columns:
     return {name[len(kind) :]: values for name, values in arrays.items() if name.startswith(kind)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.arrays import MappedRows, RowArray, as_rows, blocks
+from rfablate.guarded_file import GuardedFile
 
 VERSION = (2, 0)
 """VTKHDF version of the file; VTK 9.3 and later read it."""
@@ -27,40 +29,41 @@ CHUNK = 65536
 """Values per compressed chunk [1]: 0.5 MB of 64-bit geometry, 0.25 MB of float32."""
 LARGEST = float(np.finfo(np.float32).max)
 
-Arrays = Mapping[str, npt.ArrayLike]
+Arrays = Mapping[str, RowArray | npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class FieldsMesh:
+    """The whole mesh of a run, in one numbering."""
+
+    points_m: RowArray | npt.ArrayLike
+    """Nodes [m], shape (n, 3); when axisymmetric (r, z, ...) with shape (n, 2) or (n, 3)."""
+    cells: RowArray | npt.ArrayLike
+    """Node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles."""
+    region: RowArray | npt.ArrayLike
+    """Region tag of each cell, shape (m,)."""
+    region_names: Mapping[int, str]
+    axisymmetric: bool = False
 
 
 class FieldsFile:
-    """Writer of `fields.vtkhdf`. Root only: takes arrays of the whole mesh, in one numbering.
+    """Writer of `fields.vtkhdf`. Root only: takes arrays of the whole mesh, in one numbering, and reads them in blocks.
 
     The file is written as `<path>.part`, which `close` renames to `path`. A run that fails must still close the file to
     keep its frames: use the writer as a context manager, or call `close` in a `finally`.
 
-    points_m: nodes [m], shape (n, 3); when axisymmetric (r, z, ...) with shape (n, 2) or (n, 3).
-    cells: node numbers, shape (m, 4) for tetrahedra or (m, 3) for triangles.
-    region: region tag of each cell, shape (m,).
-    region_names: tag -> name, stored as the field arrays `region_tags` and `region_names`.
-    axisymmetric: write (r, z) as x = r, y = 0, z = z, so that the fields overlay a 3-D picture of the case.
-
-    Coordinates are written in millimetres (field array `length_unit`).
+    Coordinates are written in millimetres (field array `length_unit`), (r, z) of an axisymmetric mesh as x = r, y = 0,
+    z = z, so that the fields overlay a 3-D picture of the case; region names as the field arrays `region_tags` and
+    `region_names`.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        points_m: npt.ArrayLike,
-        cells: npt.ArrayLike,
-        region: npt.ArrayLike,
-        region_names: Mapping[int, str],
-        *,
-        axisymmetric: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, mesh: FieldsMesh) -> None:
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
-        points = _points_mm(points_m, axisymmetric=axisymmetric)
-        topology = np.asarray(cells, dtype=np.int64)
-        tags = np.asarray(region, dtype=np.int32)
-        _check_mesh(points, topology, tags, region_names)
+        points = _points_mm(mesh.points_m, axisymmetric=mesh.axisymmetric)
+        topology = MappedRows(as_rows(mesh.cells), lambda rows: rows.astype(np.int64))
+        tags = MappedRows(as_rows(mesh.region), lambda rows: rows.astype(np.int32))
+        _check_mesh(points, topology, tags, mesh.region_names)
         self.n_points, self.n_cells = len(points), len(topology)
         self.frames = 0
         self._static = {"region"}
@@ -70,7 +73,7 @@ class FieldsFile:
         root.attrs["Version"] = np.array(VERSION, dtype=np.int64)
         root.attrs.create("Type", np.bytes_("UnstructuredGrid"))
         self._write_mesh(points, topology)
-        self._write_field_data(region_names, axisymmetric=axisymmetric)
+        self._write_field_data(mesh.region_names, axisymmetric=mesh.axisymmetric)
         for name in ("PointData", "CellData"):
             root.create_group(name)
         _store(root["CellData"], "region", tags)
@@ -147,18 +150,23 @@ class FieldsFile:
     ) -> None:
         self.close()
 
-    def _write_mesh(self, points: npt.NDArray[np.float32], cells: npt.NDArray[np.int64]) -> None:
-        root, corners = self._root, cells.shape[1]
+    def _write_mesh(self, points: RowArray, cells: RowArray) -> None:
+        root, n, corners = self._root, len(cells), cells.shape[1]
         for name, count in (
             ("NumberOfPoints", len(points)),
-            ("NumberOfCells", len(cells)),
-            ("NumberOfConnectivityIds", cells.size),
+            ("NumberOfCells", n),
+            ("NumberOfConnectivityIds", n * corners),
         ):
             root.create_dataset(name, data=np.array([count], dtype=np.int64))
         _store(root, "Points", points)
-        _store(root, "Connectivity", cells.ravel())
-        _store(root, "Offsets", np.arange(0, cells.size + 1, corners, dtype=np.int64))
-        _store(root, "Types", np.full(len(cells), CELL_TYPES[corners], dtype=np.uint8))
+        connectivity = _compressed(root, "Connectivity", (n * corners,), np.dtype(np.int64))
+        offsets = _compressed(root, "Offsets", (n + 1,), np.dtype(np.int64))
+        kinds = _compressed(root, "Types", (n,), np.dtype(np.uint8))
+        for first, block in blocks(cells):
+            end = first + len(block)
+            connectivity[corners * first : corners * end] = block.ravel()
+            offsets[first : end + 1] = corners * np.arange(first, end + 1)
+            kinds[first:end] = CELL_TYPES[corners]
 
     def _write_field_data(self, region_names: Mapping[int, str], *, axisymmetric: bool) -> None:
         group = self._root.create_group("FieldData")
@@ -204,49 +212,66 @@ class FieldsFile:
                 )
 
 
-def _points_mm(points_m: npt.ArrayLike, *, axisymmetric: bool) -> npt.NDArray[np.float32]:
-    points = np.asarray(points_m, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] not in (2, 3):
-        raise ValueError(f"points have shape {points.shape}, expected (n, 3), or (n, 2) in a half plane")
-    if axisymmetric:
-        points = np.column_stack([points[:, 0], np.zeros(len(points)), points[:, 1]])
-    elif points.shape[1] == 2:
-        points = np.column_stack([points, np.zeros(len(points))])
-    return (points * 1e3).astype(np.float32)
+def _points_mm(points_m: RowArray | npt.ArrayLike, *, axisymmetric: bool) -> RowArray:
+    rows = as_rows(points_m)
+    if len(rows.shape) != 2 or rows.shape[1] not in (2, 3):
+        raise ValueError(f"points have shape {rows.shape}, expected (n, 3), or (n, 2) in a half plane")
+
+    def in_space(points: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        flat = np.zeros(len(points))
+        if axisymmetric:
+            points = np.column_stack([points[:, 0], flat, points[:, 1]])
+        elif points.shape[1] == 2:
+            points = np.column_stack([points, flat])
+        return (points.astype(np.float64) * 1e3).astype(np.float32)
+
+    return MappedRows(rows, in_space)
 
 
-def _check_mesh(points: npt.NDArray[Any], cells: npt.NDArray[Any], region: npt.NDArray[Any], names: Any) -> None:
-    if cells.ndim != 2 or cells.shape[1] not in CELL_TYPES:
+def _check_mesh(points: RowArray, cells: RowArray, region: RowArray, names: Any) -> None:
+    if len(cells.shape) != 2 or cells.shape[1] not in CELL_TYPES:
         raise ValueError(f"cells have shape {cells.shape}, expected (m, 4) tetrahedra or (m, 3) triangles")
-    if cells.size and not 0 <= cells.min() <= cells.max() < len(points):
-        raise ValueError(f"cells have node numbers {cells.min()} to {cells.max()}, expected 0 to {len(points) - 1}")
     if region.shape != (len(cells),):
         raise ValueError(f"region has shape {region.shape}, expected ({len(cells)},), one tag for each cell")
-    unnamed = sorted(set(np.unique(region).tolist()) - set(names))
+    low = min((int(block.min()) for _, block in blocks(cells)), default=0)
+    high = max((int(block.max()) for _, block in blocks(cells)), default=-1)
+    if low < 0 or high >= len(points):
+        raise ValueError(f"cells have node numbers {low} to {high}, expected 0 to {len(points) - 1}")
+    unnamed = sorted({tag for _, block in blocks(region) for tag in np.unique(block).tolist()} - set(names))
     if unnamed:
         raise ValueError(f"region tags {unnamed} have no name")
 
 
-def columns(group: str, n: int, arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+def columns(group: str, n: int, arrays: Arrays) -> dict[str, RowArray]:
     """Return the arrays of a frame as float32 of length `n`; larger values are clipped to the float32 range.
 
     Raises:
         ValueError: an array has another shape than (n,).
     """
-    ready = {}
+    ready: dict[str, RowArray] = {}
     for name, values in arrays.items():
-        column = np.asarray(values, dtype=np.float64)
-        if column.shape != (n,):
-            raise ValueError(f"{group} {name} has shape {column.shape}, expected ({n},)")
-        ready[name] = np.clip(column, -LARGEST, LARGEST).astype(np.float32)
+        rows = as_rows(values)
+        if rows.shape != (n,):
+            raise ValueError(f"{group} {name} has shape {rows.shape}, expected ({n},)")
+        ready[name] = MappedRows(rows, _single)
     return ready
 
 
-def _store(group: h5py.Group, name: str, data: npt.NDArray[Any]) -> None:
+def _single(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    return np.clip(values.astype(np.float64), -LARGEST, LARGEST).astype(np.float32)
+
+
+def _store(group: h5py.Group, name: str, rows: RowArray) -> None:
     """Store a static array, compressed."""
-    rows = max(1, min(len(data), CHUNK))
-    chunks = (rows, *data.shape[1:])
-    group.create_dataset(name, data=data, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True)
+    stored = _compressed(group, name, rows.shape, rows.dtype)
+    for first, block in blocks(rows):
+        stored[first : first + len(block)] = block
+
+
+def _compressed(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> h5py.Dataset:
+    """Return a new dataset of fixed shape."""
+    chunks = (max(1, min(shape[0], CHUNK)), *shape[1:])
+    return group.create_dataset(name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True)
 
 
 def _create(group: h5py.Group, name: str, dtype: Any, tail: tuple[int, ...], rows: int = 64) -> None:
@@ -254,20 +279,21 @@ def _create(group: h5py.Group, name: str, dtype: Any, tail: tuple[int, ...], row
     group.create_dataset(name, shape=(0, *tail), maxshape=(None, *tail), dtype=dtype, chunks=(rows, *tail))
 
 
-def _extend(group: h5py.Group, name: str, values: npt.ArrayLike, start: int) -> None:
+def _extend(group: h5py.Group, name: str, values: RowArray | npt.ArrayLike, start: int) -> None:
     """Write `values` from index `start` on and truncate the array after them; create the array at first use."""
-    data = np.asarray(values)
+    rows = as_rows(values)
     if name not in group:
         group.create_dataset(
             name,
             shape=(0,),
             maxshape=(None,),
-            dtype=data.dtype,
-            chunks=(max(1, min(len(data), CHUNK)),),
+            dtype=rows.dtype,
+            chunks=(max(1, min(len(rows), CHUNK)),),
             compression="gzip",
             compression_opts=4,
             shuffle=True,
         )
     dataset = group[name]
-    dataset.resize(start + len(data), axis=0)
-    dataset[start:] = data
+    dataset.resize(start + len(rows), axis=0)
+    for first, block in blocks(rows):
+        dataset[start + first : start + first + len(block)] = block

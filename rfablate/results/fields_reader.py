@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
+from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
+
+ROWS = 1 << 20
+"""Rows of an array that are read at once by `refuse_crashing`."""
 
 
 class FieldsReader:
@@ -39,7 +46,7 @@ class FieldsReader:
             }
             self.axisymmetric = bool(field["axisymmetric"][0])
             self.times_s: FloatArray = root["Steps"]["Values"][:] if "Steps" in root else np.zeros(0)
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, ZeroDivisionError) as error:
             self._file.close()
             raise ValueError(f"{Path(path).name} is not a fields file of rfablate: {error}") from error
 
@@ -75,3 +82,26 @@ class FieldsReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def refuse_crashing(path: Path) -> None:
+    """Read all data of a file of another person once in a child process, so that later reading does not crash.
+
+    Raises:
+        CaseError: the reader was ended by a signal or did not end.
+    """
+    try:
+        isolated(lambda: _read_all(path))
+    except ReaderCrashed as error:
+        raise CaseError([Fault(str(path), str(error), "a fields file of rfablate")], "results") from None
+
+
+def _read_all(path: Path) -> None:
+    with suppress(Exception), h5py.File(path, "r") as file:  # faults that are no crash are reported by the reader
+        file.visititems(lambda _, item: _touch(item))
+
+
+def _touch(item: Any) -> None:
+    rows = len(item) if getattr(item, "shape", ()) else 0
+    for start in range(0, rows, ROWS):
+        item[start : start + ROWS]

@@ -10,9 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from rfablate.arrays import RowArray
 from rfablate.case.messages.suggestions import near_path
 from rfablate.case.read.case_file import dump_case
 from rfablate.case.tables.schema import Case
@@ -21,7 +19,8 @@ from rfablate.files import write_text
 from rfablate.results.checkpoint import NEWEST, OLDER, write_checkpoint
 from rfablate.results.directory_lock import LOCK
 from rfablate.results.field_frames import FrameStore
-from rfablate.results.fields_file import FieldsFile, columns
+from rfablate.results.fields_file import FieldsFile, FieldsMesh, columns
+from rfablate.results.fields_reader import refuse_crashing
 from rfablate.results.history_file import HistoryFile
 from rfablate.results.summary_file import write_summary
 
@@ -89,20 +88,10 @@ class RunDirectory:
             log.warning("history.csv is shorter than at the checkpoint: some rows are missing")
         return cls(path, history_bytes)
 
-    def open_fields(
-        self,
-        points: npt.NDArray[np.float64],
-        cells: npt.NDArray[np.int64],
-        region: npt.NDArray[Any],
-        names: Mapping[int, str],
-        *,
-        axisymmetric: bool,
-    ) -> None:
-        """Create fields.vtkhdf and write the mesh [m] into it."""
+    def open_fields(self, mesh: FieldsMesh) -> None:
+        """Create fields.vtkhdf and write the mesh into it."""
         with self._kept("fields.vtkhdf"):
-            self._fields = FieldsFile(
-                self.path / "fields.vtkhdf", points, cells, region, names, axisymmetric=axisymmetric
-            )
+            self._fields = FieldsFile(self.path / "fields.vtkhdf", mesh)
 
     def fields_frame(self, t: float, nodal: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
         """Append a frame with the fields at time `t` [s]."""
@@ -138,7 +127,7 @@ class RunDirectory:
             size = self._history.size()
         return size
 
-    def checkpoint(self, memory: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    def checkpoint(self, memory: Any, arrays: Mapping[str, RowArray]) -> bool:
         """Write a checkpoint, the state tree `memory` and its arrays; return whether it succeeded.
 
         A checkpoint that does not fit on the disk is a warning.
@@ -269,11 +258,15 @@ def require_finished(paths: Sequence[Path], verb: str) -> None:
     """Check that each path is the directory of a finished run.
 
     Raises:
-        CaseError: some are not; one fault for each of them, with the path that was probably meant.
+        CaseError: some are not; one fault for each of them, with the path that was probably meant. Or reading the
+            fields of one of them crashes.
     """
     faults = [_unfinished(path) for path in paths if _summary(path) is None]
     if faults:
         raise CaseError(faults, verb)
+    for path in paths:
+        if (path / "fields.vtkhdf").is_file():
+            refuse_crashing(path / "fields.vtkhdf")
 
 
 def _unfinished(path: Path) -> Fault:

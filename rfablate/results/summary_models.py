@@ -125,6 +125,57 @@ class Electric(Result):
     """Time at a limit of the generator [s]."""
 
 
+class CaseKind(Result):
+    """Kind of the simulated domain."""
+
+    domain_kind: str
+    axisymmetric: bool
+
+
+class Numerics(Result):
+    """Size and cost of the computation."""
+
+    nodes: int
+    cells: int
+    smallest_edge_mm: float
+    interfaces: Literal["conforming", "cells"]
+    """Whether the surfaces of structures are surfaces of the mesh or those of cells."""
+    steps: int
+    rejects: int
+    heat_iterations: int
+    potential_iterations: int
+    ranks: int
+    error_bar: dict[str, float] = {}
+    """Error bars by `<rule>.<number>` and `<structure>.<number>`; also in `error_bars` of lesions and structures."""
+
+
+class Provenance(Result):
+    """Versions, machine and start of the run."""
+
+    rfablate: str
+    dolfinx: str
+    gmsh: str
+    python: str
+    ranks: int
+    started: str
+    """Date and time, ISO 8601, UTC."""
+    case_sha256: str
+    peak_MiB: float
+    """Peak memory, summed over ranks [MiB]."""
+    extensions: dict[str, str] = {}
+    """Types of the user's objects by the part that they replace."""
+
+
+class Observed(Result):
+    """The results at a time of `output.observe_at_s`."""
+
+    time_s: float
+    lesion: dict[str, LesionMeasures]
+    structures: dict[str, StructureResult]
+    energy: EnergyBalance
+    electric: Electric
+
+
 class ResultCheck(Result):
     """A check of the results that found something; `simulation/result_checks.py` defines the checks."""
 
@@ -154,20 +205,22 @@ class RunSummary(Result):
     status: Literal["completed", "stopped", "failed"]
     reason: str
     simulated_s: float
+    case: CaseKind
     lesion: dict[str, LesionMeasures]
     """Size of the lesion by rule."""
     structures: dict[str, StructureResult]
     energy: EnergyBalance
     electric: Electric
-    numerics: dict[str, Any]
-    """Nodes, cells, steps, iterations, ranks, error bars."""
+    channels: dict[str, Electric] = {}
+    """Output of each channel of a case with several."""
+    observed: tuple[Observed, ...] = ()
+    numerics: Numerics
     warnings: tuple[str, ...]
     checks: tuple[ResultCheck, ...] = ()
     """The checks of the results that found something; their texts are also in `warnings`."""
     timing_s: dict[str, float] = {}
     """Wall time by stage [s]."""
-    provenance: dict[str, Any] = {}
-    """Versions, ranks, hash of the case, start time."""
+    provenance: Provenance
 
     @model_validator(mode="before")
     @classmethod
@@ -175,11 +228,17 @@ class RunSummary(Result):
         """Assign the error bars, which summary.json has in one table, to their lesions and structures."""
         if not isinstance(data, dict):
             return data
-        bars = (data.get("numerics") or {}).get("error_bar") or {}
+        numerics = data.get("numerics")
+        bars = numerics.get("error_bar") if isinstance(numerics, dict) else None
         data = dict(data)
         for section in ("lesion", "structures"):
             entries = data.get(section) or {}
-            data[section] = {name: {**entry, "error_bars": _of(name, bars)} for name, entry in entries.items()}
+            if not isinstance(entries, dict) or not isinstance(bars, dict):
+                continue  # of a damaged file; the types of the fields report it
+            data[section] = {
+                name: {**entry, "error_bars": _of(name, bars)} if isinstance(entry, dict) else entry
+                for name, entry in entries.items()
+            }
         return data
 
 
@@ -204,4 +263,4 @@ def read_summary(directory: Path) -> RunSummary:
 
 def _of(name: str, bars: dict[str, float]) -> dict[str, float]:
     """Return the error bars whose keys start with `<name>.`, without this prefix."""
-    return {key[len(name) + 1 :]: bar for key, bar in bars.items() if key.startswith(f"{name}.")}
+    return {key[len(name) + 1 :]: bar for key, bar in bars.items() if str(key).startswith(f"{name}.")}

@@ -14,14 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
-from rfablate.case.tables.label_image import (
-    LabelImage,
-    image_error,
-    image_suffix,
-    itk,
-    own_coordinates,
-    read_label_image,
-)
+from rfablate.case.tables.label_image import LabelImage
+from rfablate.case.tables.label_reader import image_error, image_suffix, itk, own_coordinates, read_label_image
 from rfablate.errors import CaseError, Fault
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import FIELDS, RunData
@@ -174,7 +168,7 @@ def _write(file: Path, values: npt.NDArray[Any], grid: Path, keys: Mapping[str, 
         image.SetMetaData(key, value)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        toolkit.WriteImage(image, str(file), True)
+        toolkit.WriteImage(image, str(file), useCompression=True)
     except (OSError, RuntimeError) as error:
         raise image_error(file, f"cannot be written: {str(error).splitlines()[-1]}", "a writable file") from None
 

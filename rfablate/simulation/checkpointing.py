@@ -14,17 +14,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from mpi4py import MPI
 
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault, MeshError
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.gather import gather_many, scatter_many
+from rfablate.mesh.gather import GatheredRows, InputOrder, LocalRows, on_root_with, scatter_many
 from rfablate.mesh.root_tasks import on_root
 from rfablate.problem.extensions import NO_EXTENSIONS, Extensions
 from rfablate.problem.problem import SolverMemory
 from rfablate.results.checkpoint import Checkpoint, newest_checkpoint
-from rfablate.results.state_tree import Arrays, from_tree, to_tree
+from rfablate.results.state_tree import from_tree, to_tree
 from rfablate.signals import SignalRequest
 from rfablate.simulation.recorder import Recorder, RecorderMemory, Resumption, RunTimes
 from rfablate.simulation.run_context import RunContext
@@ -36,6 +37,9 @@ log = logging.getLogger("rfablate")
 
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
+
+TEMPERATURE = "state/T"
+"""Name of the temperature among the arrays of a checkpoint."""
 
 Value = TypeVar("Value")
 
@@ -55,15 +59,8 @@ class Snapshot:
     frame: Frame
 
 
-def collect(domain: Domain, value: Any) -> tuple[Any, Arrays] | None:
-    """Return a value's tree and its nodal arrays on rank 0, complete and in the input mesh's order. Collective."""
-    tree, arrays = to_tree(value)
-    whole = gather_many(domain, arrays)
-    return None if whole is None else (tree, whole)
-
-
-def deal(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
-    """Return each rank's part of a value that `collect` gathered; rank 0 has the checkpoint. Collective.
+def scatter_value(domain: Domain, kind: type[Value], checkpoint: Checkpoint | None) -> Value:
+    """Return each rank's part of a value in a checkpoint, which rank 0 has. Collective.
 
     Raises:
         CaseError: another version of rfablate wrote it, with other contents.
@@ -162,8 +159,22 @@ class Checkpointer:
                 __version__, self._hash, recorder.mesh_hash, times, recorder.memory(), run.problem.solvers.memory(),
                 state, recorder.frame,
             )  # fmt: skip
-            whole = collect(run.problem.domain, snapshot)
-            written = run.files is not None and whole is not None and run.files.checkpoint(*whole)
+            tree, arrays = to_tree(snapshot)
+            domain = run.problem.domain
+            nodes = InputOrder.of_nodes(domain)
+            local = {name: LocalRows(nodes, values) for name, values in arrays.items()}
+            finite = bool(np.isfinite(arrays[TEMPERATURE][: domain.nodes.owned]).all())
+
+            def save(whole: dict[str, GatheredRows]) -> bool:
+                return run.files is not None and run.files.checkpoint(tree, whole)
+
+            written = None
+            if domain.nodes.max_of(float(not finite))[0]:
+                log.warning(
+                    "no checkpoint at t = %.6g s: a temperature is not finite; the earlier one is kept", state.t
+                )
+            else:
+                written = on_root_with(domain.comm, local, save)
         self._last_t, self._last_at = state.t, time.monotonic()
         self._took = self._last_at - began
         if written:
@@ -178,7 +189,7 @@ class Checkpointer:
         """
         run, domain = self._run, self._run.problem.domain
         on_root(domain.comm, lambda: self._refuse_other_mesh(checkpoint))
-        saved = deal(domain, Snapshot, checkpoint)
+        saved = scatter_value(domain, Snapshot, checkpoint)
         if checkpoint is not None:
             checkpoint.arrays.clear()  # every rank has its part: rank 0 need not hold the whole arrays
         try:

@@ -8,11 +8,17 @@ same measure. It does not include the error of the model: uncertainty of the tis
 
 Gmsh may fail on bodies that are thin compared with elements of twice the size. Then the second run uses 1.5 times the
 size and the difference is doubled, which gives the same error bar for p = 1.
+
+Where the machine has a second core, the second run is computed there beside the run itself, with equal numbers.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mpi4py import MPI
 
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
@@ -20,58 +26,134 @@ from rfablate.errors import MeshError, RfablateError
 from rfablate.lesion.continuity import Continuity
 from rfablate.lesion.observer import Observer, StepMeasures
 from rfablate.mesh.build import build_domain
+from rfablate.mesh.domain import Domain
+from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import build_problem
-from rfablate.simulation.prior_treatment import begin
-from rfablate.simulation.run_context import RunContext
+from rfablate.simulation.prior_treatment import with_prior_treatment
+from rfablate.simulation.side_process import PendingCall, SideProcess, SideProcessError
 from rfablate.simulation.summarise import MM, lesion_entry
 from rfablate.solve.loop import steps
 from rfablate.solve.state import Frame
 from rfablate.timing import Stopwatch
 
+log = logging.getLogger("rfablate")
+
+ANY_NOTES = 1000
+"""More notes than any mesh has."""
 COARSER = (2.0, 1.5)
 """Factors of the element sizes, in the order they are tried."""
 
 
-def error_bars(run: RunContext, frame: Frame) -> tuple[dict[str, float], str]:
-    """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
+@dataclass(frozen=True)
+class CoarseResult:
+    """Results of the run on the coarser mesh; picklable."""
+
+    measures: StepMeasures
+    bridges: Mapping[str, Continuity]
+    factor: float
+    """Factor of its element sizes."""
+
+
+class CoarseRun:
+    """The run on the coarser mesh: in a process on a second core where there is one, else after the run itself."""
+
+    def __init__(self, case: Case, domain: Domain, extensions: Extensions, side: SideProcess | None) -> None:
+        """Start it in `side`, a process on a second core, as soon as the mesh of the run exists; None: not yet."""
+        self._case, self._domain, self._extensions = case, domain, extensions
+        self._call: PendingCall | None = None
+        if side is not None and case.output.error_bar and not isinstance(case.domain, MeshDomain):
+            self._call = side.submit(_coarse_result_alone, case, extensions, len(domain.geometry_notes))
+
+    def error_bars(self, observer: Observer, frame: Frame) -> tuple[dict[str, float], str]:
+        """Return error bars by name (`rule.width_mm`, `structure.max_degC`), and why there are none. Collective.
+
+        Args:
+            observer: observer of the run, after its last frame.
+            frame: last frame of the run.
+        """
+        if isinstance(self._case.domain, MeshDomain):
+            return {}, "no error bar: a mesh from a file cannot be made coarser"
+        coarse, reason = self._result()
+        if coarse is None:
+            return {}, reason
+        bars = _differences(observer.last, coarse.measures) | _bridge_bars(observer.bridges(frame), coarse.bridges)
+        return {name: bar / (coarse.factor - 1.0) for name, bar in bars.items()}, ""
+
+    def _result(self) -> tuple[CoarseResult | None, str]:
+        if self._call is not None:
+            try:
+                result: tuple[CoarseResult | None, str] = self._call.result()
+                return result
+            except (SideProcessError, RfablateError) as error:
+                log.warning("the error bar's run on the second core failed (%s); it is repeated after the run", error)
+        return _coarse_result(self._case, self._domain.comm, self._extensions, len(self._domain.geometry_notes))
+
+
+def _coarse_result(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[CoarseResult | None, str]:
+    """Return the results on a coarser mesh, or why there are none. Collective.
 
     Args:
-        run: the run; its observer has seen the last frame.
-        frame: last frame of the run.
+        case: case of the run.
+        comm: all ranks.
+        extensions: extension objects of the run.
+        notes: number of notes on the mesh of the run; a coarser mesh with more of them has another geometry.
     """
-    case, observer = run.case, run.observer
-    if isinstance(case.domain, MeshDomain):
-        return {}, "no error bar: a mesh from a file cannot be made coarser"
     reason = ""
     for factor in COARSER:
         try:
-            rough, last = _last_observation(_coarser(case, factor), run)
+            observer, last = _last_observation(rescaled(case, factor), comm, extensions, notes)
         except RfablateError as error:
             reason = reason or f"no error bar: the coarser run failed ({error})"
             continue
-        bars = _differences(observer.last, rough.last) | _bridge_bars(observer.bridges(frame), rough.bridges(last))
-        return {name: bar / (factor - 1.0) for name, bar in bars.items()}, ""
-    return {}, reason
+        return CoarseResult(observer.last, observer.bridges(last), factor), ""
+    return None, reason
 
 
-def _coarser(case: Case, factor: float = COARSER[0]) -> Case:
-    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor})
+def _coarse_result_alone(case: Case, extensions: Extensions, notes: int) -> tuple[CoarseResult | None, str]:
+    """Return the same in a process of its own, which starts MPI here."""
+    if not MPI.Is_initialized():
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    return _coarse_result(case, MPI.COMM_SELF, extensions, notes)
+
+
+def rescaled(case: Case, factor: float) -> Case:
+    """Return a case with `factor` on the element sizes and steps, and its square on the tolerated error of a step."""
+    mesh = case.mesh.model_copy(update={"scale": case.mesh.scale * factor, "distributed_file": None})
     update = {"tolerance": case.time.tolerance * factor**2, "step": case.time.step * factor}
     return case.model_copy(update={"mesh": mesh, "time": case.time.model_copy(update=update)})
 
 
-def _last_observation(case: Case, run: RunContext) -> tuple[Observer, Frame]:
+def width_error(case: Case, comm: MPI.Comm, extensions: Extensions) -> float | None:
+    """Return the error bar of the width by the rule of the verdicts [% of the width], without writing anything.
+
+    None without a lesion. Collective.
+
+    Raises:
+        RfablateError: one of the two meshes or runs failed.
+    """
+    observer, _ = _last_observation(case, comm, extensions, ANY_NOTES)
+    coarse, reason = _coarse_result(case, comm, extensions, ANY_NOTES)
+    if coarse is None:
+        raise MeshError(reason)
+    name = f"{observer.deciding_rule}.width_mm"
+    bar = _differences(observer.last, coarse.measures).get(name)
+    if bar is None:
+        return None
+    return 100.0 * bar / (coarse.factor - 1.0) / lesion_entry(observer.last.lesions[observer.deciding_rule])["width_mm"]
+
+
+def _last_observation(case: Case, comm: MPI.Comm, extensions: Extensions, notes: int) -> tuple[Observer, Frame]:
     """Simulate a coarser case of a run; return observer and frame at its end. Collective.
 
     Raises:
-        MeshError: the mesh has more notes than that of the run, and therefore another geometry.
+        MeshError: the mesh has more notes than `notes`, those of the run, and therefore another geometry.
     """
-    domain = build_domain(case, run.problem.domain.comm)
-    if len(domain.notes) > len(run.problem.domain.notes):
-        raise MeshError(domain.notes[0])
-    problem = build_problem(case, domain, run.extensions)
-    problem, state, _ = begin(case, problem)
-    observer = Observer(case, problem)
+    domain = build_domain(case, comm)
+    if len(domain.geometry_notes) > notes:
+        raise MeshError(domain.geometry_notes[0])
+    problem = build_problem(case, domain, extensions)
+    problem, state, _ = with_prior_treatment(case, problem)
+    observer = Observer(case, problem.domain, problem.tissue_cells)
     frame: Frame | None = None
     for step in steps(problem, state, (), Stopwatch()):
         frame = step

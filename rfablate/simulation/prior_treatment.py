@@ -22,24 +22,24 @@ from typing import Any
 
 import numpy as np
 
-from rfablate.arrays import FloatArray
+from rfablate.arrays import FloatArray, RowArray
 from rfablate.case.geometry.applicator_parts import device_materials
 from rfablate.case.geometry.half_plane import HalfPlane, half_plane_of
 from rfablate.case.read.case_file import parse_case, read_case_file
 from rfablate.case.tables.geometry_tables import MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
+from rfablate.isolation import ReaderCrashed, isolated
 from rfablate.lesion.observer import Observer
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.gather import gather_cells, gather_mesh, scatter_many
+from rfablate.mesh.gather import mesh_rows, on_root_with, scatter_many
 from rfablate.mesh.mesh_transfer import transfer_weights
-from rfablate.mesh.root_tasks import on_root
 from rfablate.physics.boiling import HOT
 from rfablate.physics.damage import logit
 from rfablate.problem.materials import region_tissues
 from rfablate.problem.problem import Problem
-from rfablate.results.checkpoint import mesh_digest, newest_checkpoint
-from rfablate.results.fields_reader import FieldsReader
+from rfablate.results.checkpoint import Checkpoint, mesh_digest, newest_checkpoint
+from rfablate.results.fields_reader import FieldsReader, refuse_crashing
 from rfablate.solve.state import State, first_frame, initial_state
 
 log = logging.getLogger("rfablate")
@@ -99,7 +99,7 @@ class _PriorFields:
     prior: Prior
 
 
-def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
+def with_prior_treatment(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     """Return the problem, its state at t = 0 and the prior treatment, None without one. Collective.
 
     Raises:
@@ -108,8 +108,7 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     if case.start_from is None:
         return problem, initial_state(problem), None
     domain = problem.domain
-    mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
-    read = on_root(domain.comm, lambda: _read(case, domain, mesh, region))
+    read = on_root_with(domain.comm, mesh_rows(domain), lambda mesh: _read(case, domain, mesh))
     prior: Prior = domain.comm.bcast(read.prior if read is not None else None)
     found = scatter_many(domain, read.fields if read is not None else None)
     if not case.cooled:
@@ -120,7 +119,7 @@ def begin(case: Case, problem: Problem) -> tuple[Problem, State, Prior | None]:
     state.alive, state.dead = found["alive"], found["dead"]
     if problem.solvers.vapour is not None and not case.cooled:
         state.vapour = found["vapour"]
-        problem.solvers.vapour.begin(state.vapour)
+        problem.solvers.vapour.set_initial(state.vapour)
         state.hot = bool(domain.nodes.max_of(float(state.T.max(initial=-np.inf)))[0] >= HOT)
     how = "cooled to body temperature" if case.cooled else "at the temperature of its end"
     where = "node by node, on the same mesh" if prior.same_mesh else "interpolated onto another mesh"
@@ -134,20 +133,20 @@ def with_volumes_at_start(prior: Prior, problem: Problem, state: State, observer
     return replace(prior, before={name: lesion.volume for name, lesion in lesions.items()})
 
 
-def _read(case: Case, domain: Domain, mesh: Any, region: Any) -> _PriorFields:
+def _read(case: Case, domain: Domain, mesh: Mapping[str, RowArray]) -> _PriorFields:
     """Read the prior run and transfer its fields to this mesh. Root only."""
     assert case.start_from is not None
     folder = Path(case.start_from)
-    checkpoint, problems = newest_checkpoint(folder)
+    checkpoint, problems = _isolated_checkpoint(folder)
     if checkpoint is None:
         raise _unreadable(folder, "; ".join(problems) or "no checkpoint.h5 in it")
     try:
         state = checkpoint.memory["state"]
-        old = {name: checkpoint.arrays[state[name]["array"]] for name in FIELDS}
+        old = {name: np.asarray(checkpoint.arrays[state[name]["array"]][:]) for name in FIELDS}
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        same = checkpoint.memory["mesh"] == mesh_digest(mesh[0], mesh[1], region, domain.region_names)
+        same = checkpoint.memory["mesh"] == mesh_digest(**mesh, names=domain.region_names)
         if not same:
-            old = interpolate(old, _weights(folder, axisymmetric=domain.axisymmetric, points=mesh[0]))
+            old = interpolate(old, _weights(folder, axisymmetric=domain.axisymmetric, points=mesh["points"][:]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
     return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
@@ -167,6 +166,16 @@ def _unreadable(folder: Path, what: str) -> CaseError:
     return CaseError([Fault("start_from", f"found {folder}, {what}", "a finished run that can be read", hint)])
 
 
+def _isolated_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return `newest_checkpoint` of a run, read in a child process: the run may be that of another person."""
+    import h5py  # noqa: F401  (once, in this process)
+
+    try:
+        return isolated(lambda: newest_checkpoint(folder))
+    except ReaderCrashed as error:
+        return None, [f"{folder}: the checkpoint cannot be read: {error}"]
+
+
 def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatArray]:
     """Return the nodal fields of a State at other points, each interpolated as in the table above."""
     new = {name: np.asarray(weights @ old[name]) for name in ("T", "peak", "vapour")}
@@ -184,6 +193,7 @@ def interpolate(old: Mapping[str, FloatArray], weights: Any) -> dict[str, FloatA
 def _weights(folder: Path, *, axisymmetric: bool, points: FloatArray) -> Any:
     """Return the interpolation weights from the prior run's tissue to the points of the new mesh [m]."""
     old = parse_case(read_case_file(folder / "case.toml"), folder, str(folder), check=False)
+    refuse_crashing(folder / "fields.vtkhdf")
     with FieldsReader(folder / "fields.vtkhdf") as file:
         x, cells = file.points_mm * 1e-3, file.cells
         names, region, flat = file.region_names, file.region, file.axisymmetric

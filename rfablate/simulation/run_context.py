@@ -9,6 +9,7 @@ from rfablate.lesion.observer import Observer
 from rfablate.problem.extensions import Extensions
 from rfablate.problem.problem import Problem
 from rfablate.results.run_directory import RunDirectory
+from rfablate.simulation.side_process import SideProcess
 from rfablate.timing import Stopwatch
 
 
@@ -23,3 +24,5 @@ class RunContext:
     """Run directory; None except on rank 0."""
     watch: Stopwatch
     extensions: Extensions
+    side: SideProcess | None = None
+    """Process on a second core; None where there is none, and in a run on several ranks."""

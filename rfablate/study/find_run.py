@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rfablate.study.inverse_search import SearchResult
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
+    from rfablate.study.worker_pool import Workers
 
 
 def keep_answer(answer: SearchResult, directory: StudyDirectory) -> None:
@@ -28,15 +29,12 @@ def keep_answer(answer: SearchResult, directory: StudyDirectory) -> None:
     write_summary(directory.path / "answer.json", found)
 
 
-def run_open(
-    search: Search, members: Any, directory: StudyDirectory, start: Any, lock: int, *, ranks: int, jobs: int | None
-) -> None:
+def run_open(search: Search, members: Any, directory: StudyDirectory, workers: Workers) -> None:
     """Run the members that have neither a result nor a failure yet, and print the result of each."""
-    from rfablate.study.study_progress import StudyProgress
-    from rfablate.study.worker_pool import run_members, slots_for
+    from rfablate.study.study_progress import MemberCounts, StudyProgress
+    from rfablate.study.worker_pool import run_members
 
     todo = [member for member in dict.fromkeys(members) if directory.state(member.name) == "open"]
-    progress = StudyProgress(len(todo), 0, 0, what="runs", told=lambda name: search.told(name, directory))
-    slots = slots_for(ranks, jobs)
-    run_members(search.plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+    progress = StudyProgress(MemberCounts(len(todo)), what="runs", told=lambda name: search.told(name, directory))
+    run_members(search.plan, todo, directory, workers, progress)
     progress.clear()

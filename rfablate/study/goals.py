@@ -80,27 +80,29 @@ class SearchQuestion:
         return f"{'smallest' if self.sign > 0 else 'largest'} {self.column}{goals}, varying {keys}"
 
 
-def ask(
-    case: Case,
-    vary: Sequence[str],
-    goals: Sequence[str],
-    minimise: str | None,
-    maximise: str | None,
-    known: Sequence[Fault] = (),
-) -> SearchQuestion:
-    """Return the question from the arguments of the command line.
+@dataclass(frozen=True)
+class QuestionTexts:
+    """A question as on the command line."""
 
-    Args:
-        case: the case.
-        vary: keys, KEY or KEY=LOW:HIGH.
-        goals: limits, COLUMN<=NUMBER or COLUMN>=NUMBER.
-        minimise: the column to minimise, or None.
-        maximise: the column to maximise, or None.
-        known: faults that were found before.
+    vary: Sequence[str] = ()
+    """Keys, KEY or KEY=LOW:HIGH."""
+    goals: Sequence[str] = ()
+    """Limits, COLUMN<=NUMBER or COLUMN>=NUMBER."""
+    minimise: str | None = None
+    maximise: str | None = None
+    """The column to minimise or to maximise; one of the two."""
+
+
+NOTHING_MORE = QuestionTexts()
+
+
+def ask(case: Case, texts: QuestionTexts, known: Sequence[Fault] = ()) -> SearchQuestion:
+    """Return the question from texts; `known`: faults that were found before.
 
     Raises:
         CaseError: the question has faults; the error holds all of them, including `known`.
     """
+    vary, goals, minimise, maximise = texts.vary, texts.goals, texts.minimise, texts.maximise
     faults = list(known)
     varied = [found for text in vary if (found := _vary(case, text, faults)) is not None]
     faults += _key_faults(case, [Change("--vary", ((setting(v.key, 0.5 * (v.low + v.high)),),)) for v in varied])
@@ -124,9 +126,7 @@ def _key_faults(case: Case, changes: Sequence[Change]) -> list[Fault]:
     return change_faults(tomllib.loads(dump_case(case)), Path(), changes)
 
 
-def to_cover(
-    case: Case, key: str, target: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
-) -> SearchQuestion:
+def to_cover(case: Case, key: str, target: str, margin_mm: float, more: QuestionTexts = NOTHING_MORE) -> SearchQuestion:
     """Return the question for the smallest value of a key that covers a target with a margin.
 
     Args:
@@ -134,8 +134,7 @@ def to_cover(
         key: KEY or KEY=LOW:HIGH.
         target: name of the target structure.
         margin_mm: required depth of the target inside the lesion [mm].
-        vary: additional keys to vary.
-        goals: additional goals.
+        more: additional keys to vary, and goals.
 
     Raises:
         CaseError: the case has no such target, or its generator has no such key.
@@ -146,23 +145,20 @@ def to_cover(
     if target not in names:
         near = did_you_mean(target, names)
         known = [Fault("find", f"no target {target}", f"one of {', '.join(names) or '(none)'}", near)]
-        return ask(case, [key, *vary], goals, key.partition("=")[0], None, known)
+        return ask(case, QuestionTexts([key, *more.vary], more.goals, minimise=key.partition("=")[0]), known)
     own = [f"structures.{target}.covered_fraction>={required[target] - 1e-6:.9g}"]
     own += [f"structures.{target}.min_margin_mm>={margin_mm:g}"] if margin_mm > 0 else []
-    return ask(case, [key, *vary], [*own, *goals], key.partition("=")[0], None)
+    return ask(case, QuestionTexts([key, *more.vary], [*own, *more.goals], minimise=key.partition("=")[0]))
 
 
-def to_join(
-    case: Case, key: str, margin_mm: float, vary: Sequence[str] = (), goals: Sequence[str] = ()
-) -> SearchQuestion:
+def to_join(case: Case, key: str, margin_mm: float, more: QuestionTexts = NOTHING_MORE) -> SearchQuestion:
     """Return the question for the largest spacing of the applicators that gives one continuous lesion.
 
     Args:
         case: the case.
         key: `applicators.spacing_mm`, with or without =LOW:HIGH.
         margin_mm: required depth of the line between the tips inside the lesion, half the width of its neck [mm].
-        vary: additional keys to vary.
-        goals: additional goals.
+        more: additional keys to vary, and goals.
 
     Raises:
         CaseError: the case has fewer than two applicators.
@@ -171,7 +167,7 @@ def to_join(
         raise CaseError([Fault("find", "fewer than two applicators", "a case with two or more applicators")], "find")
     rule = case.lesion.verdict_rule or case.lesion.rules[0]
     joined = f"lesion.{rule}." + (f"bridge_margin_mm>={margin_mm:g}" if margin_mm else "bridge_level>=0")
-    return ask(case, [key, *vary], [joined, *goals], None, SPACING)
+    return ask(case, QuestionTexts([key, *more.vary], [joined, *more.goals], maximise=SPACING))
 
 
 def _goal(text: str, faults: list[Fault]) -> Goal | None:
@@ -193,7 +189,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> VariedKey | None:
         if not low < high:
             faults.append(Fault("--vary", f"found {text!r}", "KEY=LOW:HIGH with LOW below HIGH"))
             return None
-        return VariedKey(key, low, high, True)
+        return VariedKey(key, low, high, given=True)
     value = _value_at(case, key) if key != SPACING else spacing_of([a.tip for a in case.applicators]) * 1e3
     if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
         unknown = [
@@ -202,7 +198,7 @@ def _vary(case: Case, text: str, faults: list[Fault]) -> VariedKey | None:
         no_range = Fault("--vary", f"{key} has no nonzero number in the case", "KEY=LOW:HIGH")
         faults += unknown or [no_range]
         return None
-    return VariedKey(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), False)
+    return VariedKey(key, min(0.5 * value, 2.0 * value), max(0.5 * value, 2.0 * value), given=False)
 
 
 def _value_at(case: Case, key: str) -> Any:
@@ -230,21 +226,12 @@ class CommonQuestion:
     """Required depth inside the lesion of the target, or of the line between the tips [mm]."""
 
 
-def question_of(
-    case: Case,
-    vary: Sequence[str],
-    goals: Sequence[str],
-    minimise: str | None,
-    maximise: str | None,
-    shorthand: CommonQuestion,
-) -> SearchQuestion:
+def question_of(case: Case, texts: QuestionTexts, shorthand: CommonQuestion) -> SearchQuestion:
     """Return the question, from a shorthand or from keys, goals and a column as in `ask`.
 
     Raises:
         CaseError: a key, column or target is wrong.
     """
-    from rfablate.case.geometry.applicator_spacing import SPACING
-
     shorthands = {
         "generator.hold_s": shorthand.shortest_hold,
         "generator.target_degC": shorthand.least_temperature,
@@ -252,9 +239,9 @@ def question_of(
     }
     key = next((key for key, wanted in shorthands.items() if wanted), None)
     if key is None:
-        return ask(case, vary, goals, minimise, maximise)
-    ranged = next((text for text in vary if text.partition("=")[0] == key), key)
-    others = [text for text in vary if text != ranged]
+        return ask(case, texts)
+    ranged = next((text for text in texts.vary if text.partition("=")[0] == key), key)
+    more = QuestionTexts([text for text in texts.vary if text != ranged], texts.goals)
     if key == SPACING:
-        return to_join(case, ranged, shorthand.margin_mm, others, goals)
-    return to_cover(case, ranged, str(shorthands[key]), shorthand.margin_mm, others, goals)
+        return to_join(case, ranged, shorthand.margin_mm, more)
+    return to_cover(case, ranged, str(shorthands[key]), shorthand.margin_mm, more)

@@ -8,23 +8,32 @@ A run writes summary.json last and atomically, so a killed run has none.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rfablate.errors import CaseError, Fault
+from rfablate.errors import CaseError, Fault, SolveError
 from rfablate.files import write_text
 from rfablate.results.directory_lock import acquire
+from rfablate.results.summary_models import Result, RunSummary, read_summary
 
 State = Literal["completed", "failed", "open"]
 PATIENCE_S = 5.0
 """Time for which a new study waits for the members of a killed study to end [s]."""
 QUEUED_PATIENCE_S = 120.0
 """Time for which a job, or its submission, waits for other jobs of the same study to release the lock [s]."""
+
+
+class Failure(Result):
+    """Why a member failed: the content of failure.json."""
+
+    exit_code: int | None
+    """None where its process could not be started."""
+    reason: str
+    wall_s: float | None = None
 
 
 class StudyDirectory:
@@ -74,33 +83,32 @@ class StudyDirectory:
         os.close(lock)
         return None
 
-    def summary(self, name: str) -> dict[str, Any] | None:
+    def summary(self, name: str) -> RunSummary | None:
         """Return the summary of a finished or failed member; None where there is no readable one."""
-        for place in (self.members, self.failed):
-            found = _read_json(place / name / "summary.json")
-            if found is not None:
-                return found
-        return None
+        return _summary_in(self.members / name) or _summary_in(self.failed / name)
 
-    def failure(self, name: str) -> dict[str, Any] | None:
-        """Return the content of failure.json of a failed member; None for any other member."""
-        return _read_json(self.failed / name / "failure.json")
+    def failure(self, name: str) -> Failure | None:
+        """Return why a member failed; None for any other member."""
+        try:
+            return Failure.model_validate_json((self.failed / name / "failure.json").read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def state(self, name: str) -> State:
         """Return the state of a member; moves a member whose summary has the status "failed" to failed/."""
-        summary = _read_json(self.members / name / "summary.json")
-        if summary is not None and summary.get("status") != "failed":
+        summary = _summary_in(self.members / name)
+        if summary is not None and summary.status != "failed":
             return "completed"
         if summary is not None:
-            self.put_apart(name, {"exit_code": 4, "reason": str(summary.get("reason"))})
+            self.put_apart(name, Failure(exit_code=SolveError.exit_code, reason=summary.reason))
         return "failed" if self.failure(name) is not None else "open"
 
-    def put_apart(self, name: str, failure: Mapping[str, Any]) -> None:
+    def put_apart(self, name: str, failure: Failure) -> None:
         """Move the files of a failed member to failed/ and write failure.json."""
         source, target = self.members / name, self.failed / name
         shutil.rmtree(target, ignore_errors=True)
         source.mkdir(exist_ok=True)
-        write_text(source / "failure.json", json.dumps(failure, indent=1) + "\n")
+        write_text(source / "failure.json", failure.model_dump_json(indent=1) + "\n")
         source.rename(target)
 
     def forget_failure(self, name: str) -> None:
@@ -108,9 +116,8 @@ class StudyDirectory:
         shutil.rmtree(self.failed / name, ignore_errors=True)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _summary_in(directory: Path) -> RunSummary | None:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # missing, or truncated by a power failure
+        return read_summary(directory)
+    except CaseError:  # missing, or truncated by a power failure
         return None
-    return found if isinstance(found, dict) else None

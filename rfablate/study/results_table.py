@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from rfablate.arrays import FloatArray
+from rfablate.case.tables.generator_tables import SurfaceTemperature, TemperatureControl
+from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.files import written_whole
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import RunSummary
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
-from rfablate.toml import tomllib
 
 HEAD = ("member", "status", "reason")
 SAME_TIME = 1e-6
@@ -116,34 +118,34 @@ def _rows(plan: Plan, directory: StudyDirectory, member: Member) -> Iterator[dic
     summary = directory.summary(member.name) if failure is None else None
     head: dict[str, Any] = {"member": member.name, "status": "not run", "reason": None}
     if failure is not None:
-        head |= {"status": "failed", "reason": failure.get("reason"), "timing_s.total": failure.get("wall_s")}
+        head |= {"status": "failed", "reason": failure.reason, "timing_s.total": failure.wall_s}
     elif summary is not None:
-        head |= {"status": summary.get("status"), "reason": summary.get("reason")}
-        head |= flatten(summary)
+        head |= {"status": summary.status, "reason": summary.reason, **flatten(summary)}
     if not times:
         yield head
         return
-    begin = _hold_begins(directory.members / member.name, key) if summary is not None else 0.0
+    begin = _hold_begins(plan.case_of(member), key) if summary is not None else 0.0
     for value in times[:-1]:
         row = {name: head[name] for name in HEAD}
         yield row | (at_time(summary, begin + value) if summary is not None else {}) | {key: value}
     yield head | {key: times[-1]}
 
 
-def _hold_begins(place: Path, key: str) -> float:
+def _hold_begins(case: Case, key: str) -> float:
     """Return the simulated time at which the duration `key` starts [s]: for the hold time, the end of the ramp."""
-    generator = tomllib.loads((place / "case.toml").read_text(encoding="utf-8"))["generator"]
-    return float(generator.get("ramp_s", 0.0)) if key == "generator.hold_s" else 0.0
+    if key == "generator.hold_s" and isinstance(case.generator, TemperatureControl | SurfaceTemperature):
+        return case.generator.ramp
+    return 0.0
 
 
-def at_time(summary: Mapping[str, Any], time_s: float) -> dict[str, Any]:
+def at_time(summary: RunSummary, time_s: float) -> dict[str, Any]:
     """Return the row of a run at `time_s` [s], one of the times in `output.observe_at_s` of its case.
 
     Error bars, numerics and timings are not included, as they exist only for the complete run.
     """
-    end = summary.get("simulated_s", 0.0)
-    for seen in summary.get("observed") or ():
-        if abs(seen["time_s"] - time_s) <= SAME_TIME * end:
+    end = summary.simulated_s
+    for seen in summary.observed:
+        if abs(seen.time_s - time_s) <= SAME_TIME * end:
             reason = (
                 f"at {time_s:g} s of a run of {end:g} s: error bars, numerics and timings are in the row of {end:g} s"
             )

@@ -79,7 +79,8 @@ class Search:
         label = f"{point[-1]} at {shown(self.question, point[:-1])}"
         if directory.state(name) != "completed":
             return f"{label}: failed, see {directory.failed / name}"
-        numbers = flatten(directory.summary(name) or {})
+        summary = directory.summary(name)
+        numbers = flatten(summary) if summary is not None else {}
         columns = dict.fromkeys([self.question.column, *(goal.column for goal in self.question.goals)])
         return f"{label}: " + ", ".join(
             f"{c} = {numbers[c]:.5g}" for c in columns if isinstance(numbers.get(c), int | float)

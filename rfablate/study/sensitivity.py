@@ -36,6 +36,10 @@ POOR = 0.9
 SEED = 1
 
 
+SOBOL = ("first order", "total")
+"""Names of the two measures of Sobol indices."""
+
+
 @dataclass(frozen=True)
 class Sensitivity:
     """The indices of one response: two for each axis, the half width of the 95 % interval of the main one, the method.
@@ -83,7 +87,7 @@ def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
         how = f"Morris, {design.samples} trajectories"
         effect, deviation, interval = (np.asarray(found[n], dtype=float) for n in ("mu_star", "sigma", "mu_star_conf"))
         return Sensitivity(column, keys, names, effect, deviation, interval, how)
-    return _sobol(sobol, problem, y, column, keys, f"Sobol, {design.samples} base samples")
+    return Sensitivity(column, keys, SOBOL, *_sobol(sobol, problem, y), f"Sobol, {design.samples} base samples")
 
 
 def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
@@ -99,17 +103,16 @@ def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
     warning = f"the surrogate is poor (Q2 below {POOR:g}): these indices may be wrong" if model.q2 < POOR else ""
     if not warning and far > 0.01:
         warning = f"{100 * far:.0f} % of the parameter space is far from every row: these indices may be wrong"
-    return _sobol(sobol, problem, answers, column, model.keys, how, warning)
+    return Sensitivity(column, tuple(model.keys), SOBOL, *_sobol(sobol, problem, answers), how, warning)
 
 
-def _sobol(
-    sobol: Any, problem: Any, y: FloatArray, column: str, keys: Sequence[str], how: str, warning: str = ""
-) -> Sensitivity:
+def _sobol(sobol: Any, problem: Any, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the indices of first order, the total indices and the 95 % interval of the latter, for each axis."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # SALib's, about pandas
         found = sobol.analyze(problem, y, calc_second_order=False, seed=SEED)
     first, total, interval = (np.asarray(found[name], dtype=float) for name in ("S1", "ST", "ST_conf"))
-    return Sensitivity(column, tuple(keys), ("first order", "total"), first, total, interval, how, warning)
+    return first, total, interval
 
 
 def write_csv(found: Sequence[Sensitivity], file: Path) -> None:

@@ -10,26 +10,41 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rfablate.cluster.slurm import Site, guard, guarded, sbatch, script
+from rfablate.cluster.slurm import Site, guard, guarded, pattern, sbatch, script
 
 
-def submit_study(
-    study: Path, overrides: Sequence[str], output: Path, site: Site, ranks: int, members: int
-) -> tuple[str, str]:
-    """Write the two scripts into `output`/slurm, submit them and return their job numbers.
+@dataclass(frozen=True)
+class StudyJob:
+    """A study to be run by an array job."""
+
+    study: Path
+    overrides: Sequence[str]
+    """KEY=VALUE for the case of every member."""
+    output: Path
+    """Study directory."""
+    ranks: int
+    """MPI ranks of each member."""
+    members: int
+    """Number of members left to run."""
+
+
+def submit_study(job: StudyJob, site: Site) -> tuple[str, str]:
+    """Write the two scripts into slurm/ of the study directory, submit them and return their job numbers.
 
     Raises:
         CaseError: sbatch is missing or rejects a script; the fault has its error message.
     """
-    folder = output / "slurm"
+    folder = job.output / "slurm"
     folder.mkdir(exist_ok=True)
-    tasks = min(site.tasks, members)
-    changes = [word for change in overrides for word in ("--set", change)]
-    verb = [sys.executable, "-m", "rfablate", "study", str(study.resolve()), "-o", str(output.resolve()), *changes]
+    tasks = min(site.tasks, job.members)
+    changes = [word for change in job.overrides for word in ("--set", change)]
+    study = [str(job.study.resolve()), "-o", str(job.output.resolve())]
+    verb = [sys.executable, "-m", "rfablate", "study", *study, *changes]
     array, behind = folder / "array.sh", folder / "collect.sh"
-    array.write_text(array_script(verb, site, ranks, tasks, folder.resolve()), encoding="utf-8")
+    array.write_text(array_script(verb, site, job.ranks, tasks, folder.resolve()), encoding="utf-8")
     behind.write_text(collect_script(verb, site, folder.resolve()), encoding="utf-8")
     number = sbatch([str(array)])
     return number, sbatch([f"--dependency=afterany:{number}", str(behind)])
@@ -38,7 +53,12 @@ def submit_study(
 def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder: Path) -> str:
     """Return the script of the array job: task K runs the share K of `tasks` shares."""
     limit = f"%{site.at_once}" if site.at_once is not None else ""
-    head = [f"--array=0-{tasks - 1}{limit}", f"--ntasks={ranks}", f"--output={folder}/share-%a.log", *guard(site)]
+    head = [
+        f"--array=0-{tasks - 1}{limit}",
+        f"--ntasks={ranks}",
+        f"--output={pattern(folder)}/share-%a.log",
+        *guard(site),
+    ]
     share = [*verb, *(("--launcher", site.launcher) if ranks > 1 else ())]
     return script(
         "rfablate-study", site, head, guarded(f'{shlex.join(share)} --share "$SLURM_ARRAY_TASK_ID/{tasks}"', site)
@@ -48,5 +68,8 @@ def array_script(verb: Sequence[str], site: Site, ranks: int, tasks: int, folder
 def collect_script(verb: Sequence[str], site: Site, folder: Path) -> str:
     """Return the script of the job that writes the table and the page."""
     return script(
-        "rfablate-collect", site, ["--ntasks=1", f"--output={folder}/collect.log"], f"exec {shlex.join(verb)} --collect"
+        "rfablate-collect",
+        site,
+        ["--ntasks=1", f"--output={pattern(folder)}/collect.log"],
+        f"exec {shlex.join(verb)} --collect",
     )

@@ -58,12 +58,12 @@ def _varied(axis: StudyAxis, column: Sequence[Any]) -> Varied:
         x = np.array(column, dtype=float)
         levels = np.unique(x)
         labels = tuple(f"{level:g}" for level in levels)
-        return Varied(axis_name(axis), unit, x, levels, labels, False, axis.scale == "log")
+        return Varied(axis_name(axis), unit, x, levels, labels, named=False, log=axis.scale == "log")
     values = list(axis.values) if axis.values is not None else sorted(set(column), key=str)
     values = [value for n, value in enumerate(values) if value not in values[:n]]
     x = np.array([values.index(value) for value in column], dtype=float)
     labels = tuple(label_of(axis, value) for value in values)
-    return Varied(axis_name(axis), unit, x, np.arange(len(values), dtype=float), labels, True, False)
+    return Varied(axis_name(axis), unit, x, np.arange(len(values), dtype=float), labels, named=True, log=False)
 
 
 def shown_responses(plan: Plan, table: StudyTable) -> list[str]:

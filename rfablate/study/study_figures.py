@@ -104,7 +104,7 @@ def contours(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
             ax.set_ylabel(up.title)
         _scale(ax, across)
         _scale(ax, up, vertical=True)
-        ax.grid(False)
+        ax.grid(visible=False)
     for ax in panels[len(responses) :]:
         ax.set_visible(False)
     return style.svg(fig, "Contours")

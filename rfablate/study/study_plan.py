@@ -18,6 +18,7 @@ from typing import Any
 from rfablate.case.checks.all_checks import check_parts
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.case.read.case_file import parse_case, read_case_file
+from rfablate.case.read.file_access import outside_faults, paths_in
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.schema import Case
@@ -69,7 +70,12 @@ class Plan:
         base = folder / study.base
         self._file = base / "case.toml" if base.is_dir() else base
         self._data = read_case_file(self._file)
-        faults = apply_overrides(self._data, (*study.set, *overrides))
+        faults = apply_overrides(self._data, tuple(study.set))
+        written = frozenset(paths_in(self._data))
+        faults += apply_overrides(self._data, tuple(overrides))
+        self._named = frozenset(paths_in(self._data)) - written
+        """Paths that the command line has set."""
+        faults += outside_faults(self._data, self._file.parent, self._named)
         if faults:
             raise CaseError(faults, study.base)
         self._data.setdefault("output", {})["report"] = study.reports
@@ -126,6 +132,7 @@ class Plan:
         if self.history is not None:
             changes.append(setting(self.history.key, self.history_values()[-1]))
         faults = apply_overrides(data, tuple(changes))
+        faults += outside_faults(data, self._file.parent, self._named)
         if faults:
             raise CaseError(faults, str(self._file))
         case = parse_case(data, self._file.parent, str(self._file), check=False)

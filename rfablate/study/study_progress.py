@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from dataclasses import dataclass
+
+from rfablate.live_bar import LiveBar, can_redraw
 
 LINE_EVERY_S = 10.0
 DRAW_EVERY_S = 0.2
-CELLS = 24
+
+
+@dataclass(frozen=True)
+class MemberCounts:
+    """Numbers of members: all, and those that completed or failed before."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
 
 
 class StudyProgress:
@@ -18,10 +27,7 @@ class StudyProgress:
 
     def __init__(
         self,
-        total: int,
-        done: int,
-        failed: int,
-        out: TextIO | None = None,
+        counts: MemberCounts,
         *,
         what: str = "members",
         told: Callable[[str], str] | None = None,
@@ -29,18 +35,14 @@ class StudyProgress:
         """Start the display.
 
         Args:
-            total: number of members.
-            done: members that completed before.
-            failed: members that failed before.
-            out: text stream; by default standard output.
+            counts: the members at the start.
             what: word for the members, such as "runs".
             told: returns the line to print for each member that ends; None: a line for each failed member only.
         """
-        self._total, self._done, self._failed = total, done, failed
-        self._ended_before = done + failed
+        self._total, self._done, self._failed = counts.total, counts.completed, counts.failed
+        self._ended_before = counts.completed + counts.failed
         self._what, self._describe = what, told
-        self._out = out or sys.stdout
-        self._bar = self._out.isatty()
+        self._bar = LiveBar(counts.total) if can_redraw() else None
         self._start = self._shown = time.monotonic()
 
     def completed(self, name: str) -> None:
@@ -55,13 +57,13 @@ class StudyProgress:
         self._print(f"failed: {name}" if self._describe is None else self._describe(name))
 
     def _print(self, line: str) -> None:
-        self.clear()
-        print(line, file=self._out, flush=True)
+        if self._bar is None or not self._bar.print(line):
+            print(line, flush=True)
 
     def show(self, running: int, *, last: bool = False) -> None:
         """Update the display if its interval has passed; always where `last`."""
         now = time.monotonic()
-        if not last and now - self._shown < (DRAW_EVERY_S if self._bar else LINE_EVERY_S):
+        if not last and now - self._shown < (LINE_EVERY_S if self._bar is None else DRAW_EVERY_S):
             return
         self._shown = now
         ended = self._done + self._failed
@@ -69,17 +71,17 @@ class StudyProgress:
         text += f", {self._failed} failed" if self._failed else ""
         text += f", {running} running" if running else ""
         text += f", {self.left(now)} left" if running and self.left(now) else ""
-        if self._bar:
-            full = CELLS * ended // max(1, self._total)
-            end = "\n" if last else ""
-            print(f"\r\033[K[{'#' * full}{'-' * (CELLS - full)}] {text}", end=end, file=self._out, flush=True)
-        else:
-            print(text, file=self._out, flush=True)
+        if self._bar is None:
+            print(text, flush=True)
+            return
+        self._bar.show(ended, text)
+        if last:
+            self._bar.close(keep=True)
 
     def clear(self) -> None:
-        """Clear the progress bar, where there is one."""
-        if self._bar:
-            print("\r\033[K", end="", file=self._out, flush=True)
+        """Erase the progress bar, where there is one."""
+        if self._bar is not None:
+            self._bar.close(keep=False)
 
     def left(self, now: float) -> str:
         """Return the estimated remaining wall time as text, from the members of this session; '' before the first."""

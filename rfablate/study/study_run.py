@@ -5,44 +5,44 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rfablate.study.members import StudyDirectory
     from rfablate.study.results_table import StudyTable
     from rfablate.study.study_plan import Plan
+    from rfablate.study.worker_pool import Workers
+
+
+@dataclass(frozen=True)
+class MemberChoice:
+    """Which members of a study are run, of those that have no result yet."""
+
+    share: tuple[int, int] = (0, 1)
+    """(K, N): only every N-th member from the K-th."""
+    retry_failed: bool = False
+    """Whether members that failed before are run again."""
+
+
+ALL_OPEN = MemberChoice()
 
 
 def run(
     plan: Plan,
     directory: StudyDirectory,
-    start: Any,
-    lock: int | None,
-    *,
-    jobs: int | None = None,
-    retry_failed: bool = False,
-    share: tuple[int, int] = (0, 1),
+    workers: Workers,
+    choice: MemberChoice = ALL_OPEN,
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Run the members that have no result yet; return whether the study was interrupted.
+    """Run the members that have no result yet; return whether the study was interrupted. `say` prints a line."""
+    from rfablate.study.study_progress import MemberCounts, StudyProgress
+    from rfablate.study.worker_pool import run_members
 
-    Args:
-        plan: the plan of the study.
-        directory: the directory of the study.
-        start: starts the run of a member.
-        lock: file descriptor of the study lock; None where several processes share the study.
-        jobs: number of concurrent members; None: available cores / ranks.
-        retry_failed: repeat members that failed before.
-        share: (K, N): only every N-th member from the K-th.
-        say: prints a line.
-    """
-    from rfablate.study.study_progress import StudyProgress
-    from rfablate.study.worker_pool import run_members, slots_for
-
-    members = plan.members[share[0] :: share[1]]
+    members = plan.members[choice.share[0] :: choice.share[1]]
     states = [directory.state(member.name) for member in members]
-    if retry_failed:
+    if choice.retry_failed:
         for member, state in zip(members, states, strict=True):
             if state == "failed":
                 directory.forget_failure(member.name)
@@ -51,10 +51,9 @@ def run(
     done, failed = states.count("completed"), states.count("failed")
     if done or failed:
         say(f"from earlier runs: {done} completed, {failed} failed; {len(todo)} to run")
-    progress = StudyProgress(len(states), done, failed)
-    slots, interrupted = slots_for(plan.study.ranks, jobs), False
+    progress, interrupted = StudyProgress(MemberCounts(len(states), done, failed)), False
     try:
-        run_members(plan, todo, directory, start=start, slots=slots, lock=lock, progress=progress)
+        run_members(plan, todo, directory, workers, progress)
     except KeyboardInterrupt:
         interrupted = True
         say("\ninterrupted: finished members are kept; repeat the command to continue")

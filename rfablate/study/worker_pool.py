@@ -6,7 +6,6 @@ command line it is forked from one that has imported the solver (`cli/warm_membe
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -19,8 +18,10 @@ from typing import Protocol
 
 from rfablate.case.read.case_file import dump_case
 from rfablate.cluster.slurm import launched
+from rfablate.cores import available_cores
 from rfablate.errors import CaseError
-from rfablate.study.members import StudyDirectory
+from rfablate.signals import die_with_parent
+from rfablate.study.members import Failure, StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 from rfablate.study.study_progress import StudyProgress
 
@@ -33,7 +34,6 @@ EXCEEDED = 5
 """Exit code of a completed run with a protected structure over its limit."""
 CONSOLE = "console.txt"
 CHECKPOINTS = ("checkpoint.h5", "checkpoint.older.h5")
-_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Job(Protocol):
@@ -83,17 +83,24 @@ def start_run(
 def member_arguments(directory: Path) -> tuple[str, ...]:
     """Return the arguments of `rfablate` that run the case in a directory, or resume it where there is a checkpoint."""
     if any((directory / name).is_file() for name in CHECKPOINTS):
-        return ("resume", str(directory), "--quiet")
-    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet")
+        return ("resume", str(directory), "--quiet", "--one-process")
+    return ("run", str(directory / "case.toml"), "-o", str(directory), "--overwrite", "--quiet", "--one-process")
 
 
-def die_with_parent() -> None:
-    """Have Linux kill this process when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+@dataclass(frozen=True)
+class Workers:
+    """How the members of a study are run."""
+
+    start: Start
+    slots: int
+    """Number of concurrent processes."""
+    lock: int | None
+    """File descriptor of the study lock; None where other processes run members of the same study: each member is then
+    locked before its run."""
 
 
 @dataclass
-class _Running:
+class _RunningMember:
     member: Member
     job: Job
     begun: float
@@ -101,44 +108,27 @@ class _Running:
 
 
 def run_members(
-    plan: Plan,
-    members: Sequence[Member],
-    directory: StudyDirectory,
-    *,
-    start: Start,
-    slots: int,
-    lock: int | None,
-    progress: StudyProgress,
+    plan: Plan, members: Sequence[Member], directory: StudyDirectory, workers: Workers, progress: StudyProgress
 ) -> None:
-    """Run `members` with `slots` concurrent processes. A failed member is moved to failed/ and the others continue.
+    """Run `members` in concurrent processes. A failed member is moved to failed/ and the others continue.
 
     After a KeyboardInterrupt the running members are stopped; they resume from their checkpoints when the study is
     continued.
-
-    Args:
-        plan: the plan of the study.
-        members: the members to run.
-        directory: the directory of the study.
-        start: starts the run of a member.
-        slots: number of concurrent processes.
-        lock: file descriptor of the study lock; None where other processes run members of the same study, in which
-            case each member is locked before its run.
-        progress: the progress display.
     """
-    waiting, running = iter(members), list[_Running]()
+    lock, waiting, running = workers.lock, iter(members), list[_RunningMember]()
     try:
         while True:
-            while len(running) < slots and (member := next(waiting, None)) is not None:
+            while len(running) < workers.slots and (member := next(waiting, None)) is not None:
                 claim = directory.claim(member.name) if lock is None else None
                 if lock is None and (claim is None or directory.state(member.name) != "open"):
                     _release(claim)  # another process runs this member, or has run it meanwhile
                     continue
-                job = _launch(plan, member, directory, start, claim if lock is None else lock)
+                job = _launch(plan, member, directory, workers.start, claim if lock is None else lock)
                 if job is None:
                     progress.failed(member.name)
                     _release(claim)
                 else:
-                    running.append(_Running(member, job, time.monotonic(), claim))
+                    running.append(_RunningMember(member, job, time.monotonic(), claim))
             if not running:
                 return
             ended = [each for each in running if each.job.poll() is not None]
@@ -164,7 +154,7 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     try:
         case = plan.case_of(member)
     except CaseError as error:
-        directory.put_apart(member.name, {"exit_code": error.exit_code, "reason": str(error), "wall_s": 0.0})
+        directory.put_apart(member.name, Failure(exit_code=error.exit_code, reason=str(error), wall_s=0.0))
         return None
     place = directory.members / member.name
     place.mkdir(exist_ok=True)
@@ -174,18 +164,19 @@ def _launch(plan: Plan, member: Member, directory: StudyDirectory, start: Start,
     return start(place, lock)
 
 
-def _judge(ended: _Running, directory: StudyDirectory, progress: StudyProgress) -> None:
+def _judge(ended: _RunningMember, directory: StudyDirectory, progress: StudyProgress) -> None:
     name, code = ended.member.name, ended.job.poll()
     if code in STOPPED:  # the member stays open
         return
     summary = directory.summary(name)
-    if code in (0, EXCEEDED) and summary is not None and summary.get("status") != "failed":
+    failed = summary is not None and summary.status == "failed"
+    if code in (0, EXCEEDED) and summary is not None and not failed:
         progress.completed(name)
         return
-    reason = str(summary["reason"]) if summary is not None and summary.get("status") == "failed" else ""
+    reason = summary.reason if summary is not None and failed else ""
     reason = reason or _failure_reason(directory.members / name / CONSOLE, code)
     wall = round(time.monotonic() - ended.begun, 3)
-    directory.put_apart(name, {"exit_code": code, "reason": reason, "wall_s": wall})
+    directory.put_apart(name, Failure(exit_code=code, reason=reason, wall_s=wall))
     progress.failed(name)
 
 
@@ -201,7 +192,7 @@ def _failure_reason(console: Path, code: int | None) -> str:
     return (text[error:] if error >= 0 else text[-500:]) or f"exit code {code} without any output"
 
 
-def _stop_all(running: Sequence[_Running]) -> None:
+def _stop_all(running: Sequence[_RunningMember]) -> None:
     for each in running:
         each.job.send_signal(signal.SIGUSR2)  # mpirun forwards it to the ranks and waits
     end = time.monotonic() + GRACE_S
@@ -215,5 +206,4 @@ def _stop_all(running: Sequence[_Running]) -> None:
 
 def slots_for(ranks: int, jobs: int | None) -> int:
     """Return the number of concurrent members: `jobs`, or by default the available cores divided by `ranks`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return jobs if jobs is not None else max(1, cores // ranks)
+    return jobs if jobs is not None else max(1, available_cores() // ranks)

@@ -22,9 +22,9 @@ import h5py
 import numpy as np
 import pytest
 
+from rfablate.guarded_file import GuardedFile
 from rfablate.results.checkpoint import NEWEST, newest_checkpoint, write_checkpoint
-from rfablate.results.fields_file import FieldsFile
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from tests.compare import apart
 from tests.faults.commands import CASE, LIMITED, begin, rfablate, sets
 
@@ -151,7 +151,7 @@ def test_hdf5_never_meets_a_write_that_fails(tmp_path: Path, monkeypatch: pytest
     points, cells = np.random.default_rng(1).random((500, 3)), np.arange(500).reshape(-1, 4)
     with (
         pytest.raises(OSError, match="No space left"),
-        FieldsFile(tmp_path / "f.vtkhdf", points, cells, np.ones(125), {1: "all"}) as file,
+        FieldsFile(tmp_path / "f.vtkhdf", FieldsMesh(points, cells, np.ones(125), {1: "all"})) as file,
     ):
         for t in range(200):
             file.append(float(t), {"T": points[:, 0]}, {"q": points[:125, 1]})

@@ -29,13 +29,13 @@ import os, signal, sys
 import rfablate.simulation.checkpointing as module
 from rfablate.cli.main import main
 
-real = module.collect
+real = module.to_tree
 
-def collect(*args):
+def to_tree(*args):
     os.kill(os.getpid(), signal.SIGINT)  # while the checkpoint of the first one is written
     return real(*args)
 
-module.collect = collect
+module.to_tree = to_tree
 sys.exit(main())
 """
 

@@ -37,7 +37,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "hpc.scaling.meshes", "tiny"]
     subprocess.run(command, cwd=folder, env=environment, check=True, timeout=100)
-    return folder / "runs" / "scaling" / "tiny.npz"
+    return folder / "runs" / "scaling" / "tiny.h5"
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
 |---------------------------------------------------------------------------|---------------------|
 | 1, 2, 3 ranks agree in every number of summary.json and history.csv       | 1e-6 of the number  |
 | the same for the fields and the checkpoint, node by node                  | 1e-4 K, 1e-6        |
+| a mesh file and the partitioner SCOTCH on 3 ranks: every number           | 1e-6 of the number  |
 | more ranks than cells                                                     | one-line rejection  |
 | a fault of all ranks, of rank 0 alone, of another rank alone              | ends all, no hang   |
 """
@@ -110,6 +111,21 @@ def test_fields_and_checkpoints_stand_in_one_order_whatever_the_ranks(runs: Runs
     one, more = (read_checkpoint(folder / "checkpoint.h5").arrays for folder in folders)
     for name in ("T", "peak", "omega", "cem43"):
         assert more[f"state/{name}"] == pytest.approx(one[f"state/{name}"], rel=1e-6, abs=1e-12), name
+
+
+def test_a_mesh_file_and_scotch_give_the_same_numbers(runs: Runs, tmp_path: Path) -> None:
+    file, out = tmp_path / "structures.h5", tmp_path / "run"
+    done = rfablate(2, "mesh", CASES / "structures.toml", "--distributed", file)
+    assert done.code == 0, done.text[-2000:]
+    settings = ("--set", f"mesh.distributed_file={file}", "--set", "mesh.partitioner=scotch")
+    done = rfablate(3, "run", CASES / "structures.toml", "-o", out, *settings)
+    assert done.code == 0, done.text[-2000:]
+    one, more = _summary(runs["structures", 1]), _summary(out)
+    for key, value in one.items():
+        if isinstance(value, float):
+            assert more[key] == pytest.approx(value, rel=1e-6, abs=1e-14), key
+        else:
+            assert more[key] == value, key
 
 
 # --- few cells ------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from tests.mpi.launch import Done, begin, launch, rfablate
 
 CASES = Path(__file__).parent / "cases"
 SAME, OTHER = 1e-10, 1e-6
+TRIALS = 50
+"""Trials of a run killed at a random time; four of them in `make test`."""
 KEYS = {
     "axisymmetric": ("generator.hold_s=8", "generator.cooldown_s=4"),
     "structures": ("generator.hold_s=6",),
@@ -140,7 +142,8 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 # --- the real command, killed at random times -----------------------------------------------------
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and theirs."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -148,14 +151,18 @@ def _descendants(pid: int) -> list[int]:
         except OSError:
             continue
         if int(fields[1]) == pid:
-            found += [int(stat.parent.name), *_descendants(int(stat.parent.name))]
+            found += [int(stat.parent.name), *descendants(int(stat.parent.name))]
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize(
+    "number", [*range(4), *(pytest.param(number, marks=pytest.mark.faults) for number in range(4, TRIALS))]
+)
 def test_the_command_killed_at_any_time_goes_on(unbroken: Unbroken, tmp_path: Path, number: int) -> None:
-    """Every second time on a different rank count; at all stages of the run, including output."""
+    """Every second time on a different rank count; at all stages of the run, including output.
+
+    In every third trial on 2 ranks only one rank is killed; mpirun ends the other.
+    """
     name = ("axisymmetric", "structures")[number // 2 % 2]
     ranks = (1, 2)[number // 4 % 2]
     then = ranks if number % 2 == 0 else random.Random(number).choice([n for n in (1, 2, 3) if n != ranks])
@@ -167,7 +174,8 @@ def test_the_command_killed_at_any_time_goes_on(unbroken: Unbroken, tmp_path: Pa
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     time.sleep(random.Random(100 + number).uniform(0.0, whole))
-    for pid in [*_descendants(process.pid), process.pid]:
+    everyone = [*descendants(process.pid), process.pid]
+    for pid in everyone[:1] if ranks == 2 and number % 3 == 0 else everyone:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -28,7 +28,8 @@ from rfablate.case.tables.schema import Case
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
 from rfablate.fem.anisotropy import directed_stiffness
-from rfablate.fem.electric_problem import Conductor, ElectricProblem
+from rfablate.fem.conductor import Conductor
+from rfablate.fem.electric_problem import ElectricProblem
 from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Matrix, Pattern
 from rfablate.mesh.build import build_domain

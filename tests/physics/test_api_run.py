@@ -71,7 +71,7 @@ def test_a_script_runs_on_several_ranks(tmp_path: Path) -> None:
     assert done.code == 0, done.text
     width = rfa.open_run(tmp_path / "run").lesion["isotherm_50C"].width_mm
     assert done.text.count(f"width {width:.6f}") == 2
-    assert rfa.open_run(tmp_path / "run").summary.provenance["ranks"] == 2
+    assert rfa.open_run(tmp_path / "run").summary.provenance.ranks == 2
 
 
 def test_the_first_snippet_of_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

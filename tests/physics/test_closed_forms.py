@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.evidence import closed_forms as exact
 from rfablate.evidence.closed_form_checks import (
     PERFUSED,
@@ -44,6 +44,8 @@ from rfablate.evidence.closed_form_checks import (
 from rfablate.evidence.closed_forms import R0, T_A
 from rfablate.evidence.verification_problems import (
     HEATED,
+    IN_SPACE,
+    MeshSource,
     at_points,
     constant_voltage,
     fixed_step,
@@ -116,23 +118,23 @@ def ball(comm: MPI.Comm, shared_tmp: Path) -> Path:
     """Half plane around a spherical electrode, 0.025 mm cells on it, read like any user's mesh."""
     path = shared_tmp / "sphere.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=50.0, size=0.025, growth=0.05)
+        write_sphere(path, Ball(electrode=0.5, outer=50.0, size=0.025, growth=0.05))
     comm.Barrier()
     return path
 
 
 @pytest.fixture(scope="module")
 def ball_domain(ball: Path, comm: MPI.Comm) -> Domain:
-    return build_domain(mesh_case(HEATED, file=ball), comm)
+    return build_domain(mesh_case(HEATED, mesh=MeshSource(ball)), comm)
 
 
 @pytest.fixture(scope="module")
 def octant_domain(comm: MPI.Comm, shared_tmp: Path) -> Domain:
     path = shared_tmp / "octant.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=50.0, size=0.035, growth=0.08, octant=True)
+        write_sphere(path, Ball(electrode=0.5, outer=50.0, size=0.035, growth=0.08), octant=True)
     comm.Barrier()
-    return build_domain(mesh_case(HEATED, file=path, axisymmetric=False), comm)
+    return build_domain(mesh_case(HEATED, mesh=MeshSource(path, axisymmetric=False)), comm)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +154,7 @@ def test_A0_A1_resistance_and_steady_joule_heat_in_the_half_plane(joule: Problem
 
 @pytest.mark.mpi
 def test_A0_A1_resistance_and_steady_joule_heat_in_3_d(octant_domain: Domain) -> None:
-    case = mesh_case(constant_voltage(exact.applied(OUTER), 1e9), axisymmetric=False, time=fixed_step(1e9, 1))
+    case = mesh_case(constant_voltage(exact.applied(OUTER), 1e9), mesh=IN_SPACE, time=fixed_step(1e9, 1))
     frame = last_frame(problem_on(case, octant_domain))
     assert 1.0 / (8.0 * frame.conductance) == pytest.approx(exact.resistance(OUTER), rel=0.005)
     for ray in on_rays(octant_domain, frame.T, list(RADII)):

@@ -23,7 +23,8 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.errors import CaseError
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import frames, on_mesh, set_cells
-from rfablate.fem.electric_problem import Conductor, ElectricProblem, Electrodes, UnitField, tip_area
+from rfablate.fem.conductor import Conductor, Electrodes
+from rfablate.fem.electric_problem import ElectricProblem, UnitField, tip_area
 from rfablate.linalg.linear_system import SolverOptions
 from rfablate.linalg.matrix import Pattern
 from rfablate.mesh.build import build_domain

@@ -24,6 +24,7 @@ from rfablate.evidence.structured_meshes import geometric, shell_half_plane, she
 from rfablate.evidence.verification_problems import (
     HEATED,
     UNLIMITED,
+    MeshSource,
     constant_power,
     constant_voltage,
     fixed_step,
@@ -141,7 +142,9 @@ def test_constant_power_and_voltage_are_constant_while_tissue_heats(comm: MPI.Co
             comm, lambda: shell_octant(radii, 5), active="inner", returned="outer", body_temperature="outer"
         )
     for generator, attribute in ((constant_power(0.05, 10.0), "power"), (constant_voltage(7.0, 10.0), "voltage")):
-        case = mesh_case({**generator, "cooldown_s": 5.0}, tissue=NONLINEAR, axisymmetric=flat, applicator=SENSOR)
+        case = mesh_case(
+            {**generator, "cooldown_s": 5.0}, tissue=NONLINEAR, mesh=MeshSource(axisymmetric=flat), applicator=SENSOR
+        )
         seen = [frame for frame in frames(problem_on(case, domain)) if frame.dt > 0.0]
         wanted = generator.get("power_W") or generator.get("voltage_V")
         assert [getattr(f, attribute) for f in seen if f.t <= 10.0] == pytest.approx(

@@ -23,6 +23,7 @@ from rfablate.evidence import closed_forms as exact
 from rfablate.evidence.closed_forms import R0, T_A
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
+    MeshSource,
     constant_voltage,
     frames,
     mesh_case,
@@ -62,7 +63,8 @@ def test_a_sphere_behind_a_film_is_of_second_order_in_h(comm: MPI.Comm, shape: s
             body_temperature="outer",
         )
         axisymmetric = shape == "half plane"
-        problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), axisymmetric=axisymmetric), domain)
+        mesh = MeshSource(axisymmetric=axisymmetric)
+        problem = problem_on(mesh_case(constant_voltage(1.0, 1.0), mesh=mesh), domain)
         assert isinstance(problem.solvers.heat.mass, LumpedMass)
         sinks = HeatSinks(T_A, surface_convection(domain, "active", H, LIQUID))
         problem = with_sinks(problem, sinks, SolverOptions(1e-11, 5000))

@@ -132,7 +132,7 @@ def test_the_lesion_goes_where_the_tip_is_bent_to(comm: MPI.Comm, angle: float) 
     arc = frame.arc.radius * (1.0 - np.sin(frame.arc.angle) / frame.arc.angle)
     assert arc == pytest.approx(TIP * np.radians(angle) / 6.0, rel=0.02)
     end = last_frame(problem)
-    lesion = Observer(case, problem).measure(end)["isotherm_50C"]
+    lesion = Observer(case, problem.domain, problem.tissue_cells).measure(end)["isotherm_50C"]
     along = frame.centre_line(np.linspace(-lesion.depth_distal, TIP + lesion.depth_proximal, 400))
     prolonged = float(along[:, 0].mean() - frame.joint[0])
     x, y, _ = centroid(problem, end.peak - 50.0) - frame.joint

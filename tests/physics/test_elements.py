@@ -23,7 +23,8 @@ from mpi4py import MPI
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import on_mesh, set_cells
 from rfablate.fem.coefficients import Coefficients, RegionLaw
-from rfablate.fem.electric_problem import Conductor, ElectricProblem
+from rfablate.fem.conductor import Conductor
+from rfablate.fem.electric_problem import ElectricProblem
 from rfablate.fem.heat_problem import HeatProblem, HeatSinks
 from rfablate.fem.mass_matrix import ConsistentMass, LumpedMass
 from rfablate.linalg.linear_system import SolverOptions

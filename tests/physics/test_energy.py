@@ -24,7 +24,9 @@ from rfablate.evidence.closed_forms import OMEGA, R0, K
 from rfablate.evidence.structured_meshes import box, geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
     HEATED,
+    IN_SPACE,
     UNLIMITED,
+    MeshSource,
     constant_power,
     constant_voltage,
     fixed_step,
@@ -37,7 +39,7 @@ from rfablate.evidence.verification_problems import (
     steady,
 )
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.gather import gather_mesh, gather_nodal
+from rfablate.mesh.gather import gather_nodal
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -98,7 +100,8 @@ def test_in_an_adiabatic_domain_all_joule_heat_is_stored(comm: MPI.Comm, shape: 
     flat = shape == "half plane"
     make = (lambda: shell_half_plane(radii, 8)) if flat else lambda: shell_octant(radii, 4)
     domain = on_mesh(comm, make, active="inner", returned="outer")
-    problem = problem_on(mesh_case(constant_power(0.5, 20.0), tissue=NONLINEAR, axisymmetric=flat), domain)
+    case = mesh_case(constant_power(0.5, 20.0), tissue=NONLINEAR, mesh=MeshSource(axisymmetric=flat))
+    problem = problem_on(case, domain)
     frame = last_frame(problem)
     assert frame.ledger.joule == pytest.approx(10.0, rel=1e-12)
     assert frame.ledger.stored == pytest.approx(10.0, rel=1e-8)
@@ -157,12 +160,12 @@ def test_steady_conduction_between_spheres_passes_the_closed_forms_flux(ball: Do
 
 def _image(domain: Domain, nodal: FloatArray, image: Any) -> FloatArray | None:
     """Return on rank 0 the difference of a field between each node and its image; None elsewhere. Collective."""
-    field, mesh = gather_nodal(domain, nodal), gather_mesh(domain)
-    if field is None or mesh is None:
+    field, x = gather_nodal(domain, nodal), gather_nodal(domain, domain.x)
+    if field is None or x is None:
         return None
-    points = np.round(mesh[0] / 1e-9).astype(np.int64)
+    points = np.round(x / 1e-9).astype(np.int64)
     number = {tuple(point): n for n, point in enumerate(points.tolist())}
-    return field - field[[number[tuple(point)] for point in np.round(image(mesh[0]) / 1e-9).astype(np.int64).tolist()]]
+    return field - field[[number[tuple(point)] for point in np.round(image(x) / 1e-9).astype(np.int64).tolist()]]
 
 
 @pytest.mark.mpi
@@ -188,7 +191,7 @@ def test_swapped_axes_give_a_swapped_field_in_3_d(comm: MPI.Comm) -> None:
     case = mesh_case(
         constant_voltage(8.0, 10.0),
         tissue={**NONLINEAR, "perfusion_per_s": OMEGA},
-        axisymmetric=False,
+        mesh=IN_SPACE,
         time=fixed_step(1.0),
     )
     frame = last_frame(problem_on(case, domain))

@@ -257,7 +257,7 @@ def _observer(
         peak = 50.0 + 1e4 * level
         return dataclasses.replace(start, t=t, T=peak, peak=peak)
 
-    return Observer(case, problem), domain, frame
+    return Observer(case, problem.domain, problem.tissue_cells), domain, frame
 
 
 def _in_box(lower: Sequence[float], upper: Sequence[float]) -> Callable[[FloatArray], FloatArray]:

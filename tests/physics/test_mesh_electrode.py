@@ -21,12 +21,12 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial import ConvexHull
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from meshes.void_needle import write_needle
 from rfablate.case.geometry.applicator_axes import applicator_frame
 from rfablate.cli.main import main
 from rfablate.errors import CaseError
-from rfablate.evidence.verification_problems import HEATED, mesh_case
+from rfablate.evidence.verification_problems import HEATED, MeshSource, mesh_case
 from rfablate.mesh.electrode_fit import active_patches, needle_of
 from rfablate.mesh.electrode_match import refuse_other_electrode
 from rfablate.mesh.generate import generate_mesh
@@ -201,11 +201,12 @@ def test_a_wrong_unit_is_named(needle: Path) -> None:
 @pytest.mark.parametrize("octant", [False, True], ids=["half plane", "octant"])
 def test_a_spherical_electrode_is_compared_by_its_place(tmp_path: Path, octant: bool) -> None:
     file = tmp_path / "sphere.msh"
-    write_sphere(file, electrode=0.5, outer=20.0, size=0.15, growth=0.3, octant=octant)
-    case = mesh_case(HEATED, file=file, axisymmetric=not octant)
+    write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.15, growth=0.3), octant=octant)
+    mesh = MeshSource(file, axisymmetric=not octant)
+    case = mesh_case(HEATED, mesh=mesh)
     mesh = read_mesh(case.domain)  # type: ignore[arg-type]
     refuse_other_electrode(case, mesh)
-    far = mesh_case(HEATED, file=file, axisymmetric=not octant, applicator={"tip_mm": [0.0, 0.0, 12.0]})
+    far = mesh_case(HEATED, mesh=mesh, applicator={"tip_mm": [0.0, 0.0, 12.0]})
     with pytest.raises(CaseError, match=r"applicators\[0\].tip_mm: found \[0, 0, 12\] mm; .* lies 11.5 mm away"):
         refuse_other_electrode(far, mesh)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meshes.void_needle import write_needle
+from meshes.void_needle import MshFormat, write_needle
 from rfablate.cli.main import main
 from rfablate.errors import MeshError
 from rfablate.mesh.gmsh_session import gmsh_session
@@ -33,7 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[float, bool], 
     found = {}
     for version, binary in FORMATS:
         found[version, binary] = folder / f"{version}-{'binary' if binary else 'ascii'}.msh"
-        write_needle(found[version, binary], version=version, binary=binary, tip_size=0.6)
+        write_needle(found[version, binary], tip_size=0.6, form=MshFormat(version, binary))
     return found
 
 

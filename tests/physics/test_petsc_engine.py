@@ -28,6 +28,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import SolveError
 from rfablate.evidence.structured_meshes import geometric, shell_half_plane, shell_octant
 from rfablate.evidence.verification_problems import (
+    MeshSource,
     constant_voltage,
     fixed_step,
     frames,
@@ -94,7 +95,8 @@ def _case(axisymmetric: bool, options: dict[str, str] | None, **solver: Any) -> 
     if options is not None:
         table |= {"engine": "petsc", "petsc_options": options}
     generator = constant_voltage(10.0, 1.5)
-    return mesh_case(generator, tissue=tissue, axisymmetric=axisymmetric, time=fixed_step(0.5), solver=table)
+    mesh = MeshSource(axisymmetric=axisymmetric)
+    return mesh_case(generator, mesh=mesh, tissue=tissue, time=fixed_step(0.5), solver=table)
 
 
 @pytest.mark.mpi

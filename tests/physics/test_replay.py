@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.evidence.closed_forms import SIGMA
-from rfablate.evidence.verification_problems import UNLIMITED, mesh_case
+from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, mesh_case
 from rfablate.report.time_histories import history_figure
 from rfablate.results.run_reader import load_run
 from rfablate.simulation.run import run
@@ -40,7 +40,7 @@ RANGES = {"voltage_V": 11.0, "current_A": 0.024, "power_W": 0.25, "temperature_d
 @pytest.fixture(scope="module")
 def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mesh") / "coarse.msh"
-    write_sphere(path, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+    write_sphere(path, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
     return path
 
 
@@ -48,7 +48,7 @@ def _treat(mesh: Path, folder: Path, generator: dict[str, Any], sigma: float = S
     case = mesh_case(
         generator,
         tissue={"sigma_S_per_m": sigma, "sigma_slope_per_K": 0.015},
-        file=mesh,
+        mesh=MeshSource(mesh),
         applicator={"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0},
         output={"report": False, "error_bar": False},
     )

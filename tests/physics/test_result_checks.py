@@ -26,7 +26,8 @@ from mpi4py import MPI
 from rfablate.case.read.case_file import load_case
 from rfablate.errors import SolveError
 from rfablate.results.summary_models import read_summary
-from rfablate.simulation.run import Outcome, run
+from rfablate.simulation.outcome import Outcome
+from rfablate.simulation.run import run
 
 pytestmark = [pytest.mark.mpi]
 

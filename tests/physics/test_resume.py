@@ -279,7 +279,7 @@ def test_a_signal_writes_a_checkpoint_and_stops_or_goes_on(comm: MPI.Comm, share
 
 def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, shared_tmp: Path) -> None:
     """Killed during the error bar computation, after the treatment and before the summary is written."""
-    import rfablate.simulation.run as module
+    from rfablate.simulation.discretisation_error import CoarseRun
 
     def dies(*args: Any) -> Any:
         raise Killed
@@ -287,12 +287,12 @@ def test_a_run_killed_after_its_last_step_ends_without_another(comm: MPI.Comm, s
     folder = shared_tmp / "late"
     case = _case("axisymmetric", *COOLED, "output.error_bar=true")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "error_bars", dies)
+        patch.setattr(CoarseRun, "error_bars", dies)
         with pytest.raises(Killed):
             run(case, folder / "broken", comm)
         patch.undo()
         _dies_at(patch, 0)
-        patch.setattr(module, "error_bars", lambda *args: ({}, ""))
+        patch.setattr(CoarseRun, "error_bars", lambda *args: ({}, ""))
         assert _resume(folder / "broken", comm)["simulated_s"] == 15.0
     run(_case("axisymmetric", *COOLED), folder / "without", comm)
     assert max(apart(folder / "without", folder / "broken").values()) <= SAME

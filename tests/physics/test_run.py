@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, SolveError
-from rfablate.evidence.verification_problems import UNLIMITED, constant_voltage, mesh_case
+from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, constant_voltage, mesh_case
 from rfablate.results.checkpoint import read_checkpoint
 from rfablate.simulation.run import run
 from rfablate.simulation.run_options import RunOptions
@@ -33,14 +33,14 @@ CONTROLLED = {"kind": "temperature", "target_degC": 60.0, "ramp_s": 0.3, "hold_s
 def coarse(comm: MPI.Comm, shared_tmp: Path) -> Path:
     path = shared_tmp / "coarse.msh"
     if comm.rank == 0:
-        write_sphere(path, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+        write_sphere(path, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
     comm.Barrier()
     return path
 
 
 def _case(file: Path, generator: dict[str, Any], **tables: Any) -> Case:
     output = {"report": False, "error_bar": False, **tables.pop("output", {})}
-    return mesh_case(generator, file=file, output=output, **tables)
+    return mesh_case(generator, mesh=MeshSource(file), output=output, **tables)
 
 
 def _times(folder: Path) -> tuple[list[float], list[float], list[float]]:
@@ -186,7 +186,7 @@ def test_a_run_imports_only_what_it_uses(tmp_path: Path) -> None:
 def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = ["mesh.accuracy=draft", "generator.hold_s=2", "generator.ramp_s=2", "output.error_bar=false"]
     case = load_case(CASES / "needle_benchmark", quick)
-    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda directory: time.sleep(0.3))
+    monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda *args: time.sleep(0.3))
     outcome = run(case, tmp_path / "run", MPI.COMM_SELF, RunOptions(began=time.perf_counter() - 5.0))
     timing = outcome.summary["timing_s"]
     assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0

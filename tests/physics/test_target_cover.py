@@ -94,7 +94,7 @@ def _spheres(comm: MPI.Comm, *, axisymmetric: bool) -> tuple[Observer, Domain, F
     mesh = with_roles(mesh, active="low_z", returned="high_z", body_temperature="high_z")
     domain = distribute(mesh if comm.rank == 0 else None, comm)
     problem = build_problem(case, domain)
-    return Observer(case, problem), domain, first_frame(problem, initial_state(problem))
+    return Observer(case, problem.domain, problem.tissue_cells), domain, first_frame(problem, initial_state(problem))
 
 
 @pytest.mark.parametrize("axisymmetric", [False, True])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.void_needle import write_needle
+from meshes.void_needle import MshFormat, write_needle
 from rfablate.case.read.case_file import parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
@@ -106,7 +106,7 @@ def test_every_format_gives_the_same_lesion(
 def test_gmsh_versions_units_and_tags_agree(reference: dict[str, Any], tmp_path: Path, version: float) -> None:
     """The same mesh in metres, by tag instead of by name, in both versions of the format."""
     file = tmp_path / "needle.msh"
-    write_needle(file, unit="m", version=version, names=False)
+    write_needle(file, form=MshFormat(version, unit="m", names=False))
     summary = lesion(case_of(table(file, unit="m", tags=True)), tmp_path / "run")
     width = reference["lesion"]["isotherm_50C"]["width_mm"]
     assert width > 2.0

@@ -38,19 +38,26 @@ from rfablate.evidence import (
     simulation_checks,
     verification_problems,
 )
+from rfablate.evidence.simulation_checks import Simulate
 from rfablate.evidence.verification import CHECKS, Check, Setting, make_check, verify_installation
 from rfablate.evidence.verification_results import CheckResult, Measurement, worst
 from rfablate.evidence.verification_table import verification_text
 from rfablate.fem.electric_problem import ElectricProblem
 from rfablate.fem.heat_problem import HeatProblem
 from rfablate.physics import damage
+from rfablate.simulation.run import run
+from rfablate.simulation.run_options import RunOptions
 from rfablate.solve import loop
 
 BY_ID = {each.id: each for each in CHECKS}
 
 
+def simulate_on(comm: MPI.Comm) -> Simulate:
+    return lambda case, place: run(case, place, comm, RunOptions(overwrite=True)).summary
+
+
 def _make(name: str, comm: MPI.Comm, place: Path) -> CheckResult:
-    found = make_check(BY_ID[name], Setting(comm, place, True))
+    found = make_check(BY_ID[name], Setting(comm, place, simulate_on(comm), quick=True))
     print(*found.measurements, found.fault, sep="\n")
     return found
 
@@ -264,7 +271,7 @@ def test_failures_are_shown_with_their_numbers_and_give_exit_code_1(
         Check("stopped", "a check that stops", stopped),
         Check("empty", "a check that measures nothing", lambda on: []),
     )
-    found = verify_installation(tmp_path, comm, quick=True, checks=checks)
+    found = verify_installation(Setting(comm, tmp_path, simulate_on(comm), quick=True), checks)
     lines = verification_text(found).splitlines()
     assert [each.passed for each in found.checks] == [True, False, False, False]
     (wrong,) = [line.split() for line in lines if line.startswith("wrong")]

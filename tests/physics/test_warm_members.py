@@ -49,7 +49,7 @@ os.fstat(other)
 """
     _run(code, tmp_path)
     said = (tmp_path / "console.txt").read_text()
-    assert said == f"run {tmp_path}/case.toml -o {tmp_path} --overwrite --quiet\n"
+    assert said == f"run {tmp_path}/case.toml -o {tmp_path} --overwrite --quiet --one-process\n"
 
 
 def test_a_member_that_dies_takes_nobody_with_it(tmp_path: Path) -> None:

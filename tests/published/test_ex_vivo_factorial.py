@@ -8,6 +8,7 @@ import pytest
 from mpi4py import MPI
 
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import read_summary
 from rfablate.simulation.run import run
 from rfablate.study.results_table import at_time
 from rfablate.study.study_file import load_study
@@ -28,7 +29,8 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Sizes:
     found: Sizes = {}
     for member in plan.members:
         folder = tmp_path_factory.mktemp("factorial") / "run"
-        summary = run(plan.case_of(member), folder, MPI.COMM_SELF).summary
+        run(plan.case_of(member), folder, MPI.COMM_SELF)
+        summary = read_summary(folder)
         diameter, _, target = member.point
         for hold in plan.history_values():
             longest = hold == plan.history_values()[-1]

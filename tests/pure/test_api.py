@@ -15,6 +15,7 @@ import rfablate as rfa
 from rfablate.results.quantities import ENERGY, JOINING, LESION, STRUCTURE
 from rfablate.results.summary_models import EnergyBalance, LesionMeasures, RunSummary, StructureResult
 from tests.shipped import CASES
+from tests.summaries import complete_run
 
 NAMES = [name for name in rfa.__all__ if name != "__version__"]
 
@@ -147,14 +148,8 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_error_bars_belong_to_their_numbers() -> None:
     lesion = dict.fromkeys((quantity.key for quantity in LESION), 1.0)
-    summary = RunSummary.model_validate(
-        {
-            "title": "", "status": "completed", "reason": "", "simulated_s": 1.0, "structures": {},
-            "lesion": {"isotherm_50C": lesion}, "energy": dict.fromkeys((q.key for q in ENERGY), 0.0),
-            "electric": dict.fromkeys(("voltage_V", "current_A", "power_W", "impedance_ohm", "peak_power_W"), None),
-            "numerics": {"error_bar": {"isotherm_50C.width_mm": 0.25}}, "warnings": [],
-        }
-    )  # fmt: skip
+    numbers = {"lesion": {"isotherm_50C": lesion}, "numerics": {"error_bar": {"isotherm_50C.width_mm": 0.25}}}
+    summary = RunSummary.model_validate(complete_run(numbers))
     measures = summary.lesion["isotherm_50C"]
     assert measures.error_bar("width_mm") == 0.25 and measures.error_bar("length_mm") is None
     with pytest.raises(KeyError):

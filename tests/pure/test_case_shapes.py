@@ -49,8 +49,11 @@ def cloud(count: int = 60000) -> np.ndarray:
 
 
 def test_every_kind_is_tested_here() -> None:
-    """Labels have no formula: tests/pure/test_label_image.py and tests/physics/test_labels.py test them."""
-    assert set(SHAPES) == set(KINDS) - {"label"}
+    """Labels and surfaces have no formula: test_label_image.py, test_surfaces.py and tests/physics test them.
+
+    The shapes of objects are the user's: test_structure_object.py and tests/physics/test_extensions.py.
+    """
+    assert set(SHAPES) == set(KINDS) - {"label", "surface", "object"}
 
 
 @pytest.mark.parametrize("kind", SHAPES)

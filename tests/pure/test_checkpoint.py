@@ -15,7 +15,7 @@ import pytest
 from rfablate.results import checkpoint as module
 from rfablate.results.checkpoint import mesh_digest, newest_checkpoint, read_checkpoint, write_checkpoint
 from rfablate.results.field_frames import FrameStore
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.history_file import HistoryFile
 from rfablate.results.state_tree import from_tree, to_tree
@@ -238,7 +238,7 @@ def test_frames_go_on_after_those_of_the_checkpoint(tmp_path: Path) -> None:
     for t in (0.0, 2.5, 10.0, 12.5):
         frames.keep(t, {"T": np.full(4, t, dtype=np.float32)}, {"q": np.full(1, t, dtype=np.float32)})
     (tmp_path / "frames" / "part").write_bytes(b"half")
-    with FieldsFile(tmp_path / "fields.vtkhdf", points, cells, region, {1: "liver"}) as fields:
+    with FieldsFile(tmp_path / "fields.vtkhdf", FieldsMesh(points, cells, region, {1: "liver"})) as fields:
         for frame in FrameStore(tmp_path / "frames").take_up({0.0, 2.5, 10.0}):
             fields.append(*frame)
     with FieldsReader(tmp_path / "fields.vtkhdf") as found:

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 import rfablate.log as log_module
+from rfablate import live_bar
 from rfablate.cli.main import main
 from rfablate.log import Progress, setup_log
+from rfablate.study.study_progress import MemberCounts, StudyProgress
 from tests.environment import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -191,9 +193,12 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Wall time as the progress sees it; set clock[0]. No MPI launcher variable is set."""
-    for name in log_module._LAUNCHER_VARIABLES:
+    """Wall time as the progress sees it; set clock[0]. A terminal of 120 columns, no MPI launcher variable."""
+    for name in live_bar._LAUNCHER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", "COLUMNS": "120", "LANG": "en_US.UTF-8"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LC_ALL", raising=False)
     now = [0.0]
     monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])
     return now
@@ -223,6 +228,20 @@ def test_a_log_gets_a_plain_line_every_five_seconds(
     assert "\r" not in out.getvalue() and "\033" not in out.getvalue()
 
 
+def plain(text: str) -> str:
+    """Return a text without the control sequences of a terminal."""
+    return re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def drawn(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what a terminal receives of 20 steps."""
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    setup_log(0)
+    steps(clock, Progress(100.0, enabled=True))
+    return out.getvalue()
+
+
 def test_a_terminal_gets_one_line_that_is_redrawn(
     clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,9 +255,89 @@ def test_a_terminal_gets_one_line_that_is_redrawn(
     steps(clock, progress)
     text = out.getvalue()
     assert text.count("\r") >= 20 and text.count("\n") == 2
-    assert "60.0 degC at the sensor, 2 W, 1 s left\r\033[Kwarning: something happened\n" in text
-    assert "[########################]  100.0 / 100 s" in text
+    first, second, rest = plain(text).split("\n")
+    assert "50.0 / 100 s  step 1 s, 60.0 degC at the sensor, 2 W, 1 s left" in first
+    assert first.endswith("\rwarning: something happened") and rest == ""
+    assert "100.0 / 100 s  step 5 s, 57.0 degC at the sensor" in second.rsplit("\r", 1)[1]
+    assert "?25l" not in text  # the cursor stays: a killed run cannot bring it back
     assert "t = 100 of 100 s" in (tmp_path / "run.log").read_text()
+
+
+def test_a_narrow_terminal_gets_lines_of_its_width(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    lines = [line.strip("\r") for line in re.split(r"[\r\n]", plain(drawn(clock, monkeypatch)))]
+    assert max(map(len, lines)) <= 20
+    assert any(line.startswith(" 100.0 / 100 s") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["LANG", "LC_ALL"])
+def test_a_locale_without_unicode_gets_ascii(clock: list[float], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert not drawn(clock, monkeypatch).isascii()
+    monkeypatch.setenv(name, "C")
+    assert drawn(clock, monkeypatch).isascii()
+
+
+@pytest.mark.parametrize("term", [None, "dumb"])
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, term: str | None
+) -> None:
+    monkeypatch.setenv("TERM", term) if term else monkeypatch.delenv("TERM")
+    text = drawn(clock, monkeypatch)
+    assert "\r" not in text and "\033" not in text and len(text.splitlines()) == 4
+
+
+def test_a_terminal_that_closes_stops_nothing(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    log = setup_log(0)
+    progress = Progress(100.0, enabled=True)
+    progress.update(50.0, 60.0, 2.0, float("nan"), 1.0)
+    log.warning("something happened")
+    steps(clock, progress)
+
+
+def test_without_standard_output_there_is_no_bar(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `>&-`."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert not live_bar.can_redraw()
+    steps(clock, Progress(100.0, enabled=True))
+
+
+def test_a_study_has_the_same_bar(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    progress = StudyProgress(MemberCounts(4, completed=1))
+    for _ in range(3):
+        clock[0] += 1.0
+        progress.completed("a")
+        progress.show(2)
+    progress.failed("b")
+    progress.show(0, last=True)
+    line, last, rest = plain(out.getvalue()).split("\n")
+    assert "2 of 4 members, 2 running, 2 s left" in line and line.endswith("\rfailed: b")
+    assert last.rsplit("\r", 1)[1].strip(" ━").startswith("5 of 4 members, 1 failed") and rest == ""
+
+
+def test_a_notebook_shows_a_widget() -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipywidgets")
+    code = """
+from rfablate import live_bar
+from rfablate.log import Progress, setup_log
+from rfablate.study.study_progress import StudyProgress
+setup_log(0)
+progress = Progress(100.0, enabled=True)
+progress.update(50.0, 60.0, 2.0, float("nan"), 1.0)
+progress.close()
+"""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(book, timeout=120).execute()
+    outputs = book.cells[0].outputs
+    assert any("application/vnd.jupyter.widget-view+json" in each.get("data", {}) for each in outputs)
+    assert "50.0 / 100 s  step 1 s, 60.0 degC" in str(book.metadata.widgets)
 
 
 def test_a_terminal_that_a_launcher_made_up_is_none(
@@ -247,7 +346,7 @@ def test_a_terminal_that_a_launcher_made_up_is_none(
     out = Terminal()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
-    monkeypatch.setattr(log_module.os, "readlink", lambda path: "pipe:[1234]")
+    monkeypatch.setattr(live_bar.os, "readlink", lambda path: "pipe:[1234]")
     setup_log(0)
     steps(clock, Progress(100.0, enabled=True))
     assert "\r" not in out.getvalue() and len(out.getvalue().splitlines()) == 4

@@ -16,8 +16,10 @@ from rfablate.cli.main import main
 from rfablate.comparison.case_diff import ABSENT, case_difference
 from rfablate.comparison.number_deltas import pair_numbers
 from rfablate.comparison.two_runs import LesionPairs, compare_runs
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.run_reader import load_run
+from rfablate.results.summary_models import RunSummary
+from tests.summaries import complete_run
 
 ROOT = Path(__file__).parents[2]
 RULES = ("isotherm_50C", "arrhenius")
@@ -76,9 +78,8 @@ def ball_run(
         region[metal(points[cells].mean(axis=1))] = 2
     folder.mkdir()
     where = points[:, [0, 2]] if flat else points
-    with FieldsFile(
-        folder / "fields.vtkhdf", where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, axisymmetric=flat
-    ) as file:
+    whole = FieldsMesh(where * 1e-3, cells, region, {1: "domain", 2: "cannula"}, axisymmetric=flat)
+    with FieldsFile(folder / "fields.vtkhdf", whole) as file:
         for t in times:
             inside = (radius(t) if callable(radius) else radius) - np.linalg.norm(points - np.asarray(centre), axis=1)
             arrays = {"peak_temperature_degC": 50.0 + 5.0 * inside, "omega": np.exp(3.0 * inside)}
@@ -93,7 +94,7 @@ def ball_run(
         "lesion": lesion or {rule: {"width_mm": 6.0, "volume_mm3": 100.0} for rule in RULES},
         "electric": {"power_W": 2.0},
     }
-    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "summary.json").write_text(json.dumps(complete_run(summary)))
     (folder / "case.toml").write_text(CASE.format(kind="axisymmetric" if flat else "box", target=target))
     return folder
 
@@ -263,15 +264,21 @@ def test_what_differs_is_told_and_written(tmp_path: Path, capsys: pytest.Capture
     assert rules["isotherm_50C"]["dice"] == pytest.approx(2 * 27 / (27 + 64), rel=0.01)
 
 
+def summary_of(numbers: dict[str, Any]) -> RunSummary:
+    return RunSummary.model_validate(complete_run(numbers))
+
+
 def test_only_numbers_with_a_natural_zero_have_a_percentage() -> None:
     a, b = (
-        {
-            "lesion": {"arrhenius": {"width_mm": w, "depth_distal_mm": -d}},
-            "structures": {"nerve": {"max_degC": T, "verdict": said}},
-            "electric": {"power_W": None},
-            "channels": {"left": {"power_W": P}},
-            "numerics": {"error_bar": {"arrhenius.width_mm": 0.2}},
-        }
+        summary_of(
+            {
+                "lesion": {"arrhenius": {"width_mm": w, "depth_distal_mm": -d}},
+                "structures": {"nerve": {"max_degC": T, "verdict": said}},
+                "electric": {"power_W": None},
+                "channels": {"left": {"power_W": P}},
+                "numerics": {"error_bar": {"arrhenius.width_mm": 0.2}},
+            }
+        )
         for w, d, T, said, P in ((4.0, 0.1, 40.0, "safe", 2.0), (5.0, 0.2, 50.0, "limit exceeded", 1.0))
     )
     found = {f"{table}.{pair.key}": pair for table, pairs in pair_numbers(a, b).items() for pair in pairs}

@@ -10,9 +10,9 @@ import pytest
 from rfablate.cli import doctor
 from rfablate.cli.doctor import InstallationFinding
 
-GOOD = InstallationFinding("good", True, "1.0")
+GOOD = InstallationFinding("good", "ok", "1.0")
 ODD = InstallationFinding("odd", "warning", "0.5", "consider this")
-BAD = InstallationFinding("bad", False, "nothing", "do that")
+BAD = InstallationFinding("bad", "failed", "nothing", "do that")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_check_is_reported_once(findings):
 
 def test_advice_comes_with_every_fault_and_only_then(findings):
     for finding in findings:
-        assert bool(finding.advice) == (finding.ok is not True), finding
+        assert bool(finding.advice) == (finding.status != "ok"), finding
 
 
 def test_an_import_that_fails_is_a_finding_with_advice():
@@ -34,7 +34,7 @@ def test_an_import_that_fails_is_a_finding_with_advice():
         raise ImportError("no module named nowhere")
 
     finding = doctor._guarded("nowhere", check)
-    assert finding.ok is False
+    assert finding.status == "failed"
     assert "no module named nowhere" in finding.found
     assert "install.sh" in finding.advice
 
@@ -56,7 +56,7 @@ def test_only_a_failure_makes_the_exit_status_one(monkeypatch, capsys, findings,
 def test_dolfinx_versions_from_0_9_to_0_11_are_accepted(monkeypatch, version, ok):
     module = type("module", (), {"__version__": version})
     monkeypatch.setitem(sys.modules, "dolfinx", module)
-    assert doctor._dolfinx("DOLFINx").ok is ok
+    assert (doctor._dolfinx("DOLFINx").status == "ok") is ok
 
 
 def test_root_needs_both_open_mpi_variables():
@@ -72,14 +72,14 @@ def test_an_unwritable_cache_is_a_failure(monkeypatch, tmp_path):
     blocked.write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked / "cache"))
     finding = doctor._write_access("write access")
-    assert finding.ok is False
+    assert finding.status == "failed"
     assert "XDG_CACHE_HOME" in finding.advice
 
 
 def test_a_missing_compiler_is_a_failure(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler -O2")
     finding = doctor._compiler("C compiler")
-    assert finding.ok is False
+    assert finding.status == "failed"
     assert "no-such-compiler" in finding.found
 
 

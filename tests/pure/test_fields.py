@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 
 POINTS_M = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]) * 1e-3
@@ -23,7 +23,7 @@ def nodal(frame: int) -> np.ndarray:
 
 
 def write(path: Path, cells: np.ndarray = TETRAHEDRA, axisymmetric: bool = False) -> Path:
-    with FieldsFile(path, POINTS_M, cells, [3, 8], NAMES, axisymmetric=axisymmetric) as file:
+    with FieldsFile(path, FieldsMesh(POINTS_M, cells, [3, 8], NAMES, axisymmetric=axisymmetric)) as file:
         for frame, time in enumerate(TIMES):
             point_data = {"temperature_degC": nodal(frame), "omega": nodal(frame) ** 2}
             file.append(time, point_data, {"joule_W_per_m3": [frame, frame + 0.5]})
@@ -78,7 +78,9 @@ def test_our_reader_gives_back_mesh_names_and_frames(tmp_path: Path) -> None:
 
 
 def test_half_plane_lies_in_x_and_z(tmp_path: Path) -> None:
-    with FieldsFile(tmp_path / "f.vtkhdf", POINTS_M[:, [0, 2]], TRIANGLES, [3, 3], NAMES, axisymmetric=True) as file:
+    with FieldsFile(
+        tmp_path / "f.vtkhdf", FieldsMesh(POINTS_M[:, [0, 2]], TRIANGLES, [3, 3], NAMES, axisymmetric=True)
+    ) as file:
         file.append(0.0, {"omega": nodal(0)}, {})
     with FieldsReader(tmp_path / "f.vtkhdf") as fields:
         assert fields.axisymmetric
@@ -97,7 +99,7 @@ def test_geometry_is_stored_once(tmp_path: Path) -> None:
 
 def test_the_name_appears_when_the_file_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "fields.vtkhdf"
-    file = FieldsFile(path, POINTS_M, TETRAHEDRA, [3, 8], NAMES)
+    file = FieldsFile(path, FieldsMesh(POINTS_M, TETRAHEDRA, [3, 8], NAMES))
     file.append(0.0, {"omega": nodal(0)}, {})
     assert not path.exists()
     file.close()
@@ -111,7 +113,7 @@ def test_frames_before_a_failure_stay(tmp_path: Path) -> None:
     path = tmp_path / "fields.vtkhdf"
     with (
         pytest.raises(RuntimeError, match="solver"),
-        FieldsFile(path, POINTS_M, TETRAHEDRA, [3, 8], NAMES) as file,
+        FieldsFile(path, FieldsMesh(POINTS_M, TETRAHEDRA, [3, 8], NAMES)) as file,
     ):
         file.append(0.0, {"omega": nodal(0)}, {})
         file.append(1.0, {"omega": nodal(1)}, {})
@@ -123,7 +125,7 @@ def test_frames_before_a_failure_stay(tmp_path: Path) -> None:
 
 def test_a_refused_frame_leaves_the_file_good(tmp_path: Path) -> None:
     path = tmp_path / "fields.vtkhdf"
-    with FieldsFile(path, POINTS_M, TETRAHEDRA, [3, 8], NAMES) as file:
+    with FieldsFile(path, FieldsMesh(POINTS_M, TETRAHEDRA, [3, 8], NAMES)) as file:
         file.append(1.0, {"omega": nodal(0)}, {"joule_W_per_m3": [0, 0]})
         for time, points, cells, reason in (
             (0.5, {"omega": nodal(1)}, {"joule_W_per_m3": [0, 0]}, "must not decrease"),
@@ -141,7 +143,7 @@ def test_a_refused_frame_leaves_the_file_good(tmp_path: Path) -> None:
 
 def test_a_file_without_frames_is_a_mesh(tmp_path: Path) -> None:
     pyvista = pytest.importorskip("pyvista")
-    FieldsFile(tmp_path / "fields.vtkhdf", POINTS_M, TETRAHEDRA, [3, 8], NAMES).close()
+    FieldsFile(tmp_path / "fields.vtkhdf", FieldsMesh(POINTS_M, TETRAHEDRA, [3, 8], NAMES)).close()
     assert pyvista.read(tmp_path / "fields.vtkhdf").cell_data["region"].tolist() == [3, 8]
     with FieldsReader(tmp_path / "fields.vtkhdf") as fields:
         assert len(fields.times_s) == 0
@@ -161,7 +163,7 @@ def test_a_wrong_mesh_is_refused(
     tmp_path: Path, points: np.ndarray, cells: np.ndarray, region: list[int], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        FieldsFile(tmp_path / "fields.vtkhdf", points, cells, region, NAMES)
+        FieldsFile(tmp_path / "fields.vtkhdf", FieldsMesh(points, cells, region, NAMES))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,7 +175,7 @@ def test_a_foreign_file_is_named(tmp_path: Path) -> None:
 
 
 def test_numbers_beyond_float32_stay_finite(tmp_path: Path) -> None:
-    with FieldsFile(tmp_path / "f.vtkhdf", POINTS_M, TETRAHEDRA, [3, 8], NAMES) as file:
+    with FieldsFile(tmp_path / "f.vtkhdf", FieldsMesh(POINTS_M, TETRAHEDRA, [3, 8], NAMES)) as file:
         file.append(0.0, {"cem43_min": [0.0, 1.0, 1e40, 1e300, 2.0]}, {})
     with FieldsReader(tmp_path / "f.vtkhdf") as fields:
         assert np.isfinite(fields.point_data("cem43_min")).all()

@@ -222,7 +222,7 @@ def test_a_damaged_mesh_of_the_cache_is_made_again(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     case = load_case(DATA, ["structures=[]", "applicators.0.tip_shape=blunt", "domain.kind=axisymmetric"])
     cells = len(make_mesh(case).cells)
-    (file,) = (tmp_path / "rfablate" / "meshes").glob("*.npz")
+    (file,) = (tmp_path / "rfablate" / "meshes").glob("*.h5")
     data = file.read_bytes()
     for spoilt in (data[: int(kept * len(data))], data[: int(kept * len(data))] + b"x" * 100 + data[-500:]):
         file.write_bytes(spoilt)

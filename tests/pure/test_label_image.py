@@ -26,7 +26,7 @@ from rfablate.case.describe.case_text import describe_case
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.read.case_file import dump_case, load_case, parse_case
 from rfablate.case.tables.geometry_tables import Label
-from rfablate.case.tables.label_image import read_label_image, read_label_names
+from rfablate.case.tables.label_reader import read_label_image, read_label_names
 from rfablate.case.tables.label_shapes import label_distance, label_samples, label_thickness, label_volume
 from rfablate.errors import CaseError
 from tests.phantom import AXIS, CENTRE, RADIUS, TUBE_RADIUS, labels_case, phantom_labels, write_image

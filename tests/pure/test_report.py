@@ -23,7 +23,7 @@ from rfablate.report.field_maps import draw_metal
 from rfablate.report.interactive_scene import Interactive
 from rfablate.report.scene_3d import Picture
 from rfablate.results import field_slices as slices
-from rfablate.results.fields_file import FieldsFile
+from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import load_run
 from rfablate.results.run_view import load_view
@@ -113,7 +113,7 @@ def _write_fields(path: Path, points: np.ndarray, cells: np.ndarray, axisymmetri
     peak = np.full(len(points), 37.0)
     omega, cem43 = np.zeros(len(points)), np.zeros(len(points))
     times = np.linspace(0, END_S, frames)
-    with FieldsFile(path, where * 1e-3, cells, region, TAGS, axisymmetric=axisymmetric) as file:
+    with FieldsFile(path, FieldsMesh(where * 1e-3, cells, region, TAGS, axisymmetric=axisymmetric)) as file:
         for i, time in enumerate(times):
             heat = _heat(points, time)
             peak = np.maximum(peak, heat)
@@ -324,21 +324,13 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the 3-D picture in tests of texts, to save seconds."""
 
     class Absent:
-        def __init__(self, directory: Path) -> None:
+        def __init__(self, directory: Path, caller: object = None) -> None:
             pass
 
-        def collect(self) -> Picture:
-            return Picture(reason="left out")
+        def collect(self) -> tuple[Picture, Interactive]:
+            return Picture(reason="left out"), Interactive(reason="left out")
 
-    class NoSurfaces:
-        def __init__(self, module: str, directories: list[Path]) -> None:
-            pass
-
-        def collect(self) -> Interactive:
-            return Interactive(reason="left out")
-
-    monkeypatch.setattr("rfablate.report.report_page.SceneJob", Absent)
-    monkeypatch.setattr("rfablate.report.report_page.SurfaceJob", NoSurfaces)
+    monkeypatch.setattr("rfablate.report.report_page.PictureJob", Absent)
 
 
 def without_pictures(page: str) -> str:

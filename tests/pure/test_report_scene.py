@@ -15,7 +15,7 @@ import pytest
 
 from rfablate.report import field_samples, interactive_scene, scene_surfaces, write_report
 from rfablate.report.clinical_summary import findings
-from rfablate.report.scene_packing import ScenePacker, SceneSurface
+from rfablate.report.scene_packing import SceneObject, ScenePacker, SceneSurface
 from rfablate.results.run_reader import load_run
 from tests.browser import Browser, find_browser
 from tests.pure.test_report import make_run
@@ -53,7 +53,7 @@ def test_a_packed_surface_comes_back() -> None:
     rng = np.random.default_rng(3)
     points, triangles = rng.uniform(-7, 9, (500, 3)), rng.integers(0, 500, (900, 3))
     packer = ScenePacker(np.full(3, -7.0), np.full(3, 9.0))
-    packer.add("a <b> & c", "lesion", "#123456", 0.5, [SceneSurface(), SceneSurface(points, triangles)])
+    packer.add(SceneObject("a <b> & c", "lesion", "#123456", 0.5), [SceneSurface(), SceneSurface(points, triangles)])
     heat = rng.uniform(37, 91, (2, 27))
     heat[1, 5] = np.nan
     packer.add_field(heat, (3, 3, 3), 8.0)
@@ -73,7 +73,7 @@ def test_a_packed_surface_comes_back() -> None:
 def test_a_surface_with_too_many_points_is_rejected() -> None:
     packer = ScenePacker(np.zeros(3), np.ones(3))
     with pytest.raises(ValueError, match="65536 points"):
-        packer.add("fine", "structure", "#123456", 0.5, [SceneSurface(np.zeros((65536, 3)))])
+        packer.add(SceneObject("fine", "structure", "#123456", 0.5), [SceneSurface(np.zeros((65536, 3)))])
 
 
 @pytest.mark.parametrize(("count", "end", "kept"), [(5, None, 5), (16, 3.0, 16), (40, 31.0, 16), (40, 39.0, 15)])

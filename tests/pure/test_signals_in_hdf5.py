@@ -14,7 +14,7 @@ SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
 import h5py, numpy
-from rfablate.results.guarded_file import GuardedFile
+from rfablate.guarded_file import GuardedFile
 from rfablate.signals import Aborted, SignalListener, install_handlers
 
 real, sent = os.pwrite, []

@@ -59,7 +59,7 @@ def test_steps_land_exactly_on_every_stop(seed: int, fixed: float | None) -> Non
 def test_no_step_to_a_lone_stop_is_shorter_than_half_a_wish(seed: int) -> None:
     rng = random.Random(seed)
     memory = CONTROL.start()
-    wish = memory.wish
+    wish = memory.proposed
     stop = wish * rng.uniform(1.0, 7.0)
     t, steps = 0.0, []
     while t < stop:
@@ -81,8 +81,8 @@ def test_a_stop_that_cuts_a_step_does_not_shrink_the_wish() -> None:
     """Stops 0.5 s apart, then none for a minute: at most two steps per stop, and no slow restart."""
     times = _walk(CONTROL, [*(0.5 * n for n in range(1, 100)), 60.0], lambda t, dt: 0.0)
     assert len(times) < 2 * 100 + 15
-    memory = replace(CONTROL.start(), wish=3.0)
-    assert CONTROL.judge(0.01, 1e-9, 2, memory).memory.wish == 3.0
+    memory = replace(CONTROL.start(), proposed=3.0)
+    assert CONTROL.judge(0.01, 1e-9, 2, memory).memory.proposed == 3.0
 
 
 def test_an_error_above_the_tolerance_refuses_the_step_and_asks_for_a_shorter_one() -> None:
@@ -90,7 +90,7 @@ def test_an_error_above_the_tolerance_refuses_the_step_and_asks_for_a_shorter_on
     assert not verdict.accepted
     assert verdict.memory.rejected == 1 and verdict.memory.accepted == 0
     # the error scales with dt^3: a factor 8 halves the step, times the safety factor
-    assert 0.35 < verdict.memory.wish < 0.5
+    assert 0.35 < verdict.memory.proposed < 0.5
 
 
 def test_an_error_above_the_tolerance_at_the_shortest_step_is_said() -> None:
@@ -103,26 +103,26 @@ def test_an_error_above_the_tolerance_at_the_shortest_step_is_said() -> None:
 def test_the_wish_stays_between_the_limits_and_grows_by_less_than_bdf2_is_stable_for() -> None:
     memory, wishes = CONTROL.start(), []
     for _ in range(40):
-        wishes.append(memory.wish)
-        memory = CONTROL.judge(memory.wish, 0.0, 2, memory).memory
+        wishes.append(memory.proposed)
+        memory = CONTROL.judge(memory.proposed, 0.0, 2, memory).memory
     assert max(wishes) == CONTROL.maximum
     assert max(b / a for a, b in itertools.pairwise(wishes)) < 1.0 + math.sqrt(2.0)
-    assert CONTROL.judge(1e-4, 1e9, 2, memory).memory.wish >= CONTROL.minimum
+    assert CONTROL.judge(1e-4, 1e9, 2, memory).memory.proposed >= CONTROL.minimum
 
 
-def test_an_unknown_error_accepts_the_step_and_keeps_the_wish() -> None:
+def test_an_unknown_error_accepts_the_step_and_keeps_the_proposed_length() -> None:
     start = CONTROL.start()
     verdict = CONTROL.judge(0.02, None, 1, start)
-    assert verdict.accepted and verdict.memory.wish == start.wish and verdict.memory.accepted == 1
+    assert verdict.accepted and verdict.memory.proposed == start.proposed and verdict.memory.accepted == 1
 
 
 def test_after_a_switch_the_next_step_is_short_again() -> None:
     memory = CONTROL.start()
     for _ in range(10):
-        memory = CONTROL.judge(memory.wish, 0.0, 2, memory).memory
-    assert CONTROL.restart(memory).wish == CONTROL.first
+        memory = CONTROL.judge(memory.proposed, 0.0, 2, memory).memory
+    assert CONTROL.restart(memory).proposed == CONTROL.first
     fixed = StepControl(tolerance=1.0, first=0.02, minimum=1e-4, maximum=1.0, fixed=0.5)
-    assert fixed.restart(fixed.start()).wish == 0.5
+    assert fixed.restart(fixed.start()).proposed == 0.5
 
 
 # --- formulas -------------------------------------------------------------------------------------

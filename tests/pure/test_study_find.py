@@ -16,11 +16,12 @@ from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.case.tables.schema import Case
 from rfablate.cli.find_verb import run_open
 from rfablate.errors import CaseError
-from rfablate.study.goals import Goal, SearchQuestion, ask, to_cover, to_join
+from rfablate.study.goals import Goal, QuestionTexts, SearchQuestion, ask, to_cover, to_join
 from rfablate.study.inverse_search import SearchResult, find
 from rfablate.study.members import StudyDirectory
 from rfablate.study.search_runs import Search, at_edge
-from rfablate.study.worker_pool import start_run
+from rfablate.study.worker_pool import Workers, start_run
+from tests.summaries import complete_run
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 PAIR = Path(__file__).parents[2] / "cases" / "bipolar_si_joint" / "case.toml"
@@ -58,7 +59,7 @@ def answer(
     **aim: str,
 ) -> tuple[SearchResult, list[str]]:
     """Return the result of a search with this solver, and the members that were run."""
-    question = question or ask(load_case(of), vary, goals, aim.get("minimise"), aim.get("maximise"))
+    question = question or ask(load_case(of), QuestionTexts(vary, goals, **aim))
     search, directory, done = Search(of, (), question), StudyDirectory(folder), list[str]()
 
     def run(members: Sequence[Any]) -> None:
@@ -73,7 +74,7 @@ def answer(
                 summary[section][name] = numbers
             summary["numerics"] = {"error_bar": {"motor_root.max_degC": bar} if case.output.error_bar else {}}
             (directory.members / member.name).mkdir()
-            (directory.members / member.name / "summary.json").write_text(json.dumps(summary))
+            (directory.members / member.name / "summary.json").write_text(json.dumps(complete_run(summary)))
             done.append(member.name)
 
     return find(search, directory, run, lambda text: None), done
@@ -199,7 +200,7 @@ def test_the_largest_spacing_with_one_lesion_is_found(tmp_path: Path, margin: fl
 
 def test_the_spacing_ranges_from_half_to_twice_the_cases_own_and_other_goals_join() -> None:
     case = load_case(PAIR)
-    question = to_join(case, KEY, 0.0, (), ["structures.sacral_nerve.max_degC<=45"])
+    question = to_join(case, KEY, 0.0, QuestionTexts(goals=["structures.sacral_nerve.max_degC<=45"]))
     assert (question.varied[0].low, question.varied[0].high) == (5.0, 20.0)
     assert [str(goal) for goal in question.goals] == [
         "lesion.isotherm_50C.bridge_level>=0",
@@ -214,12 +215,12 @@ def test_each_run_is_told_by_its_values_with_what_it_came_to(
 ) -> None:
     """Not by a hash; the stub's width is a tenth of the target above 37 degC, and it fails at 66."""
     monkeypatch.setenv("STUB_LOG", str(tmp_path / "log"))
-    question = ask(load_case(CASE), ["generator.target_degC=60:72"], [], "lesion.isotherm_50C.width_mm", None)
+    question = ask(load_case(CASE), QuestionTexts(["generator.target_degC=60:72"], [], "lesion.isotherm_50C.width_mm"))
     search, directory = Search(CASE, (), question), StudyDirectory(tmp_path)
     members = [search.member((x,), "draft") for x in (60.0, 66.0)]
     with directory.alone() as lock:
-        run_open(search, members, directory, start_run(command=STUB), lock, ranks=1, jobs=1)
-        run_open(search, members, directory, start_run(command=STUB), lock, ranks=1, jobs=1)
+        run_open(search, members, directory, Workers(start_run(command=STUB), 1, lock))
+        run_open(search, members, directory, Workers(start_run(command=STUB), 1, lock))
     failed = directory.failed / members[1].name
     assert capsys.readouterr().out.splitlines() == [
         "draft at generator.target_degC = 60: lesion.isotherm_50C.width_mm = 2.3",
@@ -234,7 +235,7 @@ def test_a_goal_at_nothing_is_missed_in_its_own_unit() -> None:
 
 
 def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
-    vary = ask(load_case(CASE), ["applicators.0.active_tip_mm"], [], "electric.power_W", None).varied[0]
+    vary = ask(load_case(CASE), QuestionTexts(["applicators.0.active_tip_mm"], [], "electric.power_W")).varied[0]
     assert (vary.low, vary.high, vary.given) == (2.5, 10.0, False)
 
 
@@ -251,7 +252,7 @@ def test_a_range_that_is_not_given_is_half_to_twice_the_cases_value() -> None:
 )
 def test_a_wrong_question_is_refused(arguments: Any, said: str) -> None:
     with pytest.raises(CaseError, match=said.replace("(", r"\(")) as caught:
-        ask(load_case(CASE), *arguments)
+        ask(load_case(CASE), QuestionTexts(*arguments))
     assert len(caught.value.faults) == 1
 
 
@@ -259,10 +260,11 @@ def test_every_name_a_question_gets_wrong_is_told_with_the_one_meant() -> None:
     with pytest.raises(CaseError) as caught:
         ask(
             load_case(CASE),
-            ["generator.holds_s=5:9", "structures.motor_rot.diameter_mm", "generator.target_degC=70:80"],
-            ["structures.gaserian_ganglion.covered_fraction>=1", "energy.joule_J<=9"],
-            None,
-            "lesion.arhenius.volume_mm3",
+            QuestionTexts(
+                ["generator.holds_s=5:9", "structures.motor_rot.diameter_mm", "generator.target_degC=70:80"],
+                ["structures.gaserian_ganglion.covered_fraction>=1", "energy.joule_J<=9"],
+                maximise="lesion.arhenius.volume_mm3",
+            ),
         )
     assert [(fault.where, fault.suggestion) for fault in caught.value.faults] == [
         ("--vary: structures.motor_rot.diameter_mm", 'did you mean "motor_root"?'),

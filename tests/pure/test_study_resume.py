@@ -21,6 +21,8 @@ from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import collect
 from rfablate.study.study_plan import load_plan
 from rfablate.study.study_run import run
+from rfablate.study.worker_pool import Workers
+from tests.summaries import complete_run
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -38,12 +40,12 @@ from pathlib import Path
 from rfablate.study.study_run import finish, run
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import load_plan
-from rfablate.study.worker_pool import start_run
+from rfablate.study.worker_pool import Workers, start_run
 folder = Path(sys.argv[1])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone() as lock:
     start = start_run(command=(sys.executable, {str(DATA / "stub_solver.py")!r}))
-    interrupted = run(plan, directory, start, lock, jobs=2)
+    interrupted = run(plan, directory, Workers(start, 2, lock))
     finish(plan, directory)
 sys.exit(6 if interrupted else 0)
 """
@@ -175,7 +177,7 @@ class InstantJob:
                 "tissues": {"muscle": {"source": "a long line " * 40}},
                 "numerics": {"nodes": number, "error_bar": {"isotherm_50C.width_mm": 0.1}},
             }
-            (directory / "summary.json").write_text(json.dumps(summary))
+            (directory / "summary.json").write_text(json.dumps(complete_run(summary)))
 
     def poll(self) -> int:
         """Return its exit code."""
@@ -195,7 +197,7 @@ class InstantJob:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planning, resuming and collecting: 6.5, 1.3 and 1.0 s measured on two busy cores."""
+    """Processor time of planning, resuming and collecting: 6.5, 1.3 and 1.0 s measured on two busy cores."""
 
     def text(count: int) -> str:
         base = f'base = "{DATA / "trigeminal.toml"}"\n'
@@ -212,21 +214,21 @@ def test_ten_thousand_members_take_seconds_and_little_memory(tmp_path: Path, mon
     seconds, peak, resident = {}, {}, {}
     for size in ("small", "large"):
         directory = StudyDirectory(tmp_path / size)
-        begin = time.monotonic()
+        begin = time.process_time()
         plan = load_plan(tmp_path / f"{size}.toml")
-        seconds["plan"] = time.monotonic() - begin
+        seconds["plan"] = time.process_time() - begin
         first = plan.case_of(plan.members[0])
         monkeypatch.setattr(plan, "case_of", lambda member, case=first: case)
-        assert not run(plan, directory, start, 0)
+        assert not run(plan, directory, Workers(start, 2, 0))
         tracemalloc.start()
-        begin = time.monotonic()
-        assert not run(plan, directory, start, 0)
-        seconds["go on"] = time.monotonic() - begin
+        begin = time.process_time()
+        assert not run(plan, directory, Workers(start, 2, 0))
+        seconds["go on"] = time.process_time() - begin
         peak[size] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        begin = time.monotonic()
+        begin = time.process_time()
         table = collect(plan, directory)
-        seconds["collect"] = time.monotonic() - begin
+        seconds["collect"] = time.process_time() - begin
         resident[size] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert (len(plan.members), table.length, table.columns["status"].count("failed")) == (10_000, 10_000, 100)
     assert all(each < 60 for each in seconds.values())

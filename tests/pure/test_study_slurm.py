@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,16 +25,15 @@ STUDY = (
 SHARE = f"""
 import sys
 from pathlib import Path
-from rfablate.study.study_run import run
+from rfablate.study.study_run import MemberChoice, run
 from rfablate.study.members import StudyDirectory
-from rfablate.study.worker_pool import start_run
+from rfablate.study.worker_pool import Workers, start_run
 from rfablate.study.study_plan import load_plan
-from rfablate.study.worker_pool import start_run
 folder, number, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 plan, directory = load_plan(folder / "study.toml"), StudyDirectory(folder / "out")
 with directory.alone(shared=True):
     start = start_run(command=(sys.executable, {str(DATA / "stub_solver.py")!r}))
-    run(plan, directory, start, None, jobs=1, share=(number, of))
+    run(plan, directory, Workers(start, 1, None), MemberChoice((number, of)))
 """
 
 
@@ -150,3 +150,32 @@ def test_a_member_is_claimed_by_one(tmp_path: Path) -> None:
     assert claim is not None and StudyDirectory(tmp_path).claim("a") is None
     os.close(claim)
     assert directory.claim("a") is not None
+
+
+HOSTILE = "a b; touch /tmp/none $(id) `id` 'x\" #%a"
+
+
+def test_every_value_of_a_script_is_quoted(tmp_path: Path) -> None:
+    """The shell reads each value as one word; what sbatch reads is one option."""
+    site = Site(partition=HOSTILE, account=HOSTILE, time=HOSTILE, mem_per_cpu=HOSTILE)
+    folder = tmp_path / HOSTILE.replace("/", "_")
+    text = run_script(folder, site, 2, None)
+    (tmp_path / "job.sh").write_text(text)
+    assert subprocess.run(["bash", "-n", tmp_path / "job.sh"], check=False).returncode == 0
+    options = [shlex.split(line.removeprefix("#SBATCH ")) for line in text.splitlines() if line.startswith("#SBATCH")]
+    assert all(len(words) == 1 for words in options)
+    assert [words[0] for words in options if words[0].startswith("--account")] == [f"--account={HOSTILE}"]
+    assert f"--output={str(folder).replace('%', '%%')}/slurm.log" in [words[0] for words in options]
+    (line,) = (line for line in text.splitlines() if line.startswith("run="))
+    assert shlex.split(line) == [f"run={folder}"]
+
+
+@pytest.mark.parametrize("key", ["account", "options", "setup", "launcher"])
+def test_a_line_break_in_a_site_file_is_refused(tmp_path: Path, key: str) -> None:
+    value = '["--x\\nrm"]' if key in ("options", "setup") else '"x\\nrm"'
+    (tmp_path / "site.toml").write_text(f"{key} = {value}\n")
+    with pytest.raises(CaseError, match=f"{key}.*one line of printable characters"):
+        load_site(tmp_path / "site.toml")
+    (tmp_path / "site.toml").write_text('launcher = "srun \'x"\n')
+    with pytest.raises(CaseError, match="launcher.*command of the shell"):
+        load_site(tmp_path / "site.toml")

@@ -9,8 +9,7 @@ import numpy as np
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain
 from rfablate.case.tables.shape_math import is_vertical, on_axis
-from rfablate.case.tables.structure_base import OFF_AXIS_HINT
-from rfablate.case.tables.structure_kinds import place_text
+from rfablate.case.tables.structure_base import OFF_AXIS_HINT, place_text
 from rfablate.errors import Fault
 
 

@@ -8,14 +8,12 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.checks.applicator_checks import active_faults, applicator_faults
-from rfablate.case.checks.label_checks import is_readable
 from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, sample_points
 from rfablate.case.resolve.checkable_case import CheckableCase, LocatedStructure
 from rfablate.case.tables.geometry_tables import (
     Applicator,
     BoxDomain,
-    Label,
     MeshDomain,
     Structure,
 )
@@ -43,7 +41,7 @@ def degenerate_faults(parts: CheckableCase) -> Iterator[Fault]:
 def _is_sound(shape: Structure | Applicator) -> bool:
     if isinstance(shape, Applicator):
         return bool(np.any(shape.direction))
-    return (not isinstance(shape, Label) or is_readable(shape)) and not any(True for _ in shape.degenerate_faults(""))
+    return not any(True for _ in shape.degenerate_faults(""))
 
 
 def size_faults(parts: CheckableCase) -> Iterator[Fault]:
@@ -94,7 +92,7 @@ def geometry_faults(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[F
 def partly_outside(parts: CheckableCase, domain: GeneratedDomain) -> Iterator[str]:
     """Yield a warning for each target that extends beyond the domain; half spaces and slabs always do, by design."""
     for placed in parts.structures:
-        if placed.shape.role == "target" and placed.shape.bounded:
+        if placed.shape.role == "target" and placed.shape.bounded and placed.shape.has_shape:
             outside = ~contains(domain, sample_points(placed.shape, bounding_box(domain)))
             if outside.any():
                 share = 100.0 * outside.mean()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import AxisymmetricDomain, Label
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.errors import CaseError, Fault
 
 FEWEST = 10

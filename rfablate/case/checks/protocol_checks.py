@@ -11,7 +11,8 @@ from rfablate.case.geometry.applicator_parts import electrode_roles
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Replay, SurfaceTemperature, on_time
-from rfablate.case.tables.schema import Boundary, Damage, LesionTable, Mesh, OutputTable, Solver, Time
+from rfablate.case.tables.numerics_tables import Mesh, Solver, Time
+from rfablate.case.tables.schema import Boundary, Damage, LesionTable, OutputTable
 from rfablate.errors import Fault
 from rfablate.physics.damage import RULE_NAMES, parse_rule
 from rfablate.physics.library import damage_set_names

@@ -9,7 +9,8 @@ from rfablate.case.geometry.element_sizes import choose_sizes
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Pulsed, on_time
 from rfablate.case.tables.geometry_tables import MeshDomain
-from rfablate.case.tables.schema import OutputTable, Time
+from rfablate.case.tables.numerics_tables import Time
+from rfablate.case.tables.schema import OutputTable
 from rfablate.errors import Fault
 
 _SMALLEST = 1e-6
@@ -47,7 +48,8 @@ def _cell_faults(parts: CheckableCase) -> Iterator[Fault]:
         return
     applicators = [each for _, each in parts.applicators]
     structures = [placed.shape for placed in parts.structures]
-    cells = estimate_cells(domain, mesh, applicators, structures)
+    children = 4 if domain.kind == "axisymmetric" else 8
+    cells = estimate_cells(domain, mesh, applicators, structures) * children**mesh.refine
     if cells <= mesh.max_cells:
         return
     sizes = choose_sizes(domain, mesh, applicators, structures)
@@ -56,6 +58,8 @@ def _cell_faults(parts: CheckableCase) -> Iterator[Fault]:
         f"about {cells:.2g} cells, with {sizes.tip * 1e3:.3g} mm on the tip, {least * 1e3:.3g} mm on structures "
         f"and {sizes.far * 1e3:.3g} mm far from them"
     )
+    if mesh.refine:
+        found += f", after {mesh.refine} refinement{'s' if mesh.refine > 1 else ''}"
     hint = f"larger size_*_mm or scale; or mesh.max_cells = {cells:.1e} if the machine has enough memory"
     yield Fault("mesh", found, f"at most mesh.max_cells = {mesh.max_cells:.3g}", hint)
 

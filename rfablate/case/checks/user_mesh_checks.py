@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import SurfaceTemperature
@@ -24,11 +26,9 @@ def mesh_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
     yield from _duplicates("regions", domain.regions)
     yield from _duplicates("surfaces", domain.surfaces)
     yield from _role_faults(parts, domain.surfaces)
-    if parts.structures:
-        names = ", ".join(placed.shape.name for placed in parts.structures)
-        hint = "give each structure its own tag in the mesh and a [[domain.regions]] table"
-        expected = "no structures: in a user mesh the regions are the structures"
-        yield Fault("structures", f"found {names}", expected, hint)
+    yield from _overlay_faults(parts, domain)
+    if parts.mesh is not None and parts.mesh.width_percent is not None:
+        yield Fault("mesh.width_percent", "found a number", "omit this key: the sizes of a user mesh are fixed")
     if parts.boundary is not None and parts.boundary != Boundary():
         expected = "omit this table: the surfaces of a user mesh define the boundary conditions"
         hint = 'roles = ["return", "body_temperature"] in [[domain.surfaces]]'
@@ -47,6 +47,19 @@ def mesh_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
         expected = "one applicator: in a user mesh the surfaces are the electrodes"
         hint = 'roles = ["active"] and roles = ["return"] on the two tips of a bipolar pair'
         yield Fault("applicators", f"found {parts.applicator_count}", expected, hint)
+
+
+def _overlay_faults(parts: CheckableCase, domain: MeshDomain) -> Iterator[Fault]:
+    """Yield the faults of structures that are laid over the mesh."""
+    for placed in parts.structures:
+        if placed.shape.flow is not None and placed.shape.flow.velocity > 0.0:
+            expected = "no flow in a structure laid over a user mesh: its wall is not a surface of the mesh"
+            hint = "give the vessel its own tag in the mesh and a [[domain.regions]] table with the flow"
+            yield Fault(f"{placed.where}.flow", "found a flow", expected, hint)
+        sound = not any(True for _ in placed.shape.degenerate_faults(""))
+        fault = placed.shape.revolution_fault(placed.where, np.zeros(2)) if domain.axisymmetric and sound else None
+        if fault is not None:
+            yield fault
 
 
 def _duplicates(key: str, items: Sequence[MeshRegion | MeshSurface]) -> Iterator[Fault]:

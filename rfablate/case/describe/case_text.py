@@ -8,8 +8,9 @@ from rfablate.case.describe.applicator_text import describe_applicator
 from rfablate.case.describe.channel_text import describe_channels, describe_electrodes
 from rfablate.case.describe.generator_text import describe_generator
 from rfablate.case.describe.label_text import LABEL_HEAD, image_texts, label_rows
+from rfablate.case.describe.surface_text import SURFACE_HEAD, surface_rows
 from rfablate.case.geometry.run_size import estimated_size
-from rfablate.case.resolve.structure_flow import held_at, liquid_temperature, tube_flow
+from rfablate.case.resolve.structure_flow import bodies_of, held_at, liquid_temperature, tube_flow
 from rfablate.case.resolve.tissues import case_tissues
 from rfablate.case.tables.geometry_tables import (
     AxisymmetricDomain,
@@ -52,9 +53,7 @@ def describe_case(case: Case) -> str:
     for head, text in pairs:
         lines.append(f"  {'' if head == shown else head:<10} {text}")
         shown = head
-    bodies: Sequence[Structure | MeshRegion] = case.structures
-    if isinstance(case.domain, MeshDomain):
-        bodies = case.domain.regions
+    bodies = bodies_of(case)
     if bodies:
         rows = _structure_rows(bodies, case_tissues(case), case.body)
         lines += [
@@ -63,6 +62,8 @@ def describe_case(case: Case) -> str:
         ]
     if any(isinstance(each, Label) for each in case.structures):
         lines += ["", *_indent([*image_texts(case), *format_table(label_rows(case), LABEL_HEAD)])]
+    if rows := surface_rows(case):
+        lines += ["", *_indent(format_table(rows, SURFACE_HEAD))]
     tissues = list(case_tissues(case).values())
     lines += ["", *_indent(tissue_table(tissues)), "", *_indent(tissue_laws(tissues, case.body.blood_density))]
     lines += ["", *_indent(tissue_sources(tissues))]
@@ -210,7 +211,9 @@ def _numerics(case: Case) -> str:
         if time.stepping == "fixed"
         else f"adaptive steps, error {time.tolerance:g} K per step"
     )
-    return f"mesh {case.mesh.accuracy}; {steps}"
+    wanted = case.mesh.width_percent
+    refined = f", refined until the error bar of the width is at most {wanted:g} %" if wanted is not None else ""
+    return f"mesh {case.mesh.accuracy}{refined}; {steps}"
 
 
 def _structure_rows(

@@ -84,7 +84,7 @@ def tables_of(file: type[BaseModel]) -> dict[str, TableEntry]:
     """Return every table of the file that `file` models, by its path, in the order of the file; '' is the file."""
     schema = file_schema(file)
     entries: dict[str, TableEntry] = {}
-    _walk("", "", schema, schema, required=False, kinds=(), entries=entries)
+    _walk(schema, entries, schema, TableEntry("", "", "", (), required=False, where=(), keys=(), tables=()))
     return entries
 
 
@@ -144,13 +144,10 @@ def near_keys(path: str, file: type[BaseModel]) -> tuple[str, ...]:
 # --- from the schema to tables and keys -----------------------------------------------------------
 
 
-def _walk(
-    path: str, head: str, whole: Node, node: Node, *, required: bool, kinds: Kinds, entries: dict[str, TableEntry]
-) -> None:
-    """Enter the table at `path`, and all below it."""
-    variants = _variants(node, whole)
-    entry = TableEntry(path, head, str(node.get("description", "")), (), required, kinds, (), ())
-    entries[path] = entry
+def _walk(whole: Node, entries: dict[str, TableEntry], node: Node, entry: TableEntry) -> None:
+    """Enter a table, and all below it; `entry` has its path, its head and where it exists."""
+    variants, path, kinds = _variants(node, whole), entry.path, entry.where
+    entries[path] = entry  # before the tables below it
     choices = {kind: table for kind, table in variants.items() if kind}
     every = tuple(choices)
     keys: list[Key] = []
@@ -167,6 +164,7 @@ def _walk(
     merged = _merged(keys, path, every)
     entries[path] = replace(
         entry,
+        meaning=str(node.get("description", "")),
         kinds=tuple((kind, _selected(table)) for kind, table in choices.items()),
         keys=merged,
         tables=tuple(f"{path}.{name}" if path else name for name in inner),
@@ -175,7 +173,8 @@ def _walk(
         below = f"{path}.{name}" if path else name
         new_kinds = kinds if not every or tuple(having) == every else (*kinds, (path, tuple(having)))
         inside = {**(_table_of(raw, whole) or {}), **_own_words(raw)}
-        _walk(below, _head(below, raw), whole, inside, required=is_required, kinds=new_kinds, entries=entries)
+        found = TableEntry(below, _head(below, raw), "", (), required=is_required, where=new_kinds, keys=(), tables=())
+        _walk(whole, entries, inside, found)
 
 
 def _own_words(raw: Node) -> Node:

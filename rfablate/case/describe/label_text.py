@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rfablate.case.tables.geometry_tables import Label
-from rfablate.case.tables.label_image import label_image
+from rfablate.case.tables.label_reader import label_image
 from rfablate.case.tables.schema import Case
 
 LABEL_HEAD = ("label", "name", "voxels", "volume mm3", "thickness mm", "x mm", "y mm", "z mm", "structure")

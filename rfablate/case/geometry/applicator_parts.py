@@ -28,6 +28,8 @@ class DevicePart:
     region: str
     """Name of its mesh region; parts of the same material share one."""
     material: str
+    key: str
+    """Key of the material in the applicator's table."""
     electrode: str = ""
     """Name of the electrode to which its surface belongs; empty for an insulated part."""
 
@@ -37,18 +39,19 @@ def device_parts(applicator: Applicator) -> tuple[DevicePart, ...]:
     name, metal, tines = applicator.name, applicator.metal, applicator.tines
     found = []
     if tines is not None:
-        own = tines.metal or metal
-        found.append(DevicePart("tines", name if own == metal else f"{name}_tines", own, name))
-    found.append(DevicePart("tip", name, metal, name))
+        own, key = (metal, "metal") if tines.metal is None else (tines.metal, "tines.metal")
+        found.append(DevicePart("tines", name if own == metal else f"{name}_tines", own, key, name))
+    found.append(DevicePart("tip", name, metal, "metal", name))
     if applicator.ring is not None:
-        found.append(DevicePart("gap", name, metal))
-        found.append(DevicePart("ring", f"{name}_ring", metal, f"{name}_ring"))
-    shaft = applicator.shaft_material or metal
-    found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft))
+        found.append(DevicePart("gap", name, metal, "metal"))
+        found.append(DevicePart("ring", f"{name}_ring", metal, "metal", f"{name}_ring"))
+    shaft, key = (applicator.shaft_material, "shaft_material") if applicator.shaft_material else (metal, "metal")
+    found.append(DevicePart("shaft", name if shaft == metal else f"{name}_shaft", shaft, key))
     if applicator.insulation is not None:
-        found.append(DevicePart("insulation", f"{name}_insulation", applicator.insulation_material))
+        coat = applicator.insulation_material
+        found.append(DevicePart("insulation", f"{name}_insulation", coat, "insulation_material"))
     if applicator.wall is not None:
-        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material))
+        found.append(DevicePart("lumen", f"{name}_lumen", applicator.lumen_material, "lumen_material"))
     return tuple(found)
 
 
@@ -91,6 +94,27 @@ def point_length(applicator: Applicator) -> float:
     """Return the length of the bevel or cone [m], 0 for a blunt tip."""
     across = {"bevel": applicator.outer_diameter, "conical": 0.5 * applicator.outer_diameter, "blunt": 0.0}
     return across[applicator.tip_shape] / float(np.tan(np.radians(applicator.bevel_angle)))
+
+
+def tip_profile(applicator: Applicator) -> list[tuple[float, float]]:
+    """Return the distal outline in the plane of the bevel: points (across, along) [m] from one side to the other."""
+    r, point = 0.5 * applicator.outer_diameter, point_length(applicator)
+    return {
+        "blunt": [(-r, 0.0), (r, 0.0)],
+        "bevel": [(-r, 0.0), (r, point)],
+        "conical": [(-r, point), (0.0, 0.0), (r, point)],
+    }[applicator.tip_shape]
+
+
+def sharp_edges(applicator: Applicator) -> list[float]:
+    """Return the distances from the tip [m] of the circular edges at which the current density is singular.
+
+    They are the edges of the insulation, of a ring and of a blunt tip.
+    """
+    edges = [0.0, applicator.active_tip] if applicator.tip_shape == "blunt" else [applicator.active_tip]
+    if applicator.ring is not None:
+        edges += [bare_length(applicator) - applicator.ring.length, bare_length(applicator)]
+    return edges
 
 
 def lumen(applicator: Applicator) -> tuple[float, float]:

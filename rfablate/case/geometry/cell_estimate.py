@@ -10,16 +10,17 @@ and dV = A(d) dd with the area A at that distance. Where two of them overlap bot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.case.geometry.applicator_axes import applicator_frame
-from rfablate.case.geometry.applicator_parts import bare_length, tines_of
+from rfablate.case.geometry.applicator_parts import bare_length, sharp_edges, tines_of
 from rfablate.case.geometry.element_sizes import Sizes, choose_sizes
 from rfablate.case.geometry.shapes import GeneratedDomain, bounding_box, contains, signed_distance
 from rfablate.case.tables.geometry_tables import Applicator, AxisymmetricDomain, BoxDomain, Structure
-from rfablate.case.tables.schema import Mesh
+from rfablate.case.tables.numerics_tables import Mesh
 from rfablate.case.tables.shape_math import spread_points
 
 _PER_VOLUME = {3: 5.0, 2: 3.2}
@@ -37,13 +38,13 @@ def estimate_cells(
     dim = 2 if isinstance(domain, AxisymmetricDomain) else 3
     total = _extent(domain) / sizes.far**dim
     for each in applicators:
-        for area, size, start, growth in _fields(each, sizes, domain, dim):
-            total += _near(area, size, start, growth, sizes.far, dim)
+        for field in _fields(each, sizes, domain, dim):
+            total += _near(field, sizes.far, dim)
     tips = [applicator_frame(each).centre_line(np.linspace(0.0, bare_length(each), 9)) for each in applicators]
     count = max(_FEWEST, min(4096, _SAMPLES // max(1, len(structures))))
     for shape in structures:
         if shape.name in sizes.structure:
-            total += _at_surface(shape, sizes, domain, np.vstack(tips), dim, count)
+            total += _at_surface(shape, _Surroundings(domain, sizes, np.vstack(tips)), dim, count)
     return float(_PER_VOLUME[dim] * total)
 
 
@@ -58,26 +59,45 @@ def _extent(domain: GeneratedDomain) -> float:
 Area = Callable[[FloatArray], FloatArray]
 
 
-def _fields(
-    applicator: Applicator, sizes: Sizes, domain: GeneratedDomain, dim: int
-) -> Iterator[tuple[Area, float, float, float]]:
-    """Yield the sizes of an applicator: area at a distance, size, distance from which it grows, and growth."""
+@dataclass(frozen=True)
+class _SizeField:
+    """A size around a line, a circle or a surface: size + growth * (d - start), with `size` up to d = start."""
+
+    area: Area
+    """Area at the distance d [m2], in the half plane length [m]."""
+    size: float
+    start: float
+    growth: float
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a structure is meshed in."""
+
+    domain: GeneratedDomain
+    sizes: Sizes
+    tips: FloatArray
+    """Points of the active tips [m], shape (n, 3)."""
+
+
+def _fields(applicator: Applicator, sizes: Sizes, domain: GeneratedDomain, dim: int) -> Iterator[_SizeField]:
+    """Yield the size fields of an applicator."""
     radius, bare = 0.5 * applicator.outer_diameter, bare_length(applicator)
     stations = np.linspace(0.0, min(applicator.shaft_length or np.inf, 2.0), 2001)
     inside = contains(domain, applicator_frame(applicator).centre_line(stations))
     shaft = float(stations[inside].max(initial=bare)) - bare
-    edges = (2 if applicator.tip_shape == "blunt" else 1) + (2 if applicator.ring is not None else 0)
+    edges = len(sharp_edges(applicator))
     if dim == 2:
-        yield lambda d: bare + 0.5 * np.pi * (radius + d), sizes.tip, 0.0, sizes.growth
-        yield lambda d: np.full_like(d, shaft), sizes.shaft, 0.0, sizes.growth_outside
-        yield lambda d: edges * 2.0 * np.pi * d, sizes.edge, 0.0, sizes.growth_outside
+        yield _SizeField(lambda d: bare + 0.5 * np.pi * (radius + d), sizes.tip, 0.0, sizes.growth)
+        yield _SizeField(lambda d: np.full_like(d, shaft), sizes.shaft, 0.0, sizes.growth_outside)
+        yield _SizeField(lambda d: edges * 2.0 * np.pi * d, sizes.edge, 0.0, sizes.growth_outside)
         return
-    yield lambda d: 2 * np.pi * (radius + d) * (bare + radius + d), sizes.tip, 0.0, sizes.growth
-    yield _around(radius, shaft), sizes.shaft, 0.0, sizes.growth_outside
-    yield _around_circles(radius, edges), sizes.edge, 0.0, sizes.growth_outside
+    yield _SizeField(lambda d: 2 * np.pi * (radius + d) * (bare + radius + d), sizes.tip, 0.0, sizes.growth)
+    yield _SizeField(_around(radius, shaft), sizes.shaft, 0.0, sizes.growth_outside)
+    yield _SizeField(_around_circles(radius, edges), sizes.edge, 0.0, sizes.growth_outside)
     for tine in tines_of(applicator):
-        yield _around(tine.radius, tine.length), sizes.tine, 0.0, sizes.growth
-        yield _around_circles(tine.radius, 1), 0.5 * sizes.tine, 0.0, sizes.growth_outside
+        yield _SizeField(_around(tine.radius, tine.length), sizes.tine, 0.0, sizes.growth)
+        yield _SizeField(_around_circles(tine.radius, 1), 0.5 * sizes.tine, 0.0, sizes.growth_outside)
 
 
 def _around(radius: float, length: float) -> Area:
@@ -88,20 +108,20 @@ def _around_circles(radius: float, count: int) -> Area:
     return lambda d: count * 4.0 * np.pi * d * np.maximum(np.pi * radius, d)
 
 
-def _near(area: Area, size: float, start: float, growth: float, far: float, dim: int) -> float:
-    """Return the integral of A(d) (1 / h^n - 1 / far^n) where h = size + growth * (d - start) is below `far`."""
+def _near(field: _SizeField, far: float, dim: int) -> float:
+    """Return the integral of A(d) (1 / h^n - 1 / far^n) where the size h is below `far`."""
+    size = field.size
     if size >= far:
         return 0.0
-    end = start + (far - size) / growth
+    end = field.start + (far - size) / field.growth
     d = np.concatenate([[0.0], np.geomspace(1e-3 * min(size, end), end, 400)])
-    h = size + growth * np.maximum(0.0, d - start)
-    return float(np.trapz(area(d) * (h**-dim - far**-dim), d))
+    h = size + field.growth * np.maximum(0.0, d - field.start)
+    return float(np.trapz(field.area(d) * (h**-dim - far**-dim), d))
 
 
-def _at_surface(
-    shape: Structure, sizes: Sizes, domain: GeneratedDomain, tips: FloatArray, dim: int, count: int
-) -> float:
+def _at_surface(shape: Structure, around: _Surroundings, dim: int, count: int) -> float:
     """Return the integral of 1 / h^n - 1 / far^n around a structure's surface, from samples around it."""
+    sizes, domain = around.sizes, around.domain
     size, far, growth = sizes.structure[shape.name], sizes.far, sizes.growth_outside
     if size >= far:
         return 0.0
@@ -118,16 +138,17 @@ def _at_surface(
     points = points[contains(domain, points)]
     volume = float(np.prod(spans)) / count
     d = np.abs(signed_distance(shape, points))
-    away = np.linalg.norm(points[:, None] - tips, axis=2).min(axis=1)
+    away = np.linalg.norm(points[:, None] - around.tips, axis=2).min(axis=1)
     zone = min([sizes.tip, *sizes.structure.values()]) + growth * np.maximum(0.0, away - sizes.zone)
     shell = float(np.quantile(d, _SHELL)) if len(d) else 0.0
     inner = d <= shell
-    total = volume * _counted(d[~inner], zone[~inner], size, growth, far, dim).sum()
+    total = volume * _counted(size + growth * d[~inner], zone[~inner], far, dim).sum()
     steps = np.concatenate([[0.0], np.geomspace(1e-3 * min(size, shell), shell, 200)]) if shell > 0.0 else np.zeros(2)
-    column = _counted(steps, zone[inner][:, None], size, growth, far, dim)
+    column = _counted(size + growth * steps, zone[inner][:, None], far, dim)
     return float(total + volume * (np.trapz(column, steps, axis=1) / max(shell, 1e-30)).sum())
 
 
-def _counted(d: FloatArray, zone: FloatArray, size: float, growth: float, far: float, dim: int) -> FloatArray:
-    h = np.minimum(np.maximum(size + growth * d, zone), far)
+def _counted(size: FloatArray, zone: FloatArray, far: float, dim: int) -> FloatArray:
+    """Return 1 / h^n - 1 / far^n, with h the size, but at least that of the zone around the tips and at most `far`."""
+    h = np.minimum(np.maximum(size, zone), far)
     return np.asarray(h**-dim - far**-dim)

@@ -14,7 +14,7 @@ from rfablate.case.tables.geometry_tables import (
     MeshDomain,
     Structure,
 )
-from rfablate.case.tables.schema import Mesh
+from rfablate.case.tables.numerics_tables import Mesh
 
 _PER_ACCURACY = {
     # cells across the cannula, growth per unit distance, cells across the thinnest part of a structure
@@ -35,7 +35,11 @@ _SHAFT = 0.8
 _VOXEL = 0.8
 """Ratio of the smallest size at the surface of a label to the voxel size."""
 _JUDGED = 1.5
-"""Ratio of the number of cells across a label that is a target or protected to that across anatomy."""
+"""Ratio of the number of cells across a sampled target or protected structure to that across anatomy."""
+
+
+ROUNDED = 0.04
+"""Largest relative volume that the facets of a target or protected structure near the tip cut off; 5 % is a warning."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +76,21 @@ def choose_sizes(
     across, growth, across_structure = _PER_ACCURACY[mesh.accuracy]
     tip = scale * (mesh.size_tip or diameter / across)
     extent = domain.size if isinstance(domain, BoxDomain) else (2.0 * domain.radius, domain.height)
+    dim = 2 if domain.kind == "axisymmetric" else 3
     structure = {}
     for shape in structures:
         thin = shape.thinnest()
         if thin is not None:
             finest, across_this = tip, across_structure
-            if isinstance(shape, Label):  # the mesh does not conform to its surface before it has cells there
-                finest = max(tip, scale * _VOXEL * shape.voxel_size())
+            if not shape.conforms(dim):  # the mesh does not conform to its surface before it has cells there
+                voxel = shape.voxel_size() if isinstance(shape, Label) else 0.0
+                finest = max(tip, scale * _VOXEL * voxel)
                 across_this *= 1.0 if shape.role == "anatomy" else _JUDGED
-            structure[shape.name] = max(finest, scale * (mesh.size_structure or thin / across_this))
+            size = mesh.size_structure or thin / max(across_this, _across_round(shape))
+            structure[shape.name] = max(finest, scale * size)
     return Sizes(
         tip=tip,
-        edge=tip / _EDGE[2 if domain.kind == "axisymmetric" else 3],
+        edge=tip / _EDGE[dim],
         shaft=max(tip, min(2.0 * tip, scale * _SHAFT * 0.5 * diameter)),
         tine=min(tip, scale * 1.5 * min(tines) / across) if tines else 0.0,
         far=scale * (mesh.size_far or _FAR * min(extent)),
@@ -93,3 +100,8 @@ def choose_sizes(
         structure=structure,
         zone=5e-3 + 2.0 * active_tip,
     )
+
+
+def _across_round(shape: Structure) -> float:
+    """Return the number of cells across a round target or protected structure at which its facets cut off `ROUNDED`."""
+    return 0.0 if shape.role == "anatomy" else (shape.rounding() / ROUNDED) ** 0.5

@@ -1,6 +1,6 @@
 """Estimated memory and disk space of a run, from the number of its nodes. Pure.
 
-    memory of a rank = BASE + (NODE nodes) / ranks + SHARED nodes,    in meshing CELL cells + BASE on rank 0
+    memory of a rank = BASE + (NODE nodes) / ranks + SHARED nodes,    in meshing MESH_BASE + MESH_CELL cells on rank 0
     disk             = (NODE_FRAME nodes) frames + NODE_FILES nodes
 
 The constants were measured on 1 rank with the native solver, linear elements and float32 fields; docs/faults.md has the
@@ -10,7 +10,7 @@ runs and their date. PETSc was not measured.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rfablate.case.geometry.cell_estimate import estimate_cells
 from rfablate.case.tables.generator_tables import on_time
@@ -27,11 +27,13 @@ SHARED = 300.0
 """Memory per node on every rank: coarse levels and point location [bytes]."""
 COARSER = 1.15
 """Factor for the second, coarser run of the error bar, which exists beside the first."""
-MESH_CELL = 700.0
-"""Memory of Gmsh per cell on rank 0 [bytes]."""
+MESH_BASE = 300 * MIB
+"""Memory of rank 0 with Gmsh before it has a mesh [bytes]."""
+MESH_CELL = 470.0
+"""Memory of mesh generation per cell on rank 0 [bytes]."""
 NODE_FRAME = 90.0
 """Disk space of a frame per node, in fields.vtkhdf and in the store of frames of a run in progress [bytes]."""
-NODE_FILES = 700.0
+NODE_FILES = 500.0
 """Disk space per node of the mesh in fields.vtkhdf and of three checkpoints: two, and one being written [bytes]."""
 PAGE = 6e6
 """Disk space of report, log and history [bytes]."""
@@ -80,15 +82,17 @@ def estimated_size(case: Case, ranks: int = 1) -> RunSize | None:
         return None
     cells = estimate_cells(case.domain, case.mesh, case.applicators, case.structures)
     dim = 2 if isinstance(case.domain, AxisymmetricDomain) else 3
-    return _size(case, cells, cells / CELLS_PER_NODE[dim], ranks, meshing=True)
+    fine = cells * (2**dim) ** case.mesh.refine
+    size = _size(case, fine, fine / CELLS_PER_NODE[dim], ranks)
+    return replace(size, mesh_memory=MESH_BASE + MESH_CELL * cells)
 
 
 def size_of_mesh(case: Case, cells: int, nodes: int, ranks: int) -> RunSize:
     """Return the size of a run on an existing mesh."""
-    return _size(case, float(cells), float(nodes), ranks, meshing=False)
+    return _size(case, float(cells), float(nodes), ranks)
 
 
-def _size(case: Case, cells: float, nodes: float, ranks: int, *, meshing: bool) -> RunSize:
+def _size(case: Case, cells: float, nodes: float, ranks: int) -> RunSize:
     end = on_time(case.generator) + case.generator.cooldown
     frames = FRAMES + 1 if case.output.fields_interval is None else math.ceil(end / case.output.fields_interval) + 1
     bars = COARSER if case.output.error_bar else 1.0
@@ -97,7 +101,7 @@ def _size(case: Case, cells: float, nodes: float, ranks: int, *, meshing: bool) 
         nodes=nodes,
         ranks=ranks,
         frames=frames,
-        mesh_memory=BASE + MESH_CELL * cells if meshing else 0.0,
+        mesh_memory=0.0,
         rank_memory=BASE + bars * nodes * (NODE / ranks + SHARED),
         disk=NODE_FRAME * nodes * frames + NODE_FILES * nodes + PAGE,
     )

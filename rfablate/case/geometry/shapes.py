@@ -17,6 +17,7 @@ from rfablate.case.tables.geometry_tables import (
     CylinderDomain,
     Label,
     Structure,
+    Surface,
     Tube,
 )
 
@@ -26,7 +27,7 @@ Shape = Structure | GeneratedDomain
 
 def contains(shape: Shape, points: FloatArray) -> BoolArray:
     """Return which points lie inside the shape or on its surface."""
-    if isinstance(shape, Label):
+    if isinstance(shape, Label | Surface):
         return shape.contains(points)
     return np.asarray(signed_distance(shape, points) <= 0.0)
 

@@ -17,8 +17,10 @@ from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean, near_path
 from rfablate.case.messages.validation_faults import correct_table_names, faults_of, without_unknown
 from rfablate.case.read.bone_shells import expand_shells
+from rfablate.case.read.file_access import add_own_folders, outside_faults, paths_in
 from rfablate.case.read.input_limits import count_faults
 from rfablate.case.read.label_domain import expand_labels, list_labels
+from rfablate.case.read.mesh_applicators import expand_mesh_applicators
 from rfablate.case.read.needle_poses import expand_poses
 from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.read.tissue_file import merge_tissue_file
@@ -52,7 +54,9 @@ def load_case(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     if "base" in data and "domain" not in data:
         hint = f"rfablate study {file}"
         raise CaseError([Fault(str(file), "found a study with a base case", "a case", hint)], str(file))
+    written = frozenset(paths_in(data))
     faults = apply_overrides(data, tuple(overrides))
+    faults += outside_faults(data, file.parent, frozenset(paths_in(data)) - written)
     try:
         case = parse_case(data, file.parent, str(file))
     except CaseError as error:
@@ -115,11 +119,14 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     if too_many := list(count_faults(data)):
         raise CaseError(too_many, source)
     data = copy.deepcopy(data)
+    add_own_folders(data, Path(base_dir))
     list_labels(data)
     faults = correct_table_names(data)
     faults += expand_labels(data, Path(base_dir))
+    expand_mesh_applicators(data, Path(base_dir))
     faults += expand_poses(data, Path(base_dir))
     faults += expand_shells(data)
+    _expand_accuracy(data)
     written = copy.deepcopy(data)
     unknown, unsound = _merge_models(data)
     faults += unknown
@@ -137,6 +144,15 @@ def parse_case(data: dict[str, Any], base_dir: str | Path = ".", source: str = "
     if faults:
         raise CaseError(faults, source)
     return case
+
+
+def _expand_accuracy(data: dict[str, Any]) -> None:
+    """Replace `mesh.accuracy = { width_percent = ... }` by `mesh.width_percent`."""
+    mesh = data.get("mesh")
+    wanted = mesh.get("accuracy") if isinstance(mesh, dict) else None
+    if isinstance(mesh, dict) and isinstance(wanted, dict) and set(wanted) == {"width_percent"}:
+        del mesh["accuracy"]
+        mesh["width_percent"] = wanted["width_percent"]
 
 
 def _merge_models(data: dict[str, Any]) -> tuple[list[Fault], set[int]]:
@@ -183,9 +199,12 @@ def _resolve_files(data: dict[str, Any], base_dir: Path) -> None:
         table = data.get(name)
         if isinstance(table, dict) and table.get("kind") == kind and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
+    mesh = data.get("mesh")
+    if isinstance(mesh, dict) and isinstance(mesh.get("distributed_file"), str):
+        mesh["distributed_file"] = str((base_dir / mesh["distributed_file"]).resolve())
     structures = data.get("structures")
     for table in structures if isinstance(structures, list) else ():
-        if isinstance(table, dict) and table.get("kind") == "label" and isinstance(table.get("file"), str):
+        if isinstance(table, dict) and table.get("kind") in ("label", "surface") and isinstance(table.get("file"), str):
             table["file"] = str((base_dir / table["file"]).resolve())
     if isinstance(data.get("start_from"), str):
         data["start_from"] = str((base_dir / data["start_from"]).resolve())

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from rfablate.arrays import FloatArray
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.tables.geometry_tables import LabelEntry, LabelsDomain
-from rfablate.case.tables.label_image import LabelImage, own_coordinates, read_label_image, read_label_names
+from rfablate.case.tables.label_image import LabelImage
+from rfablate.case.tables.label_reader import own_coordinates, read_label_image, read_label_names
 from rfablate.errors import CaseError, Fault
 
 _OF_THE_STRUCTURE = ("name", "tissue", "role", "limit_degC", "required_fraction", "held_degC")

@@ -14,6 +14,7 @@ import numpy as np
 
 from rfablate.case.messages.schema_guide import show
 from rfablate.case.messages.suggestions import did_you_mean
+from rfablate.case.tables.user_file import read_user_file
 from rfablate.errors import CaseError, Fault
 
 _LARGEST_FILE = 20_000_000
@@ -110,9 +111,7 @@ def read_fiducials(where: str, name: Any, base_dir: Path, system: str | None) ->
         raise CaseError([Fault(where, found, 'domain.kind = "labels"', "write entry_mm and target_mm")])
     path = base_dir / name
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise CaseError([Fault(where, f"found {show(name)}, {path.stat().st_size} bytes", expected)])
-        lists = json.loads(path.read_text(encoding="utf-8"))["markups"]
+        lists = json.loads(read_user_file(path, _LARGEST_FILE).decode("utf-8"))["markups"]
         found_points: dict[str, Any] = {}
         for each in lists:
             own = _SYSTEMS.get(str(each.get("coordinateSystem", "LPS")).upper())

@@ -12,16 +12,14 @@ from rfablate.case.tables.channel_tables import Channel, Sharing
 from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, LabelsDomain, Structure
 from rfablate.case.tables.liquids import Injectate
+from rfablate.case.tables.numerics_tables import Mesh, Solver, Time
 from rfablate.case.tables.schema import (
     BodyTable,
     Boundary,
     Case,
     Damage,
     LesionTable,
-    Mesh,
     OutputTable,
-    Solver,
-    Time,
     TissueOverride,
 )
 

@@ -13,16 +13,16 @@ import numpy as np
 
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.resolve.tissues import case_tissues, known_tissues
-from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, MeshRegion, Structure, Tube
+from rfablate.case.tables.geometry_tables import Cylinder, MeshDomain, MeshRegion, ObjectStructure, Structure, Tube
 from rfablate.case.tables.schema import BodyTable, Case
 from rfablate.errors import Fault
 from rfablate.physics.tissue import Tissue
 from rfablate.physics.tube_flow import HIGHEST, TubeFlow
 
 
-def bodies_of(case: Case) -> tuple[Structure, ...] | tuple[MeshRegion, ...]:
-    """Return the structures of a case, or the regions of a user mesh."""
-    return case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+def bodies_of(case: Case) -> tuple[Structure | MeshRegion, ...]:
+    """Return the structures of a case, after the regions of a user mesh."""
+    return (*case.domain.regions, *case.structures) if isinstance(case.domain, MeshDomain) else case.structures
 
 
 def flowing(case: Case) -> dict[str, tuple[TubeFlow, float]]:
@@ -90,6 +90,10 @@ def flow_faults(parts: CheckableCase, bodies: list[tuple[str, Structure | MeshRe
             expected = "required unless the shape is a tube or cylinder: four times cross section over wetted perimeter"
             expected = expected if key == "diameter_mm" else "required there: the length of the wall along the flow"
             yield Fault(f"{where}.flow.{key}", "missing key", expected)
+        flat = parts.domain is not None and parts.domain.kind == "axisymmetric"
+        if flat and isinstance(each, ObjectStructure) and each.has_shape and not each.conforms(2):
+            expected = "an object with the method section: convection needs the area of the wall"
+            yield Fault(f"{where}.flow", "found a flow in an object whose surface is not meshed", expected)
         liquid = tissues.get(each.tissue)
         if liquid is not None and liquid.is_metal:
             yield Fault(f"{where}.flow", f"found a flow of {each.tissue}", "a liquid", 'tissue = "blood"')

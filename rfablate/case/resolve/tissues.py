@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rfablate.case.geometry.applicator_parts import device_parts
 from rfablate.case.messages.suggestions import did_you_mean
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.geometry_tables import MeshDomain
@@ -102,15 +103,8 @@ def _uses(parts: CheckableCase) -> Iterator[tuple[str, str]]:
     for structure in parts.structures:
         yield f"{structure.where}.tissue", structure.shape.tissue
     for where, applicator in parts.applicators:
-        yield f"{where}.metal", applicator.metal
-        if applicator.shaft_material is not None:
-            yield f"{where}.shaft_material", applicator.shaft_material
-        if applicator.wall is not None:
-            yield f"{where}.lumen_material", applicator.lumen_material
-        if applicator.insulation is not None:
-            yield f"{where}.insulation_material", applicator.insulation_material
-        if applicator.tines is not None and applicator.tines.metal is not None:
-            yield f"{where}.tines.metal", applicator.tines.metal
+        materials = {part.key: part.material for part in device_parts(applicator)}
+        yield from ((f"{where}.{key}", material) for key, material in materials.items())
 
 
 def _base(name: str, own: TissueOverride) -> str | None:

@@ -8,18 +8,12 @@ from pydantic import Field, model_validator
 
 from rfablate.case.tables.applicator_fittings import Bend, Coolant, Ring, Tines
 from rfablate.case.tables.base import Table
+from rfablate.case.tables.file_structures import Label, Surface
+from rfablate.case.tables.flat_structures import Box, HalfSpace, Slab
 from rfablate.case.tables.liquids import Flow
-from rfablate.case.tables.structure_kinds import (
-    Box,
-    Cylinder,
-    Ellipsoid,
-    HalfSpace,
-    Label,
-    Slab,
-    Sphere,
-    Structure,
-    Tube,
-)
+from rfablate.case.tables.round_structures import Cylinder, Ellipsoid, Sphere, Tube
+from rfablate.case.tables.structure_kinds import Structure
+from rfablate.case.tables.structure_object import ObjectStructure
 from rfablate.case.tables.units import (
     Celsius,
     Direction,
@@ -36,7 +30,8 @@ from rfablate.physics.library import applicator_model, applicator_names
 
 __all__ = [
     "Applicator", "AxisymmetricDomain", "Box", "BoxDomain", "Cylinder", "CylinderDomain", "Domain", "Ellipsoid",
-    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "Slab", "Sphere", "Structure", "Tube", "Label",
+    "HalfSpace", "MeshDomain", "MeshRegion", "MeshSurface", "ObjectStructure", "Slab", "Sphere", "Structure", "Surface",
+    "Tube", "Label",
 ]  # fmt: skip
 
 # --- domain ---------------------------------------------------------------------------------------
@@ -126,7 +121,7 @@ class MeshDomain(Table):
     """The user's own mesh: 3-D, or the (r, z) half plane when `axisymmetric`."""
 
     kind: Literal["mesh"] = "mesh"
-    """Selects a user's mesh, whose regions replace structures."""
+    """Selects a user's mesh, whose regions are structures; those of the case are laid over it by cell."""
     file: str = Field(examples=["needle.msh"])
     """Mesh file: Gmsh, or VTU, XDMF, MED, Abaqus, Medit or VTK. A relative path starts from the case file's folder."""
     length_unit: Literal["m", "cm", "mm", "um"] = Field(examples=["mm"])

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rfablate.arrays import FloatArray
-from rfablate.case.tables.label_image import LabelImage, LabelSource, label_image
+from rfablate.case.tables.label_image import LabelImage
+from rfablate.case.tables.label_reader import LabelSource, label_image
 
 _PAD = 3
 """Width of the border around a label in which distances are sampled [voxels]."""

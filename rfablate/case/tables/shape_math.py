@@ -7,6 +7,7 @@ their magnitude is a lower bound of the distance to the surface.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from rfablate.arrays import FloatArray
 
 Point = tuple[float, float, float]
 
+_MOVES = 8
+"""Number of steps from a point to the surface of a shape."""
 ON_AXIS = 1e-9
 """Largest distance from the axis of a point that counts as on it [m]."""
 
@@ -117,6 +120,33 @@ def spread_points(count: int) -> FloatArray:
     golden = 1.22074408460575947536
     steps: FloatArray = golden ** -np.arange(1.0, 4.0)
     return np.asarray((0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0)
+
+
+Distance = Callable[[FloatArray], FloatArray]
+"""A signed distance [m] as a function of points (n, 3)."""
+
+
+def offset_and_normal(distance: Distance, points: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
+    """Return the distance of points near a surface along its normal, and the outward unit normals, from differences.
+
+    The signed distance may be a lower bound; `step`: length of the differences [m].
+    """
+    moves = step * np.eye(3)
+    slope = np.column_stack([distance(points + move) - distance(points - move) for move in moves]) / (2.0 * step)
+    steepness = np.maximum(np.linalg.norm(slope, axis=1), 0.1)
+    return distance(points) / steepness, slope / steepness[:, None]
+
+
+def onto_surface(distance: Distance, points: FloatArray, depth: float) -> FloatArray:
+    """Return points moved along the normals of a signed distance to `depth` [m] inside its surface.
+
+    Where the distance is a lower bound, some points end elsewhere: the caller checks them.
+    """
+    step = 1e-4 * float(np.ptp(points, axis=0).max())
+    for _ in range(_MOVES):
+        offset, normal = offset_and_normal(distance, points, step)
+        points = points - (offset + depth)[:, None] * normal
+    return points
 
 
 def box_samples(spread: FloatArray) -> FloatArray:

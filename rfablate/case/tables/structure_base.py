@@ -24,6 +24,16 @@ Bodies = list[tuple[int, int]]
 OFF_AXIS_HINT = 'move it onto the axis, or solve in 3-D: --set domain.kind="cylinder"'
 
 
+def axis_text(axis: FloatArray) -> str:
+    """Return the position (x, y) [m] of a vertical axis in mm, as faults show it."""
+    return f"x, y = {axis[0] * 1e3:g}, {axis[1] * 1e3:g} mm"
+
+
+def place_text(point: Point) -> str:
+    """Return a point [m] in mm, as faults show it."""
+    return "(" + ", ".join(f"{value * 1e3:g}" for value in point) + ") mm"
+
+
 class SolidBuilder(Protocol):
     """Makes solids in the geometry kernel; implemented by `rfablate.mesh.occ_shapes`. Lengths in m."""
 
@@ -98,6 +108,20 @@ class StructureTable(Table):
         """The value of the table's key `kind`."""
         return str(type(self).model_fields["kind"].default)
 
+    @property
+    def has_shape(self) -> bool:
+        """False while the shape is an object that has not been passed."""
+        return True
+
+    @property
+    def sampled(self) -> bool:
+        """Whether 3-D meshes are not cut at its surface: cells are assigned by samples, then nodes move onto it."""
+        return False
+
+    def conforms(self, dim: int) -> bool:
+        """Return whether a mesh of `dim` dimensions is cut at its surface."""
+        return not self.sampled
+
     @abstractmethod
     def distance(self, points: FloatArray) -> FloatArray:
         """Return the signed distance [m] of points (n, 3) to the surface; negative inside, see `shape_math`."""
@@ -142,6 +166,10 @@ class StructureTable(Table):
     @abstractmethod
     def text(self) -> str:
         """Return kind, size and position in words, for `rfablate check`."""
+
+    def rounding(self) -> float:
+        """Return c in the relative volume c (h / thinnest)^2 that flat facets of edge h cut off; 0 for flat faces."""
+        return 0.0
 
     def degenerate_faults(self, where: str) -> Iterator[Fault]:
         """Yield directions and axes without length; `where` is the structure's place in the case."""

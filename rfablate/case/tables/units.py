@@ -57,6 +57,8 @@ MmNotNegative = Annotated[float, Field(strict=True, ge=0, le=1000), _MM, _BACK]
 PointMm = tuple[Mm, Mm, Mm]
 SizesMm = tuple[MmPositive, MmPositive, MmPositive]
 Direction = tuple[Number, Number, Number]
+Angles = tuple[Number, Number, Number]
+"""Angles about x, y, z [degrees]."""
 
 
 def in_mm(*lengths: float) -> str:

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from rfablate.lesion.observer import nodal_fields
-from rfablate.mesh.gather import gather_cells, gather_mesh
+from rfablate.arrays import FloatArray
+from rfablate.mesh.gather import GatheredRows, InputOrder, LocalRows, mesh_rows, on_root_with
 from rfablate.problem.problem import Problem
 from rfablate.results.checkpoint import mesh_digest
+from rfablate.results.fields_file import FieldsMesh
 from rfablate.results.run_directory import RunDirectory
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import Frame
+
+JOULE = "joule_W_per_m3"
+"""Name of the Joule heat of the cells."""
 
 
 class FieldsMonitor(Monitor):
@@ -25,13 +29,18 @@ class FieldsMonitor(Monitor):
     def __init__(self, problem: Problem, files: RunDirectory | None, times: Collection[float]) -> None:
         """Write the mesh; `times` [s] are those of the frames, on which steps must land; rank 0 has the files."""
         self._problem, self._files, self._times = problem, files, times
-        self.mesh = ""
-        """Hash of the mesh, on rank 0."""
         domain = problem.domain
-        mesh, region = gather_mesh(domain), gather_cells(domain, domain.region)
-        if files is not None and mesh is not None and region is not None:
-            files.open_fields(*mesh, region, domain.region_names, axisymmetric=domain.axisymmetric)
-            self.mesh = mesh_digest(*mesh, region, domain.region_names)
+
+        def write(mesh: dict[str, GatheredRows]) -> str:
+            if files is None:
+                return ""
+            files.open_fields(
+                FieldsMesh(mesh["points"], mesh["cells"], mesh["region"], domain.region_names, domain.axisymmetric)
+            )
+            return mesh_digest(**mesh, names=domain.region_names)
+
+        self.mesh = on_root_with(domain.comm, mesh_rows(domain), write) or ""
+        """Hash of the mesh, on rank 0."""
 
     def restore(self, memory: Any, frame: Frame) -> None:
         """Keep the frames up to the checkpoint's time."""
@@ -51,12 +60,39 @@ class FieldsMonitor(Monitor):
 
     def _write(self, frame: Frame) -> None:
         domain, electric = self._problem.domain, self._problem.solvers.electric
-        nodal = nodal_fields(self._problem, frame)
+        fields = nodal_fields(self._problem, frame)
         joule = np.zeros(len(domain.region))
         for each in frame.outputs:
             if each.unit is not None and electric is not None:
                 heating = electric.heating(each.unit.phi, self._problem.solvers.coefficients)
                 joule += each.voltage**2 * heating / domain.elements.volume
-        cells = gather_cells(domain, joule)
-        if self._files is not None and nodal is not None and cells is not None:
-            self._files.fields_frame(frame.t, nodal, {"joule_W_per_m3": cells})
+        nodes = InputOrder.of_nodes(domain)
+        local = {name: LocalRows(nodes, values) for name, values in fields.items()}
+        local[JOULE] = LocalRows(InputOrder.of_cells(domain), joule)
+
+        def write(rows: dict[str, GatheredRows]) -> None:
+            if self._files is not None:
+                cells = {JOULE: rows.pop(JOULE)}
+                self._files.fields_frame(frame.t, rows, cells)
+
+        on_root_with(domain.comm, local, write)
+
+
+def nodal_fields(problem: Problem, frame: Frame) -> dict[str, FloatArray]:
+    """Return the nodal fields of a step at the local nodes, with the names in fields.vtkhdf."""
+    domain = problem.domain
+    phi = frame.unit.phi * frame.voltage if frame.unit is not None else np.zeros(domain.nodes.local)
+    if not frame.alone:  # RMS over the time slices of the channels
+        phi = np.sqrt(sum((each.voltage * each.unit.phi) ** 2 for each in frame.outputs if each.unit is not None))
+    fields = {
+        "temperature_degC": frame.T,
+        "peak_temperature_degC": frame.peak,
+        "omega": frame.omega,
+        "cem43_min": frame.cem43,
+        "potential_V": phi,
+    }
+    if problem.cell_death is not None:
+        fields["dead_fraction"] = frame.dead
+    if problem.solvers.vapour is not None:
+        fields["vapour_fraction"] = frame.vapour
+    return fields

@@ -11,6 +11,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from tests.summaries import complete, complete_run
+
 
 def result(case: dict) -> dict:
     """Return a summary whose numbers depend on the case alone."""
@@ -35,9 +38,10 @@ def write(directory: Path, case: dict) -> None:
     for time_s in case["output"].get("observe_at_s", ()):
         case["generator"]["hold_s"] = time_s - case["generator"]["ramp_s"]
         at = result(case)
-        summary.setdefault("observed", []).append({"time_s": time_s, **{k: at[k] for k in ("lesion", "structures")}})
+        numbers = complete({k: at[k] for k in ("lesion", "structures")})
+        summary.setdefault("observed", []).append({"time_s": time_s, **numbers})
     part = directory / "summary.json.part"
-    part.write_text(json.dumps(summary))
+    part.write_text(json.dumps(complete_run(summary)))
     part.replace(directory / "summary.json")
 
 

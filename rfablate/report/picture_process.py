@@ -1,0 +1,155 @@
+"""The process that computes the interactive scene and renders the 3-D picture.
+
+Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
+One process imports PyVista and does both: the side process of the run that is given, or a new one,
+`python -m rfablate.report.picture_process RUN_DIRECTORY FOLDER PART...`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rfablate.report.interactive_scene import ABSENT, Interactive, inlined, library_file, packed_library
+from rfablate.report.scene_3d import Picture
+
+SURFACES, PICTURE = "surfaces", "picture"
+"""Parts of the work: the packed surfaces of the interactive scene, and the still picture."""
+LIBRARY = "library"
+LIMIT_S = 120.0
+"""Time limit of the process [s]."""
+
+
+class Call(Protocol):
+    """A function call in another process."""
+
+    def result(self, limit_s: float | None = None) -> Any:
+        """Return the result; raise an exception where there is none, also after `limit_s` seconds."""
+
+
+class Caller(Protocol):
+    """Another process that calls functions in the order of `submit`."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Call | None:
+        """Start a call; None where it cannot be started."""
+
+
+class PictureJob:
+    """The work of the process. Start it early and collect the results after the other work."""
+
+    def __init__(
+        self, directory: Path, parts: Sequence[str] = (SURFACES, PICTURE), caller: Caller | None = None
+    ) -> None:
+        """Start to compute `parts` for a run directory, in `caller` or in a new process."""
+        self._surfaces = SURFACES in parts and library_file() is not None
+        wanted = [part for part in parts if part != SURFACES or self._surfaces]
+        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-pictures-")
+        self._call = caller.submit(draw_parts, directory, Path(self._folder.name), wanted) if caller else None
+        if self._call is None:
+            self._process = _started([str(directory), self._folder.name, *wanted])
+
+    def collect(self) -> tuple[Picture, Interactive]:
+        """Return picture and interactive scene; waits at most `LIMIT_S` seconds."""
+        with self._folder:
+            reason = self._wait()
+            folder = Path(self._folder.name)
+            return _picture(folder, reason), _scene(folder, reason) if self._surfaces else Interactive(reason=ABSENT)
+
+    def _wait(self) -> str:
+        """Wait for the end; return why there may be less than all results."""
+        if self._call is not None:
+            try:
+                self._call.result(LIMIT_S)
+            except Exception as error:
+                return str(error)
+            return ""
+        try:
+            _, err = self._process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            return f"it took longer than {LIMIT_S:g} s"
+        lines = [line.strip() for line in err.splitlines() if line.strip()]
+        code = self._process.returncode
+        return "" if code == 0 else lines[-1] if lines else f"the process ended with code {code}"
+
+
+def warm_up() -> None:
+    """Import what drawing needs."""
+    import pyvista  # noqa: F401
+
+    import rfablate.report.scene_surfaces
+    import rfablate.report.vtk_canvas
+    import rfablate.results.exact_shapes  # noqa: F401
+
+
+def draw_parts(directory: Path, folder: Path, parts: Sequence[str]) -> None:
+    """Draw parts of a run directory and write each into `folder`, with a JSON file of its facts or its failure."""
+    for part in parts:
+        try:
+            facts = _surfaces_of(directory, folder) if part == SURFACES else _picture_of(directory, folder)
+        except Exception as error:
+            facts = {"reason": f"{type(error).__name__}: {error}"}
+        (folder / f"{part}.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _surfaces_of(directory: Path, folder: Path) -> dict[str, Any]:
+    from rfablate.report.scene_surfaces import write_scene
+
+    write_scene(directory, folder / SURFACES)
+    (folder / LIBRARY).write_bytes(packed_library())
+    return {}
+
+
+def _picture_of(directory: Path, folder: Path) -> dict[str, Any]:
+    from rfablate.report.scene_3d import draw
+
+    return draw(directory, folder / "picture.png")
+
+
+def _started(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", "rfablate.report.picture_process", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _facts(folder: Path, part: str, reason: str) -> dict[str, Any]:
+    """Return the facts of a part; where the process ended before it, its reason."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+        return facts
+    except (OSError, ValueError) as error:
+        return {"reason": reason or f"it could not be read: {error}"}
+
+
+def _picture(folder: Path, reason: str) -> Picture:
+    facts = _facts(folder, PICTURE, reason)
+    if "reason" in facts:
+        return Picture(reason=f"off-screen rendering failed ({facts['reason']})")
+    data = b64encode((folder / "picture.png").read_bytes()).decode("ascii")
+    return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
+
+
+def _scene(folder: Path, reason: str) -> Interactive:
+    facts = _facts(folder, SURFACES, reason)
+    if "reason" in facts:
+        return Interactive(reason=f"The interactive scene could not be computed ({facts['reason']}).")
+    return inlined((folder / SURFACES).read_bytes(), (folder / LIBRARY).read_bytes())
+
+
+if __name__ == "__main__":
+    draw_parts(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

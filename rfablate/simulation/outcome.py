@@ -1,0 +1,16 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a run; the same on every rank, except that the card is empty on all ranks but 0."""
+
+    summary: dict[str, Any]
+    card: str
+    exit_code: int
+    """0, or 5 where a protected structure exceeded its limit."""
