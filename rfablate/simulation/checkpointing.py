@@ -38,8 +38,6 @@ log = logging.getLogger("rfablate")
 SHARE = 0.01
 """Largest fraction of the wall time that checkpoints by wall time may take."""
 
-TEMPERATURE = "state/T"
-"""Name of the temperature among the arrays of a checkpoint."""
 
 Value = TypeVar("Value")
 
@@ -163,7 +161,7 @@ class Checkpointer:
             domain = run.problem.domain
             nodes = InputOrder.of_nodes(domain)
             local = {name: LocalRows(nodes, values) for name, values in arrays.items()}
-            finite = bool(np.isfinite(arrays[TEMPERATURE][: domain.nodes.owned]).all())
+            finite = bool(np.isfinite(state.T[: domain.nodes.owned]).all())
 
             def save(whole: dict[str, GatheredRows]) -> bool:
                 return run.files is not None and run.files.checkpoint(tree, whole)
