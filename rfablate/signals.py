@@ -137,10 +137,20 @@ def install_handlers() -> None:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, or set a timer that raises it 10 ms later where it would be lost now."""
+    _delivered.append(number)
     if _would_be_lost(frame):
         signal.setitimer(signal.ITIMER_REAL, LATER)
         return
     raise KeyboardInterrupt
+
+
+_delivered: list[int] = []
+"""Signals that have raised KeyboardInterrupt."""
+
+
+def was_interrupted() -> bool:
+    """Return whether a stop signal has arrived, even if its exception was converted: imports in C raise ImportError."""
+    return bool(_delivered)
 
 
 def _would_be_lost(frame: FrameType | None) -> bool:

@@ -31,7 +31,7 @@ from rfablate.cli.verify_verb import add_verify_arguments, verify_installation
 from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
-from rfablate.signals import Aborted, install_handlers
+from rfablate.signals import Aborted, install_handlers, was_interrupted
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -67,10 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {path_error(error)}", file=sys.stderr)
         return CaseError.exit_code
     except ModuleNotFoundError as error:
+        if was_interrupted():
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
         if (error.name or "").split(".")[0] == "rfablate":
             raise
         print(f"error: {error}; run ./install.sh, then `rfablate doctor` to find what is missing", file=sys.stderr)
         return 1
+    except Exception:
+        if not was_interrupted():  # a signal during an import of C code arrives as ImportError
+            raise
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -291,8 +299,13 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
         print(f"error: {path_error(error)}", file=sys.stderr)
         code = CaseError.exit_code
     except BaseException:
-        traceback.print_exc()
-        code = 1
+        interrupted = was_interrupted()
+        if interrupted:
+            _end_undisturbed()
+            report_error(comm, "interrupted")
+        else:
+            traceback.print_exc()
+        code = INTERRUPTED if interrupted else 1
     finally:
         if args.side is not None:
             args.side.close()

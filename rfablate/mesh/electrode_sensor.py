@@ -1,4 +1,4 @@
-"""Sensors in the hollow of a needle that is not meshed: they sit on the electrode. Collective where it says so.
+"""Sensors in the hollow of a needle that is not meshed: they sit on the electrode. Pure.
 
 A user's mesh may have the metal of the needle or a hole in its place. A sensor point in the hole has no temperature; it
 becomes the nearest node of the active surface, if this is not farther than `REACH` diameters.
@@ -11,9 +11,7 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.case.tables.geometry_tables import Applicator
 from rfablate.mesh.containing_cells import OUTSIDE, best_cells
-from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.point_location import in_mesh
 
 REACH = 1.0
 """Largest distance to the electrode in outer diameters of the applicator."""
@@ -28,18 +26,4 @@ def place_in_mesh(mesh: MeshData, points: FloatArray, applicator: Applicator) ->
         distance = np.round(np.linalg.norm(active - points[n], axis=1), 12)
         if distance.min() <= REACH * applicator.outer_diameter:
             points[n] = active[int(np.argmin(distance))]
-    return points
-
-
-def place_in_domain(domain: Domain, points: FloatArray, applicator: Applicator) -> FloatArray:
-    """Return the points as `place_in_mesh`, on any number of ranks. Collective."""
-    owned = np.flatnonzero(domain.surface_nodes["active"][: domain.nodes.owned])
-    points = points.copy()
-    for n in np.flatnonzero(~in_mesh(domain, points)):
-        distance = np.round(np.linalg.norm(domain.x[owned] - points[n], axis=1), 12)
-        order = np.lexsort((domain.input_node[owned], distance))[:1]
-        mine = [(float(distance[k]), int(domain.input_node[owned[k]]), domain.x[owned[k]].tolist()) for k in order]
-        found = min(each for rank in domain.comm.allgather(mine) for each in rank)
-        if found[0] <= REACH * applicator.outer_diameter:
-            points[n] = found[2]
     return points

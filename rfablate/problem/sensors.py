@@ -14,11 +14,11 @@ from rfablate.arrays import FloatArray
 from rfablate.case.geometry.sensor_points import sensor_points
 from rfablate.case.resolve.channel_setup import ChannelSetup, outputs_of
 from rfablate.case.tables.generator_tables import Device
-from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.tables.geometry_tables import Applicator, MeshDomain
 from rfablate.case.tables.schema import Case
 from rfablate.mesh.domain import Domain
-from rfablate.mesh.electrode_sensor import place_in_domain
-from rfablate.mesh.point_location import Probe, make_probe
+from rfablate.mesh.electrode_sensor import REACH
+from rfablate.mesh.point_location import Probe, in_mesh, make_probe
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,17 @@ def _followed(channel: ChannelSetup, count: int) -> FloatArray:
     reads = channel.generator.reads if isinstance(channel.generator, Device) else "first"
     followed = {"hottest": own, "mean": own.mean(axis=0, keepdims=True), "first": own[:1]}
     return np.asarray(followed[reads])
+
+
+def place_in_domain(domain: Domain, points: FloatArray, applicator: Applicator) -> FloatArray:
+    """Return sensor points as `mesh.electrode_sensor.place_in_mesh`, on any number of ranks. Collective."""
+    owned = np.flatnonzero(domain.surface_nodes["active"][: domain.nodes.owned])
+    points = points.copy()
+    for n in np.flatnonzero(~in_mesh(domain, points)):
+        distance = np.round(np.linalg.norm(domain.x[owned] - points[n], axis=1), 12)
+        order = np.lexsort((domain.input_node[owned], distance))[:1]
+        mine = [(float(distance[k]), int(domain.input_node[owned[k]]), domain.x[owned[k]].tolist()) for k in order]
+        found = min(each for rank in domain.comm.allgather(mine) for each in rank)
+        if found[0] <= REACH * applicator.outer_diameter:
+            points[n] = found[2]
+    return points

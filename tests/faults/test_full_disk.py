@@ -85,7 +85,9 @@ def test_a_small_file_system_that_is_full(tmp_path: Path, size: str) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=False).returncode:
         pytest.skip("cannot mount here")
     try:
-        done = rfablate("run", CASE, "-o", place / "run", *KEYS, *OFTEN)
+        small = rfablate("run", CASE, "-o", place / "run", *KEYS, *OFTEN)
+        assert small.returncode == 2 and "disk: needs" in small.stderr, small.stderr
+        done = rfablate("run", CASE, "-o", place / "run", "--force", *KEYS, *OFTEN)
         _whole(done.returncode, done.stderr)
         assert "No space left on device" in done.stderr
         subprocess.run(["mount", "-o", "remount,size=50m", place], check=True)

@@ -98,3 +98,19 @@ def test_the_benchmark_says_what_mpirun_said(tmp_path: Path) -> None:
     environment = clean_environment() | {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1 and "attempt to run as root" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_interrupt_that_an_import_converts_is_no_traceback(tmp_path: Path) -> None:
+    """Extension modules in C raise ImportError where a signal arrives while they are loaded."""
+    script = tmp_path / "converted.py"
+    script.write_text(
+        "import os, signal, sys\nimport rfablate.cli.solver_import as module\nfrom rfablate.cli.main import main\n"
+        "def load():\n    try:\n        os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt:\n"
+        "        raise ImportError('Failed to load vtkCommonMath') from None\n"
+        "module.import_solver = load\nsys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, "run", CASE, "-o", tmp_path / "run"], capture_output=True, text=True, check=False,
+        env=clean_environment() | {"PYTHONPATH": str(ROOT)}, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 6 and "Traceback" not in done.stderr and "interrupted" in done.stderr, done.stderr

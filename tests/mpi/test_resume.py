@@ -26,6 +26,8 @@ from tests.mpi.launch import Done, begin, launch, rfablate
 
 CASES = Path(__file__).parent / "cases"
 SAME, OTHER = 1e-10, 1e-6
+LONG = 280.0
+"""Wall time of a run on a busy machine [s]."""
 TRIALS = 50
 """Trials of a run killed at a random time; four of them in `make test`."""
 KEYS = {
@@ -68,7 +70,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
 
     @cache
     def made(name: str, ranks: int) -> Path:
-        done = rfablate(ranks, *_arguments(name, folder / f"{name}-{ranks}"))
+        done = rfablate(ranks, *_arguments(name, folder / f"{name}-{ranks}"), "--overwrite", timeout=LONG)
         assert done.code == 0, done.text[-2000:]
         return folder / f"{name}-{ranks}"
 
@@ -83,7 +85,7 @@ def _stopped(folder: Path, name: str, *, rank: int, at: int, signal_name: str) -
 
 
 def _resume(ranks: int, folder: Path) -> None:
-    done = rfablate(ranks, "resume", folder)
+    done = rfablate(ranks, "resume", folder, timeout=LONG)
     assert done.code == 0, done.text[-2000:]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from rfablate.api.run_case import run_in
+from rfablate.api.run_case import run
 from rfablate.case.geometry.run_size import RunSize, estimated_size, size_of_mesh
 from rfablate.case.read.case_file import load_case
 from rfablate.errors import CaseError
@@ -75,7 +75,7 @@ def test_too_little_memory_is_found_before_meshing(monkeypatch: pytest.MonkeyPat
     with pytest.raises(
         CaseError, match=r"memory: needs .* per rank .*estimated before meshing.*at most 102 MiB"
     ) as caught:
-        run_in(load_case(CASE, SHORT), folder, MPI.COMM_SELF, overwrite=False, quiet=True)
+        run(load_case(CASE, SHORT), folder, comm=MPI.COMM_SELF, quiet=True)
     assert caught.value.exit_code == 2 and "--force" in str(caught.value) and not folder.exists()
 
 
@@ -84,19 +84,19 @@ def test_too_little_memory_is_found_before_the_solve(monkeypatch: pytest.MonkeyP
     _memory(monkeypatch, tmp_path, 0.1 * GIB)
     monkeypatch.setattr(machine_limits, "estimated_size", lambda *_: None)
     with pytest.raises(CaseError, match=r"memory: needs .* of this mesh.*available"):
-        run_in(load_case(CASE, SHORT), tmp_path / "run", MPI.COMM_SELF, overwrite=False, quiet=True)
+        run(load_case(CASE, SHORT), tmp_path / "run", comm=MPI.COMM_SELF, quiet=True)
 
 
 def test_a_full_disk_is_found_before_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 9, 1 << 20))
     with pytest.raises(CaseError, match=rf"disk: needs .* in {tmp_path}.*at most 1 MiB free"):
-        run_in(load_case(CASE, SHORT), tmp_path / "run", MPI.COMM_SELF, overwrite=False, quiet=True)
+        run(load_case(CASE, SHORT), tmp_path / "run", comm=MPI.COMM_SELF, quiet=True)
 
 
 def test_a_run_that_is_told_to_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _memory(monkeypatch, tmp_path, 0.1 * GIB)
     case = load_case(CASE, (*SHORT, "output.check_machine=false"))
-    assert run_in(case, tmp_path / "run", MPI.COMM_SELF, overwrite=False, quiet=True).exit_code == 0
+    assert run(case, tmp_path / "run", comm=MPI.COMM_SELF, quiet=True).completed
 
 
 def test_ranks_of_one_machine_share_its_memory() -> None:
@@ -113,7 +113,7 @@ def test_estimates_of_memory_and_disk_are_good_to_a_factor_of_two(tmp_path: Path
 
     short = sets("generator.hold_s=1", "output.observe_at_s=[]", "output.error_bar=false", "output.report=false")
     frames = ["--set", "output.fields_interval_s=0.05"]
-    done = rfablate("run", CASES / f"{name}.toml", "-o", tmp_path / "run", *short, *frames)
+    done = rfablate("run", CASES / f"{name}.toml", "-o", tmp_path / "run", *short, *frames, timeout=280)
     assert done.returncode == 0, done.stderr
     import json
 

@@ -202,11 +202,11 @@ def test_a_wrong_unit_is_named(needle: Path) -> None:
 def test_a_spherical_electrode_is_compared_by_its_place(tmp_path: Path, octant: bool) -> None:
     file = tmp_path / "sphere.msh"
     write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.15, growth=0.3), octant=octant)
-    mesh = MeshSource(file, axisymmetric=not octant)
-    case = mesh_case(HEATED, mesh=mesh)
+    source = MeshSource(file, axisymmetric=not octant)
+    case = mesh_case(HEATED, mesh=source)
     mesh = read_mesh(case.domain)  # type: ignore[arg-type]
     refuse_other_electrode(case, mesh)
-    far = mesh_case(HEATED, mesh=mesh, applicator={"tip_mm": [0.0, 0.0, 12.0]})
+    far = mesh_case(HEATED, mesh=source, applicator={"tip_mm": [0.0, 0.0, 12.0]})
     with pytest.raises(CaseError, match=r"applicators\[0\].tip_mm: found \[0, 0, 12\] mm; .* lies 11.5 mm away"):
         refuse_other_electrode(far, mesh)
 
@@ -301,7 +301,7 @@ def test_check_describes_the_mesh(file: Path, mesh: MeshData, capsys: pytest.Cap
         (('tag = "lens"', 'tag = "lense"'), 3, "no physical group 'lense'"),
         (('"outer", name', '"outside", name'), 3, "no physical group 'outside'"),
         (('length_unit = "mm"', 'length_unit = "m"'), 3, "domain.length_unit"),
-        (("sensor_offset_mm = 0.0", "sensor_offset_mm = 4.0"), 3, "temperature sensor: the point (0, 0, -1) mm"),
+        (("sensor_offset_mm = 0.0", "sensor_offset_mm = 14.0"), 3, "temperature sensor: the point (0, 0, 9) mm"),
         (('length_unit = "mm"', 'length_unit = "cm"'), 2, 'domain.length_unit = "mm"'),
     ],
 )

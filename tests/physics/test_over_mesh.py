@@ -24,11 +24,12 @@ from rfablate.cli.main import main
 from rfablate.errors import CaseError, MeshError
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.electrode_applicator import applicator_from_mesh
-from rfablate.mesh.electrode_sensor import place_in_domain, place_in_mesh
+from rfablate.mesh.electrode_sensor import place_in_mesh
 from rfablate.mesh.mesh_against_case import refuse_contradiction
 from rfablate.mesh.structure_overlay import overlay
 from rfablate.mesh.structure_volumes import cell_volumes
 from rfablate.mesh.user_mesh import read_mesh
+from rfablate.problem.sensors import place_in_domain
 from rfablate.simulation.run import run
 from rfablate.toml import tomllib
 from tests.physics.test_user_mesh import case_of, table

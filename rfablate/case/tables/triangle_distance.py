@@ -27,9 +27,12 @@ _GRID = 48
 """Number of grid cells along the longest edge of the bounding box."""
 _BAND = 3
 """Number of cells next to the surface in which distances are exact."""
+_NEXT = 1.8
+"""Number of cells from a cell with samples up to which the surface may pass, the diagonal neighbours included."""
 _BLOCK = 200_000
 """Number of points at a time."""
-OUTSIDE, INSIDE, NEAR = 0, 1, 2
+OUTSIDE, INSIDE, TOUCHED, NEAR_OUTSIDE, NEAR_INSIDE = range(5)
+"""Sides of grid cells: far from the surface; next to it, maybe on both sides; and in the band with exact distances."""
 
 
 class SignedDistance:
@@ -49,7 +52,7 @@ class SignedDistance:
         """Return the signed distance of points (n, 3), negative inside; exact near the surface."""
         from scipy import ndimage  # imported late: most cases do not use it
 
-        near = np.flatnonzero(self._side_at(points) == NEAR)
+        near = np.flatnonzero(self._side_at(points) >= TOUCHED)
         lower, step, _, distance = self._grid
         index = (points - lower) / step - 0.5
         inside = np.clip(index, 0.0, np.array(distance.shape) - 1.0)
@@ -93,13 +96,13 @@ class SignedDistance:
     def inside(self, points: FloatArray) -> BoolArray:
         """Return which points (n, 3) lie inside or on the surface."""
         side = self._side_at(points)
-        near = np.flatnonzero(side == NEAR)
-        found = side == INSIDE
+        near = np.flatnonzero(side == TOUCHED)
+        found = (side == INSIDE) | (side == NEAR_INSIDE)
         found[near] = self.closest(points[near])[0] <= 0.0
         return np.asarray(found)
 
     def _side_at(self, points: FloatArray) -> SideArray:
-        """Return OUTSIDE, INSIDE or NEAR for each point."""
+        """Return the side of the grid cell of each point."""
         lower, step, side, _ = self._grid
         index = np.floor((points - lower) / step).astype(np.int64)
         known = ((index >= 0) & (index < side.shape)).all(axis=1)
@@ -128,7 +131,7 @@ class SignedDistance:
         order = np.searchsorted(touched, np.ravel_multi_index(tuple(nearest), tuple(shape)))
         distance = np.linalg.norm(middles - mean[order], axis=-1)
         near = steps <= _BAND
-        side = np.where(near, NEAR, OUTSIDE).astype(np.int8)
+        side = np.where(near, TOUCHED, OUTSIDE).astype(np.int8)
         parts, _ = ndimage.label(~near)
         for n, block in enumerate(ndimage.find_objects(parts), 1):
             own = parts[block] == n
@@ -138,6 +141,8 @@ class SignedDistance:
         distance[side == INSIDE] *= -1.0
         band = np.flatnonzero(near.ravel())
         distance.reshape(-1)[band] = self.closest(middles.reshape(-1, 3)[band])[0]
+        clear = near & (steps > _NEXT)
+        side[clear] = np.where(distance[clear] <= 0.0, NEAR_INSIDE, NEAR_OUTSIDE)
         return lower, step, side, distance
 
 
