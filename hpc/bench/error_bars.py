@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mpi4py import MPI
 
@@ -25,6 +24,7 @@ from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Level
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import RunSummary, read_summary
 from rfablate.simulation.run import run
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -75,13 +75,13 @@ def compared(name: str, changes: Sequence[str]) -> Bars:
         for key, bar in ((k.removesuffix(".bar"), v) for k, v in flat.items() if k.endswith(".bar"))
         if isinstance(fine.get(key), int | float)
     }
-    nodes = [int(each["numerics"]["nodes"]) for each in (own, finer)]
+    nodes = [each.numerics.nodes for each in (own, finer)]
     return Bars(name, case.mesh.accuracy, *nodes, numbers)
 
 
-def _summary(case: Case, folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = run(case, folder, MPI.COMM_SELF).summary
-    return found
+def _summary(case: Case, folder: Path) -> RunSummary:
+    run(case, folder, MPI.COMM_SELF)
+    return read_summary(folder)
 
 
 def row(each: Bars) -> str:

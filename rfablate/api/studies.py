@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rfablate.comparison.two_runs import Comparison
     from rfablate.study.inverse_search import SearchResult
+    from rfablate.study.uncertainty import Uncertainty
 
 
 class StudyResult:
@@ -47,6 +48,13 @@ class StudyResult:
         except ImportError:
             return columns
         return pandas.DataFrame(columns)
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty | None:
+        """Bands of the numbers and probabilities of the verdicts; None without axes with a distribution."""
+        from rfablate.study.uncertainty import read_uncertainty
+
+        return read_uncertainty(self.directory)
 
     def run(self, member: str) -> RunResult:
         """Return the run of a member, by its name in the table."""

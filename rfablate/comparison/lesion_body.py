@@ -69,7 +69,7 @@ def times_to_compare(a: RunData, b: RunData) -> list[tuple[float, float]]:
     Raises:
         OSError, ValueError: a fields file cannot be read.
     """
-    first, second = _times(a), _times(b)
+    first, second = output_times(a), output_times(b)
     shared = [float(t) for t in first if t > 0.0 and np.any(np.abs(second - t) <= SAME_TIME * t)]
     ends = float(first[-1]), float(second[-1])
     if not shared or (abs(ends[0] - ends[1]) <= SAME_TIME * ends[0]):
@@ -77,7 +77,8 @@ def times_to_compare(a: RunData, b: RunData) -> list[tuple[float, float]]:
     return [ends, (shared[-1], shared[-1])]
 
 
-def _times(run: RunData) -> FloatArray:
+def output_times(run: RunData) -> FloatArray:
+    """Return the times of the frames of a run [s]; raises ValueError where there is none."""
     file = run.directory / FIELDS
     if not file.is_file():
         raise ValueError(f"no {FIELDS} in {run.directory}")

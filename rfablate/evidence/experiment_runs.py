@@ -17,6 +17,7 @@ from rfablate.errors import CaseError, Fault, Interrupted, RfablateError
 from rfablate.evidence.experiment_file import Experiment, Measured, UncertainInput
 from rfablate.evidence.validation_results import ComparedNumber, ExperimentResult
 from rfablate.results.flatten import flatten
+from rfablate.results.summary_models import read_summary
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _number(flat: Flat, key: str, rule: str) -> float:
 
 
 def _flat(directory: Path) -> Flat:
-    return flatten(json.loads((directory / "summary.json").read_text(encoding="utf-8")))
+    return flatten(read_summary(directory))
 
 
 def _place(place: Path, run: str, variant: Variant) -> Path:

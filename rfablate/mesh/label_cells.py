@@ -34,7 +34,8 @@ _SWEEPS = 8
 _SPREAD = 50_000
 """Number of points in a surface's box from which the part of its volume that remains is computed."""
 _VOXELS = 400_000
-"""Largest number of voxels from which a label's volume is computed; of more, every second, third ... is used."""
+"""Number of points in a shape's box from which a volume is computed, and largest number of voxels; of more, every
+second, third ... is used."""
 
 
 def assign_labels(
@@ -186,7 +187,7 @@ def _spread_in(shape: Structure) -> tuple[FloatArray, float]:
         x = image.world((start + index[::stride] + octants[:, None]).reshape(-1, 3))
         return x, stride * image.voxel / len(octants)
     lower, upper = shape.bounds()
-    x = lower + spread_points(_SPREAD) * (upper - lower)
+    x = lower + spread_points(_SPREAD if isinstance(shape, Surface) else _VOXELS) * (upper - lower)
     x = x[shape.contains(x)]
     if isinstance(shape, Surface):
         return x, surface_volume(shape) / max(1, len(x))

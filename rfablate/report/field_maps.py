@@ -92,6 +92,35 @@ class _Shades:
     colours: Any
 
 
+def probability_figure(view: View, probability: FloatArray, rule: str) -> str:
+    """Return the SVG of the probability of a lesion, with lines at 5, 50 and 95 %.
+
+    Args:
+        view: the run on whose mesh the probability is given.
+        probability: from 0 to 1, shape (nodes,).
+        rule: label of the lesion rule, for the description.
+    """
+    levels = np.linspace(0.0, 100.0, 51)
+    levels[-1] += 1e-6
+    fig, axes, bar = style.map_canvas(len(view.slices))
+    shades = _Shades(levels, style.colour_map("damage", style.DAMAGE_MAP))
+    for number, ax in enumerate(axes):
+        piece = view.windowed(number)
+        tissue, values = piece.triangles[view.tissue(piece)], 100.0 * piece.at(probability)
+        filled = _fill(ax, piece, tissue, values, shades)
+        placer = _frame(ax, view, number)
+        _finish(ax, view, number, placer, ())
+        for level, dashes in ((5.0, (0, (1.5, 1.5))), (50.0, "-"), (95.0, (0, (5, 2)))):
+            lines = isolines(piece.points, tissue, values, level)
+            _lines(ax, lines, color="white", linewidth=2.4, alpha=0.75, zorder=5)
+            _lines(ax, lines, color=style.LESION, linewidth=1.2, linestyle=dashes, zorder=5.5)
+            placer.isotherm(lines, f"{level:g}")
+        _names(view, piece, placer)
+    _bar(fig, bar, filled, "%", [0, 20, 40, 60, 80, 100])
+    draw_key(fig, view, (), columns=None if len(axes) > 1 else 3)
+    return style.svg(fig, f"Probability of a lesion by {rule} on slices through the applicator")
+
+
 def _fill(ax: Any, piece: Slice, triangles: Any, values: FloatArray, shades: _Shades) -> Any:
     levels = shades.levels
     ax.set_rasterization_zorder(2)  # the map becomes an image; lines and text above it stay vectors

@@ -160,7 +160,7 @@ class Checkpointer:
             domain = run.problem.domain
             nodes = InputOrder.of_nodes(domain)
             local = {name: LocalRows(nodes, values) for name, values in arrays.items()}
-            finite = bool(np.isfinite(arrays[tree["state"]["T"]["array"]][: domain.nodes.owned]).all())
+            finite = bool(np.isfinite(state.T[: domain.nodes.owned]).all())
 
             def save(whole: dict[str, GatheredRows]) -> bool:
                 return run.files is not None and run.files.checkpoint(tree, whole)

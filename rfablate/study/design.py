@@ -12,7 +12,8 @@ from typing import Any
 
 from rfablate.case.tables.user_file import LARGEST_TABLE, parse_toml, read_user_file
 from rfablate.errors import CaseError, Fault
-from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Design, StudyAxis, StudyFile
+from rfablate.study.distributions import correlate, quantile
+from rfablate.study.study_tables import MOST_POINTS, SAMPLED, Correlation, Design, StudyAxis, StudyFile
 
 Point = tuple[Any, ...]
 
@@ -26,16 +27,16 @@ def axes_of(study: StudyFile, folder: Path) -> tuple[StudyAxis, ...]:
     return tuple(StudyAxis(key=key, values=tuple(column)) for key, column in zip(head, columns, strict=True))
 
 
-def points_of(design: Design, axes: Sequence[StudyAxis]) -> Iterator[Point]:
+def points_of(design: Design, axes: Sequence[StudyAxis], correlations: Sequence[Correlation] = ()) -> Iterator[Point]:
     """Yield the points of a design in a fixed order, with one value for each of `axes`.
 
-    A sampled design draws u from the unit cube. A range maps u linearly (scale "log": in the logarithm); a list takes
-    the value at the fraction u of the list.
+    A sampled design draws u from the unit cube. A distribution takes its quantile u; another range maps u linearly
+    (scale "log": in the logarithm); a list takes the value at the fraction u of the list.
     """
     if design.kind == "grid":
         yield from itertools.product(*(levels(axis) for axis in axes))
     elif design.kind in SAMPLED:
-        for row in unit_cube(design, len(axes)):
+        for row in correlate(unit_cube(design, len(axes)), axes, correlations):
             yield tuple(_at(axis, float(u)) for axis, u in zip(axes, row, strict=True))
     else:
         yield from zip(*(levels(axis) for axis in axes), strict=True)
@@ -86,6 +87,8 @@ def _at(axis: StudyAxis, u: float) -> Any:
     if axis.values is not None:
         return axis.values[min(int(u * len(axis.values)), len(axis.values) - 1)]
     assert axis.low is not None and axis.high is not None
+    if axis.distribution is not None:
+        return float(f"{quantile(axis, u):.6g}")
     if axis.scale == "log":
         return float(f"{math.exp(math.log(axis.low) + u * math.log(axis.high / axis.low)):.6g}")
     return float(f"{axis.low + u * (axis.high - axis.low):.6g}")

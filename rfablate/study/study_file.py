@@ -16,8 +16,9 @@ from rfablate.case.read.overrides import apply_overrides, setting
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.study.design import axes_of
+from rfablate.study.distributions import correlation_faults, distribution_faults, quantile
 from rfablate.study.study_checks import Change, axis_faults, change_faults, column_faults, design_faults
-from rfablate.study.study_tables import Collect, Design, StudyAxis, StudyFile
+from rfablate.study.study_tables import Collect, Correlation, Design, StudyAxis, StudyFile
 
 MOST_VALUES = 50
 """Largest number of values of an axis that are checked to find the faults of a study."""
@@ -53,7 +54,12 @@ def _cross_faults(data: Mapping[str, Any]) -> list[Fault]:
     tables = tables if isinstance(tables, list) else [tables]
     axes = {n: axis for n, table in enumerate(tables) if (axis := _valid_or_none(StudyAxis, table)) is not None}
     faults = [] if design is None else design_faults(design, axes, len(tables))
-    return [*faults, *(fault for n, axis in axes.items() for fault in axis_faults(n, axis, design))]
+    for n, axis in axes.items():
+        faults += [*axis_faults(n, axis, design), *distribution_faults(n, axis, design)]
+    correlations = _valid_or_none(tuple[Correlation, ...], data.get("correlations", []))
+    if design is not None and len(axes) == len(tables):
+        faults += correlation_faults(correlations or (), list(axes.values()), design)
+    return faults
 
 
 def _valid_or_none(kind: Any, value: Any) -> Any:
@@ -123,7 +129,7 @@ def _options(axis: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Return the changes for each value of an axis table, including the keys in `also`."""
     key, values, also = axis.get("key"), axis.get("values"), axis.get("also")
     if not isinstance(values, list):
-        values = [axis[end] for end in ("low", "high") if isinstance(axis.get(end), int | float)]
+        values = _ends(axis)
     if not isinstance(key, str):
         return ()
     moved = also.items() if isinstance(also, dict) else ()
@@ -132,6 +138,14 @@ def _options(axis: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
         (setting(key, value), *(setting(other, each[n]) for other, each in along)) for n, value in enumerate(values)
     ]
     return tuple(dict.fromkeys(every))[:MOST_VALUES]
+
+
+def _ends(axis: Mapping[str, Any]) -> list[Any]:
+    """Return the lowest and highest value of a range or of a distribution, as far as the table is valid."""
+    valid = _valid_or_none(StudyAxis, axis)
+    if valid is not None and valid.distribution is not None and not distribution_faults(0, valid, None):
+        return [float(f"{quantile(valid, u):.6g}") for u in (0.0, 1.0)]
+    return [axis[end] for end in ("low", "high") if isinstance(axis.get(end), int | float)]
 
 
 def unknown_columns(data: Mapping[str, Any], folder: Path, overrides: Sequence[str] = ()) -> list[Fault]:

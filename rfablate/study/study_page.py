@@ -31,13 +31,14 @@ CAPTIONS = {
 }
 
 
-def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "") -> Path:
+def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "", lead: str = "") -> Path:
     """Write study.html into the folder of a study atomically and return its path.
 
-    extra: additional sections made by templates; plain text is escaped.
+    extra, lead: additional sections made by templates, after and before the figures; plain text is escaped.
     """
     title = plan.study.title or folder.name
     sections = [
+        lead,
         *_sections(plan, data),
         extra,
         section("Failed members", _failures(data)),

@@ -86,7 +86,7 @@ class Plan:
         self.points: list[Point] = []
         self.rows: list[int] = []
         self._number: dict[str, int] = {}
-        for point in points_of(study.design, self.run_axes) if points is None else points:
+        for point in points_of(study.design, self.run_axes, study.correlations) if points is None else points:
             self.add(point)
         self._check_sample()
 
@@ -179,7 +179,9 @@ def load_plan(file: Path, overrides: Sequence[str] = ()) -> Plan:
         plan = Plan(parse_study(data, str(file)), file.parent, overrides)
     except CaseError as error:
         raise CaseError(study_faults(data, file.parent, overrides) or error.faults, str(file)) from None
-    faults = unknown_columns(data, file.parent, overrides)
+    uncertain = any(axis.distribution is not None for axis in plan.axes)
+    # A few draws may lie in the valid range although the distribution does not: its ends are checked.
+    faults = (study_faults if uncertain else unknown_columns)(data, file.parent, overrides)
     if faults:
         raise CaseError(faults, str(file))
     return plan

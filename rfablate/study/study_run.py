@@ -76,13 +76,18 @@ def finish(
     begin = time.monotonic()
     table = collect(plan, directory)
     names = table.write(directory.path)
-    extra = ""
+    extra, lead = "", ""
+    if any(axis.distribution is not None for axis in plan.run_axes):
+        from rfablate.study.uncertainty_section import add_uncertainty
+
+        lead, files = add_uncertainty(plan, table, directory, say)
+        names += files
     if sensitivity:
         extra = _sensitivity(plan, table, directory, say)
         names.append("sensitivity.csv")
     if predict:
         _predict(plan, table, predict, say)
-    names.insert(0, write_page(directory.path, plan, table, extra).name)
+    names.insert(0, write_page(directory.path, plan, table, extra, lead).name)
     status = table.columns["status"]
     bad = sum(each in ("failed", "not run", "not seen") for each in status)
     say(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")

@@ -12,6 +12,8 @@ HISTORY_KEYS = ("generator.hold_s", "generator.duration_s")
 MOST_POINTS = 100_000
 """Most points of a design: each is a case, of which a thousand take some seconds to plan."""
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
+CORRELATED = ("latin_hypercube", "sobol")
+"""Designs that allow correlated axes; the indices of Morris and Saltelli require independent ones."""
 
 
 class StudyAxis(Table):
@@ -36,9 +38,26 @@ class StudyAxis(Table):
     `design.samples` instead."""
     scale: Literal["linear", "log"] = "linear"
     """Spacing of the values of a range: linear, or in the logarithm (`low` above 0)."""
+    distribution: Literal["uniform", "normal", "lognormal", "triangular"] | None = None
+    """Distribution of an uncertain value, for sampled designs. `low` and `high` are the limits of "uniform" and
+    "triangular", and enclose 95 % of "normal" and "lognormal". A study with distributions reports bands and
+    probabilities. By default the key is a choice, not uncertain."""
+    mode: float | None = Field(default=None, examples=[0.4])
+    """Most probable value of a "triangular" distribution, in the unit of the key. By default the middle."""
+    source: str = Field(default="", examples=["assumed: 20 % about the value of the library"])
+    """Origin of range and distribution; needed with a distribution."""
     from_history: bool = False
     """Whether only the longest time is run and the shorter ones are read from its history; for generator.hold_s or
     generator.duration_s in a grid."""
+
+
+class Correlation(Table):
+    """A correlation between two uncertain values."""
+
+    keys: tuple[str, str] = Field(examples=[["tissues.liver.sigma_S_per_m", "tissues.liver.k_W_per_mK"]])
+    """Keys of two axes with distributions."""
+    value: float = Field(gt=-1, lt=1, examples=[0.6])
+    """Correlation of their normal scores; for normal distributions that of the values."""
 
 
 class Design(Table):
@@ -88,5 +107,7 @@ class StudyFile(Table):
     """How the axes combine into runs."""
     axes: tuple[StudyAxis, ...] = ()
     """What is varied, each a [[axes]] table."""
+    correlations: tuple[Correlation, ...] = ()
+    """Correlations between uncertain values, each a [[correlations]] table. By default all are independent."""
     collect: Collect = Collect()
     """What the table and the figures contain."""

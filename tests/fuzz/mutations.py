@@ -69,7 +69,7 @@ def mutated_tables(draw: st.DrawFn, starts: list[dict[str, Any]]) -> dict[str, A
         if action == 0:
             del table[place[-1]]
         elif action == 1 and isinstance(table, dict):
-            table[f"{str(place[-1])[:-1]}x"] = draw(st.sampled_from(JUNK))
+            table[f"{str(place[-1])[:-1]}x"] = copy.deepcopy(draw(st.sampled_from(JUNK)))
         elif action == 2 and isinstance(table[place[-1]], int | float):
             table[place[-1]] = table[place[-1]] * draw(st.sampled_from([-1, 1e-3, 0.5, 2, 10, 1e3, 1e6]))
         elif action == 3:

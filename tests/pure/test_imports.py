@@ -34,7 +34,7 @@ RULE = {
     "report": "results",
     "cluster": "results",
     "comparison": "report lesion",
-    "study": "report cluster",
+    "study": "comparison cluster",
     "simulation": "solve lesion report",
     "evidence": "solve report",
     "api": "simulation study comparison evidence",

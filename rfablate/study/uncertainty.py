@@ -1,0 +1,213 @@
+"""Uncertainty of the results of a study with distributions: bands of the numbers, probabilities of the verdicts.
+
+Percentiles and probabilities are over the completed draws. Their 95 % intervals are of the sampling alone: bootstrap of
+the draws for percentiles, Wilson's score interval for probabilities (E. B. Wilson, J Am Stat Assoc 22:209, 1927).
+Drivers are ranked by the squared rank correlation (Spearman) of input and number, a measure of monotonic influence;
+`--sensitivity` gives Sobol indices.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from rfablate.arrays import FloatArray
+from rfablate.files import write_text
+from rfablate.results.wording import short
+from rfablate.study.results_table import StudyTable
+from rfablate.study.study_data import response_title, shown_responses
+from rfablate.study.study_plan import Plan, axis_name
+from rfablate.study.study_tables import StudyAxis
+
+UNCERTAINTY_FILE = "uncertainty.json"
+PERCENTILES = (5.0, 50.0, 95.0)
+RESAMPLES = 1000
+SEED = 1
+FEWEST = 8
+"""Smallest number of draws for which bands are given."""
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Driver:
+    """An uncertain input and its influence on a number."""
+
+    key: str
+    strength: float
+    """Squared rank correlation with the number, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A number of the results over the draws, in its own unit."""
+
+    column: str
+    """Column of table.csv."""
+    draws: int
+    """Number of draws with a number."""
+    mean: float
+    deviation: float
+    """Standard deviation over the draws."""
+    low: float
+    """5 percentile."""
+    median: float
+    high: float
+    """95 percentile."""
+    low_interval: tuple[float, float]
+    """95 % interval of the 5 percentile, by bootstrap of the draws."""
+    high_interval: tuple[float, float]
+    """95 % interval of the 95 percentile, by bootstrap of the draws."""
+    drivers: tuple[Driver, ...]
+    """Inputs, the strongest first."""
+
+
+@dataclass(frozen=True)
+class VerdictProbability:
+    """Probability that a target is reached or a limit is kept."""
+
+    structure: str
+    verdict: str
+    """`reached` for a target, `safe` for a protected structure."""
+    draws: int
+    probability: float
+    """Fraction of the draws with this verdict."""
+    interval: tuple[float, float]
+    """95 % interval of the probability for this number of draws."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What a study says about the uncertainty of its results."""
+
+    bands: tuple[Band, ...]
+    verdicts: tuple[VerdictProbability, ...]
+
+
+def uncertain_axes(plan: Plan) -> list[StudyAxis]:
+    """Return the axes of a study that have a distribution."""
+    return [axis for axis in plan.run_axes if axis.distribution is not None]
+
+
+def uncertainty_of(plan: Plan, table: StudyTable) -> Uncertainty:
+    """Return bands of the shown responses and probabilities of the verdicts."""
+    inputs = {axis.key: table.numbers(axis.key) for axis in uncertain_axes(plan)}
+    columns = shown_responses(plan, table) if table.responses() else []
+    bands = [band_of(name, table.numbers(name), inputs) for name in columns]
+    return Uncertainty(tuple(band for band in bands if band is not None), tuple(_verdicts(table)))
+
+
+def band_of(column: str, values: FloatArray, inputs: dict[str, FloatArray]) -> Band | None:
+    """Return the band of a number; None with fewer than FEWEST draws.
+
+    Args:
+        column: name of the number.
+        values: its value in each draw, NaN where it has none.
+        inputs: value of each uncertain input in each draw.
+    """
+    kept = np.isfinite(values)
+    y = values[kept]
+    if len(y) < FEWEST:
+        return None
+    draws = np.random.default_rng(SEED).choice(y, (RESAMPLES, len(y)))
+    low, median, high = (float(each) for each in np.percentile(y, PERCENTILES))
+    intervals = np.percentile(np.percentile(draws, (PERCENTILES[0], PERCENTILES[-1]), axis=1), (2.5, 97.5), axis=1).T
+    strengths = {key: rank_correlation(x[kept], y) ** 2 for key, x in inputs.items()}
+    drivers = tuple(Driver(key, strengths[key]) for key in sorted(strengths, key=lambda key: -strengths[key]))
+    (a, b), (c, d) = intervals.tolist()
+    return Band(
+        column=column,
+        draws=len(y),
+        mean=float(y.mean()),
+        deviation=float(y.std(ddof=1)),
+        low=low,
+        median=median,
+        high=high,
+        low_interval=(a, b),
+        high_interval=(c, d),
+        drivers=drivers,
+    )
+
+
+def rank_correlation(x: FloatArray, y: FloatArray) -> float:
+    """Return Spearman's correlation of two arrays; 0 where one of them does not vary."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(each) for each in (x, y)]
+    if any(np.ptp(each) == 0.0 for each in ranks):
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def score_interval(hits: int, draws: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of the probability of `hits` in `draws`."""
+    share, z2 = hits / draws, Z_95**2 / draws
+    middle = (share + z2 / 2) / (1 + z2)
+    half = Z_95 * math.sqrt(share * (1 - share) / draws + z2 / (4 * draws)) / (1 + z2)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def _verdicts(table: StudyTable) -> list[VerdictProbability]:
+    found = []
+    for column, values in table.columns.items():
+        section, _, rest = column.partition(".")
+        if section != "structures" or not rest.endswith(".verdict"):
+            continue
+        given = [value for value in values if value]
+        wanted = "reached" if any(value in ("reached", "partly reached", "missed") for value in given) else "safe"
+        if given:
+            hits = sum(value == wanted for value in given)
+            interval = score_interval(hits, len(given))
+            name = rest.removesuffix(".verdict")
+            found.append(VerdictProbability(name, wanted, len(given), hits / len(given), interval))
+    return found
+
+
+def as_lines(found: Uncertainty) -> list[str]:
+    """Return the uncertainty as text lines."""
+    lines = ["uncertainty: 5, 50 and 95 percentile of the draws"] if found.bands else []
+    for band in found.bands:
+        drivers = ", ".join(f"{each.key.rsplit('.', 1)[-1]} {each.strength:.2f}" for each in band.drivers[:3])
+        numbers = "  ".join(short(value, 4) for value in (band.low, band.median, band.high))
+        lines.append(f"  {response_title(band.column)}: {numbers}   drivers: {drivers}")
+    for each in found.verdicts:
+        low, high = (100 * end for end in each.interval)
+        lines.append(
+            f"  {each.structure} {each.verdict} in {100 * each.probability:.0f} % of {each.draws} draws "
+            f"(95 % interval {low:.0f} to {high:.0f} %)"
+        )
+    return lines
+
+
+def write_uncertainty(found: Uncertainty, folder: Path) -> Path:
+    """Write uncertainty.json into the folder of a study and return its path."""
+    file = folder / UNCERTAINTY_FILE
+    write_text(file, json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
+    return file
+
+
+def read_uncertainty(folder: Path) -> Uncertainty | None:
+    """Return the uncertainty that a study has written; None where it has no uncertain inputs."""
+    try:
+        data = json.loads((folder / UNCERTAINTY_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return TypeAdapter(Uncertainty).validate_python(data)
+
+
+def input_rows(axes: Sequence[StudyAxis]) -> list[tuple[str, ...]]:
+    """Return a row of text for each uncertain input: name, distribution, range, source."""
+    return [
+        (
+            axis_name(axis),
+            str(axis.distribution),
+            f"{short(axis.low or 0.0, 4)} to {short(axis.high or 0.0, 4)}",
+            axis.source,
+        )
+        for axis in axes
+    ]
