@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rfablate.errors import CaseError, Fault, RfablateError
+from rfablate.errors import CaseError, Fault, Interrupted, RfablateError
 from rfablate.evidence import closed_form_checks as closed
 from rfablate.evidence import simulation_checks as simulated
 from rfablate.evidence.library_versions import library_versions
@@ -154,6 +154,7 @@ def verify_installation(
 
     Raises:
         CaseError: the directory cannot be created.
+        Interrupted: a signal stopped a run of a check.
     """
     comm, directory = setting.comm, setting.directory
     begun, started = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -172,7 +173,11 @@ def verify_installation(
 
 
 def make_check(check: Check, setting: Setting) -> CheckResult:
-    """Return the result of a check, the same on every rank; an error of the program is a failure. Collective."""
+    """Return the result of a check, the same on every rank; an error of the program is a failure. Collective.
+
+    Raises:
+        Interrupted: a signal stopped a run of the check.
+    """
     begun, comm = time.perf_counter(), setting.comm
     measured, fault = [], ""
     if check.meshed and not from_root(comm, lambda: find_spec("gmsh") is not None):
@@ -180,6 +185,8 @@ def make_check(check: Check, setting: Setting) -> CheckResult:
     else:
         try:
             measured = check.measure(setting)
+        except Interrupted:
+            raise
         except RfablateError as error:  # raised on all ranks together
             fault = str(error)
     result = CheckResult(check.id, check.problem, tuple(measured), time.perf_counter() - begun, fault)
