@@ -13,7 +13,7 @@ import rfablate as rfa
 from rfablate.report.dose_volume_section import dose_volume
 from rfablate.results.card import lesion_card
 from rfablate.results.dose_volume_export import export_dose_volume
-from rfablate.results.flatten import flatten
+from rfablate.results.flatten import _flatten
 from rfablate.results.quantities import DOSE_VOLUME, HISTOGRAM_KEYS
 from rfablate.results.run_reader import load_run
 from tests.pure.test_report import _structure, _summary
@@ -75,4 +75,7 @@ def test_the_card_says_where_the_margin_is_and_how_much_a_margin_of_5_mm_covers(
 
 
 def test_lists_are_not_flattened(tmp_path: Path) -> None:
-    assert not any("dose_volume" in key or "point" in key for key in flatten(_run(tmp_path)))
+    flat: dict[str, Any] = {}
+    _flatten("structures", _run(tmp_path, min_margin_point_mm=[1.0, 2.0, 3.0])["structures"], flat, empty=False)
+    assert "structures.ganglion.covered_fraction" in flat
+    assert not any("dose_volume" in key or "point" in key for key in flat)
