@@ -98,6 +98,14 @@ class RunResult:
         """Temperature, damage, potential and regions over time."""
         return Fields(self.directory / FIELDS)
 
+    def write_movie(self, file: str | Path) -> Path:
+        """Write a movie of the growing lesion, animated WebP or GIF by the file's ending; return its path.
+
+        Raises:
+            CaseError: another ending, no fields, or a file that cannot be written.
+        """
+        return movie_of(self.directory, Path(file))
+
     def __repr__(self) -> str:
         """Return a short overview of the run."""
         lines = [f"RunResult {self.directory}: {self.summary.title}", f"  {self.summary.status}: {self.summary.reason}"]
@@ -161,3 +169,14 @@ class Fields:
             grid.cell_data["region"] = reader.region
             grid.cell_data["region_name"] = np.array([reader.region_names.get(int(tag), "") for tag in reader.region])
         return grid
+
+
+def movie_of(directory: Path, file: Path) -> Path:
+    """Write the movie of a run directory, also of a failed run; raises CaseError as `RunResult.write_movie`."""
+    from rfablate.report.movie import write_movie
+
+    try:
+        return write_movie(directory, file)
+    except (OSError, ValueError) as error:
+        expected = "a run with fields, and a writable .webp or .gif file"
+        raise CaseError([Fault(str(file), str(error), expected)], "report") from None

@@ -1,4 +1,4 @@
-"""`rfablate report`: rewrite the report of a run, or write its picture."""
+"""`rfablate report`: rewrite the report of a run, or write its picture or a movie."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def report(args: argparse.Namespace) -> int:
     require_finished([args.run], "report")
     if args.picture is not None:
         print(_picture(args.run, args.picture))
+        return 0
+    if args.movie is not None:
+        from rfablate.api.run_result import movie_of
+
+        print(movie_of(args.run, args.movie))
         return 0
     from rfablate.report import write_report
 

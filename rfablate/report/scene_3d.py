@@ -40,10 +40,14 @@ class Picture:
         return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
 
 
-def draw(directory: Path, target: Path) -> dict[str, Any]:
-    """Render the scene of a run directory to a PNG file; return its width [mm] and the names of the structures."""
-    import pyvista as pv
+def draw(directory: Path, target: Path, frame: int = -1) -> dict[str, Any]:
+    """Render the scene of a run directory to a PNG file; return its width [mm] and the names of the structures.
 
+    Args:
+        directory: run directory.
+        target: PNG file.
+        frame: frame of the fields whose lesion is shown; the window is that of the last frame.
+    """
     from rfablate.report import figure_style as style
     from rfablate.report.vtk_canvas import Canvas
     from rfablate.results.exact_shapes import placed_shapes
@@ -53,16 +57,18 @@ def draw(directory: Path, target: Path) -> dict[str, Any]:
 
     run = load_run(directory)
     with FieldsReader(directory / FIELDS) as fields:
-        levels = rule_levels(run, fields)
-        mesh = _grid(fields, next(iter(levels.values()), None))
+        last = next(iter(rule_levels(run, fields).values()), None)
+        mesh = _grid(fields, last)
+        level = last if frame == -1 else next(iter(rule_levels(run, fields, frame).values()), None)
         names, flat = dict(fields.region_names), fields.axisymmetric
     cannulas = read_cannulas(run)
     metal = [tag for tag, name in names.items() if any(name in c.regions for c in cannulas)]
     tissue = mesh.extract_cells(~np.isin(mesh.cell_data["region"], metal))
-    lesion = pv.PolyData()
-    if "level" in mesh.point_data:
-        lesion = _turned_level(tissue) if flat else tissue.contour([0.0], scalars="level")
+    lesion = _lesion(tissue, flat=flat)
     middle, size = _window(lesion, cannulas)
+    if level is not None and level is not last:
+        tissue.point_data["level"] = level[tissue.point_data["vtkOriginalPointIds"]]
+        lesion = _lesion(tissue, flat=flat)
     canvas = Canvas(PIXELS)
     shown = []
     colours, shapes = style.structure_colours(run), placed_shapes(run)
@@ -99,6 +105,15 @@ def _grid(fields: Any, level: Any) -> Any:
     if level is not None:
         mesh.point_data["level"] = level
     return mesh
+
+
+def _lesion(tissue: Any, *, flat: bool) -> Any:
+    """Return the surface on which the level of the verdict rule is zero; no surface without a rule."""
+    import pyvista as pv
+
+    if "level" not in tissue.point_data:
+        return pv.PolyData()
+    return _turned_level(tissue) if flat else tissue.contour([0.0], scalars="level")
 
 
 def _window(lesion: Any, cannulas: Any) -> tuple[Any, float]:
