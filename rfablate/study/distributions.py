@@ -65,7 +65,7 @@ def correlation_matrix(keys: Sequence[str], correlations: Sequence[Correlation])
     matrix = np.eye(len(keys))
     for each in correlations:
         i, j = (keys.index(key) for key in each.keys)
-        matrix[i, j] = matrix[j, i] = each.value
+        matrix[i, j] = matrix[j, i] = each.correlation
     return matrix
 
 

@@ -38,7 +38,9 @@ class StudyAxis(Table):
     `design.samples` instead."""
     scale: Literal["linear", "log"] = "linear"
     """Spacing of the values of a range: linear, or in the logarithm (`low` above 0)."""
-    distribution: Literal["uniform", "normal", "lognormal", "triangular"] | None = None
+    distribution: Literal["uniform", "normal", "lognormal", "triangular"] | None = Field(
+        default=None, examples=["lognormal"]
+    )
     """Distribution of an uncertain value, for sampled designs. `low` and `high` are the limits of "uniform" and
     "triangular", and enclose 95 % of "normal" and "lognormal". A study with distributions reports bands and
     probabilities. By default the key is a choice, not uncertain."""
@@ -56,7 +58,7 @@ class Correlation(Table):
 
     keys: tuple[str, str] = Field(examples=[["tissues.liver.sigma_S_per_m", "tissues.liver.k_W_per_mK"]])
     """Keys of two axes with distributions."""
-    value: float = Field(gt=-1, lt=1, examples=[0.6])
+    correlation: float = Field(gt=-1, lt=1, examples=[0.6])
     """Correlation of their normal scores; for normal distributions that of the values."""
 
 

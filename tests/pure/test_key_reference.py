@@ -35,7 +35,7 @@ from tests.shipped import CASES, load_shipped
 FILES: dict[str, type[BaseModel]] = {"case": Case, "study": StudyFile}
 ROOT = Path(__file__).parents[2]
 STARTER = ROOT / "rfablate" / "case" / "starter.toml"
-STUDIES = sorted(CASES.glob("*/study.toml"))
+STUDIES = sorted(CASES.glob("*/*study.toml"))
 SHIPPED = [
     *sorted(each for each in CASES.glob("*/*.toml") if each.name != "expected.toml" and each not in STUDIES),
     STARTER,

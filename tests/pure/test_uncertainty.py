@@ -53,7 +53,7 @@ def test_the_ends_of_a_normal_distribution_enclose_95_percent_and_tails_are_cut(
 def test_correlated_samples_keep_their_distributions() -> None:
     axes = [axis(key=key, distribution="uniform") for key in ("a.b", "c.d", "e.f")]
     cube = np.random.default_rng(5).random((20_000, 3))
-    found = correlate(cube, axes, [Correlation(keys=("a.b", "c.d"), value=0.7)])
+    found = correlate(cube, axes, [Correlation(keys=("a.b", "c.d"), correlation=0.7)])
     scores = stats.norm.ppf(found)
     expected = np.array([[1.0, 0.7, 0.0], [0.7, 1.0, 0.0], [0.0, 0.0, 1.0]])
     assert np.corrcoef(scores.T) == pytest.approx(expected, abs=0.02)
@@ -105,13 +105,13 @@ def test_correlations_are_checked() -> None:
     }
     pairs = [(("a.b", "c.d"), 0.9), (("c.d", "e.f"), 0.9), (("a.b", "e.f"), -0.9)]
     with pytest.raises(CaseError, match="contradict"):
-        parse_study({**data, "correlations": [{"keys": list(keys), "value": value} for keys, value in pairs]})
+        parse_study({**data, "correlations": [{"keys": list(keys), "correlation": value} for keys, value in pairs]})
     with pytest.raises(CaseError, match="a key of an axis with a distribution"):
-        parse_study({**data, "correlations": [{"keys": ["a.b", "x.y"], "value": 0.5}]})
+        parse_study({**data, "correlations": [{"keys": ["a.b", "x.y"], "correlation": 0.5}]})
     saltelli = {**data, "design": {"kind": "saltelli", "samples": 8}}
     with pytest.raises(CaseError, match="found in a saltelli design"):
-        parse_study({**saltelli, "correlations": [{"keys": ["a.b", "c.d"], "value": 0.5}]})
-    assert len(parse_study({**data, "correlations": [{"keys": ["a.b", "c.d"], "value": 0.5}]}).correlations) == 1
+        parse_study({**saltelli, "correlations": [{"keys": ["a.b", "c.d"], "correlation": 0.5}]})
+    assert len(parse_study({**data, "correlations": [{"keys": ["a.b", "c.d"], "correlation": 0.5}]}).correlations) == 1
 
 
 def test_a_band_has_the_percentiles_of_its_distribution() -> None:
@@ -157,7 +157,7 @@ def test_the_field_is_the_distribution_of_the_radius(tmp_path: Path) -> None:
 
 
 def test_the_shipped_study_is_valid() -> None:
-    plan = load_plan(ROOT / "cases" / "ex_vivo_gauge" / "uncertainty.toml")
+    plan = load_plan(ROOT / "cases" / "ex_vivo_gauge" / "uncertainty_study.toml")
     sigma, k = np.array(plan.points)[:, :2].T
     assert len(plan.members) == 64
     assert stats.spearmanr(sigma, k).statistic == pytest.approx(6 / np.pi * np.arcsin(0.25), abs=0.12)

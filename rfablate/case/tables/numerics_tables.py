@@ -20,9 +20,9 @@ class Mesh(Table):
     """Resolution of the mesh: sets all sizes that are not given (4, 6 or 9 cells across the cannula). The table
     `{ width_percent = 1 }` is another way to write `width_percent`."""
     width_percent: Annotated[float, Field(strict=True, ge=0.2, le=20)] | None = Field(default=None, examples=[1])
-    """Wanted error bar of the lesion's width, by the rule of the verdicts [% of the width]. The run then finds `scale`
-    and `tolerance_K` itself: it is repeated on finer meshes until its error bar is at most this. By default they are
-    as given."""
+    """Wanted error bar of the lesion's width, by the rule of the verdicts, over the width [%]. The run then finds
+    `scale` and `tolerance_K` itself: it is repeated on finer meshes until its error bar is at most this. By default
+    they are as given."""
     size_tip: MmPositive | None = Field(default=None, alias="size_tip_mm", examples=[0.1])
     """Cell size on the active tip [mm]; at most `size_far_mm`. By default it follows from `accuracy` and the cannula's
     diameter."""
