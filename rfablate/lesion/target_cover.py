@@ -7,15 +7,18 @@ distance d from the target. In a cell, d is taken as linear; cells near d = m th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mpi4py import MPI
-from scipy.spatial import cKDTree
 
 from rfablate.arrays import BoolArray, FloatArray, IntArray
 from rfablate.lesion.clipped_cells import clip, split, volumes
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.facets import boundary_facets
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 MARGINS = (5e-3, 10e-3)
 """Margins of `covered_fraction_5mm` and `covered_fraction_10mm` [m]."""
@@ -30,6 +33,8 @@ class TargetMargins:
     def __init__(self, domain: Domain, target: int, tissue: BoolArray) -> None:
         """Compute the distances from the region with the number `target` in the tissue around it. Collective."""
         self._domain = domain
+        from scipy.spatial import cKDTree  # a tenth of a second: only cases with targets need it
+
         points = _surface_of(domain, target)
         surface = cKDTree(points)
         low, high = points.min(axis=0) - max(MARGINS), points.max(axis=0) + max(MARGINS)

@@ -17,7 +17,8 @@ from rfablate.kernels.loader import compile_kernels
 from rfablate.mesh._compat import make_index_map
 from rfablate.mesh.elements import Elements, make_elements
 from rfablate.mesh.mesh_data import VOLUME_OF
-from rfablate.mesh.mesh_slices import Conformity, MeshSlice, SliceSource, deal_slices
+from rfablate.mesh.mesh_header import Conformity
+from rfablate.mesh.mesh_slices import MeshSlice, SliceSource, deal_slices
 from rfablate.mesh.partition import Partitioner, make_part
 from rfablate.mesh.root_tasks import on_root
 

@@ -33,7 +33,7 @@ from rfablate.mesh.label_cells import Numbered, assign_labels
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
 from rfablate.mesh.mesh_data import MeshData, NumberedMesh
-from rfablate.mesh.mesh_slices import Conformity
+from rfablate.mesh.mesh_header import Conformity
 from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.structure_report import with_exact_volumes

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
-from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader
+from rfablate.mesh.mesh_header import SURFACE, Conformity, MeshHeader
 
 VOLUME_OF = "the volume of"
 """Start of each note on a structure whose volume in the mesh differs from the exact one."""

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from rfablate.files import is_sealed, seal
 from rfablate.guarded_file import GuardedFile
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import SURFACE, Conformity, MeshHeader, SliceSource
+from rfablate.mesh.mesh_header import SURFACE, Conformity, MeshHeader
+from rfablate.mesh.mesh_slices import SliceSource
 
 FORMAT = "rfablate-mesh-1"
 """Format version; increased when older files can no longer be read."""

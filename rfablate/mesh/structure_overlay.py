@@ -19,7 +19,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import MeshError
 from rfablate.mesh.label_cells import assign_and_measure
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import Conformity
+from rfablate.mesh.mesh_header import Conformity
 from rfablate.mesh.structure_volumes import measure, volume_texts
 
 

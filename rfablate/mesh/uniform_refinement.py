@@ -16,7 +16,8 @@ import numpy as np
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.errors import MeshError
-from rfablate.mesh.mesh_slices import MeshHeader, MeshSlice, Simplices
+from rfablate.mesh.mesh_header import MeshHeader
+from rfablate.mesh.mesh_slices import MeshSlice, Simplices
 from rfablate.mesh.row_blocks import Blocks, compact
 
 _CORNERS = [[0, 4, 5, 6], [4, 1, 7, 8], [5, 7, 2, 9], [6, 8, 9, 3]]

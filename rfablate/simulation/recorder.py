@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,8 +150,7 @@ class Recorder:
 
     def _peak_memory(self) -> float:
         """Return the peak resident memory, summed over ranks [MiB]."""
-        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return float(self._run.problem.domain.comm.allreduce(mine))
+        return float(self._run.problem.domain.comm.allreduce(peak_memory()))
 
     def _numerics(self, state: State) -> dict[str, Any]:
         problem = self._run.problem
@@ -191,3 +191,12 @@ def output_times(generator: Channels, interval: float) -> tuple[float, ...]:
     end = generator.end
     times = [n * interval for n in range(1, int(np.ceil(end / interval)) + 1)]
     return (*sorted(t for t in snapped(times, own_times(generator), end) if t < end), end)
+
+
+def peak_memory() -> float:
+    """Return the peak resident memory of this process since its program began [MiB]."""
+    try:  # ru_maxrss also counts the parent's memory before the program was started
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -21,7 +21,7 @@ import pytest
 from mpi4py import MPI
 
 import rfablate.solve.loop as loop
-from meshes.sphere import write_sphere
+from meshes.sphere import Ball, write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, MeshError, SolveError, StepError
@@ -52,7 +52,7 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     monkeypatch.setattr(loop, "solve_step", step)
 
 
-def _killed(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, call: int = 12) -> None:
+def _killed(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, call: int = 20) -> None:
     with monkeypatch.context() as patch:
         _kill_at(patch, call)
         with pytest.raises(Killed):
@@ -63,12 +63,12 @@ def _killed(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, call: int
 @pytest.mark.parametrize("damage", ["truncated", "swapped", "missing"])
 def test_a_mesh_file_that_changes_under_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     file, folder = tmp_path / "mesh.msh", tmp_path / "run"
-    write_sphere(file, electrode=0.5, outer=20.0, size=0.1, growth=0.25)
+    write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
     _killed(mesh_case(CONTROLLED, file=file, output=OUTPUT), folder, monkeypatch)
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     elif damage == "swapped":
-        write_sphere(file, electrode=0.5, outer=20.0, size=0.15, growth=0.25)
+        write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.15, growth=0.25))
     else:
         file.unlink()
     with pytest.raises((MeshError, CaseError)) as caught:

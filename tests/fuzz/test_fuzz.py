@@ -242,8 +242,8 @@ def test_checkpoints(tmp_path_factory: pytest.TempPathFactory, draw: st.DataObje
     """Also with a checksum that fits the damaged content, as a stranger can write it; read in a child process."""
     import hashlib
 
+    from rfablate.files import TAIL
     from rfablate.isolation import ReaderCrashed, isolated
-    from rfablate.results.checkpoint import TAIL
 
     folder = tmp_path_factory.getbasetemp() / "checkpoint"
     folder.mkdir(exist_ok=True)

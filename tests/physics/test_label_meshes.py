@@ -24,7 +24,7 @@ from rfablate.case.read.case_file import parse_case
 from rfablate.mesh.generate import generate_mesh
 from rfablate.mesh.label_cells import sampled_volumes
 from rfablate.mesh.label_smoothing import tet_quality
-from rfablate.mesh.mesh_slices import Conformity
+from rfablate.mesh.mesh_header import Conformity
 from rfablate.mesh.structure_volumes import measure
 from tests.phantom import CENTRE, RADIUS, labels_case, phantom_labels, write_image
 

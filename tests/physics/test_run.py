@@ -86,7 +86,8 @@ def test_what_is_kept_at_a_time_is_what_a_run_that_ends_then_gives(
     at = dict(leaves(kept["observed"][1]))
     for section in ("lesion", "structures", "energy", "electric"):
         for name, value in leaves(ended[section], section):
-            if name != "electric.events":
+            # histograms are of the end of a run only
+            if name != "electric.events" and ".dose_volume." not in name:
                 assert at[name] == (pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value), (
                     name
                 )

@@ -42,7 +42,7 @@ from rfablate.linalg.linear_system import SolverOptions
 from rfablate.mesh.build import build_domain
 from rfablate.mesh.domain import Domain
 from rfablate.mesh.mesh_data import MeshData
-from rfablate.mesh.mesh_slices import Conformity
+from rfablate.mesh.mesh_header import Conformity
 from rfablate.mesh.point_location import make_probe
 from rfablate.problem.blood_vessels import Vessel, vessels_of, wall_convections
 from rfablate.problem.problem import Problem, build_problem

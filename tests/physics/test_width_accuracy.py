@@ -49,7 +49,7 @@ def test_the_run_stops_at_the_wanted_error_bar(runs: dict[float, rfa.RunResult],
 
 
 def test_a_smaller_error_bar_takes_more_nodes(runs: dict[float, rfa.RunResult]) -> None:
-    nodes = {percent: result.summary.numerics["nodes"] for percent, result in runs.items()}
+    nodes = {percent: result.summary.numerics.nodes for percent, result in runs.items()}
     assert nodes[0.5] > 2 * nodes[4.0]
 
 

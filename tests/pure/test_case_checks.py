@@ -536,9 +536,7 @@ def test_roles_of_a_surface_go_together(tmp_path: Path, roles: list[str]) -> Non
     told_once(data, 'domain.surfaces[2] "side".roles')
 
 
-def test_a_mesh_has_no_structures_and_no_boundary_of_the_case(tmp_path: Path) -> None:
-    data = {**meshed(tmp_path / "my.msh"), "structures": [shape("sphere", centre_mm=[9, 0, 0], radius_mm=1)]}
-    told_once(data, "structures", "the regions are the structures")
+def test_a_mesh_has_no_boundary_of_the_case(tmp_path: Path) -> None:
     told_once(
         {**meshed(tmp_path / "my.msh"), "boundary": {"electric": "insulated"}},
         "boundary",

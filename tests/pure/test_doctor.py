@@ -62,9 +62,9 @@ def test_dolfinx_versions_from_0_9_to_0_11_are_accepted(monkeypatch, version, ok
 def test_root_needs_both_open_mpi_variables():
     both = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     one = {"OMPI_ALLOW_RUN_AS_ROOT": "1"}
-    assert doctor.root_finding("user", is_root=False, environ={}).ok is True
-    assert doctor.root_finding("user", is_root=True, environ=both).ok is True
-    assert doctor.root_finding("user", is_root=True, environ=one).ok == "warning"
+    assert doctor.root_finding("user", is_root=False, environ={}).status == "ok"
+    assert doctor.root_finding("user", is_root=True, environ=both).status == "ok"
+    assert doctor.root_finding("user", is_root=True, environ=one).status == "warning"
 
 
 def test_an_unwritable_cache_is_a_failure(monkeypatch, tmp_path):
@@ -88,7 +88,7 @@ def test_it_is_light_and_works_without_dolfinx():
     code = (
         "import sys; sys.modules['dolfinx'] = None; import rfablate.cli.doctor as d; "
         "assert not {'numpy', 'pyvista', 'petsc4py'} & set(sys.modules); "
-        "print(d._guarded('DOLFINx', d._dolfinx).ok)"
+        "print(d._guarded('DOLFINx', d._dolfinx).status)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "False"
+    assert answer.stdout.strip() == "failed"
