@@ -17,7 +17,7 @@ mkdir -p runs/scaling
 probe() { # probe RANKS MESH FILE
   echo "$2 on $1 ranks"
   python -c 'import sys; from hpc.scaling.meshes import prepare; prepare(sys.argv[1])' "$2" || exit
-  mpirun -n "$1" --bind-to core python -m mpi4py -m hpc.scaling.probe "runs/scaling/$2.npz" --steps "$steps" |
+  mpirun -n "$1" --bind-to core python -m mpi4py -m hpc.scaling.probe "runs/scaling/$2.h5" --steps "$steps" |
     grep '^{' >>"runs/scaling/$3" || exit
 }
 

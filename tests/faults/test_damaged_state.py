@@ -25,7 +25,7 @@ from meshes.sphere import Ball, write_sphere
 from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, MeshError, SolveError, StepError
-from rfablate.evidence.verification_problems import UNLIMITED, mesh_case
+from rfablate.evidence.verification_problems import UNLIMITED, MeshSource, mesh_case
 from rfablate.results.checkpoint import NEWEST, OLDER, newest_checkpoint, write_checkpoint
 from rfablate.simulation.run import resume, run
 from tests.compare import apart
@@ -64,7 +64,7 @@ def _killed(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, call: int
 def test_a_mesh_file_that_changes_under_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     file, folder = tmp_path / "mesh.msh", tmp_path / "run"
     write_sphere(file, Ball(electrode=0.5, outer=20.0, size=0.1, growth=0.25))
-    _killed(mesh_case(CONTROLLED, file=file, output=OUTPUT), folder, monkeypatch)
+    _killed(mesh_case(CONTROLLED, mesh=MeshSource(file), output=OUTPUT), folder, monkeypatch)
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     elif damage == "swapped":

@@ -19,7 +19,7 @@ from rfablate.report.comparison_scene import common_box, common_frames
 from rfablate.results.run_reader import load_run
 from tests.browser import Browser
 from tests.pure.test_report import make_run
-from tests.pure.test_report_scene import NEEDS_BROWSER, NEEDS_LIBRARY, _surface, _unpack, _volume
+from tests.pure.test_report_scene import NEEDS_BROWSER, NEEDS_LIBRARY, _box, _input, _start, _surface, _unpack, _volume
 
 SHIFT_K = 3.0
 
@@ -104,13 +104,12 @@ def test_the_page_opens_offline_and_its_lesions_can_be_hidden(runs: tuple[Path, 
     pairs = [rfa.compare(*runs), rfa.compare(runs[0], runs[0])]
     page = rfa.write_comparison(pairs, tmp_path / "comparison.html")
     with Browser(page) as browser:
-        browser.run("document.getElementById('live-place').scrollIntoView()")
-        browser.until("document.getElementById('live').dataset.ready === 'yes'")
+        _start(browser)
         before = browser.pixels("#live-view")
-        label = "[...document.querySelectorAll('#live-legend label')].find(each => each.textContent.startsWith('B: '))"
-        browser.run(f"{label}.querySelector('input').click()")
+        assert (np.ptp(before, axis=2) > 0.15).mean() > 0.03  # coloured, not grey
+        _input(browser, _box("B: 50 °C isotherm"), "e.checked = false")
         after = browser.pixels("#live-view")
-        assert (np.abs(before.astype(float) - after.astype(float)) > 0.02).any(axis=-1).mean() > 0.01
+        assert (np.abs(before - after).max(axis=2) > 0.02).mean() > 0.01
         texts = browser.run("[...document.querySelectorAll('#live-legend label')].map(each => each.textContent)")
         assert any(text.startswith("C: ") for text in texts)
         assert browser.run("document.getElementById('live-hottest').textContent") == "5 K"

@@ -184,6 +184,7 @@ def _structure(kind: str, tissue: str, role: str, **more: object) -> dict[str, o
         "length_mm": None,
         "coagulated_length_mm": None,
         "limit": None,
+        "required_fraction": 1.0,
         "verdict": "",
     }
     return {"kind": kind, "tissue": tissue, "role": role, **empty, **more}
@@ -226,7 +227,7 @@ def _summary(axisymmetric: bool) -> dict[str, object]:
         "structures": structures,
         "energy": {
             "joule_J": 92.4, "stored_J": 51.3, "perfused_J": 8.1, "boundary_J": 32.7, "latent_J": 0.0,
-            "residual_J": 0.3, "residual_percent": 0.32,
+            "metabolic_J": 0.0, "residual_J": 0.3, "residual_percent": 0.32,
         },
         "electric": {
             "voltage_V": 12.1, "current_A": 0.081, "power_W": 1.1, "impedance_ohm": 170.0,
@@ -257,6 +258,7 @@ def _summary(axisymmetric: bool) -> dict[str, object]:
         "provenance": {
             "rfablate": "0.1.0", "dolfinx": "0.9.0", "gmsh": "4.13", "python": "3.11.2",
             "ranks": 2, "case_sha256": "9f" * 32, "started": "2026-11-21T10:00:00Z", "host_cores": 2,
+            "peak_MiB": 900.0,
         },
     }  # fmt: skip
 
