@@ -33,13 +33,18 @@ class ReaderCrashed(Exception):
     """The child ended without a result; the text states how."""
 
 
+def may_fork() -> bool:
+    """Return whether a process may start children by a fork: not on systems without it, or with RFABLATE_ISOLATE=0."""
+    return hasattr(os, "fork") and os.environ.get(VARIABLE) != "0"
+
+
 def isolated(work: Callable[[], Value], *, seconds: float = SECONDS, memory: int = MEMORY) -> Value:
     """Return the result of `work`, which is called in a child process; an exception in it is raised here.
 
     Raises:
         ReaderCrashed: the child was ended by a signal or by a limit.
     """
-    if os.environ.get(VARIABLE) == "0" or not hasattr(os, "fork"):
+    if not may_fork():
         return work()
     ours, theirs = os.pipe()
     try:

@@ -1,9 +1,10 @@
 """A watchdog of runs on several ranks: it reports which rank is in which stage while nothing advances.
 
 If a rank stops (a stopped process, a dead file system, a deadlock), the other ranks wait in their next collective call
-without a message. Every rank therefore marks the stages it enters in memory that the ranks of a machine share. A thread
-on the first rank of each machine reads the marks. When no rank of the machine has entered a stage for `limit` seconds,
-it prints each rank with its process, the state of this process, its stage and the time since it entered it.
+without a message. Every rank therefore marks the stages it enters in memory that the ranks of a machine share. A child
+of the first rank of each machine reads the marks; a thread of the rank was seen to run again only when the rank had
+stopped waiting. When no rank of the machine has entered a stage for `limit` seconds, the child prints to standard error each
+rank with its process, the state of this process, its stage and the time since it entered it. It does not call MPI.
 
 The watchdog ends nothing: a long stage, such as the partition of a large mesh, is no fault.
 """
@@ -11,19 +12,21 @@ The watchdog ends nothing: a long stage, such as the partition of a large mesh, 
 from __future__ import annotations
 
 import os
-import sys
-import threading
+import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
 from rfablate.errors import RfablateError
+from rfablate.isolation import may_fork
 from rfablate.timing import Stopwatch
 
 VARIABLE = "RFABLATE_STALL_S"
@@ -55,8 +58,8 @@ class StallWatchdog:
         """Take the ranks, the stopwatch whose stages are marked and the limit [s]."""
         self._comm, self._watch = comm, watch
         self._limit = _limit() if limit is None else limit
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._child = 0
+        """Process that reads the marks; 0 where there is none."""
         self._marks: list[npt.NDArray[np.uint8]] = []
 
     def __enter__(self) -> StallWatchdog:
@@ -68,18 +71,22 @@ class StallWatchdog:
         self._mark("start")
         self._node.Barrier()
         self._watch.on_stage = self._mark
-        if self._node.rank == 0:
-            self._thread = threading.Thread(target=self._look, name="stall watchdog", daemon=True)
-            self._thread.start()
+        if self._node.rank == 0 and may_fork():
+            parent = os.getpid()
+            with suppress(OSError):
+                self._child = os.fork()
+                if self._child == 0:
+                    self._look(parent)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watch.on_stage = None
-        self._end.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
+        if self._child:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self._child, signal.SIGKILL)
+                os.waitpid(self._child, 0)
         if self._marks and (kind is None or issubclass(kind, RfablateError)):  # after these all ranks leave together
             self._marks = []
             self._window.Free()
@@ -91,14 +98,21 @@ class StallWatchdog:
         own[8:24].view(np.int64)[:] = self._comm.rank, os.getpid()
         own[:8].view(np.float64)[0] = time.monotonic()
 
-    def _look(self) -> None:
-        """Report once for each time that the ranks stall."""
-        reported = 0.0
-        while not self._end.wait(min(1.0, 0.25 * self._limit)):
-            newest = max(float(mark[:8].view(np.float64)[0]) for mark in self._marks)
-            if newest > reported and time.monotonic() - newest > self._limit:
-                print(stall_text(self.marks(), self._limit), file=sys.stderr, flush=True)
-                reported = newest
+    def _look(self, parent: int) -> NoReturn:
+        """Report once for each time that the ranks stall, until `parent` ends. Runs in the child."""
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+                signal.signal(number, signal.SIG_IGN)  # the ranks decide what ends a run
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them the lock of the run, which ends with the rank
+            reported = 0.0
+            while os.getppid() == parent:
+                newest = max(float(mark[:8].view(np.float64)[0]) for mark in self._marks)
+                if newest > reported and time.monotonic() - newest > self._limit:
+                    os.write(2, f"{stall_text(self.marks(), self._limit)}\n".encode())
+                    reported = newest
+                time.sleep(min(1.0, 0.25 * self._limit))
+        finally:
+            os._exit(0)
 
     def marks(self) -> list[RankMark]:
         """Return the marks of the ranks of this machine."""

@@ -15,8 +15,6 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
-
 from rfablate.simulation.stall_watchdog import RankMark, stall_text
 from tests.faults.commands import CASE, SLOW, rows, sets, wait_for
 from tests.mpi.launch import begin
@@ -32,9 +30,6 @@ def test_a_report_begins_with_the_rank_that_is_stopped() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(
-    strict=False, reason="known fault: the report can come only when the rank continues, and then names no stopped rank"
-)
 def test_a_stopped_rank_is_named(tmp_path: Path) -> None:
     os.environ["RFABLATE_STALL_S"] = "3"
     folder = tmp_path / "run"
