@@ -16,8 +16,9 @@ from rfablate.report import figure_style as style
 from rfablate.report.comparison_map import difference_figure
 from rfablate.report.comparison_scene import LETTERS
 from rfablate.report.html_elements import note, table, together
-from rfablate.report.interactive_scene import SceneSettings, SurfaceJob
+from rfablate.report.interactive_scene import SceneSettings
 from rfablate.report.page_templates import element, render
+from rfablate.report.picture_process import SURFACES, PictureJob
 from rfablate.results.quantities import JOINING, LESION, STRUCTURE
 from rfablate.results.run_reader import FIELDS, RunData
 from rfablate.results.wording import rule_label
@@ -40,7 +41,7 @@ def write_comparison_page(pairs: Sequence[Comparison], target: Path) -> Path:
     """
     runs = [pairs[0].a, *(pair.b for pair in pairs)]
     drawn = all((run.directory / FIELDS).is_file() for run in runs)
-    job = SurfaceJob("comparison_scene", [run.directory for run in runs]) if drawn else None
+    job = PictureJob(runs[0].directory, [SURFACES], compared=[run.directory for run in runs[1:]]) if drawn else None
     sections = [("What differs in the cases", _cases(pairs), "")]
     for letter, pair in zip(LETTERS[1:], pairs, strict=False):
         sections += [
@@ -48,7 +49,7 @@ def write_comparison_page(pairs: Sequence[Comparison], target: Path) -> Path:
             (f"Temperature and lesions of A and {letter}", _map(pair, letter), ""),
             (f"Overlap of A and {letter}", _overlaps(pair, letter), ""),
         ]
-    live = job.collect() if job else None
+    live = job.collect()[1] if job else None
     if live is not None:
         scene = render("scene.html", live=live, still=Markup(), settings=SETTINGS)
         sections.insert(1, ("All lesions in one scene", scene, "three"))

@@ -1,11 +1,10 @@
 """The lesions of several runs in one interactive scene, with the temperature difference of the first two.
 
-`python -m rfablate.report.comparison_scene TARGET RUN_A RUN_B ...` writes the packed scene (see `scene_surfaces`).
+`picture_process` computes it in a process of its own, like the scene of one run (`scene_surfaces`).
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,7 +112,3 @@ def _add_anatomy(
     if differing["applicators"]:
         for label, shade, surface in applicator_surfaces(run, read_cannulas(run), shaft_mm(grid)):
             packer.add(SceneObject(f"{prefix}{label}", "applicator", shade, opacity=1.0), [surface])
-
-
-if __name__ == "__main__":
-    write_comparison_scene(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])

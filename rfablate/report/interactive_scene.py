@@ -6,13 +6,8 @@ the page makes no network request. The package itself is never imported.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import zlib
 from base64 import b64encode
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -22,8 +17,6 @@ from typing import Any
 from rfablate.report import figure_style as style
 
 LIBRARY = "k3d"
-LIMIT_S = 120.0
-"""Time limit of the process that computes the surfaces [s]."""
 LARGEST_BYTES = 5_000_000
 """Largest packed scene that is inlined: with the library, 8 MB in the page [B]."""
 ABSENT = (
@@ -61,47 +54,6 @@ class SceneSettings:
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON data."""
         return asdict(self)
-
-
-class SurfaceJob:
-    """A process that computes the surfaces. Start it early and collect the scene after the other work."""
-
-    def __init__(self, module: str, directories: Sequence[Path]) -> None:
-        """Start `python -m rfablate.report.<module> TARGET DIRECTORY ...`."""
-        self._reason = "" if library_file() else ABSENT
-        if self._reason:
-            return
-        self._folder = tempfile.TemporaryDirectory(prefix="rfablate-surfaces-")
-        self._target = Path(self._folder.name) / "scene"
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", f"rfablate.report.{module}", str(self._target), *map(str, directories)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        )
-
-    def collect(self) -> Interactive:
-        """Return the scene; waits at most `LIMIT_S` seconds."""
-        if self._reason:
-            return Interactive(reason=self._reason)
-        try:
-            _, err = self._process.communicate(timeout=LIMIT_S)
-            if self._process.returncode != 0:
-                lines = [line.strip() for line in err.splitlines() if line.strip()]
-                cause = lines[-1] if lines else f"the process ended with code {self._process.returncode}"
-                return Interactive(reason=f"The interactive scene could not be computed ({cause}).")
-            packed = self._target.read_bytes()
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            return Interactive(reason=f"The interactive scene took longer than {LIMIT_S:g} s.")
-        finally:
-            self._folder.cleanup()
-        return inlined(packed, packed_library())
 
 
 def inlined(packed: bytes, library: bytes) -> Interactive:

@@ -2,7 +2,7 @@
 
 Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
 One process imports PyVista and does both: the side process of the run that is given, or a new one,
-`python -m rfablate.report.picture_process RUN_DIRECTORY FOLDER PART...`.
+`python -m rfablate.report.picture_process RUN_DIRECTORY FOLDER PARTS [RUN_DIRECTORY ...]`.
 """
 
 from __future__ import annotations
@@ -45,15 +45,22 @@ class PictureJob:
     """The work of the process. Start it early and collect the results after the other work."""
 
     def __init__(
-        self, directory: Path, parts: Sequence[str] = (SURFACES, PICTURE), caller: Caller | None = None
+        self,
+        directory: Path,
+        parts: Sequence[str] = (SURFACES, PICTURE),
+        caller: Caller | None = None,
+        compared: Sequence[Path] = (),
     ) -> None:
-        """Start to compute `parts` for a run directory, in `caller` or in a new process."""
+        """Start to compute `parts` for a run directory, in `caller` or in a new process.
+
+        compared: directories of further runs, with which the interactive scene is one of a comparison.
+        """
         self._surfaces = SURFACES in parts and library_file() is not None
         wanted = [part for part in parts if part != SURFACES or self._surfaces]
         self._folder = tempfile.TemporaryDirectory(prefix="rfablate-pictures-")
-        self._call = caller.submit(draw_parts, directory, Path(self._folder.name), wanted) if caller else None
+        self._call = caller.submit(draw_parts, directory, Path(self._folder.name), wanted, compared) if caller else None
         if self._call is None:
-            self._process = _started([str(directory), self._folder.name, *wanted])
+            self._process = _started([str(directory), self._folder.name, ",".join(wanted), *map(str, compared)])
 
     def collect(self) -> tuple[Picture, Interactive]:
         """Return picture and interactive scene; waits at most `LIMIT_S` seconds."""
@@ -90,20 +97,24 @@ def warm_up() -> None:
     import rfablate.results.exact_shapes  # noqa: F401
 
 
-def draw_parts(directory: Path, folder: Path, parts: Sequence[str]) -> None:
+def draw_parts(directory: Path, folder: Path, parts: Sequence[str], compared: Sequence[Path] = ()) -> None:
     """Draw parts of a run directory and write each into `folder`, with a JSON file of its facts or its failure."""
     for part in parts:
         try:
-            facts = _surfaces_of(directory, folder) if part == SURFACES else _picture_of(directory, folder)
+            facts = _surfaces_of([directory, *compared], folder) if part == SURFACES else _picture_of(directory, folder)
         except Exception as error:
             facts = {"reason": f"{type(error).__name__}: {error}"}
         (folder / f"{part}.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _surfaces_of(directory: Path, folder: Path) -> dict[str, Any]:
+def _surfaces_of(directories: Sequence[Path], folder: Path) -> dict[str, Any]:
+    from rfablate.report.comparison_scene import write_comparison_scene
     from rfablate.report.scene_surfaces import write_scene
 
-    write_scene(directory, folder / SURFACES)
+    if len(directories) == 1:
+        write_scene(directories[0], folder / SURFACES)
+    else:
+        write_comparison_scene(folder / SURFACES, directories)
     (folder / LIBRARY).write_bytes(packed_library())
     return {}
 
@@ -152,4 +163,4 @@ def _scene(folder: Path, reason: str) -> Interactive:
 
 
 if __name__ == "__main__":
-    draw_parts(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    draw_parts(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(","), [Path(each) for each in sys.argv[4:]])

@@ -3,8 +3,8 @@
 If a rank stops (a stopped process, a dead file system, a deadlock), the other ranks wait in their next collective call
 without a message. Every rank therefore marks the stages it enters in memory that the ranks of a machine share. A child
 of the first rank of each machine reads the marks; a thread of the rank was seen to run again only when the rank had
-stopped waiting. When no rank of the machine has entered a stage for `limit` seconds, the child prints to standard error each
-rank with its process, the state of this process, its stage and the time since it entered it. It does not call MPI.
+stopped waiting. When no rank of the machine has entered a stage for `limit` seconds, the child prints to standard error
+each rank with its process, the state of this process, its stage and the time since it entered it. It calls no MPI.
 
 The watchdog ends nothing: a long stage, such as the partition of a large mesh, is no fault.
 """

@@ -393,7 +393,9 @@
     place()
     home()
     seek(header.times.length - 1)
-    setTimeout(home, 60)
+    await new Promise(done => setTimeout(done, 60)) // the library sets its own camera once more
+    home()
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   }
 
   byId('live-open').addEventListener('click', start)
