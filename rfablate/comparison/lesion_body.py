@@ -15,11 +15,8 @@ from rfablate.arrays import BoolArray, FloatArray, IntArray
 from rfablate.case.geometry.half_plane import HalfPlane
 from rfablate.mesh.mesh_transfer import transfer_weights
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.results.run_reader import FIELDS, RunData
+from rfablate.results.run_reader import FIELDS, SAME_TIME, RunData
 from rfablate.results.run_view import metal_regions, rule_levels
-
-SAME_TIME = 1e-6
-"""Relative difference below which two times count as equal."""
 
 
 @dataclass(frozen=True)

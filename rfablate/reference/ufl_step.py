@@ -35,6 +35,7 @@ differ in the half plane). `solver.mass = "consistent"` integrates C and W fully
 | `capacity`, `perfusion`| C, W                   | fem/mass_matrix.py, kernels.c `renew_consistent_mass`     |
 | `_wall`                | H                      | fem/wall_convection.py                                    |
 | `heat_system`          | the linear system      | fem/heat_problem.py                                       |
+| `solve_with_fixed`     | conjugate gradients    | linalg/conjugate_gradients.py                             |
 | `advance`              | the order of the step  | solve/step.py, solve/bioheat_step.py, solve/loop.py       |
 
 Not contained: boiling of water, anisotropic sigma, flowing liquids, contact layers, several electrodes, perfusion that
@@ -45,29 +46,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import basix.ufl
 import numpy as np
-import numpy.typing as npt
 import ufl
 from dolfinx import fem
-from dolfinx.fem.petsc import assemble_matrix, assemble_vector
-from dolfinx.mesh import Mesh, create_mesh, entities_to_geometry, exterior_facet_indices, meshtags
+from dolfinx.mesh import entities_to_geometry, exterior_facet_indices, meshtags
 from mpi4py import MPI
 from petsc4py import PETSc
 from ufl import dot, grad
 
 from rfablate.arrays import BoolArray, FloatArray
 from rfablate.case.tables.schema import Case
-from rfablate.errors import SolveError
-from rfablate.mesh._compat import cell_nodes, interpolation_points
+from rfablate.mesh._compat import interpolation_points
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.physics.damage import GAS_CONSTANT, ZERO_CELSIUS, Arrhenius
 from rfablate.physics.laws import LEAST, T_CAP, T_REFERENCE, Drying, Exponential, Law, Linear, TabulatedLaw
 from rfablate.physics.library import damage_set
 from rfablate.problem.materials import region_tissues
-
-RTOL = 1e-13
-"""Relative tolerance of both linear solves."""
+from rfablate.reference.dolfinx_system import (
+    assembled_matrix,
+    assembled_vector,
+    distributed_mesh,
+    input_nodes,
+    product,
+    solve_with_fixed,
+)
 
 
 def law(kind: Law, T: fem.Function) -> Any:
@@ -114,9 +116,9 @@ class UflStep:
         mesh = comm.bcast(data)
         assert mesh is not None
         self.case, self.data, self.consistent = case, mesh, case.solver.mass == "consistent"
-        self.mesh = _distributed(mesh, comm)
+        self.mesh = distributed_mesh(mesh, comm)
         self.V, self.Q = fem.functionspace(self.mesh, ("Lagrange", 1)), fem.functionspace(self.mesh, ("DG", 0))
-        self.node = _input_nodes(self.V)
+        self.node = input_nodes(self.V)
         """Number of each local degree of freedom in the input mesh."""
         self.T, self.phi, self.alive, self.omega = (fem.Function(self.V) for _ in range(4))
         self.dt, self.V2 = fem.Constant(self.mesh, np.float64(1.0)), fem.Constant(self.mesh, np.float64(0.0))
@@ -227,7 +229,7 @@ class UflStep:
         G = self.potential()
         self.dt.value, self.V2.value = dt, V * V
         A, b = self.heat_system()
-        self._solve(A, b, self.fixed_T, self.T, "heat")
+        solve_with_fixed(A, b, self.fixed_T, self.T, "heat")
         T = self.T.x.array
         self.omega.x.array[:] += dt * self.kinetics.A * np.exp(-self.kinetics.Ea / (GAS_CONSTANT * (T + ZERO_CELSIUS)))
         return G
@@ -248,7 +250,7 @@ class UflStep:
     def potential(self) -> float:
         """Solve for phi; return G = integral sigma |grad phi|^2, the power at 1 V [S]. Collective."""
         A = assembled_matrix(self.electric_form)
-        self._solve(A, A.createVecLeft(), self.fixed_phi, self.phi, "potential")
+        solve_with_fixed(A, A.createVecLeft(), self.fixed_phi, self.phi, "potential")
         return float(self.mesh.comm.allreduce(fem.assemble_scalar(self._conductance)))
 
     def heat_system(self) -> tuple[PETSc.Mat, PETSc.Vec]:
@@ -274,7 +276,7 @@ class UflStep:
             C, W = assembled_vector(self.capacity), assembled_vector(self.perfusion)
             W.pointwiseMult(W, self.alive.x.petsc_vec)
             diagonal = C / dt + W
-            b.axpy(1.0 / dt, _product(C, T_n))
+            b.axpy(1.0 / dt, product(C, T_n))
             b.axpy(T_b, W)
         if self._wall is not None:
             H = assembled_vector(self._wall)
@@ -283,22 +285,6 @@ class UflStep:
         A.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
         A.assemble()
         return A, b
-
-    def _solve(self, A: PETSc.Mat, b: PETSc.Vec, fixed: BoolArray, x: fem.Function, what: str) -> None:
-        """Solve A x = b where x keeps its values at fixed nodes. Collective."""
-        owned = self.V.dofmap.index_map.size_local
-        rows = self.V.dofmap.index_map.local_to_global(np.flatnonzero(fixed[:owned]).astype(np.int32))
-        A.zeroRowsColumns(rows.astype(PETSc.IntType), diag=1.0, x=x.x.petsc_vec, b=b)
-        solver = PETSc.KSP().create(self.mesh.comm)
-        solver.setOperators(A)
-        solver.setType("cg")
-        solver.getPC().setType("jacobi")
-        solver.setTolerances(rtol=RTOL, max_it=20000)
-        solver.setInitialGuessNonzero(True)
-        solver.solve(b, x.x.petsc_vec)
-        if solver.getConvergedReason() <= 0:
-            raise SolveError(f"the {what} solve of the reference did not converge: {solver.getConvergedReason()}")
-        x.x.scatter_forward()
 
     # --- fields in the order of the input mesh ----------------------------------------------------
 
@@ -318,40 +304,3 @@ class UflStep:
         rows = number[first + np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))]
         mine = dict(zip(zip(rows.tolist(), number[columns].tolist(), strict=True), values.tolist(), strict=True))
         return {key: value for part in self.mesh.comm.allgather(mine) for key, value in part.items()}
-
-
-def _distributed(data: MeshData, comm: MPI.Comm) -> Mesh:
-    """Return the mesh, distributed by DOLFINx from rank 0. Collective."""
-    dim = 2 if data.axisymmetric else 3
-    element = basix.ufl.element("Lagrange", "triangle" if dim == 2 else "tetrahedron", 1, shape=(dim,))
-    end = None if comm.rank == 0 else 0
-    points = np.ascontiguousarray(data.points[:end, :dim])
-    return create_mesh(comm, cells=np.ascontiguousarray(data.cells[:end]), x=points, e=element)
-
-
-def _input_nodes(V: fem.FunctionSpace) -> npt.NDArray[np.int64]:
-    """Return the input number of each local degree of freedom: P1 has one per geometry node, in another order."""
-    index_map = V.dofmap.index_map
-    node = np.zeros(index_map.size_local + index_map.num_ghosts, dtype=np.int64)
-    node[V.dofmap.list] = np.asarray(V.mesh.geometry.input_global_indices)[cell_nodes(V.mesh)]
-    return node
-
-
-def assembled_matrix(form: fem.Form) -> PETSc.Mat:
-    """Return the matrix of a bilinear form. Collective."""
-    A = assemble_matrix(form)
-    A.assemble()
-    return A
-
-
-def assembled_vector(form: fem.Form) -> PETSc.Vec:
-    """Return the vector of a linear form, summed over ranks. Collective."""
-    b = assemble_vector(form)
-    b.ghostUpdate(addv=PETSc.InsertMode.ADD_VALUES, mode=PETSc.ScatterMode.REVERSE)
-    return b
-
-
-def _product(a: PETSc.Vec, b: PETSc.Vec) -> PETSc.Vec:
-    out = a.duplicate()
-    out.pointwiseMult(a, b)
-    return out

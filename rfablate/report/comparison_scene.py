@@ -16,12 +16,10 @@ from rfablate.report.field_samples import POINTS, Corners, PointValues, SampleGr
 from rfablate.report.scene_packing import SceneObject, ScenePacker
 from rfablate.report.scene_surfaces import applicator_surfaces, shaft_mm, structure_surfaces, view_axis
 from rfablate.results.fields_reader import FieldsReader
-from rfablate.results.run_reader import FIELDS, RunData, load_run
+from rfablate.results.run_reader import FIELDS, SAME_TIME, RunData, load_run
 from rfablate.results.run_view import read_cannulas
 from rfablate.results.wording import rule_label
 
-SAME_TIME = 1e-6
-"""Relative difference below which two output times count as equal."""
 LETTERS = "ABCDEFGH"
 """Names of the runs on the page; their number is the largest number of runs."""
 

@@ -15,6 +15,8 @@ from rfablate.arrays import FloatArray
 from rfablate.toml import tomllib
 
 FIELDS = "fields.vtkhdf"
+SAME_TIME = 1e-6
+"""Relative difference below which two output times count as equal."""
 
 
 @dataclass(frozen=True)

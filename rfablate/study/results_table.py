@@ -21,13 +21,12 @@ from rfablate.case.tables.schema import Case
 from rfablate.errors import CaseError, Fault
 from rfablate.files import written_whole
 from rfablate.results.flatten import flatten
+from rfablate.results.run_reader import SAME_TIME
 from rfablate.results.summary_models import RunSummary
 from rfablate.study.members import StudyDirectory
 from rfablate.study.study_plan import Member, Plan
 
 HEAD = ("member", "status", "reason")
-SAME_TIME = 1e-6
-"""Relative difference below which two times count as equal."""
 
 
 class StudyTable:

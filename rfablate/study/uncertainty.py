@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from rfablate.arrays import FloatArray
 from rfablate.files import write_text
 from rfablate.results.wording import short
+from rfablate.study.distributions import Z_95
 from rfablate.study.results_table import StudyTable
 from rfablate.study.study_data import response_title, shown_responses
 from rfablate.study.study_plan import Plan, axis_name
@@ -31,7 +32,6 @@ RESAMPLES = 1000
 SEED = 1
 FEWEST = 8
 """Smallest number of draws for which bands are given."""
-Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.facets import facets_between
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.problem.problem import Problem, build_problem
-from rfablate.reference.ufl_step import UflStep, assembled_matrix, assembled_vector
+from rfablate.reference.dolfinx_system import assembled_matrix, assembled_vector
+from rfablate.reference.ufl_step import UflStep
 from tests.build import with_sinks
 
 pytestmark = pytest.mark.mpi
