@@ -40,7 +40,7 @@ from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_backgroun
 from rfablate.mesh.structure_report import with_exact_volumes
 
 POOR = 0.2
-"""Quality below which elements are optimised (Gmsh: 0.3): half the time, with as many iterations in cases/trigeminal."""
+"""Quality below which elements are optimised (Gmsh: 0.3): half the time, and as many iterations of the solvers."""
 
 
 @dataclass(frozen=True)
