@@ -143,7 +143,10 @@ def coverage(here: Conditions, runs: Sequence[Conditions]) -> list[Coverage]:
     found = []
     for name in (*KIND, "lesion rule"):
         values = sorted({run.kind(name) for run in (runs if name == "applicator" else alike)})
-        found.append(Coverage(name, here.kind(name), ", ".join(values) or "none", here.kind(name) in values))
+        found.append(Coverage(name, here.kind(name), "; ".join(values) or "none", here.kind(name) in values))
+    nearest = shared(here, runs)
+    together = f"{', '.join(nearest)} in one run" if nearest else "none"
+    found.append(Coverage("combination", f"{', '.join(KIND)} in one run", together, len(nearest) == len(KIND)))
     unit = here.set_point_unit
     for name, value, numbers, mark in (
         ("diameter", here.diameter_mm, [run.diameter_mm for run in alike], "mm"),

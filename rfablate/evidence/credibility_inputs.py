@@ -21,6 +21,7 @@ from rfablate.physics.library import (
     tissue_names,
 )
 from rfablate.physics.tissue import Tissue
+from rfablate.results.wording import short
 
 QUANTITIES = (
     ("sigma", "σ", "S/m"),
@@ -93,9 +94,11 @@ def _tissue(tissue: Tissue, own: TissueOverride | None, entry: TissueEntry | Non
             source = entry.sigma_source if field == "sigma" else entry.thermal_source
             found = entry.ranges.get(field)
             if found is not None:
-                span = f"{found.low:.3g} to {found.high:.3g}{' (assumed)' if found.assumed else ''}"
+                span = f"{short(found.low)} to {short(found.high)}{' (assumed)' if found.assumed else ''}"
         checked = not changed and entry is not None and entry.tissue.checked
-        yield InputRow(f"{tissue.name}: {label}", f"{value:.4g} {unit}", span, source, _status(source, checked=checked))
+        yield InputRow(
+            f"{tissue.name}: {label}", f"{short(value, 4)} {unit}", span, source, _status(source, checked=checked)
+        )
     if not tissue.is_metal and tissue.sigma > 0.0:
         given = own is not None and any(
             getattr(own, field) is not None for field in ("sigma_slope", "k_slope", "sigma_table", "k_table")
@@ -144,8 +147,8 @@ def other_rows(case: Case) -> list[InputRow]:
 def _damage(case: Case) -> InputRow:
     damage = case.damage
     if damage.A is not None and damage.Ea is not None:
-        value = f"A = {damage.A:.4g} 1/s, Ea = {damage.Ea:.4g} J/mol"
+        value = f"A = {short(damage.A)} 1/s, Ea = {short(damage.Ea, 4)} J/mol"
         return InputRow("damage kinetics", value, "", NO_SOURCE, "assumed")
     A, Ea, source = damage_set(damage.set)
-    value = f"set {damage.set}: A = {A:.4g} 1/s, Ea = {Ea:.4g} J/mol"
+    value = f"set {damage.set}: A = {short(A)} 1/s, Ea = {short(Ea, 4)} J/mol"
     return InputRow("damage kinetics", value, "", source, _status(source, checked=False))

@@ -11,7 +11,7 @@ from rfablate.evidence.credibility_conditions import conditions_of
 from rfablate.evidence.credibility_document import Part, PartBuilder
 from rfablate.evidence.credibility_evidence import CaseEvidence
 from rfablate.physics.library import damage_set
-from rfablate.results.wording import rule_label
+from rfablate.results.wording import rule_label, short
 from rfablate.study.drivers import TOTAL
 
 REFERENCES = {
@@ -67,7 +67,7 @@ def versions_part(evidence: CaseEvidence) -> Part:
         if found.extensions:
             part.gap("weak", "The run used objects of the user's own, which this program has not verified.")
         if found.rfablate != evidence.versions.get("rfablate", found.rfablate):
-            part.gap("weak", f"The run was made with rfablate {found.rfablate}.", f"rfablate run {evidence.name}")
+            part.gap("weak", f"The run was made with rfablate {found.rfablate}.", "rfablate run CASE")
     part.table(("of", "what", "value"), rows, texts=3)
     part.say("“code” is the SHA-256 of the program's own code and tables, shortened to 16 digits.")
     return part.part()
@@ -101,14 +101,15 @@ def _model(evidence: CaseEvidence, cite: Cite) -> list[str]:
     dolfinx = run.provenance.dolfinx if run is not None else versions.get("dolfinx", "")
     gmsh = run.provenance.gmsh if run is not None else versions.get("gmsh", "")
     base = cite("dolfinx")
+    article = "an" if here.applicator[0] in "aeiou" else "a"
     mesher = "" if isinstance(case.domain, MeshDomain) else f" with meshes by Gmsh {gmsh} {cite('gmsh')}"
     sentences = [
         f"Ablation was simulated with rfablate {rfablate}, a finite element program on DOLFINx {dolfinx}"
         f" {base}{mesher}.",
         "The quasi-static electric potential, with temperature-dependent conductivity, was coupled to the bioheat"
         f" equation of Pennes {cite('pennes')}, with linear elements and implicit steps of order {case.time.order}.",
-        f"The applicator was a {here.applicator} ({here.electrodes}; outer diameter {here.diameter_mm:.3g} mm, active"
-        f" tip {here.active_tip_mm:.3g} mm) in {here.tissue.replace('_', ' ')}, {here.blood_flow}, at"
+        f"The applicator was {article} {here.applicator} ({here.electrodes}; outer diameter {here.diameter_mm:.3g} mm,"
+        f" active tip {here.active_tip_mm:.3g} mm) in {here.tissue.replace('_', ' ')}, {here.blood_flow}, at"
         f" {here.start_degC:g} °C at the start.",
         f"Protocol: {'; '.join(describe_generator(case.generator))}.",
         *_lesion(case, cite),
@@ -126,10 +127,10 @@ def _lesion(case: Case, cite: Cite) -> list[str]:
     sentences = [f"Lesions were defined by: {', '.join(parts)}."]
     if any(rule.startswith("arrhenius") for rule in rules) or case.damage.perfusion_stops:
         if case.damage.A is not None and case.damage.Ea is not None:
-            kinetics = f"A = {case.damage.A:.3g} 1/s and Ea = {case.damage.Ea:.4g} J/mol"
+            kinetics = f"A = {short(case.damage.A)} 1/s and Ea = {short(case.damage.Ea, 4)} J/mol"
         else:
             A, Ea, source = damage_set(case.damage.set)
-            kinetics = f"A = {A:.3g} 1/s and Ea = {Ea:.4g} J/mol ({source})"
+            kinetics = f"A = {short(A)} 1/s and Ea = {short(Ea, 4)} J/mol ({source})"
         sentences.append(f"Arrhenius damage had {kinetics}.")
     return sentences
 

@@ -11,7 +11,7 @@ from rfablate.evidence.credibility_evidence import CaseEvidence, keys_text
 from rfablate.evidence.verification_results import CheckResult, Verification
 from rfablate.evidence.verification_table import verdict_line
 from rfablate.results.flatten import flatten
-from rfablate.results.quantities import JOINING, LESION, STRUCTURE
+from rfablate.results.quantities import JOINING, LESION, STRUCTURE, TERMS
 from rfablate.results.summary_models import RunSummary
 from rfablate.results.wording import short
 
@@ -77,12 +77,12 @@ def calculation_part(evidence: CaseEvidence) -> Part:
     part = PartBuilder("Calculation verification")
     if evidence.run is None:
         reason = evidence.reasons.get("run", "")
-        part.missing(f"There is no finished run of this case ({reason}).", f"rfablate run {evidence.name}")
+        part.missing(f"There is no finished run of this case ({reason}).", "rfablate run CASE")
     else:
         _run(part, evidence)
     if evidence.convergence is None:
         reason = evidence.reasons.get("convergence", "")
-        part.missing(f"There is no convergence study of this case ({reason}).", f"rfablate converge {evidence.name}")
+        part.missing(f"There is no convergence study of this case ({reason}).", "rfablate converge CASE")
     else:
         _convergence(part, evidence)
     return part.part()
@@ -98,7 +98,7 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
         f"{short(summary.energy.residual_percent, 2)} %.",
     )
     if run.differences:
-        part.gap("weak", f"The run is of a case that differs in {keys_text(run.differences)}.", "rfablate run")
+        part.gap("weak", f"The run is of a case that differs in {keys_text(run.differences)}.", "rfablate run CASE")
         part.say(f"Its case differs from the one of this document in {keys_text(run.differences)}.")
     if summary.status != "completed":
         part.gap("weak", f"The run did not complete: {summary.reason}.")
@@ -107,7 +107,7 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
     if not any(bar != "none" for _, _, bar in rows):
         part.missing("The numbers of the run have no error bars.", "output.error_bar = true")
     else:
-        part.say("Error bars: difference to a second run on a coarser mesh with longer steps.")
+        part.say(f"Error bar: {TERMS['error bar']}")
     for check in summary.checks:
         part.gap("weak", f"Check of the results, {check.check}: {check.text}")
     for name, each in summary.structures.items():
@@ -115,7 +115,7 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
             part.gap(
                 "weak",
                 f"The verdict on {name} ({each.verdict}) could change within its error bar.",
-                "rfablate converge",
+                "rfablate converge CASE",
             )
     for key, accepted in stated(evidence.case).goals.items():
         value, bar = flatten(summary).get(key), flatten(summary).get(f"{key}.bar")

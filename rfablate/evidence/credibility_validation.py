@@ -110,7 +110,7 @@ def _results(
     part.table(AGREEMENT, [agreement_row(each) for each in agreement], caption=caption)
     numbers = [
         (each.name, number.name, f"{measured_text(number)} {number.unit}", short(number.modelled, 3),
-         f"{number.error:+.2g}", f"{number.u_val:.2g}", number.verdict)
+         _signed(number.error), short(number.u_val, 2), number.verdict)
         for each in relevant
         for number in each.numbers
     ]  # fmt: skip
@@ -129,7 +129,11 @@ def _gaps(
     found, here = stored.found, evidence.versions
     changed = [name for name in ("rfablate", "code") if name in here and found.versions.get(name) != here[name]]
     if changed:
-        part.gap("weak", f"The validation was made with another {' and '.join(changed)}.", "rfablate validate --all")
+        part.gap(
+            "weak",
+            f"The validation was made by another state of the program (different {', '.join(changed)}).",
+            "rfablate validate --all",
+        )
     if not found.scope.everything:
         part.gap("weak", "Only a subset of the experiments was compared.", "rfablate validate --all")
     if not found.scope.vary_inputs:
@@ -137,10 +141,12 @@ def _gaps(
     for each in relevant:
         if each.fault:
             part.gap("missing", f"{each.name} was not completed: {each.fault.splitlines()[0]}")
-        for number in each.numbers:
-            if not number.passed:
-                text = f"{each.name}, {number.name}: {number.verdict}; E = {number.error:+.2g} {number.unit}"
-                part.gap("weak", f"{text}. Likely reason: {number.likely_reason or 'not known'}.")
+        failed = [number for number in each.numbers if not number.passed]
+        if failed:
+            names = "; ".join(f"{n.name}: {n.verdict}, E = {_signed(n.error)} {n.unit}" for n in failed)
+            reasons = "; ".join(dict.fromkeys(n.likely_reason or "not known" for n in failed))
+            count = f"{len(failed)} of {len(each.numbers)} comparisons fail"
+            part.gap("weak", f"{each.name}: {count} ({names}). Likely reason: {reasons}.")
     partly = [each.name for each in relevant if not each.full_text]
     if partly:
         part.gap(
@@ -159,6 +165,10 @@ def _verdicts(each: ExperimentResult) -> str:
     if each.fault:
         return "not completed"
     return ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(each.numbers).items() if count)
+
+
+def _signed(error: float) -> str:
+    return f"+{short(error, 2)}" if error > 0.0 else short(error, 2)
 
 
 def _source(each: ExperimentResult) -> str:

@@ -225,9 +225,12 @@ def test_a_number_is_covered_between_the_smallest_and_the_largest() -> None:
     assert found["diameter"].inside and found["diameter"].validated == "0.5 to 1.6 mm"
     assert found["active tip"].validated == "5 mm"
     assert found["set point"].inside and found["set point"].validated == "70 to 90 degC"
-    assert not found["model part"].inside
+    assert not found["model part"].inside and found["combination"].inside
     outside = {each.name: each for each in coverage(replace(HERE, diameter_mm=1.8, tissue="bone"), runs)}
     assert not outside["diameter"].inside and not outside["tissue"].inside
+    apart = coverage(HERE, [replace(HERE, tissue="liver"), replace(HERE, generator="power")])
+    assert all(each.inside for each in apart if each.name in ("tissue", "generator"))
+    assert [each.name for each in apart if not each.inside] == ["combination"]  # each alone, but never in one run
     alone = {each.name: each for each in coverage(replace(HERE, applicator="ring needle"), runs)}
     assert not alone["applicator"].inside and alone["diameter"].validated == "none" and not alone["diameter"].inside
 
