@@ -117,8 +117,9 @@ def experiment_conditions(name: str, directory: Path | None) -> tuple[Conditions
 
 
 def package_conditions() -> dict[str, tuple[Conditions, ...]]:
-    """Return the conditions of all experiments of the package by name."""
-    return {name: experiment_conditions(name, None) for name in experiment_names()}
+    """Return the conditions of all experiments of the package by name; other models are no experiments."""
+    measured = [name for name in experiment_names() if load_experiment(name).table.kind == "experiment"]
+    return {name: experiment_conditions(name, None) for name in measured}
 
 
 def shared(here: Conditions, runs: Iterable[Conditions]) -> tuple[str, ...]:

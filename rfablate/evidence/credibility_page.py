@@ -49,4 +49,4 @@ def _block(block: Block) -> Markup:
 
 
 def _cell(text: str) -> str:
-    return Markup("{}{}").format(icon(ICONS[text]), text) if text in ICONS else text
+    return element("span", "name", together([icon(ICONS[text]), text])) if text in ICONS else text

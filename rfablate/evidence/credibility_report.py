@@ -80,7 +80,14 @@ def categories(evidence: CaseEvidence) -> list[tuple[str, ...]]:
     """Return the eight categories of evidence of the FDA guidance, and what of each there is for a case."""
     known = {} if evidence.validation is None else stored_conditions(evidence.validation)
     here = conditions_of(evidence.case)
-    flows = [{run.blood_flow for run in runs} for runs in known.values() if applies(here, runs)]
+    measured = (
+        {}
+        if evidence.validation is None
+        else {
+            each.name: known[each.name] for each in evidence.validation.found.experiments if each.kind == "experiment"
+        }
+    )
+    flows = [{run.blood_flow for run in runs} for runs in measured.values() if applies(here, runs)]
     bench, vivo = (sum(any(word in flow for flow in each) for each in flows) for word in ("ex vivo", "in vivo"))
     numerical = [
         text

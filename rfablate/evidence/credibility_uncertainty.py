@@ -7,7 +7,6 @@ from rfablate.evidence.credibility_document import Part, PartBuilder
 from rfablate.evidence.credibility_evidence import CaseEvidence, keys_text
 from rfablate.results.wording import short
 from rfablate.study.study_plan import axis_name
-from rfablate.study.uncertainty import drivers_text
 
 FEW_DRAWS = 64
 """Number of draws below which the section says that there are few."""
@@ -40,19 +39,20 @@ def uncertainty_part(evidence: CaseEvidence) -> Part:
         for axis in axes
     ]
     part.table(("input", "key", "distribution", "range", "source"), rows, texts=5, caption="Uncertain inputs")
+    rankings = {each.column: each for each in study.found.rankings}
     bands = [
         (
             band.column,
             short(band.median, 4),
             f"{short(band.low, 4)} to {short(band.high, 4)}",
-            drivers_text(band.drivers) or "–",
+            rankings[band.column].text() if band.column in rankings else "–",
         )
         for band in study.found.bands
     ]
     head = ("number", "median", "5 to 95 % of draws", "drivers, strongest first")
     part.table(head, bands, caption="Bands and their drivers")
     ranked = [
-        (ranking.column, str(place), each.key, short(each.strength, 2), ranking.measure)
+        (ranking.column, str(place), each.key, ranking.strength_text(each.strength), ranking.measure)
         for ranking in study.found.rankings
         for place, each in enumerate(ranking.drivers, start=1)
     ]

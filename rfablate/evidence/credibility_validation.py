@@ -57,7 +57,7 @@ def applicability_part(evidence: CaseEvidence) -> Part:
     part, here = PartBuilder("Applicability of the validation"), conditions_of(evidence.case)
     stored = evidence.validation
     known = package_conditions() if stored is None else stored_conditions(stored)
-    runs = [run for name, each in known.items() if stored is None or _was_compared(stored, name) for run in each]
+    runs = [run for name, each in known.items() if stored is None or _is_evidence(stored, name) for run in each]
     part.say(
         "Each condition of the case against those of the experiments with its kind of applicator, after Pathmanathan et"
         " al. 2017. “Inside” means between the smallest and the largest value, each condition taken alone; it does not"
@@ -81,8 +81,10 @@ def stored_conditions(stored: ValidationEvidence) -> Known:
     return {each.name: experiment_conditions(each.name, stored.directory) for each in stored.found.experiments}
 
 
-def _was_compared(stored: ValidationEvidence, name: str) -> bool:
-    return any(each.name == name and each.numbers for each in stored.found.experiments)
+def _is_evidence(stored: ValidationEvidence, name: str) -> bool:
+    """Return whether an experiment, not another model, was compared."""
+    found = [each for each in stored.found.experiments if each.name == name]
+    return any(each.numbers and each.kind == "experiment" for each in found)
 
 
 def _likeness(here: Conditions, runs: tuple[Conditions, ...]) -> tuple[str, str]:

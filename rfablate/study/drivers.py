@@ -15,6 +15,7 @@ import numpy as np
 
 from rfablate.arrays import FloatArray
 from rfablate.errors import CaseError
+from rfablate.results.wording import number, short
 from rfablate.study.results_table import StudyTable
 from rfablate.study.sensitivity import SOBOL, Sensitivity, analyse
 from rfablate.study.study_plan import Plan
@@ -52,6 +53,17 @@ class Ranking:
     """Why the ranking may be wrong, or why there are no Sobol indices; empty without a reason."""
     drivers: tuple[Driver, ...]
 
+    def text(self, most: int = 3) -> str:
+        """Return the first drivers with their strengths."""
+        shown = self.drivers[:most]
+        return ", ".join(f"{each.key.rsplit('.', 1)[-1]} {self.strength_text(each.strength)}" for each in shown)
+
+    def strength_text(self, value: float | None) -> str:
+        """Return a strength or its interval: two decimals for a fraction, two digits for an effect."""
+        if value is None:
+            return "–"
+        return short(value, 2) if self.measure == EFFECT else number(value + 0.0, 2)
+
 
 def ranking_of(plan: Plan, table: StudyTable, column: str) -> tuple[Ranking, Sensitivity | None]:
     """Return the drivers of a column, and the sensitivity indices where they rank the drivers."""
@@ -82,12 +94,12 @@ def _by_indices(found: Sensitivity, correlations: Mapping[str, float]) -> Rankin
     """Return the ranking by Sobol indices, or by the effects of a Morris design."""
     sobol = found.names == SOBOL
     drivers = []
-    for number, key in enumerate(found.keys):
+    for place, key in enumerate(found.keys):
         if key not in correlations:
             continue  # an axis without a distribution is a choice, not an uncertain input
-        strength = found.second[number] if sobol else found.first[number]
-        first = float(found.first[number]) if sobol else None
-        drivers.append(Driver(key, float(strength), float(found.interval[number]), first, correlations[key]))
+        strength = found.second[place] if sobol else found.first[place]
+        first = float(found.first[place]) if sobol else None
+        drivers.append(Driver(key, float(strength), float(found.interval[place]), first, correlations[key]))
     constant = [Driver(key, 0.0) for key in correlations if key not in found.keys]
     return Ranking(found.column, TOTAL if sobol else EFFECT, found.how, "", _sorted([*drivers, *constant]))
 

@@ -182,7 +182,7 @@ def as_lines(found: Uncertainty) -> list[str]:
     if found.rankings:
         lines.append("drivers, the strongest first")
     for ranking in found.rankings:
-        lines.append(f"  {response_title(ranking.column)}: {drivers_text(ranking.drivers)}  ({ranking.measure})")
+        lines.append(f"  {response_title(ranking.column)}: {ranking.text()}  ({ranking.measure})")
         if ranking.warning:
             lines.append(f"    {ranking.warning}")
     for each in found.verdicts:
@@ -192,11 +192,6 @@ def as_lines(found: Uncertainty) -> list[str]:
             f"(95 % interval {low:.0f} to {high:.0f} %)"
         )
     return lines
-
-
-def drivers_text(drivers: Sequence[Driver], most: int = 3) -> str:
-    """Return the first drivers with their strengths as text."""
-    return ", ".join(f"{each.key.rsplit('.', 1)[-1]} {short(max(each.strength, 0.0), 2)}" for each in drivers[:most])
 
 
 def write_uncertainty(found: Uncertainty, folder: Path) -> Path:

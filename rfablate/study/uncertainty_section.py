@@ -24,7 +24,6 @@ from rfablate.study.uncertainty import (
     Band,
     VerdictProbability,
     as_lines,
-    drivers_text,
     independent_rows,
     input_rows,
     uncertain_axes,
@@ -90,16 +89,15 @@ def _figure(field: ProbabilityField, rule: str) -> Markup:
 
 
 def _bands(bands: Sequence[Band]) -> Markup:
-    head = ("number", "5 %", "median", "95 %", "mean", "deviation", "drivers")
+    head = ("number", "5 %", "median", "95 %", "mean", "deviation")
     rows = []
     for band in bands:
         ends = [
             f"{short(value, 4)} ({short(low, 4)} to {short(high, 4)})"
             for value, (low, high) in ((band.low, band.low_interval), (band.high, band.high_interval))
         ]
-        drivers = drivers_text(band.drivers)
         middle = (short(band.median, 4), ends[1], short(band.mean, 4), short(band.deviation, 2))
-        rows.append((response_title(band.column), ends[0], *middle, drivers))
+        rows.append((response_title(band.column), ends[0], *middle))
     return table(head, rows)
 
 
@@ -110,8 +108,9 @@ def _drivers(rankings: Sequence[Ranking]) -> list[Markup]:
             response_title(ranking.column) if not place else "",
             f"{place + 1}",
             each.key,
-            f"{short(each.strength, 2)}" + (f" ± {short(each.interval, 1)}" if each.interval is not None else ""),
-            "–" if each.first_order is None else short(each.first_order, 2),
+            ranking.strength_text(each.strength)
+            + (f" ± {ranking.strength_text(each.interval)}" if each.interval is not None else ""),
+            ranking.strength_text(each.first_order),
             f"{each.correlation:+.2f}".replace("-", "−"),
             ranking.measure,
         )

@@ -244,7 +244,7 @@ def test_conditions_follow_from_the_case() -> None:
 
 def test_the_conditions_of_the_package_are_known() -> None:
     known = package_conditions()
-    assert all(known.values())
+    assert all(known.values()) and "needle_model" not in known  # another model
     assert {run.applicator for run in known["goldberg_1998"]} == {"internally cooled electrode"}
     assert {run.tissue for run in known["cosman_2014"]} == {"muscle"}
     assert len({run.diameter_mm for run in known["cosman_2014"]}) >= 2
