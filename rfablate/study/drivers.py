@@ -23,6 +23,9 @@ from rfablate.study.study_plan import Plan
 TOTAL, EFFECT, CORRELATION = "total Sobol index", "mean absolute effect", "squared rank correlation"
 """Measures that rank drivers."""
 
+FLAT = 1e-9
+"""Relative range of a number below which it does not vary."""
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -71,6 +74,8 @@ def ranking_of(plan: Plan, table: StudyTable, column: str) -> tuple[Ranking, Sen
     y = table.numbers(column)
     kept = np.isfinite(y)
     correlations = {key: rank_correlation(x[kept], y[kept]) for key, x in inputs.items()}
+    if np.ptp(y[kept]) <= FLAT * np.abs(y[kept]).max():
+        return by_correlation(column, correlations, "the number does not vary"), None
     if plan.study.correlations:
         why = "the inputs are correlated, and Sobol indices require independent ones"
         return by_correlation(column, correlations, why), None
@@ -80,7 +85,7 @@ def ranking_of(plan: Plan, table: StudyTable, column: str) -> tuple[Ranking, Sen
         why = "; ".join(f"{fault.where}: {fault.found}" for fault in error.faults)
         return by_correlation(column, correlations, f"no Sobol indices: {why}"), None
     if found.warning:
-        return by_correlation(column, correlations, f"no Sobol indices: {found.warning}"), None
+        return by_correlation(column, correlations, f"no Sobol indices: {found.warning.partition(': ')[0]}"), None
     return _by_indices(found, correlations), found
 
 

@@ -19,12 +19,13 @@ from pydantic import TypeAdapter
 
 from rfablate.arrays import FloatArray, IntArray
 from rfablate.files import write_text
+from rfablate.results.quantities import JOINING, LESION, STRUCTURE
 from rfablate.results.wording import short
 from rfablate.study.distributions import Z_95
 from rfablate.study.drivers import Driver, Ranking, ranking_of
 from rfablate.study.results_table import StudyTable
 from rfablate.study.sensitivity import Sensitivity
-from rfablate.study.study_data import response_title, shown_responses
+from rfablate.study.study_data import is_judged, response_title, shown_responses
 from rfablate.study.study_plan import Plan, axis_name
 from rfablate.study.study_tables import StudyAxis
 
@@ -32,6 +33,8 @@ UNCERTAINTY_FILE = "uncertainty.json"
 PERCENTILES = (5.0, 50.0, 95.0)
 RESAMPLES = 1000
 SEED = 1
+INPUTS = {"volume_mm3", "required_fraction", "length_mm"}
+"""Numbers of structures that follow from the case."""
 FEWEST = 8
 """Smallest number of draws for which bands are given."""
 
@@ -90,19 +93,33 @@ def uncertain_axes(plan: Plan) -> list[StudyAxis]:
 
 
 def uncertainty_of(plan: Plan, table: StudyTable) -> tuple[Uncertainty, list[Sensitivity]]:
-    """Return bands of the shown responses, probabilities of the verdicts and drivers, with the indices behind these."""
-    columns = shown_responses(plan, table) if table.responses() else []
+    """Return bands and drivers of all reported numbers, probabilities of the verdicts, and indices of the figures."""
+    shown = shown_responses(plan, table) if table.responses() else []
     draws = independent_rows(plan, table.length)
     bands, rankings, indices = [], [], []
-    for name in columns:
+    for name in dict.fromkeys([*shown, *reported_columns(table)]):
         if int(np.isfinite(table.numbers(name)).sum()) < FEWEST:
             continue
         ranking, found = ranking_of(plan, table, name)
         rankings.append(ranking)
-        indices += [found] if found is not None else []
+        indices += [found] if found is not None and name in shown else []
         band = band_of(name, table.numbers(name)[draws], ranking.drivers)
         bands += [band] if band is not None else []
     return Uncertainty(tuple(bands), tuple(_verdicts(table, draws)), tuple(rankings)), indices
+
+
+def reported_columns(table: StudyTable) -> list[str]:
+    """Return the columns with the numbers of lesions, of targets and of protected structures."""
+    known = {
+        "lesion": {each.key for each in (*LESION, *JOINING)},
+        "structures": {each.key for each in STRUCTURE} - INPUTS,
+    }
+    found = []
+    for column in table.responses():
+        section, key = column.split(".", 1)[0], column.rpartition(".")[2]
+        if key in known.get(section, ()) and (section == "lesion" or is_judged(table, column)):
+            found.append(column)
+    return found
 
 
 def independent_rows(plan: Plan, rows: int) -> IntArray:
@@ -173,18 +190,20 @@ def _verdicts(table: StudyTable, draws: IntArray) -> list[VerdictProbability]:
     return found
 
 
-def as_lines(found: Uncertainty) -> list[str]:
-    """Return the uncertainty as text lines."""
+def as_lines(found: Uncertainty, columns: Sequence[str]) -> list[str]:
+    """Return the verdicts, and the bands and drivers of some columns, as text lines."""
     lines = ["uncertainty: 5, 50 and 95 percentile of the draws"] if found.bands else []
-    for band in found.bands:
+    for band in (each for each in found.bands if each.column in columns):
         numbers = "  ".join(short(value, 4) for value in (band.low, band.median, band.high))
         lines.append(f"  {response_title(band.column)}: {numbers}")
     if found.rankings:
         lines.append("drivers, the strongest first")
-    for ranking in found.rankings:
+    for ranking in (each for each in found.rankings if each.column in columns):
         lines.append(f"  {response_title(ranking.column)}: {ranking.text()}  ({ranking.measure})")
         if ranking.warning:
             lines.append(f"    {ranking.warning}")
+    if rest := sum(each.column not in columns for each in found.rankings):
+        lines.append(f"  {rest} further numbers: {UNCERTAINTY_FILE}, and the page")
     for each in found.verdicts:
         low, high = (100 * end for end in each.interval)
         lines.append(

@@ -12,12 +12,12 @@ from rfablate.report.html_elements import note, section, table, together
 from rfablate.report.page_templates import element
 from rfablate.results.run_view import load_view
 from rfablate.results.wording import rule_label, short
-from rfablate.study.drivers import CORRELATION, EFFECT, TOTAL, Ranking
+from rfablate.study.drivers import CORRELATION, EFFECT, TOTAL, Driver, Ranking
 from rfablate.study.members import StudyDirectory
 from rfablate.study.probability_field import ProbabilityField, probability_field, write_probability
 from rfablate.study.results_table import StudyTable
 from rfablate.study.sensitivity import bars
-from rfablate.study.study_data import response_title
+from rfablate.study.study_data import response_title, shown_responses
 from rfablate.study.study_plan import Plan
 from rfablate.study.uncertainty import (
     FEWEST,
@@ -35,6 +35,8 @@ HOW = (
     "Percentiles and probabilities are over the draws of the inputs below; they contain neither the numerical error "
     "nor what the model leaves out. Intervals are those of the number of draws."
 )
+SHOWN_DRIVERS = 4
+"""Largest number of drivers of a number on the page; uncertainty.json has all."""
 MEASURES = {
     TOTAL: "Total Sobol index: the part of the variance that vanishes if this input is known, with its interactions; "
     "first order: the part by this input alone.",
@@ -50,7 +52,7 @@ def add_uncertainty(
 ) -> tuple[Markup, list[str]]:
     """Write uncertainty.json and probability.vtkhdf of a study; return the section of its page and the file names."""
     found, indices = uncertainty_of(plan, data)
-    for line in as_lines(found):
+    for line in as_lines(found, shown_responses(plan, data) if data.responses() else ()):
         say(line)
     names = [write_uncertainty(found, directory.path).name]
     drawn: Sequence[str] = ()
@@ -68,7 +70,14 @@ def add_uncertainty(
     inputs = table(("input", "distribution", "range", "source"), input_rows(uncertain_axes(plan)), texts=4)
     parts = [bands, _verdicts(found.verdicts), *drawn, element("small", HOW), *_drivers(found.rankings), inputs]
     if indices:
-        parts.insert(-1, element("figure", bars(indices), "Sensitivity indices of the numbers."))
+        parts.insert(
+            -1,
+            element(
+                "figure",
+                bars(indices),
+                "Total and first-order index, or effect and its deviation, of the numbers in the figures.",
+            ),
+        )
     return section("Uncertainty", together(parts)), names
 
 
@@ -102,29 +111,31 @@ def _bands(bands: Sequence[Band]) -> Markup:
 
 
 def _drivers(rankings: Sequence[Ranking]) -> list[Markup]:
-    """Return a table of the drivers of each number, the strongest first, and what the measures mean."""
-    rows = [
-        (
-            response_title(ranking.column) if not place else "",
-            f"{place + 1}",
-            each.key,
-            ranking.strength_text(each.strength)
-            + (f" ± {ranking.strength_text(each.interval)}" if each.interval is not None else ""),
-            ranking.strength_text(each.first_order),
-            f"{each.correlation:+.2f}".replace("-", "−"),
-            ranking.measure,
-        )
-        for ranking in rankings
-        for place, each in enumerate(ranking.drivers)
-    ]
-    if not rows:
+    """Return a table with the drivers of each number, the strongest first, and what the measures mean."""
+    if not rankings:
         return []
-    head = ("number", "rank", "input", "strength", "first order", "rank correlation", "strength is the")
+    most = min(max(len(each.drivers) for each in rankings), SHOWN_DRIVERS)
+    rows = []
+    for ranking in rankings:
+        cells = [_driver(ranking, each) for each in ranking.drivers[:most]]
+        rows.append((response_title(ranking.column), *cells, *[""] * (most - len(cells)), ranking.measure))
+    head = ("number", *(f"driver {place + 1}" for place in range(most)), "measure")
     used = dict.fromkeys(ranking.measure for ranking in rankings)
-    notes = [f"{response_title(each.column)}: {each.how}. {each.warning}" for each in rankings]
-    caption = "Drivers of each number, the strongest first"
-    return [table(head, rows, "", caption, texts=3), *(element("small", MEASURES[each]) for each in used),
-            *(element("small", each) for each in dict.fromkeys(notes))]  # fmt: skip
+    notes = dict.fromkeys(f"{each.how}. {each.warning}".strip() for each in rankings if each.warning)
+    fits = [f"{response_title(each.column)}: {each.how}." for each in rankings if not each.warning]
+    return [
+        table(head, rows, "", "Drivers of each number, the strongest first", texts=most + 2),
+        *(element("small", MEASURES[each]) for each in used),
+        element("small", "(+), (−): the number rises or falls with the input (sign of the rank correlation)."),
+        *(element("small", each) for each in [*fits, *notes]),
+    ]
+
+
+def _driver(ranking: Ranking, each: Driver) -> str:
+    """Return name, strength with its interval, and direction of a driver."""
+    interval = "" if each.interval is None else f" ± {ranking.strength_text(each.interval)}"
+    direction = " (+)" if each.correlation > 0.0 else " (−)" if each.correlation < 0.0 else ""
+    return f"{each.key.rsplit('.', 1)[-1]} {ranking.strength_text(each.strength)}{interval}{direction}"
 
 
 def _verdicts(verdicts: Sequence[VerdictProbability]) -> Markup:

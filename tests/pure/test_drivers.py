@@ -140,6 +140,21 @@ def test_the_draws_of_a_saltelli_design_are_independent(tmp_path: Path) -> None:
     assert all(len(np.unique(column)) < table.length for column in cube.T)
 
 
+def test_every_number_of_a_lesion_and_of_a_judged_structure_has_a_band(tmp_path: Path) -> None:
+    plan, table = study(tmp_path, 'kind = "sobol"\nsamples = 16', lambda a, b: a + b, ("uniform", "uniform"))
+    u = [float(each) for each in table.numbers(AXES[0][0])]
+    for name in ("lesion.arrhenius.depth_distal_mm", "structures.nerve.max_degC", "structures.bone.max_degC"):
+        table.columns[name] = list(u)
+    table.columns["structures.nerve.volume_mm3"] = [3.0] * table.length
+    table.columns["structures.nerve.verdict"] = ["safe"] * table.length
+    found, _ = uncertainty_of(plan, table)
+    columns = [each.column for each in found.bands]
+    assert {WIDTH, "lesion.arrhenius.depth_distal_mm", "structures.nerve.max_degC"} <= set(columns)
+    assert "structures.nerve.volume_mm3" not in columns
+    assert columns.index("structures.nerve.max_degC") < columns.index("structures.bone.max_degC")
+    assert [each.column for each in found.rankings] == columns
+
+
 def test_rankings_are_kept_in_the_file(tmp_path: Path) -> None:
     plan, table = study(tmp_path, 'kind = "sobol"\nsamples = 32', lambda a, b: 2.0 * a + b, ("uniform", "uniform"))
     found, _ = uncertainty_of(plan, table)
