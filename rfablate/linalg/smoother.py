@@ -81,12 +81,13 @@ class Smoother:
         """The current solution; its ghosts are updated before they are read."""
         return self._x[self._now]
 
-    def _update(self) -> None:
+    def update(self) -> None:
+        """Update the ghosts of x. Collective."""
         if self._nodes is not None and self._nodes.comm.size > 1:
             self._vectors[self._now].scatter_forward()
 
     def _step(self, old: float, new: float) -> None:
-        self._update()
+        self.update()
         self._smooth[self._now](old, new)
         self._now = 1 - self._now
         if self._rows is not None:
@@ -101,7 +102,7 @@ class Smoother:
 
     def residual(self) -> SingleArray:
         """Return b - A x. Collective."""
-        self._update()
+        self.update()
         self._residual[self._now]()
         if self._rows is not None:
             self._rows.share(self._r)
