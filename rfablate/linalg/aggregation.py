@@ -35,6 +35,8 @@ class Serial:
         """Return the numbers as an array."""
         return np.array(numbers)
 
+    max_of = total_of
+
 
 def fine_rows(matrix: Matrix, root: FloatArray) -> sp.csr_matrix:
     """Return D^-1/2 A D^-1/2 for the owned rows over the local nodes."""
@@ -72,6 +74,31 @@ def largest_eigenvalue(nodes, A: sp.csr_matrix, candidate: FloatArray) -> float:
         v[:owned] = w / beta
     largest = float(eigvalsh_tridiagonal(np.array(alphas), np.array(betas[:-1]))[-1])
     return largest if largest > 0.0 else 1.0  # without free nodes
+
+
+class SpectralBound:
+    """A bound for the largest eigenvalue of K + w0 C, scaled to a unit diagonal, on a coarse level.
+
+    K <= a D_K and C <= b D_C, with the largest eigenvalues a and b of both scaled alone, so K + w0 C is at most
+    a D_K + w0 b D_C. On coarse levels C is not diagonal, and b (2 to 4) is larger than a.
+    """
+
+    def __init__(self, nodes, stiffness: sp.csr_matrix, mass: sp.csr_matrix, a: float) -> None:  # type: ignore[no-untyped-def]
+        """Compute b for the owned rows of C; `a` is known. Collective."""
+        self._nodes, self._a = nodes, a
+        self._diagonals = stiffness.diagonal(), mass.diagonal()
+        root = np.zeros(nodes.local)
+        root[: nodes.owned] = inverse_root(self._diagonals[1])
+        nodes.update_ghosts(root)
+        A = sp.csr_matrix(sp.diags(root[: nodes.owned]) @ mass @ sp.diags(root))
+        self._b = largest_eigenvalue(nodes, A, root) if nodes.total_of(float(root.any()))[0] else 0.0
+
+    def at(self, w0: float) -> float:
+        """Return the bound. Collective."""
+        K, C = self._diagonals
+        total = K + w0 * C
+        share = np.divide(w0 * C, total, out=np.zeros_like(total), where=total > 0.0).max(initial=0.0)
+        return float(self._a + self._nodes.max_of(float(share))[0] * max(0.0, self._b - self._a))
 
 
 def prolongation(  # type: ignore[no-untyped-def]

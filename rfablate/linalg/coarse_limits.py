@@ -9,9 +9,7 @@ CoarseLevels = Literal["auto", "replicated", "distributed"]
 Storage = Literal["replicated", "distributed", "petsc"]
 """Of one level: on every rank; distributed with the smoother of the fine level; a matrix of PETSc."""
 
-FEWEST_RANKS = 4
-"""Ranks from which levels are distributed."""
-REPLICATED = 20_000
+REPLICATED = 4000
 """Unknowns of a level up to which it is stored on every rank."""
 ROWS = 500
 """Mean rows of a rank from which a distributed level is smoothed by the kernels of the fine level."""
@@ -21,7 +19,7 @@ PETSC_ROWS = 1000
 
 def storage(total: float, ranks: int, how: CoarseLevels = "auto") -> Storage:
     """Return how a level of `total` unknowns is stored."""
-    if how == "replicated" or (how == "auto" and (ranks < FEWEST_RANKS or total <= REPLICATED)):
+    if how == "replicated" or (how == "auto" and (ranks == 1 or total <= REPLICATED)):
         return "replicated"
     return "distributed" if total >= ROWS * ranks else "petsc"
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from rfablate.arrays import FloatArray
-from rfablate.linalg.aggregation import STRONG, inverse_root, largest_eigenvalue, prolongation
+from rfablate.linalg.aggregation import STRONG, SpectralBound, inverse_root, largest_eigenvalue, prolongation
 from rfablate.linalg.coarse_system import Coarsening, CoarseSolver, CoarseSystem, joined_pattern
 from rfablate.linalg.replicated_levels import SLOWEST, in_shorts
 from rfablate.linalg.smoother import ScaledMatrix, SingleArray, Smoother, Transfer, sliced
@@ -27,6 +27,7 @@ class DistributedLevel:
         A = sp.csr_matrix(sp.diags(root[: nodes.owned]) @ system.stiffness @ sp.diags(root))
         candidate = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
         largest = largest_eigenvalue(nodes, A, candidate)
+        self._bound = SpectralBound(nodes, system.stiffness, system.mass, largest)
         scaled, own = prolongation(nodes, A, candidate, largest, STRONG * 0.5**number)
         if scaled.shape[1] > SLOWEST * nodes.total:
             scaled, own = prolongation(nodes, A, candidate, largest, 0.0)
@@ -52,6 +53,7 @@ class DistributedLevel:
 
     def weigh(self, w0: float) -> FloatArray:
         """See `CoarseSolver.weigh`."""
+        self.smoother.set_largest(self._bound.at(w0))
         root = self._root(w0)
         data = (self._stiffness + w0 * self._mass) * root[self._rows] * root[self._columns]
         self._values[:] = in_shorts(data)[self._number]

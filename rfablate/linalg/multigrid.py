@@ -47,8 +47,9 @@ class VCycle:
     """A V-cycle as an approximate inverse of K + w0 C, for one stiffness K, one diagonal C and any w0.
 
     The prolongations depend on K only. For a new w0, K and C are combined on every level, P^T (K + w0 C) P, and scaled
-    to a unit diagonal; no level is rebuilt when the time step changes. The largest eigenvalue of the scaled K is an
-    upper bound for that of the scaled sum.
+    to a unit diagonal; no level is rebuilt when the time step changes. On the fine level, where C is diagonal, the
+    largest eigenvalue of the scaled K is an upper bound for that of the scaled sum; `SpectralBound` has that of the
+    coarse levels.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from rfablate.kernels.loader import SHORT_ONE
 from rfablate.linalg.aggregation import (
     STRONG,
     Serial,
+    SpectralBound,
     coarse_matrix,
     inverse_root,
     largest_eigenvalue,
@@ -68,7 +69,8 @@ class GridLevel:
     def __init__(
         self, stiffness: sp.csr_matrix, mass: sp.csr_matrix, largest: float, P: sp.csr_matrix, comm: MPI.Comm
     ) -> None:
-        """Set up; `P` is the prolongation to this level."""
+        """Set up; `largest` is the eigenvalue of the scaled stiffness, `P` the prolongation to this level."""
+        self._bound = SpectralBound(Serial(stiffness.shape[0]), stiffness, mass, largest)
         self.n = stiffness.shape[0]
         both, self._stiffness, self._mass = joined_pattern(stiffness, mass, 0.0)
         self._rows, self._columns = np.repeat(np.arange(self.n), np.diff(both.indptr)), both.indices
@@ -85,6 +87,7 @@ class GridLevel:
 
     def weigh(self, w0: float) -> FloatArray:
         """Scale K + w0 C to a unit diagonal; return D^-1/2."""
+        self.smoother.set_largest(self._bound.at(w0))
         root = inverse_root(self._diagonals[0] + w0 * self._diagonals[1])
         data = (self._stiffness + w0 * self._mass) * root[self._rows] * root[self._columns]
         self._values[:] = in_shorts(data)[self._number]

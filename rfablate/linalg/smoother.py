@@ -73,8 +73,12 @@ class Smoother:
         self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
         self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
         self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
-        self._first, self._steps = _chebyshev(LOWEST * matrix.largest, HIGHEST * matrix.largest, DEGREE)
+        self.set_largest(matrix.largest)
         self._now = 0
+
+    def set_largest(self, largest: float) -> None:
+        """Set the largest eigenvalue that the smoother has to reduce."""
+        self._first, self._steps = _chebyshev(LOWEST * largest, HIGHEST * largest, DEGREE)
 
     @property
     def x(self) -> SingleArray:
