@@ -32,6 +32,7 @@ from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers, was_interrupted
+from rfablate.single_process import prepare_single_process
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
+    prepare_single_process()
     MPI = _start_mpi(args)
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a
