@@ -94,7 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_case_verbs(verbs)
+    _add_result_verbs(verbs)
+    _add_study_verbs(verbs)
+    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
+    return parser
 
+
+def _add_case_verbs(verbs: Any) -> None:
+    """Add the verbs that run, check or mesh a case, and the library."""
     run = _verb(verbs, "run", _run, "simulate a case; also under mpirun")
     _case_arguments(run)
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
@@ -132,6 +140,9 @@ def _parser() -> argparse.ArgumentParser:
     catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
     catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
+
+def _add_result_verbs(verbs: Any) -> None:
+    """Add the verbs that read finished runs."""
     page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
     page.add_argument("run", type=Path, metavar="RUN", help="run directory")
     page.add_argument("--movie", type=Path, metavar="FILE", help="write a movie of the lesion (.webp, .gif) instead")
@@ -143,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     text = "write lesions and temperatures of a run for 3D Slicer, ITK-SNAP and other programs"
     add_export_arguments(_verb(verbs, "export", export, text))
 
+
+def _add_study_verbs(verbs: Any) -> None:
+    """Add the verbs with several runs of a case, and those that explain and write case files."""
     add_study_arguments(_verb(verbs, "study", study, "run or continue a parameter study"))
     add_find_arguments(_verb(verbs, "find", find, "search for the parameter values that meet given goals"))
 
@@ -160,9 +174,6 @@ def _parser() -> argparse.ArgumentParser:
     new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
     add_new_arguments(new)
-
-    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
-    return parser
 
 
 def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
