@@ -107,8 +107,8 @@ def _cached(case: Case, key: str) -> MeshData | MeshFile:
     if path.is_file():
         try:
             return open_mesh_file(path)
-        except UNREADABLE:  # incomplete, or of another version: generate it again
-            path.unlink(missing_ok=True)
+        except UNREADABLE:  # damaged, or of another version: generated again, and replaced
+            pass
     data = _make(case)
     try:
         write_mesh_file(path, data, key)
