@@ -145,6 +145,8 @@ def collect_evidence(
                 break
             except DAMAGED as error:
                 reasons.setdefault(part, _reason(error))
+    if "run" not in found and "convergence" in found:
+        found["run"] = read_run(found["convergence"].directory / BASE.name, case)
     reasons.setdefault("study", "no study in studies/ is of this case")
     kept = {part: reason for part, reason in reasons.items() if part not in found}
     return CaseEvidence(case, name, versions, **found, reasons=kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.credibility_table import CredibilityTable
 from rfablate.case.tables.schema import TissueOverride
 from rfablate.errors import CaseError
+from rfablate.evidence.converge_case import ConvergedNumber, Convergence
 from rfablate.evidence.credibility_conditions import (
     Conditions,
     applies,
@@ -29,6 +30,7 @@ from rfablate.evidence.credibility_inputs import NO_SOURCE, tissue_rows
 from rfablate.evidence.credibility_markdown import credibility_markdown, escaped
 from rfablate.evidence.credibility_page import credibility_page
 from rfablate.evidence.credibility_report import credibility_document
+from rfablate.evidence.grid_convergence import Estimate
 from rfablate.evidence.library_versions import versions_without_solver
 from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
 from tests.browser import Browser, find_browser
@@ -159,7 +161,8 @@ def test_numbers_of_the_run_have_their_error_bars(tmp_path: Path) -> None:
     assert ("lesion.isotherm_50C.width_mm", "6.25", "± 0.4") in rows
     assert ("lesion.isotherm_50C.volume_mm3", "90", "none") in rows
     said = [gap.text for gap in document.gaps]
-    assert any("width_mm: the error bar 0.4 exceeds the accepted 0.3" in each for each in said)
+    assert any("width_mm: error bar 0.4 exceeds the accepted 0.3" in each for each in said)
+    assert ("lesion.isotherm_50C.width_mm", "0.3", "error bar 0.4", "not met") in rows
     assert any("none_mm: the run has no such number" in each for each in said)
 
 
@@ -184,6 +187,27 @@ def test_a_verification_of_other_code_is_a_weakness(tmp_path: Path) -> None:
     failed = document_of(verification=store(tmp_path / "failed", "verification", wrong))
     assert any("A0" in gap.text for gap in failed.gaps)
     assert any(row[:1] == ("A0",) and row[-1] == "FAIL" for row in cells(failed))
+
+
+def test_a_convergence_study_replaces_run_and_error_bar(tmp_path: Path) -> None:
+    """Uncertainty: 0.1 (mesh) + 0.02 (time) + 0.03 (domain); a number that does not converge is a weakness."""
+    key, wild = "lesion.isotherm_50C.width_mm", "lesion.isotherm_50C.length_mm"
+    time, mesh, none = Estimate(0.02, 1.0, 3.0), Estimate(0.1, 6.2, 2.0), Estimate(0.5, None, None)
+    numbers = (ConvergedNumber(key, 6.25, mesh, time, 0.03, 0.4), ConvergedNumber(wild, 9.0, none, time, None, None))
+    place = tmp_path / "converge"
+    stored_run(place / "base", {"lesion": {"isotherm_50C": {"width_mm": 6.25}}})
+    found = Convergence("case", {}, numbers, {})
+    (place / "convergence.json").write_text(json.dumps(asdict(found)))
+    document = document_of([f'credibility.goals={{ "{key}" = 0.2 }}'], convergence=place)
+    rows = cells(document)
+    assert (key, "6.25 ± 0.15", "0.1", "2.0", "0.02", "0.03") in rows
+    assert (wild, "9 ± 0.52", "0.5 *", "–", "0.02", "–") in rows
+    assert (key, "0.2", "uncertainty by convergence 0.15", "met") in rows
+    assert any(
+        f"1 of 2 numbers are not in the asymptotic range of the meshes: {wild}" in gap.text for gap in document.gaps
+    )
+    assert not [gap for gap in document.gaps if gap.part == "Calculation verification" and gap.kind == "missing"
+                and "run" in gap.text and "no finished" in gap.text]  # fmt: skip
 
 
 # --- inputs ---------------------------------------------------------------------------------------
