@@ -33,6 +33,7 @@ from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers, was_interrupted
+from rfablate.single_process import prepare_single_process
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -94,7 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_case_verbs(verbs)
+    _add_result_verbs(verbs)
+    _add_study_verbs(verbs)
+    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
+    return parser
 
+
+def _add_case_verbs(verbs: Any) -> None:
+    """Add the verbs that run, check or mesh a case, and the library."""
     run = _verb(verbs, "run", _run, "simulate a case; also under mpirun")
     _case_arguments(run)
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
@@ -132,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
     catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
+
+def _add_result_verbs(verbs: Any) -> None:
+    """Add the verbs that read finished runs."""
     page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
     page.add_argument("run", type=Path, metavar="RUN", help="run directory")
     page.add_argument("--movie", type=Path, metavar="FILE", help="write a movie of the lesion (.webp, .gif) instead")
@@ -143,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     text = "write lesions and temperatures of a run for 3D Slicer, ITK-SNAP and other programs"
     add_export_arguments(_verb(verbs, "export", export, text))
 
+
+def _add_study_verbs(verbs: Any) -> None:
+    """Add the verbs with several runs of a case, and those that explain and write case files."""
     add_study_arguments(_verb(verbs, "study", study, "run or continue a parameter study"))
     add_find_arguments(_verb(verbs, "find", find, "search for the parameter values that meet given goals"))
 
@@ -164,9 +179,6 @@ def _parser() -> argparse.ArgumentParser:
     new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
     add_new_arguments(new)
-
-    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
-    return parser
 
 
 def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -281,7 +293,7 @@ def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: arg
     An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
+    prepare_single_process()
     MPI = _start_mpi(args)
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,8 +142,8 @@ def draw_parts(directory: Path, folder: Path, parts: Sequence[str], compared: Se
             try:
                 facts = make([directory, *compared], folder)
             except Exception as error:
-                facts = {"reason": f"{type(error).__name__}: {error}"}
-            (folder / f"{part}.json").write_text(json.dumps(facts), encoding="utf-8")
+                facts = Picture(reason=f"{type(error).__name__}: {error}")
+            (folder / f"{part}.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
     _draw_figures(directory, folder, [part for part in parts if part == DAMAGE])
     if helper:
         os.waitpid(helper, 0)
@@ -153,7 +154,7 @@ def _draw_figures(directory: Path, folder: Path, names: Sequence[str]) -> None:
         write_text(folder / f"{name}.svg", figure)
 
 
-def _surfaces_of(directories: Sequence[Path], folder: Path) -> dict[str, Any]:
+def _surfaces_of(directories: Sequence[Path], folder: Path) -> Picture:
     from rfablate.report.comparison_scene import write_comparison_scene
     from rfablate.report.scene_surfaces import write_scene
 
@@ -162,10 +163,10 @@ def _surfaces_of(directories: Sequence[Path], folder: Path) -> dict[str, Any]:
     else:
         write_comparison_scene(folder / SURFACES, directories)
     (folder / LIBRARY).write_bytes(packed_library())
-    return {}
+    return Picture()
 
 
-def _picture_of(directories: Sequence[Path], folder: Path) -> dict[str, Any]:
+def _picture_of(directories: Sequence[Path], folder: Path) -> Picture:
     from rfablate.report.scene_3d import draw
 
     return draw(directories[0], folder / "picture.png")
@@ -184,27 +185,26 @@ def _started(arguments: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
-def _facts(folder: Path, part: str, reason: str) -> dict[str, Any]:
+def _facts(folder: Path, part: str, reason: str) -> Picture:
     """Return the facts of a part; where the process ended before it, its reason."""
     try:
-        facts: dict[str, Any] = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
-        return facts
-    except (OSError, ValueError) as error:
-        return {"reason": reason or f"it could not be read: {error}"}
+        return Picture(**json.loads((folder / f"{part}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        return Picture(reason=reason or f"it could not be read: {error}")
 
 
 def _picture(folder: Path, reason: str) -> Picture:
     facts = _facts(folder, PICTURE, reason)
-    if "reason" in facts:
-        return Picture(reason=f"off-screen rendering failed ({facts['reason']})")
+    if facts.reason:
+        return Picture(reason=f"off-screen rendering failed ({facts.reason})")
     data = b64encode((folder / "picture.png").read_bytes()).decode("ascii")
-    return Picture(f"data:image/png;base64,{data}", facts["width_mm"], tuple(facts["shown"]))
+    return replace(facts, url=f"data:image/png;base64,{data}", shown=tuple(facts.shown))
 
 
 def _scene(folder: Path, reason: str) -> Interactive:
     facts = _facts(folder, SURFACES, reason)
-    if "reason" in facts:
-        return Interactive(reason=f"The interactive scene could not be computed ({facts['reason']}).")
+    if facts.reason:
+        return Interactive(reason=f"The interactive scene could not be computed ({facts.reason}).")
     return inlined((folder / SURFACES).read_bytes(), (folder / LIBRARY).read_bytes())
 
 

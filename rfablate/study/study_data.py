@@ -11,8 +11,9 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.results.wording import rule_short
+from rfablate.study.axis_labels import axis_title, axis_unit, gauge_labels, value_labels
 from rfablate.study.results_table import StudyTable, column_of
-from rfablate.study.study_plan import Plan, axis_name, label_of
+from rfablate.study.study_plan import Plan
 from rfablate.study.study_tables import StudyAxis
 
 MANY = 12
@@ -47,23 +48,24 @@ class Varied:
 
 def varied_axes(plan: Plan, table: StudyTable) -> list[Varied]:
     """Return the axes with more than one value, in the order of the study."""
-    found = [_varied(axis, table.columns[axis.key]) for axis in plan.axes]
+    found = [_varied(axis, axis_title(axis, plan.axes), table.columns[axis.key]) for axis in plan.axes]
     return [each for each in found if len(each.levels) > 1]
 
 
-def _varied(axis: StudyAxis, column: Sequence[Any]) -> Varied:
-    unit = split_unit(axis.key.rsplit(".", 1)[-1])[1].replace("degC", "°C")
+def _varied(axis: StudyAxis, name: str, column: Sequence[Any]) -> Varied:
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
     if numeric and axis.labels is None:
         x = np.array(column, dtype=float)
         levels = np.unique(x)
-        labels = tuple(f"{level:g}" for level in levels)
-        return Varied(axis_name(axis), unit, x, levels, labels, named=False, log=axis.scale == "log")
+        gauges = gauge_labels(axis, levels.tolist())
+        labels = gauges or tuple(f"{level:g}" for level in levels)
+        unit = "" if gauges else axis_unit(axis)
+        return Varied(name, unit, x, levels, labels, named=False, log=axis.scale == "log")
     values = list(axis.values) if axis.values is not None else sorted(set(column), key=str)
     values = [value for n, value in enumerate(values) if value not in values[:n]]
     x = np.array([values.index(value) for value in column], dtype=float)
-    labels = tuple(label_of(axis, value) for value in values)
-    return Varied(axis_name(axis), unit, x, np.arange(len(values), dtype=float), labels, named=True, log=False)
+    labels = value_labels(axis, values)
+    return Varied(name, axis_unit(axis), x, np.arange(len(values), dtype=float), labels, named=True, log=False)
 
 
 def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
