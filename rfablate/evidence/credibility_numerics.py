@@ -137,6 +137,9 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
         part.say(f"Error bar: {TERMS['error bar']}")
     for check in summary.checks:
         part.gap("weak", f"Check of the results, {check.check}: {check.text}")
+    texts = {check.text for check in summary.checks}
+    for warning in (each for each in summary.warnings if each not in texts):
+        part.gap("weak", f"Warning of the run: {warning}")
     for name, each in summary.structures.items():
         if each.within_error_bar:
             part.gap(

@@ -153,7 +153,7 @@ def test_numbers_of_the_run_have_their_error_bars(tmp_path: Path) -> None:
     summary = {
         "lesion": {"isotherm_50C": {"width_mm": 6.25, "volume_mm3": 90.0}},
         "numerics": {"error_bar": {"isotherm_50C.width_mm": 0.4}},
-        "warnings": [],
+        "warnings": ["the device switched off"],
     }
     goals = ['credibility.goals={ "lesion.isotherm_50C.width_mm" = 0.3, "lesion.isotherm_50C.none_mm" = 1 }']
     document = document_of(goals, run=stored_run(tmp_path / "run", summary))
@@ -164,6 +164,7 @@ def test_numbers_of_the_run_have_their_error_bars(tmp_path: Path) -> None:
     assert any("width_mm: error bar 0.4 exceeds the accepted 0.3" in each for each in said)
     assert ("lesion.isotherm_50C.width_mm", "0.3", "error bar 0.4", "not met") in rows
     assert any("none_mm: the run has no such number" in each for each in said)
+    assert "Warning of the run: the device switched off" in said
 
 
 def test_a_run_of_another_case_is_not_taken_unless_it_is_named(tmp_path: Path) -> None:
@@ -264,6 +265,9 @@ def test_conditions_follow_from_the_case() -> None:
     assert found.applicator == "uncooled cannula" and found.electrodes == "monopolar, one applicator"
     assert found.generator == "temperature" and found.set_point_unit == "degC"
     assert found.blood_flow == "perfused (in vivo)"
+    assert "structures of other tissues" in found.features and "boiling" not in found.features
+    boiling = conditions_of(load_case(CASE, ["tissues.white_matter.water_fraction=0.7", "generator.target_degC=75"]))
+    assert "boiling" in boiling.features and boiling.set_point == 75.0
 
 
 def test_the_conditions_of_the_package_are_known() -> None:
