@@ -33,6 +33,8 @@ from rfablate.evidence.credibility_report import credibility_document
 from rfablate.evidence.grid_convergence import Estimate
 from rfablate.evidence.library_versions import versions_without_solver
 from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
+from rfablate.study.drivers import by_correlation
+from rfablate.study.uncertainty import Band, Uncertainty, VerdictProbability, write_uncertainty
 from tests.browser import Browser, find_browser
 from tests.pure.test_page_policy import EVIL
 from tests.pure.test_validation_results import experiment, number, validation
@@ -223,6 +225,43 @@ def test_inputs_without_a_source_are_marked_as_assumed() -> None:
     assert any(
         gap.part == "Inputs and their provenance" and "nerve: σ" in gap.text for gap in document_of(changes).gaps
     )
+
+
+# --- uncertainty ----------------------------------------------------------------------------------
+
+KEY = "generator.target_degC"
+
+
+def stored_study(place: Path, changes: list[str]) -> Path:
+    """Store a study of the set point with one member, whose case has the changes as well."""
+    axis = f'[[axes]]\nkey = "{KEY}"\nlow = 60\nhigh = 80\ndistribution = "uniform"\nsource = "assumed"\n'
+    stored_run(place / "members" / "one", {}, [f"{KEY}=71", *changes])
+    (place / "study.toml").write_text(f'base = "{CASE}"\n[design]\nkind = "sobol"\nsamples = 8\n{axis}')
+    ranking = by_correlation("lesion.isotherm_50C.width_mm", {KEY: -0.9}, "a test")
+    band = Band(ranking.column, 8, 6.0, 0.5, 5.5, 6.1, 6.9, (5.4, 5.6), (6.8, 7.0), ranking.drivers)
+    verdict = VerdictProbability("motor_root", "safe", 8, 0.75, (0.4, 0.93))
+    write_uncertainty(Uncertainty((band,), (verdict,), (ranking,)), place)
+    return place
+
+
+def test_the_study_of_this_case_is_found_with_its_bands_and_drivers(tmp_path: Path) -> None:
+    stored_study(tmp_path / "studies" / "other", ["tissues.nerve.k_W_per_mK=0.4"])
+    assert any("studies/other holds another case: different tissues.nerve" in gap.text for gap in document_of().gaps)
+    stored_study(tmp_path / "studies" / "mine", [])
+    document = document_of(['credibility.goals={ "lesion.isotherm_50C.width_mm" = 0.5 }'])
+    rows = cells(document)
+    assert ("lesion.isotherm_50C.width_mm", "6.1", "5.5 to 6.9", "target_degC 0.81") in rows
+    assert ("lesion.isotherm_50C.width_mm", "1", KEY, "0.81", "squared rank correlation") in rows
+    assert ("motor_root", "safe", "75 %", "40 to 93 %") in rows
+    said = [gap.text for gap in document.gaps if gap.part == "Sensitivity and uncertainty"]
+    assert any("half of the 5 to 95 % band is 0.7, accepted is 0.5" in each for each in said)
+    assert any("8 draws, fewer than 64" in each for each in said)
+
+
+def test_a_named_study_of_another_case_is_a_weakness(tmp_path: Path) -> None:
+    place = stored_study(tmp_path / "elsewhere", ["tissues.nerve.k_W_per_mK=0.4"])
+    gaps = [gap.text for gap in document_of(study=place).gaps if gap.kind == "weak"]
+    assert any("differs in tissues.nerve" in each for each in gaps)
 
 
 # --- validation and applicability -----------------------------------------------------------------
