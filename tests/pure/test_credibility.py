@@ -230,13 +230,17 @@ def test_inputs_without_a_source_are_marked_as_assumed() -> None:
 # --- uncertainty ----------------------------------------------------------------------------------
 
 KEY = "generator.target_degC"
+NEW_TABLE = "tissues.white_matter.k_W_per_mK"
 
 
 def stored_study(place: Path, changes: list[str]) -> Path:
-    """Store a study of the set point with one member, whose case has the changes as well."""
-    axis = f'[[axes]]\nkey = "{KEY}"\nlow = 60\nhigh = 80\ndistribution = "uniform"\nsource = "assumed"\n'
-    stored_run(place / "members" / "one", {}, [f"{KEY}=71", *changes])
-    (place / "study.toml").write_text(f'base = "{CASE}"\n[design]\nkind = "sobol"\nsamples = 8\n{axis}')
+    """Store a study of set point and a tissue, with one member, whose case has the changes as well."""
+    axes = "".join(
+        f'[[axes]]\nkey = "{key}"\nlow = {low}\nhigh = {high}\ndistribution = "uniform"\nsource = "assumed"\n'
+        for key, low, high in ((KEY, 60, 80), (NEW_TABLE, 0.4, 0.5))
+    )
+    stored_run(place / "members" / "one", {}, [f"{KEY}=71", f"{NEW_TABLE}=0.45", *changes])
+    (place / "study.toml").write_text(f'base = "{CASE}"\n[design]\nkind = "sobol"\nsamples = 8\n{axes}')
     ranking = by_correlation("lesion.isotherm_50C.width_mm", {KEY: -0.9}, "a test")
     band = Band(ranking.column, 8, 6.0, 0.5, 5.5, 6.1, 6.9, (5.4, 5.6), (6.8, 7.0), ranking.drivers)
     verdict = VerdictProbability("motor_root", "safe", 8, 0.75, (0.4, 0.93))
