@@ -106,6 +106,14 @@ class RunResult:
         """
         return movie_of(self.directory, Path(file))
 
+    def write_pdf(self, file: str | Path) -> Path:
+        """Write the report as a PDF file for printing on A4; return its path.
+
+        Raises:
+            CaseError: WeasyPrint (extra `report`) or its library Pango is missing, or the file cannot be written.
+        """
+        return pdf_of(self.directory, Path(file))
+
     def __repr__(self) -> str:
         """Return a short overview of the run."""
         lines = [f"RunResult {self.directory}: {self.summary.title}", f"  {self.summary.status}: {self.summary.reason}"]
@@ -179,4 +187,15 @@ def movie_of(directory: Path, file: Path) -> Path:
         return write_movie(directory, file)
     except (OSError, ValueError) as error:
         expected = "a run with fields, and a writable .webp or .gif file"
+        raise CaseError([Fault(str(file), str(error), expected)], "report") from None
+
+
+def pdf_of(directory: Path, file: Path) -> Path:
+    """Write the report of a run directory as a PDF file; raises CaseError as `RunResult.write_pdf`."""
+    from rfablate.report.pdf_report import write_pdf
+
+    try:
+        return write_pdf(directory, file)
+    except (OSError, ValueError) as error:
+        expected = "a finished run, a writable file, and the extra report"
         raise CaseError([Fault(str(file), str(error), expected)], "report") from None

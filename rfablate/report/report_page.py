@@ -20,7 +20,7 @@ from rfablate.report.html_elements import note, together
 from rfablate.report.interactive_scene import Interactive, SceneSettings
 from rfablate.report.lesion_outline import dimension_drawing
 from rfablate.report.page_templates import element, render
-from rfablate.report.picture_process import Caller, PictureJob
+from rfablate.report.picture_process import PICTURE, Caller, PictureJob
 from rfablate.report.prior_treatment_section import added
 from rfablate.report.replay_section import misfit
 from rfablate.report.scene_3d import LESION, Picture
@@ -30,6 +30,7 @@ from rfablate.results.run_view import View, load_view
 from rfablate.results.wording import answer, duration, rule_label
 
 STATUS = {"completed": "good", "stopped": "part", "failed": "bad"}
+FINDINGS, SCENE = "Targets and limits", "Lesion and structures in three dimensions"
 ENGINEERING = "Energy and generator"
 """The first of the sections for engineers."""
 
@@ -53,6 +54,13 @@ def write_report(directory: Path, caller: Caller | None = None) -> Path:
     return target
 
 
+def printed_page(directory: Path) -> str:
+    """Return the page of a run directory for printing: no interactive scene."""
+    run = load_run(directory)
+    job = PictureJob(directory, (PICTURE,)) if (directory / FIELDS).exists() else None
+    return _page(run, *_view(run), job, printed=True)
+
+
 def _view(run: RunData) -> tuple[View | None, str]:
     if not (run.directory / FIELDS).exists():
         return None, f"{FIELDS} is missing: slices and 3-D picture are not available."
@@ -62,7 +70,7 @@ def _view(run: RunData) -> tuple[View | None, str]:
         return None, f"{FIELDS} cannot be shown: {error}."
 
 
-def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None) -> str:
+def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None, *, printed: bool = False) -> str:
     slices = _slices(view) if view else note(problem)
     histories = _histories(run)
     lesion = _lesion(run, view)
@@ -70,12 +78,12 @@ def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None)
     picture, live = job.collect() if job else (Picture(), Interactive())
     three = _scene(run, picture, live) if job else Markup()
     sections = [
-        ("Targets and limits", _attempt(clinical_summary, run), "clinical"),
+        (FINDINGS, _attempt(clinical_summary, run), "clinical"),
         ("Lesion", lesion, "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
         ("Dose and margins", _attempt(dose_volume, run), ""),
-        ("Lesion and structures in three dimensions", three, "three"),
+        (SCENE, three, "three"),
         ("Over time", histories, ""),
         ("Temperature and damage on slices through the applicator", slices, "slices"),
         (ENGINEERING, _columns(*(_attempt(make, run) for make in engineering)), ""),
@@ -83,6 +91,8 @@ def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None)
         ("Tissue values and their sources", _attempt(tables.tissues, run), ""),
         ("Case and provenance", _case(run), "case"),
     ]
+    if printed:  # the picture fills the first page, below the findings
+        sections.sort(key=lambda each: (each[0] != FINDINGS) + (each[0] not in (FINDINGS, SCENE)))
     return render(
         "report.html",
         **_header(run),
