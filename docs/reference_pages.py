@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import rfablate
 from docs.key_pages import key_page
-from rfablate.results import summary_models
+from rfablate.results import device_results, summary_models
 from rfablate.results.quantities import DOSE_VOLUME, ENERGY, JOINING, LESION, STRUCTURE, Quantity
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ GROUPS = {
     "Running and reading": "load_case run resume watch WatchedRun open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
-    " validate Validation ExperimentResult ComparedNumber Agreement",
+    " validate Validation ExperimentResult ComparedNumber Agreement write_credibility CredibilityDocument EvidenceGap",
     "Case files": "new_case NewCase explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",
@@ -77,10 +77,19 @@ def schema_page() -> str:
     parts.append(_section("structures.NAME.dose_volume.KEY", summary_models.DoseVolumeHistogram, ()))
     parts.append("\n".join(["| key | unit | meaning |", "|---|---|---|", *_histogram_rows(), ""]))
     parts.append(_section("energy", summary_models.EnergyBalance, ENERGY))
-    parts.append(_section("electric", summary_models.Electric, ()))
+    parts.append(_section("electric", device_results.Electric, ()))
+    parts.append(_section("electric.events", device_results.DeviceEvent, ()))
+    parts.append(_section("channels.NAME", device_results.ChannelResult, ()))
+    parts.append(_section("pulses", device_results.PulseResult, ()))
+    parts.append(_section("replay", device_results.ReplayResult, ()))
+    parts.append(_section("replay.misfit.COLUMN", device_results.ColumnMisfit, ()))
+    parts.append(_section("repeat", summary_models.RepeatResult, ()))
+    parts.append(_section("repeat.volume_mm3.RULE", summary_models.RepeatVolume, ()))
     parts.append(_section("case", summary_models.CaseKind, ()))
+    parts.append(_section("applicators", summary_models.ApplicatorResult, ()))
     parts.append(_section("numerics", summary_models.Numerics, ()))
     parts.append(_section("provenance", summary_models.Provenance, ()))
+    parts.append(_section("provenance.resumed", summary_models.Resumed, ()))
     parts.append(_section("checks", summary_models.ResultCheck, ()))
     return "\n".join(parts)
 
@@ -108,6 +117,10 @@ _MEANING = {
     "electric": "Output of the generator at the end of heating, see below.",
     "case": "Kind of the domain, see below.",
     "channels": "By name of the channel, as `electric`; empty for a case without channels.",
+    "applicators": "Position and size of each applicator, see below.",
+    "pulses": "Extremes of a pulsed treatment, see below; null for others.",
+    "replay": "Comparison with the device log of a replayed treatment, see below; null for others.",
+    "repeat": "The prior treatment of a case with `start_from`, see below; null for others.",
     "observed": "The results at the times of `output.observe_at_s`: `time_s`, and `lesion`, `structures`, `energy` and "
     "`electric` as below.",
     "numerics": "Size and cost of the computation, see below.",
@@ -140,6 +153,45 @@ _MEANING = {
     "impedance_ohm": "Impedance.",
     "peak_power_W": "Maximum power of the run.",
     "limited_s": "Time at a limit of the generator.",
+    "sharing": "How the channels share the generator; null for a case without channels.",
+    "dwell_s": "Time that each channel has the output where the channels take turns.",
+    "events": "Times at which the device switched automatically, see below.",
+    "time_s": "Time of the event.",
+    "what": "What the device did and why; begins with the name of the channel where there are several.",
+    "sensor_degC": "Sensor reading at the last step with output.",
+    "on_s": "Time with output.",
+    "energy_J": "Energy delivered.",
+    "resolved": "Whether the time steps resolve each pulse; otherwise the spike is estimated.",
+    "duty": "Pulse width times pulse rate.",
+    "last_pulse_V": "RMS voltage within the last pulse.",
+    "peak_field_V_per_m": "Largest field within a pulse, in V/m.",
+    "spike_K": "Largest rise of a node's temperature within a pulse.",
+    "hottest_with_spike_degC": "Maximum temperature with the spike.",
+    "capped_percent": "Part of the time with pulses in which the temperature limit reduced the voltage, in %.",
+    "driven_by": "Column that drives the run, which is not compared.",
+    "rows": "Rows of the device log.",
+    "misfit": "Difference of model minus measurement by column, see below.",
+    "rms": "Root mean square over time, in the unit of the column.",
+    "largest": "Largest difference, in the unit of the column.",
+    "largest_at_s": "Its time.",
+    "start_from": "Run directory of the prior treatment.",
+    "cooled": "Whether the tissue had cooled to body temperature.",
+    "same_mesh": "Whether both runs have the same mesh.",
+    "volume_mm3": "Volumes by lesion rule, see below.",
+    "before": "Volume at the start of this treatment, in mm3.",
+    "after": "Volume at its end, in mm3.",
+    "added": "Their difference, in mm3.",
+    "in_its_own_run": "Volume before this treatment on the mesh of the prior run, in mm3.",
+    "name": "Its name.",
+    "model": "Its model in the library; null without one.",
+    "tip_mm": "Position of its tip.",
+    "direction": "Unit vector along its shaft.",
+    "active_tip_mm": "Length of its active tip.",
+    "outer_diameter_mm": "Its outer diameter.",
+    "potentials_extrapolated": "Potentials that needed no solve.",
+    "resumed": "Resumptions of the run, see below.",
+    "at": "Date and time, ISO 8601, UTC.",
+    "from_s": "Simulated time of the checkpoint.",
     "domain_kind": "`domain.kind` of the case.",
     "axisymmetric": "Whether the case is solved in the (r, z) half plane.",
     "nodes": "Nodes of the mesh.",
@@ -162,7 +214,7 @@ _MEANING = {
     "extensions": "Types of the Python objects of the user by the part that they replace.",
 }
 """Meanings of the keys that are not a `Quantity`."""
-_UNITS = {"s": "s", "mm": "mm", "V": "V", "A": "A", "W": "W", "ohm": "ohm"}
+_UNITS = {"s": "s", "mm": "mm", "V": "V", "A": "A", "W": "W", "ohm": "ohm", "J": "J", "K": "K", "degC": "degC"}
 
 
 def _rows(model: Any, told: dict[str, Quantity]) -> Iterator[str]:

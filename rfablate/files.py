@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 TAIL = b"\nsha256 "
 """Marker before the hash at the end of a sealed file."""
@@ -41,7 +42,8 @@ def write_text(path: Path, text: str) -> None:
 
 def seal(path: Path) -> None:
     """Append the SHA-256 of its content to a file; HDF5 ignores what follows its data."""
-    digest = _digest(path, path.stat().st_size)
+    with path.open("rb") as file:
+        digest = _digest(file, path.stat().st_size)
     with path.open("ab") as end:
         end.write(TAIL + digest)
 
@@ -52,11 +54,11 @@ def is_sealed(path: Path) -> bool:
     Raises:
         OSError: it does not exist, or cannot be read.
     """
-    size = path.stat().st_size - len(TAIL) - 64
-    with path.open("rb") as file:
+    with path.open("rb") as file:  # one open file: another process may replace the path meanwhile
+        size = os.fstat(file.fileno()).st_size - len(TAIL) - 64
+        digest = _digest(file, size)
         file.seek(max(0, size))
-        end = file.read()
-    return size >= 0 and end == TAIL + _digest(path, size)
+        return size >= 0 and file.read() == TAIL + digest
 
 
 def sync(path: Path) -> None:
@@ -68,11 +70,10 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
-def _digest(path: Path, size: int) -> bytes:
-    """Return the SHA-256 of the first `size` bytes of a file, in hexadecimal."""
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """Return the SHA-256 of the next `size` bytes of an open file, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(size, BLOCK))):
-            digest.update(block)
-            size -= len(block)
+    while size > 0 and (block := file.read(min(size, BLOCK))):
+        digest.update(block)
+        size -= len(block)
     return digest.hexdigest().encode()

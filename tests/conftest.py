@@ -16,6 +16,14 @@ ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:  # makes tests.build and meshes importable, independent of the way pytest was started
     sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+LONGEST = ("published/test_case_numbers.py", "published/test_cases.py")
+"""Files that take longest, in this order: they start first, so that the workers of pytest-xdist end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; `make suite` switches off the order of pytest-xdist."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

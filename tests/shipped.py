@@ -10,6 +10,9 @@ from rfablate.case.read.case_file import load_case, read_case_file
 from rfablate.case.tables.schema import Case
 
 CASES = Path(__file__).parents[1] / "cases"
+NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
+QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")
+"""Changes with which the shipped cases run on draft meshes, without error bar and report."""
 EARLIER = {"repeat_rhizotomy": ("first.toml",), "track_withdrawal": ("stage1.toml", "stage2.toml")}
 """Files to run, in this order, before the case.toml of a folder; each starts from the run of the previous one."""
 

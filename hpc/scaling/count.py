@@ -12,9 +12,9 @@ from hpc.scaling.launch import Result, probe, table
 from hpc.scaling.model import Numbers
 
 
-def count(mesh: str, ranks: Sequence[int], steps: int) -> Iterator[Result]:
-    """Yield the probe's results with message counts for each rank count."""
-    return (probe(mesh, n, steps, counted=True) for n in ranks)
+def count(mesh: str, ranks: Sequence[int], steps: int, changes: Sequence[str] = ()) -> Iterator[Result]:
+    """Yield the probe's results with message counts for each rank count, with changed keys of the case."""
+    return (probe(" ".join([mesh, *changes]), n, steps, counted=True) for n in ranks)
 
 
 def show(runs: Sequence[Result]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rfablate.api.run_case import LogOptions, all_ranks, load_case, run_in
 from rfablate.case.read.case_name import case_name
 from rfablate.case.tables.schema import Case
 from rfablate.evidence.converge_case import Convergence, converge_case
+from rfablate.results.summary_models import RunSummary
 from rfablate.simulation.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def verify(
     place = Path(directory) if directory is not None else VERIFICATION
     report = None if quiet else lambda each: print(progress_line(each), flush=True)
 
-    def simulate(case: Case, directory: Path) -> Mapping[str, Any]:
+    def simulate(case: Case, directory: Path) -> RunSummary:
         return run_in_directory(case, directory, comm, RunOptions(overwrite=True)).summary
 
     return verify_installation(Setting(comm, place, simulate, quick), report=report)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rfablate.errors import CaseError, Fault
 from rfablate.results.run_directory import require_finished
-from rfablate.results.run_reader import load_run
+from rfablate.results.run_reader import RunData, load_run
 
 
 def export(
@@ -49,11 +49,7 @@ def export(
     written: dict[Path, str] = {}
     try:
         if labels is not None:
-            numbers = volume_export.export_labels(data, Path(labels), grid, rule)
-            written[Path(labels)] = ", ".join(f"{value} {name}" for name, value in numbers.items())
-            if not Path(labels).name.lower().endswith(".seg.nrrd"):  # this format contains the segment names
-                names = volume_export.write_label_names(Path(labels), numbers)
-                written[names] = "their names and colours, for ITK-SNAP"
+            written |= _write_labels(data, Path(labels), grid, rule)
         if temperature is not None:
             time = volume_export.export_temperature(data, Path(temperature), grid, at_s)
             written[Path(temperature)] = "maximum temperature, degC" if time is None else f"degC at {time:g} s"
@@ -70,4 +66,15 @@ def export(
             getattr(error, "strerror", None) or str(error),
         )
         raise CaseError([Fault(where, found, "a run with fields, and a writable path")], "export") from None
+    return written
+
+
+def _write_labels(data: RunData, file: Path, grid: Path | None, rule: str | None) -> dict[Path, str]:
+    """Write the label image, and a file of its names where the image does not contain them."""
+    from rfablate.results import volume_export
+
+    numbers = volume_export.export_labels(data, file, grid, rule)
+    written = {file: ", ".join(f"{value} {name}" for name, value in numbers.items())}
+    if not file.name.lower().endswith(".seg.nrrd"):
+        written[volume_export.write_label_names(file, numbers)] = "their names and colours, for ITK-SNAP"
     return written

@@ -74,7 +74,7 @@ class RunResult:
     @cached_property
     def card(self) -> str:
         """The lesion card, as the command line prints it."""
-        return lesion_card(load_run(self.directory).summary, str(self.directory), present_files(self.directory))
+        return lesion_card(self.summary, str(self.directory), present_files(self.directory))
 
     @cached_property
     def history(self) -> pandas.DataFrame | np.ndarray[Any, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rfablate.comparison.two_runs import Comparison
     from rfablate.study.inverse_search import SearchResult
+    from rfablate.study.search_runs import Search
     from rfablate.study.uncertainty import Uncertainty
 
 
@@ -140,13 +141,9 @@ def find(
         CaseError: the case or the goals have faults.
     """
     from rfablate.case.read.case_file import load_case
-    from rfablate.study.find_run import keep_answer, run_open
     from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
-    from rfablate.study.inverse_search import find as search_for
-    from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
-    from rfablate.study.study_run import finish, study_name
-    from rfablate.study.worker_pool import Workers, slots_for, start_run
+    from rfablate.study.study_run import study_name
 
     file, texts = Path(case), [setting(key, value) for key, value in (changes or {}).items()]
     ranges = vary.items() if isinstance(vary, Mapping) else ()
@@ -154,16 +151,20 @@ def find(
     shorthand = CommonQuestion(shortest_hold, least_temperature, largest_spacing, margin_mm)
     asked = QuestionTexts(varied, goals, minimise, maximise)
     question = question_of(load_case(file, texts), asked, shorthand)
-    search = Search(file, texts, question)
     usual = Path("studies") / f"find-{study_name(file, 'case.toml')}"
-    place = StudyDirectory(usual if directory is None else Path(directory))
+    return _answer(Search(file, texts, question), usual if directory is None else Path(directory), ranks, jobs)
+
+
+def _answer(search: Search, directory: Path, ranks: int, jobs: int | None) -> SearchResult:
+    """Run a search in a study directory and write its answer, table and page."""
+    from rfablate.study.find_run import answer_to, keep_answer
+    from rfablate.study.members import StudyDirectory
+    from rfablate.study.study_run import finish
+    from rfablate.study.worker_pool import Workers, slots_for, start_run
+
+    place = StudyDirectory(directory)
     with place.alone() as lock:
-        workers = Workers(start_run(ranks), slots_for(ranks, jobs), lock)
-
-        def run_these(members: Any) -> None:
-            run_open(search, members, place, workers)
-
-        answer = search_for(search, place, run_these)
+        answer = answer_to(search, place, Workers(start_run(ranks), slots_for(ranks, jobs), lock))
         keep_answer(answer, place)
         finish(search.plan, place)
     return answer

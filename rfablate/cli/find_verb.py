@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rfablate.cli.study_verb import INTERRUPTED, NOT_ALL, count
-from rfablate.study.find_run import keep_answer, run_open
+from rfablate.study.find_run import answer_to, keep_answer
 from rfablate.study.study_run import finish, study_name
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ def find(args: argparse.Namespace) -> int:
     from rfablate.case.read.case_file import load_case
     from rfablate.cli.warm_members import start_warm
     from rfablate.study.goals import CommonQuestion, QuestionTexts, question_of
-    from rfablate.study.inverse_search import find as search_for
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
     from rfablate.study.worker_pool import Workers, slots_for
@@ -77,12 +76,8 @@ def find(args: argparse.Namespace) -> int:
         workers = Workers(start_warm(args.main, args.ranks), slots_for(args.ranks, args.jobs), lock)
         for failed in list(directory.failed.iterdir()) if args.retry_failed else ():
             directory.forget_failure(failed.name)
-
-        def run_these(members: Any) -> None:
-            run_open(search, members, directory, workers)
-
         try:
-            answer = search_for(search, directory, run_these)
+            answer = answer_to(search, directory, workers)
         except KeyboardInterrupt:
             print("\ninterrupted: finished runs are kept; repeat the command to continue", flush=True)
             return INTERRUPTED

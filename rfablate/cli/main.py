@@ -18,6 +18,7 @@ from rfablate.cli.check_verb import check
 from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
+from rfablate.cli.credibility_verb import add_credibility_arguments, write_case_credibility
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
@@ -32,6 +33,7 @@ from rfablate.cli.watch_verb import add_watch_arguments, watch_case
 from rfablate.cluster.submit import add_slurm_arguments, refuse_without_slurm, submit_again, submit_new
 from rfablate.errors import CaseError, Interrupted, RfablateError, path_error
 from rfablate.signals import Aborted, install_handlers, was_interrupted
+from rfablate.single_process import prepare_single_process
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
@@ -93,7 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rfablate {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_case_verbs(verbs)
+    _add_result_verbs(verbs)
+    _add_study_verbs(verbs)
+    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
+    return parser
 
+
+def _add_case_verbs(verbs: Any) -> None:
+    """Add the verbs that run, check or mesh a case, and the library."""
     run = _verb(verbs, "run", _run, "simulate a case; also under mpirun")
     _case_arguments(run)
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="run directory (default: runs/<case>)")
@@ -131,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     catalogue.add_argument("name", nargs="?", metavar="NAME", help="show one entry in full")
     catalogue.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each applicator into DIR")
 
+
+def _add_result_verbs(verbs: Any) -> None:
+    """Add the verbs that read finished runs."""
     page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
     page.add_argument("run", type=Path, metavar="RUN", help="run directory")
     page.add_argument("--movie", type=Path, metavar="FILE", help="write a movie of the lesion (.webp, .gif) instead")
@@ -143,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     text = "write lesions and temperatures of a run for 3D Slicer, ITK-SNAP and other programs"
     add_export_arguments(_verb(verbs, "export", export, text))
 
+
+def _add_study_verbs(verbs: Any) -> None:
+    """Add the verbs with several runs of a case, and those that explain and write case files."""
     add_study_arguments(_verb(verbs, "study", study, "run or continue a parameter study"))
     add_find_arguments(_verb(verbs, "find", find, "search for the parameter values that meet given goals"))
 
@@ -154,15 +170,16 @@ def _parser() -> argparse.ArgumentParser:
     add_verify_arguments(_verb(verbs, "verify", _verify, text))
     text = "compare the model with published experiments and with your own; also under mpirun"
     add_validate_arguments(_verb(verbs, "validate", _validate, text))
+    text = "write the credibility document of a case from its evidence; with --make also under mpirun"
+    credibility = _verb(verbs, "credibility", _credibility, text)
+    _case_arguments(credibility)
+    add_credibility_arguments(credibility)
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
     new = _verb(verbs, "new", new_file, "write a commented case file to start from")
     new.add_argument("name", metavar="NAME", help="NAME or NAME.toml")
     add_new_arguments(new)
-
-    _verb(verbs, "doctor", _doctor, "check the installation on this machine")
-    return parser
 
 
 def _verb(verbs: Any, name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -267,13 +284,17 @@ def _validate(args: argparse.Namespace) -> int:
     return _on_all_ranks(validate_model, args)
 
 
+def _credibility(args: argparse.Namespace) -> int:
+    return _on_all_ranks(write_case_credibility, args) if args.make else write_case_credibility(None, args)
+
+
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `work` on all ranks and return its exit code.
 
     An RfablateError is raised on all ranks together, and each rank returns its exit code. After any other exception
     the rank aborts all ranks: a rank that left alone would block the others in their next collective call.
     """
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # Open MPI 4, without mpirun: no daemon for one rank
+    prepare_single_process()
     MPI = _start_mpi(args)
     comm = MPI.COMM_WORLD
     # MPI is finalised after Python has restored the signal handlers; the Open MPI daemon may then send SIGTERM to a

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rfablate.signals import die_with_parent
+from rfablate.single_process import prepare_single_process
 from rfablate.study.worker_pool import CONSOLE, Job, Start, member_arguments, start_run
 
 POLL_S = 0.02
@@ -153,7 +154,7 @@ def _detach(console: Path, lock: int) -> None:
     os.close(nothing)
     os.close(out)
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    prepare_single_process()
 
 
 def _run(main: Main, arguments: Sequence[str]) -> int:

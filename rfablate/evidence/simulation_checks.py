@@ -34,6 +34,7 @@ from rfablate.mesh.build import build_domain
 from rfablate.physics import damage
 from rfablate.physics.library import damage_set
 from rfablate.problem.problem import build_problem
+from rfablate.results.summary_models import RunSummary
 
 NONLINEAR = {"sigma_S_per_m": 0.4, "sigma_slope_per_K": 0.015, "k_slope_per_K": 0.002}
 SIZES = ("width_mm", "length_mm", "effective_radius_mm")
@@ -94,7 +95,7 @@ def cannula_case(kind: str, direction: Sequence[float], *, scale: float, hold: f
     )
 
 
-Simulate = Callable[[Case, Path], Mapping[str, Any]]
+Simulate = Callable[[Case, Path], RunSummary]
 """Runs a case in a directory, which may hold an older run, and returns its summary on every rank. Collective."""
 
 
@@ -108,8 +109,8 @@ class CheckRuns:
 
     def sizes(self, case: Case, name: str) -> dict[str, float]:
         """Return the lesion numbers of a run in the directory `name`. Collective."""
-        lesion = self.simulate(case, self.place / name)["lesion"]
-        return {f"{rule} {key}": float(lesion[rule][key]) for rule in RULES for key in SIZES}
+        lesion = self.simulate(case, self.place / name).lesion
+        return {f"{rule} {key}": float(getattr(lesion[rule], key)) for rule in RULES for key in SIZES}
 
 
 def compare_sizes(computed: Mapping[str, float], expected: Mapping[str, float], allowed: float) -> list[Measurement]:

@@ -72,11 +72,47 @@ def _between(ranked: FloatArray, i: int, j: int, column: int) -> FloatArray:
 def volumes(cells: FloatArray) -> FloatArray:
     """Return the volume of tetrahedra, or of the rings of triangles (r, z), from the first columns [m3]."""
     if cells.shape[1] == 4:
-        edges = cells[:, 1:, :3] - cells[:, :1, :3]
-        return np.asarray(np.abs(np.linalg.det(edges)) / 6.0)
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = ((cells[:, k, :3] - cells[:, 0, :3]).T for k in (1, 2, 3))
+        triple = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        return np.asarray(np.abs(triple) / 6.0)
     a, b = cells[:, 1, :2] - cells[:, 0, :2], cells[:, 2, :2] - cells[:, 0, :2]
     area = 0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
     return np.asarray(2.0 * np.pi * cells[:, :, 0].mean(axis=1) * area)
+
+
+def volumes_above(places: FloatArray, volume: FloatArray, value: FloatArray) -> FloatArray:
+    """Return the volume of each cell in which a linear function is not negative [m3].
+
+    Args:
+        places: corners of the cells, shape (n, corners, 3) [m].
+        volume: volumes of the cells [m3], shape (n,).
+        value: the function at the corners, shape (n, corners).
+    """
+    count = np.add.reduce([column >= 0.0 for column in value.T], axis=0, dtype=np.int64)
+    corners = value.shape[1]
+    above = np.where(count == corners, volume, 0.0)
+    cut = np.flatnonzero((count > 0) & (count < corners))
+    if corners == 4:
+        above[cut] = volume[cut] * _fractions(value[cut], count[cut])
+    elif len(cut):
+        parts, owner = clip(np.concatenate([places[cut], value[cut][:, :, None]], axis=2), 3)
+        above[cut] = np.bincount(owner, volumes(parts), len(cut))
+    return above
+
+
+def _fractions(value: FloatArray, count: IntArray) -> FloatArray:
+    """Return the part of cut tetrahedra in which a function is not negative: the sums of the parts that `clip` makes.
+
+    With a, b, c, d the values in decreasing order, the zero of an edge is at the fraction a / (a - c) of its length.
+    """
+    a, b, c, d = np.sort(value, axis=1).T[::-1]
+    found = np.zeros(len(value))
+    one, two, three = (count == n for n in (1, 2, 3))
+    found[one] = (a**3)[one] / ((a - b) * (a - c) * (a - d))[one]
+    found[three] = 1.0 + (d**3)[three] / ((a - d) * (b - d) * (c - d))[three]
+    ac, ad, bc, bd = (x[two] / (x - y)[two] for x, y in ((a, c), (a, d), (b, c), (b, d)))
+    found[two] = ac * ad * (1.0 - bd) + ac * (1.0 - bc) * bd + bc * bd
+    return found
 
 
 def split(cells: FloatArray, refine: Callable[[FloatArray], None] | None = None) -> FloatArray:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from mpi4py import MPI
 
-from rfablate.arrays import FloatArray, IntArray
-from rfablate.lesion.clipped_cells import clip, volumes
+from rfablate.lesion.clipped_cells import volumes_above
 from rfablate.lesion.doses import Doses
 from rfablate.mesh.domain import Domain
 from rfablate.physics.damage import RULE_KINDS, Rule
@@ -57,32 +56,20 @@ def dose_volumes(
         rules: rules of the case, whose thresholds are added.
         kinds: as from `kinds_of`.
     """
-    cells = [np.flatnonzero(domain.region == tag) for tag in tags]
+    cells = np.flatnonzero(np.isin(domain.region, tags))
+    corners, volume = domain.elements.cells[cells], domain.elements.volume[cells]
+    places, structure = domain.x[corners], np.searchsorted(np.sort(tags), domain.region[cells])
+    rank = np.argsort(np.argsort(tags))  # row of each structure in the sums
     found: list[dict[str, DoseVolume]] = [{} for _ in tags]
     for kind in kinds:
         thresholds = sorted({*THRESHOLDS[kind], *(rule.threshold for rule in rules if rule.kind == kind)})
         above = np.zeros((len(tags), 1 + len(thresholds)))
-        for n, own in enumerate(cells):
-            above[n, 0] = domain.elements.volume[own].sum()
+        above[:, 0] = np.bincount(structure, volume, len(tags))
         for m, threshold in enumerate(thresholds, start=1):
             level = RULE_KINDS[kind].level(frame.peak, frame.omega, frame.cem43, frame.dead, threshold)
-            for n, own in enumerate(cells):
-                above[n, m] = _volume_above(domain, own, level)
+            above[:, m] = np.bincount(structure, volumes_above(places, volume, level[corners]), len(tags))
         domain.comm.Allreduce(MPI.IN_PLACE, above, op=MPI.SUM)
-        for each, row in zip(found, above, strict=True):
+        for each, row in zip(found, above[rank], strict=True):
             fractions = np.clip(row[1:] / max(row[0], 1e-300), 0.0, 1.0)
             each[kind] = DoseVolume(tuple(map(float, thresholds)), tuple(map(float, fractions)))
     return found
-
-
-def _volume_above(domain: Domain, cells: IntArray, level: FloatArray) -> float:
-    """Return the volume of cells of this rank in which the level is not negative [m3]."""
-    corners = domain.elements.cells[cells]
-    value = level[corners]
-    low, high = value.min(axis=1), value.max(axis=1)
-    total = float(domain.elements.volume[cells[low >= 0.0]].sum())
-    cut = (low < 0.0) & (high >= 0.0)
-    if not cut.any():
-        return total
-    parts, _ = clip(np.concatenate([domain.x[corners[cut]], value[cut][:, :, None]], axis=2), 3)
-    return total + float(volumes(parts).sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rfablate.arrays import FloatArray
@@ -73,16 +75,31 @@ def other_margin(x: FloatArray, level: FloatArray, surface: FloatArray) -> tuple
 
 
 def distances(points: FloatArray, surface: FloatArray) -> FloatArray:
-    """Return the distance of each point from a surface [m]; arguments as in `extreme_distance`."""
-    import pyvista
+    """Return the distance of each point from a surface [m]; arguments as in `extreme_distance`.
 
-    corners = surface.shape[1]
-    size = np.full((len(surface), 1), corners)
-    faces = np.hstack([size, np.arange(len(surface) * corners).reshape(-1, corners)]).ravel()
-    flat = surface.reshape(-1, 3)
-    mesh = pyvista.PolyData(flat, faces=faces) if corners == 3 else pyvista.PolyData(flat, lines=faces)
-    _, closest = mesh.find_closest_cell(points, return_closest_point=True)  # type: ignore[misc, arg-type]
-    return np.asarray(np.linalg.norm(np.asarray(closest) - points, axis=1))
+    Uses VTK itself: importing PyVista, which calls the same locator, takes 0.3 s of a run.
+    """
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.vtkCommonCore import mutable, vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData, vtkStaticCellLocator
+
+    count, corners = surface.shape[:2]
+    places, pieces, mesh = vtkPoints(), vtkCellArray(), vtkPolyData()
+    places.SetData(numpy_to_vtk(np.ascontiguousarray(surface.reshape(-1, 3)), deep=True))
+    offsets, nodes = (np.arange(0, count * corners + 1, step, dtype=np.int64) for step in (corners, 1))
+    pieces.SetData(*(numpy_to_vtkIdTypeArray(each, deep=True) for each in (offsets, nodes[:-1])))
+    mesh.SetPoints(places)
+    (mesh.SetPolys if corners == 3 else mesh.SetLines)(pieces)
+    locator: Any = vtkStaticCellLocator()
+    locator.SetDataSet(mesh)
+    locator.BuildLocator()
+    closest, cell, part = [0.0, 0.0, 0.0], mutable(0), mutable(0)
+    square: Any = mutable(0.0)
+    found = np.empty(len(points))
+    for n, point in enumerate(points.tolist()):
+        locator.FindClosestPoint(point, closest, cell, part, square)
+        found[n] = square.get()
+    return np.sqrt(found)
 
 
 def distances_of_repeated(points: FloatArray, surface: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ from rfablate.mesh.mesh_slices import deal_slices
 from rfablate.mesh.root_tasks import on_root
 from rfablate.mesh.uniform_refinement import refined
 
-RECIPE = 18
+RECIPE = 20
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError)
 """Errors of reading an incomplete or damaged cached mesh."""
@@ -107,8 +107,8 @@ def _cached(case: Case, key: str) -> MeshData | MeshFile:
     if path.is_file():
         try:
             return open_mesh_file(path)
-        except UNREADABLE:  # incomplete, or of another version: generate it again
-            path.unlink(missing_ok=True)
+        except UNREADABLE:  # damaged, or of another version: generated again, and replaced
+            pass
     data = _make(case)
     try:
         write_mesh_file(path, data, key)

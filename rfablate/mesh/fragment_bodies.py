@@ -50,6 +50,8 @@ def fragment_bodies(case: Case, dim: int, *, conforming: bool, geometry: Path | 
     kept = take(geometry) if geometry is not None else None
     if kept is not None:
         return kept
+    gmsh.clear()  # bodies of an incomplete file
+    gmsh.model.add("rfablate")
     with TemporaryDirectory(prefix="rfablate-geometry-") as folder:
         own = Path(folder) / "bodies.brep"
         keep(own, _cut(case, dim, conforming=conforming))

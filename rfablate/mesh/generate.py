@@ -1,11 +1,11 @@
 """Mesh generation for applicators and structures with Gmsh, in 3-D and in the (r, z) half plane. Root only.
 
 Boolean fragments cut all bodies into pieces with shared faces. A piece belongs to the last body that contains it;
-applicators come last. If the boolean operations or the mesh generation fail at the structures' surfaces (for example
-for bodies that touch), the mesh conforms to the applicator only, and each cell belongs to the structure that contains
-its centroid; a note in the log reports this. Labels of an image, surfaces of triangles and objects without a solid are
-not cut out: they are assigned to cells after meshing (`mesh.label_cells`), and in 3-D the nodes between them move onto
-their surfaces.
+applicators come last. In 3-D the pieces of one region are then merged (`mesh.merge_pieces`). If the boolean operations
+or the mesh generation fail at the structures' surfaces (for example for bodies that touch), the mesh conforms to the
+applicator only, and each cell belongs to the structure that contains its centroid; a note in the log reports this.
+Labels of an image, surfaces of triangles and objects without a solid are not cut out: they are assigned to cells after
+meshing (`mesh.label_cells`), and in 3-D the nodes between them move onto their surfaces.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ from rfablate.mesh.gmsh_session import gmsh_session, mesh_arrays
 from rfablate.mesh.label_cells import Numbered, assign_labels
 from rfablate.mesh.label_sizes import label_sizes
 from rfablate.mesh.label_smoothing import smooth_interfaces, stepped_labels, tet_quality
+from rfablate.mesh.merge_pieces import merge_pieces
 from rfablate.mesh.mesh_data import MeshData, NumberedMesh
 from rfablate.mesh.mesh_header import Conformity
 from rfablate.mesh.name_regions import named_mesh
 from rfablate.mesh.size_field import Needle, add_grid, add_guides, set_background
 from rfablate.mesh.structure_report import with_exact_volumes
 
-COARSE_THRESHOLD = 0.2
-"""Quality below which elements of a coarse mesh are optimised (Gmsh: 0.3): halves the time, the worst ones stay."""
+POOR = 0.2
+"""Quality below which elements are optimised (Gmsh: 0.3): half the time, and as many iterations of the solvers."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,18 @@ class _Algorithm:
     name: str
     surface: int
     volume: int
+    merged: bool = False
+    """Whether the pieces of a region are merged before meshing."""
 
 
 _ALGORITHMS = {
-    3: (_Algorithm("HXT", 6, 10), _Algorithm("Delaunay", 6, 1), _Algorithm("Delaunay on MeshAdapt surfaces", 1, 1)),
+    3: (
+        _Algorithm("HXT", 6, 10, merged=True),
+        _Algorithm("HXT on Delaunay surfaces", 5, 10, merged=True),
+        _Algorithm("Delaunay", 6, 1, merged=True),
+        _Algorithm("Delaunay of all pieces", 6, 1),
+        _Algorithm("Delaunay on MeshAdapt surfaces", 1, 1),
+    ),
     2: (_Algorithm("frontal Delaunay", 6, 1), _Algorithm("Delaunay", 5, 1)),
 }
 """Algorithms in the order of the attempts. Each needs a new geometry, because Gmsh cannot retry a failed one."""
@@ -111,14 +120,15 @@ def _attempt(case: Case, sizes: Sizes, attempt: _Attempt, geometry: Path | None)
         guides = [add_guides(needle, sizes, dim) for needle in needles]
         outlines = object_outlines(case, sizes)
         gmsh.model.occ.synchronize()
+        if attempt.algorithm.merged:
+            pieces = merge_pieces(pieces)
         grid = label_sizes(case, sizes, needles)
         others = [] if grid is None else [add_grid(grid, Path(folder) / "sizes")]
         guided = list(zip(needles, guides, strict=True))
         set_background(guided, structure_surfaces(case, pieces, dim) | outlines, sizes, others)
         gmsh.option.setNumber("Mesh.Algorithm", attempt.algorithm.surface)
         gmsh.option.setNumber("Mesh.Algorithm3D", attempt.algorithm.volume)
-        if case.mesh.scale > 1.0:
-            gmsh.option.setNumber("Mesh.OptimizeThreshold", COARSE_THRESHOLD)
+        gmsh.option.setNumber("Mesh.OptimizeThreshold", POOR)
         gmsh.model.mesh.generate(dim)
         points, cells, entity = mesh_arrays(dim)
     body_of = np.zeros(max(pieces) + 1, dtype=np.int32)

@@ -19,7 +19,7 @@ def gmsh_session() -> Iterator[None]:
         gmsh.initialize(readConfigFiles=False, interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)
-        gmsh.option.setNumber("General.NumThreads", 1)
+        gmsh.option.setNumber("General.NumThreads", 1)  # meshes of surfaces and volumes depend on it
         gmsh.option.setNumber("Geometry.OCCParallel", 1)  # cases/vertebral_metastasis: 8 s instead of 18 s
         gmsh.option.setNumber("Geometry.OCCBooleanPreserveNumbering", 1)
         gmsh.option.setNumber("Mesh.LcIntegrationPrecision", 1e-5)  # 1e-9: same nodes, ten times the time

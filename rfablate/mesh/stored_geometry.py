@@ -24,7 +24,9 @@ def keep(path: Path, pieces: dict[int, int]) -> None:
     part.touch()  # Gmsh does not report a folder that it cannot write to
     gmsh.write(str(part))
     numbers = [pieces[tag] for _, tag in gmsh.model.getEntities(3)]
-    path.with_suffix(".json").write_text(json.dumps(numbers), encoding="utf-8")
+    numbers_part = path.with_name(f"{path.stem}.{os.getpid()}.json")
+    numbers_part.write_text(json.dumps(numbers), encoding="utf-8")
+    numbers_part.replace(path.with_suffix(".json"))
     part.replace(path)
 
 

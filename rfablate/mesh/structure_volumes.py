@@ -80,11 +80,14 @@ def mending_size(each: StructureVolume) -> float:
 
 def cell_volumes(points: FloatArray, cells: IntArray) -> FloatArray:
     """Return the volume of each cell, of triangles (r, z) that of the ring, with the sign of its orientation [m3]."""
-    corner = points[cells]
-    if cells.shape[1] == 4:
-        return np.asarray(np.linalg.det(corner[:, 1:] - corner[:, :1]) / 6.0)
-    a, b = corner[:, 1, :2] - corner[:, 0, :2], corner[:, 2, :2] - corner[:, 0, :2]
-    return np.asarray(np.pi * corner[:, :, 0].mean(axis=1) * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
+    first, *others = (points[column] for column in cells.T)
+    (ax, ay, az), (bx, by, bz), *third = ((other - first).T for other in others)
+    if third:
+        cx, cy, cz = third[0]
+        triple = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        return np.asarray(triple / 6.0)
+    radius = (first[:, 0] + others[0][:, 0] + others[1][:, 0]) / 3.0
+    return np.asarray(np.pi * radius * (ax * by - ay * bx))
 
 
 def measure(
@@ -133,6 +136,11 @@ def restore_volumes(mesh: NumberedMesh, exact: Mapping[int, float]) -> FloatArra
     return points
 
 
+def touching_cells(cells: IntArray, marked: BoolArray) -> BoolArray:
+    """Return whether each cell has a marked node."""
+    return np.asarray(np.logical_or.reduce([marked[column] for column in cells.T]))
+
+
 def _regions_at(cells: IntArray, region: RegionArray, n: int) -> IntArray:
     """Return the number of different regions at each node."""
     pairs = np.unique(cells.astype(np.int64) * (int(region.max()) + 1) + region[:, None])
@@ -143,7 +151,7 @@ def _normals(points: FloatArray, cells: IntArray, own: BoolArray, other: BoolArr
     """Return unit normals out of the marked cells at the nodes of their surface, zero elsewhere; weighted by area."""
     touching = np.zeros(len(points), dtype=bool)
     touching[cells[own].ravel()] = True
-    near = touching[cells].any(axis=1)
+    near = touching_cells(cells, touching)
     facets = facets_between(cells[near], own[near], other[near])
     corner = points[facets]
     if cells.shape[1] == 4:
@@ -186,8 +194,8 @@ def _moved(points: FloatArray, cells: IntArray, own: BoolArray, normal: FloatArr
     """
     normal = normal.copy()
     for _ in range(_TRIES):
-        near = cells[normal.any(axis=1)[cells].any(axis=1)]
-        inside = cells[normal.any(axis=1)[cells].any(axis=1) & own]
+        moving = touching_cells(cells, normal.any(axis=1))
+        near, inside = cells[moving], cells[moving & own]
         distance = _distance(points, inside, normal, missing)
         ratio = cell_volumes(points + distance * normal, near) / cell_volumes(points, near)
         if ratio.min(initial=1.0) >= _FLATTEST:

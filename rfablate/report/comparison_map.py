@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rfablate.arrays import FloatArray
 from rfablate.report import figure_style as style
 from rfablate.report.comparison_scene import common_box, common_frames
 from rfablate.report.field_samples import axis_of, lesion_box, values_at
@@ -42,10 +44,10 @@ def difference_figure(a: RunData, b: RunData, letters: tuple[str, str]) -> str:
             _panel(plane, middle, half, ((a, first, at[:1]), (b, second, at[1:])))
             for plane in (planes[:1] if flat else planes)
         ]
-    top = max(max(float(np.nanmax(np.abs(each["difference"]))) for each in panels), SMALLEST_K)
+    top = max(max(float(np.nanmax(np.abs(each.difference))) for each in panels), SMALLEST_K)
     fig, axes, bar = style.map_canvas(len(panels))
     for ax, panel in zip(axes, panels, strict=True):
-        filled = _draw(ax, panel, top, half)
+        filled = _draw(ax, panel, top)
     fig.colorbar(filled, cax=bar, ticks=[-top, 0, top], format=lambda value, _: f"{value:+.2g}" if value else "0")
     bar.set_title("K", fontsize=8, color=style.MUTED)
     _key(fig, a, letters)
@@ -64,8 +66,22 @@ def _planes(run: RunData, fields: FieldsReader) -> tuple[Plane, Plane]:
     return planes_through(tip.tolist(), direction.tolist())
 
 
-def _panel(plane: Plane, middle: Any, half: float, sides: Any) -> dict[str, Any]:
-    """Return the values of one map: the difference, the verdict level of each run, the coordinates."""
+@dataclass(frozen=True)
+class _MapPanel:
+    """The values of one map at points of a plane, shape (SIDE, SIDE)."""
+
+    plane: Plane
+    x: FloatArray
+    y: FloatArray
+    """Coordinates in the plane, shape (SIDE,) [mm]."""
+    difference: FloatArray
+    """[K]"""
+    levels: tuple[FloatArray, ...]
+    """Level of the verdict rule of each run."""
+
+
+def _panel(plane: Plane, middle: FloatArray, half: float, sides: Any) -> _MapPanel:
+    """Return the values of one map."""
     centre = plane.coordinates(middle[None])[0]
     line = np.linspace(-half, half, SIDE)
     x, y = centre[0] + line, centre[1] + line
@@ -74,20 +90,16 @@ def _panel(plane: Plane, middle: Any, half: float, sides: Any) -> dict[str, Any]
     levels = [next(iter(each.levels.values()), np.full((1, len(points)), -1.0))[0] for each in found]
     difference = found[1].temperature[0] - found[0].temperature[0]
     shape = (SIDE, SIDE)
-    return {
-        "plane": plane, "x": x, "y": y, "difference": difference.reshape(shape),
-        "levels": [level.reshape(shape) for level in levels],
-    }  # fmt: skip
+    return _MapPanel(plane, x, y, difference.reshape(shape), tuple(level.reshape(shape) for level in levels))
 
 
-def _draw(ax: Any, panel: dict[str, Any], top: float, half: float) -> Any:
-    x, y, plane = panel["x"], panel["y"], panel["plane"]
+def _draw(ax: Any, panel: _MapPanel, top: float) -> Any:
+    x, y, plane = panel.x, panel.y, panel.plane
     ax.set_rasterization_zorder(2)
     shades = style.colour_map("difference", style.DIFFERENCE_MAP)
-    filled = ax.contourf(
-        x, y, panel["difference"], np.linspace(-top, top, 61), cmap=shades, antialiased=False, zorder=1
-    )
-    for level, colour, dashes in zip(panel["levels"], style.COMPARED, DASHES, strict=False):
+    bands = np.linspace(-top, top, 61)
+    filled = ax.contourf(x, y, panel.difference, bands, cmap=shades, antialiased=False, zorder=1)
+    for level, colour, dashes in zip(panel.levels, style.COMPARED, DASHES, strict=False):
         if (level > 0).any():
             ax.contour(x, y, level, [0.0], colors="white", linewidths=3.2, alpha=0.75, zorder=3)
             ax.contour(x, y, level, [0.0], colors=colour, linewidths=1.8, linestyles=[dashes], zorder=4)

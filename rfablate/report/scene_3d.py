@@ -40,8 +40,8 @@ class Picture:
         return next(n for n in (1, 2, 5, 10, 20, 50, 100) if n >= 0.08 * self.width_mm or n == 100)
 
 
-def draw(directory: Path, target: Path, frame: int = -1) -> dict[str, Any]:
-    """Render the scene of a run directory to a PNG file; return its width [mm] and the names of the structures.
+def draw(directory: Path, target: Path, frame: int = -1) -> Picture:
+    """Render the scene of a run directory to a PNG file; return its width and the structures shown.
 
     Args:
         directory: run directory.
@@ -92,7 +92,7 @@ def draw(directory: Path, target: Path, frame: int = -1) -> dict[str, Any]:
         _add_cannula(canvas, cannula, 2.2 * size)
         if cannula.name in run.rings():
             _add_ring(canvas, cannula, *run.rings()[cannula.name])
-    return {"width_mm": _write_picture(canvas, cannulas, middle, size, target), "shown": shown}
+    return Picture(width_mm=_write_picture(canvas, cannulas, middle, size, target), shown=tuple(shown))
 
 
 def _grid(fields: Any, level: Any) -> Any:

@@ -23,6 +23,7 @@ from rfablate.results.fields_file import FieldsFile, FieldsMesh, columns
 from rfablate.results.fields_reader import refuse_crashing
 from rfablate.results.history_file import HistoryFile
 from rfablate.results.summary_file import write_summary
+from rfablate.results.summary_models import RunSummary
 
 FRAMES = "frames"
 """Folder of the frames written so far, until the run has completed."""
@@ -150,7 +151,7 @@ class RunDirectory:
         if self._fields is not None:
             self._fields.leave()
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Close the files and write summary.json, which marks the run as ended.
 
         Raises:
@@ -163,10 +164,10 @@ class RunDirectory:
                 self._fields.close()
         if self.fault is None:
             with self._kept("summary.json"):
-                write_summary(self.path / "summary.json", summary)
+                write_summary(self.path / "summary.json", summary.tree())
         if self.fault is not None:
             raise self.fault
-        if summary["status"] == "completed":
+        if summary.status == "completed":
             self._frames.remove()
             (self.path / OLDER).unlink(missing_ok=True)
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from rfablate.errors import CaseError, Fault
+from rfablate.results.device_results import ChannelResult, Electric, PulseResult, ReplayResult
+from rfablate.results.result_base import Result
 
 SCHEMA_VERSION = 1
 """Format version of summary.json; increased when a key is renamed, removed or changes its meaning."""
-
-
-class Result(BaseModel):
-    """Base class of the parts of a summary: frozen; keys added by later versions are accepted."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class WithErrorBars(Result):
@@ -113,16 +109,38 @@ class EnergyBalance(Result):
     residual_percent: float
 
 
-class Electric(Result):
-    """Generator output at the end of heating; None where there was none, or where several channels differ."""
+class RepeatVolume(Result):
+    """Volume of a rule's lesion in a repeat treatment [mm3]."""
 
-    voltage_V: float | None
-    current_A: float | None
-    power_W: float | None
-    impedance_ohm: float | None
-    peak_power_W: float | None
-    limited_s: float | None = None
-    """Time at a limit of the generator [s]."""
+    before: float
+    after: float
+    added: float
+    in_its_own_run: float | None = None
+    """Before this treatment, on the mesh of the prior run."""
+
+
+class RepeatResult(Result):
+    """The prior treatment that a run starts from, and what this one added."""
+
+    start_from: str
+    """Its run directory."""
+    cooled: bool
+    """Whether the tissue had cooled to body temperature."""
+    same_mesh: bool
+    volume_mm3: dict[str, RepeatVolume]
+    """By lesion rule."""
+
+
+class ApplicatorResult(Result):
+    """Position and size of an applicator, as the pictures show it."""
+
+    name: str
+    model: str | None = None
+    tip_mm: tuple[float, float, float]
+    direction: tuple[float, float, float]
+    """Unit vector along the shaft."""
+    active_tip_mm: float
+    outer_diameter_mm: float
 
 
 class CaseKind(Result):
@@ -144,9 +162,21 @@ class Numerics(Result):
     rejects: int
     heat_iterations: int
     potential_iterations: int
+    potentials_extrapolated: int = 0
+    """Potentials that needed no solve."""
     ranks: int
     error_bar: dict[str, float] = {}
     """Error bars by `<rule>.<number>` and `<structure>.<number>`; also in `error_bars` of lesions and structures."""
+
+
+class Resumed(Result):
+    """A time at which a run was resumed."""
+
+    at: str
+    """Date and time, ISO 8601, UTC."""
+    from_s: float
+    """Simulated time of the checkpoint [s]."""
+    ranks: int
 
 
 class Provenance(Result):
@@ -162,6 +192,7 @@ class Provenance(Result):
     case_sha256: str
     peak_MiB: float
     """Peak memory, summed over ranks [MiB]."""
+    resumed: tuple[Resumed, ...] = ()
     extensions: dict[str, str] = {}
     """Types of the user's objects by the part that they replace."""
 
@@ -206,13 +237,17 @@ class RunSummary(Result):
     reason: str
     simulated_s: float
     case: CaseKind
+    applicators: tuple[ApplicatorResult, ...] = ()
     lesion: dict[str, LesionMeasures]
     """Size of the lesion by rule."""
     structures: dict[str, StructureResult]
     energy: EnergyBalance
     electric: Electric
-    channels: dict[str, Electric] = {}
+    channels: dict[str, ChannelResult] = {}
     """Output of each channel of a case with several."""
+    pulses: PulseResult | None = None
+    replay: ReplayResult | None = None
+    repeat: RepeatResult | None = None
     observed: tuple[Observed, ...] = ()
     numerics: Numerics
     warnings: tuple[str, ...]
@@ -221,6 +256,14 @@ class RunSummary(Result):
     timing_s: dict[str, float] = {}
     """Wall time by stage [s]."""
     provenance: Provenance
+
+    def tree(self) -> dict[str, Any]:
+        """Return the content of summary.json."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def with_entries(self, **sections: Any) -> RunSummary:
+        """Return the summary with other sections, given as in summary.json."""
+        return RunSummary.model_validate({**self.tree(), **sections})
 
     @model_validator(mode="before")
     @classmethod

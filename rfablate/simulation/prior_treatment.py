@@ -13,7 +13,6 @@ delayed cell death between the treatments are not modelled.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -40,6 +39,7 @@ from rfablate.problem.materials import region_tissues
 from rfablate.problem.problem import Problem
 from rfablate.results.checkpoint import Checkpoint, mesh_digest, newest_checkpoint
 from rfablate.results.fields_reader import FieldsReader, refuse_crashing
+from rfablate.results.summary_models import read_summary
 from rfablate.solve.state import State, first_frame, initial_state
 
 log = logging.getLogger("rfablate")
@@ -143,22 +143,27 @@ def _read(case: Case, domain: Domain, mesh: Mapping[str, RowArray]) -> _PriorFie
     try:
         state = checkpoint.memory["state"]
         old = {name: np.asarray(checkpoint.arrays[state[name]["array"]][:]) for name in FIELDS}
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         same = checkpoint.memory["mesh"] == mesh_digest(**mesh, names=domain.region_names)
         if not same:
             old = interpolate(old, _weights(folder, axisymmetric=domain.axisymmetric, points=mesh["points"][:]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{type(error).__name__}: {error}") from None
-    return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(summary)))
+    return _PriorFields(old, Prior(str(folder), case.cooled, bool(same), *_own_lesions(folder)))
 
 
-def _own_lesions(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return each rule's volume, and that of the cannula inside it [mm3], from a run's summary."""
-    cannula = summary["applicators"][0]
-    across = np.pi / 4.0 * cannula["outer_diameter_mm"] ** 2
-    own = {rule: lesion["volume_mm3"] for rule, lesion in summary["lesion"].items()}
-    depth = {rule: lesion["depth_proximal_mm"] for rule, lesion in summary["lesion"].items()}
-    return own, {rule: across * max(0.0, cannula["active_tip_mm"] + depth[rule]) if own[rule] else 0.0 for rule in own}
+def _own_lesions(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Return each rule's volume, and that of the cannula inside it [mm3], from the summary of a run."""
+    try:
+        summary = read_summary(folder)
+    except CaseError as error:
+        raise _unreadable(folder, f"summary.json: {error.faults[0].found}") from None
+    if not summary.applicators:
+        raise _unreadable(folder, "its summary.json has no applicator")
+    cannula = summary.applicators[0]
+    across = np.pi / 4.0 * cannula.outer_diameter_mm**2
+    own = {rule: lesion.volume_mm3 for rule, lesion in summary.lesion.items()}
+    depth = {rule: lesion.depth_proximal_mm for rule, lesion in summary.lesion.items()}
+    return own, {rule: across * max(0.0, cannula.active_tip_mm + depth[rule]) if own[rule] else 0.0 for rule in own}
 
 
 def _unreadable(folder: Path, what: str) -> CaseError:

@@ -15,7 +15,7 @@ from rfablate.case.resolve.channel_setup import outputs_of
 from rfablate.errors import RfablateError
 from rfablate.physics.generator import Channels
 from rfablate.results.state_tree import Deferred
-from rfablate.results.summary_models import SCHEMA_VERSION
+from rfablate.results.summary_models import SCHEMA_VERSION, RunSummary
 from rfablate.simulation.monitors.case_monitors import case_monitors
 from rfablate.simulation.monitors.fields_monitor import FieldsMonitor
 from rfablate.simulation.monitors.monitor import Row
@@ -117,8 +117,8 @@ class Recorder:
             with self._run.watch.stage("write"):
                 self._run.files.history_row(row)
 
-    def close(self, state: State, fault: RfablateError | None, times: RunTimes) -> dict[str, Any]:
-        """Finish the monitors and return the summary."""
+    def close(self, state: State, fault: RfablateError | None, times: RunTimes) -> RunSummary:
+        """Finish the monitors and return the summary, without error bars and wall times."""
         frame, problem, case = self.frame, self._run.problem, self._run.case
         for monitor in self._monitors:
             monitor.finish(frame, failed=fault is not None)
@@ -129,9 +129,7 @@ class Recorder:
         devices = dict(zip(self._channels, state.channel_states, strict=True))
         sharing = {"sharing": case.sharing.mode, "dwell_s": case.sharing.dwell} if case.channels else {}
         entries["electric"] |= {**sharing, "events": events_entry(devices)}
-        checks = [check for monitor in self._monitors for check in monitor.checks(frame, entries)]
-        warnings = [*(each.text for each in checks), *warnings_of(problem.domain.notes, devices)]
-        return {
+        tree = {
             "schema_version": SCHEMA_VERSION,
             **case_entries(case, problem.tissue_of_region),
             "status": "completed" if fault is None else "failed",
@@ -139,14 +137,21 @@ class Recorder:
             "simulated_s": state.t,
             **entries,
             "numerics": self._numerics(state),
-            "warnings": [*warnings, *(text for monitor in self._monitors for text in monitor.warnings())],
-            "checks": [each.model_dump() for each in checks],
+            "warnings": [],
             "provenance": {
                 **provenance(case, problem.domain.comm.size, times.started),
                 "resumed": [asdict(each) for each in times.resumed],
                 "peak_MiB": self._peak_memory(),
             },
         }
+        return self._checked(RunSummary.model_validate(tree), warnings_of(problem.domain.notes, devices))
+
+    def _checked(self, summary: RunSummary, notes: list[str]) -> RunSummary:
+        """Return the summary with the checks of the monitors, and with all warnings."""
+        checks = [each for monitor in self._monitors for each in monitor.checks(self.frame, summary.structures)]
+        own = [text for monitor in self._monitors for text in monitor.warnings()]
+        texts = [*(each.text for each in checks), *notes, *own]
+        return summary.model_copy(update={"warnings": tuple(texts), "checks": tuple(checks)})
 
     def _peak_memory(self) -> float:
         """Return the peak resident memory, summed over ranks [MiB]."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from rfablate.case.tables.schema import Case
 from rfablate.lesion.observer import Observer
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
-from rfablate.results.summary_models import ResultCheck
+from rfablate.results.summary_models import ResultCheck, RunSummary, StructureResult
 from rfablate.solve.energy_balance import EnergyLedger
 from rfablate.solve.state import Frame
 
@@ -48,13 +48,15 @@ def hottest_unboiled(problem: Problem, peak: FloatArray) -> float:
     return float(problem.domain.nodes.max_of(float(peak[:owned][nodes].max(initial=-np.inf)))[0])
 
 
-def range_checks(unboiled: float, left_at: float | None, structures: Mapping[str, Any]) -> Iterator[ResultCheck]:
+def range_checks(
+    unboiled: float, left_at: float | None, structures: Mapping[str, StructureResult]
+) -> Iterator[ResultCheck]:
     """Yield the checks of the highest temperature of tissue that does not boil.
 
     Args:
         unboiled: this temperature [degC].
         left_at: time at which it first exceeded 100 degC [s]; None if it did not.
-        structures: entries of summary.json.
+        structures: results by name.
     """
     if unboiled <= BOILING:
         return
@@ -67,8 +69,8 @@ def range_checks(unboiled: float, left_at: float | None, structures: Mapping[str
         "100 degC and what follows from them are too high; give the tissue a water_fraction, or less power",
     )
     for name, entry in structures.items():
-        covered = entry["time_to_cover_s"]
-        if entry["verdict"] == "reached" and left_at is not None and covered is not None and covered > left_at:
+        covered = entry.time_to_cover_s
+        if entry.verdict == "reached" and left_at is not None and covered is not None and covered > left_at:
             yield ResultCheck(
                 check="covered_by_range",
                 subject=name,
@@ -185,33 +187,63 @@ def _edge_at_surface(problem: Problem, level: FloatArray) -> float | None:
     return float(total / count) if count > 0.0 else None
 
 
-def verdict_checks(structures: Mapping[str, Any], bars: Mapping[str, float]) -> Iterator[ResultCheck]:
-    """Yield a check for each verdict whose margin is not larger than its error bar; set `within_error_bar` of each.
+@dataclass(frozen=True)
+class _VerdictMargin:
+    """Distance of a result from the value that changes its verdict, and its error bar."""
+
+    margin: float
+    bar: float
+    unit: str
+    from_what: str
+
+    @property
+    def within(self) -> bool:
+        """Whether the verdict could change within the error bar."""
+        return self.bar >= abs(self.margin) and self.bar > 0.0
+
+
+def with_error_bars(summary: RunSummary, bars: Mapping[str, float], reason: str) -> RunSummary:
+    """Return a summary with its error bars, or with a warning of why there are none, and the checks of its verdicts.
 
     Args:
-        structures: entries of summary.json; those with a verdict and an error bar get `within_error_bar`.
-        bars: error bars by name, `STRUCTURE.covered_fraction` and `STRUCTURE.max_degC`.
+        summary: results without error bars.
+        bars: error bars by `RULE.key` and `STRUCTURE.key`.
+        reason: why there are none; '' otherwise.
     """
-    for name, entry in structures.items():
-        target = entry["role"] == "target"
-        if not entry["verdict"] or not (target or entry["limit"]):
-            continue
-        bar = bars.get(f"{name}.{'covered_fraction' if target else 'max_degC'}")
-        if bar is None:
-            continue
-        if target:
-            margin, unit, scale = entry["covered_fraction"] - entry["required_fraction"], "%", 100.0
-        else:
-            margin, unit, scale = entry["limit"]["max_degC"] - entry["max_degC"], "K", 1.0
-        entry["within_error_bar"] = within = bar >= abs(margin) and bar > 0.0
-        if within:
-            rest = f"{scale * abs(margin):.2g} {unit} {'from the required fraction' if target else 'from its limit'}"
-            yield ResultCheck(
-                check="error_bar",
-                subject=name,
-                value=scale * bar,
-                limit=scale * abs(margin),
-                unit=unit,
-                text=f"{name}: the verdict {entry['verdict']!r} is within its error bar: the result is {rest}, its "
-                f"error bar is {scale * bar:.2g} {unit}; use a finer mesh (mesh.accuracy) or a larger margin",
-            )
+    margins = {name: found for name, each in summary.structures.items() if (found := _verdict_margin(name, each, bars))}
+    checks = [_verdict_check(name, summary.structures[name], found) for name, found in margins.items() if found.within]
+    tree = summary.tree()
+    for name, found in margins.items():
+        tree["structures"][name]["within_error_bar"] = found.within
+    return summary.with_entries(
+        structures=tree["structures"],
+        numerics=tree["numerics"] | {"error_bar": dict(bars)},
+        warnings=[*summary.warnings, *([reason] if reason else []), *(each.text for each in checks)],
+        checks=[*tree["checks"], *(each.model_dump() for each in checks)],
+    )
+
+
+def _verdict_margin(name: str, entry: StructureResult, bars: Mapping[str, float]) -> _VerdictMargin | None:
+    """Return the margin of a verdict in % of the volume or in K; None without a verdict or an error bar."""
+    bar = bars.get(f"{name}.{'covered_fraction' if entry.role == 'target' else 'max_degC'}")
+    if bar is None or not entry.verdict:
+        return None
+    if entry.role == "target":
+        margin = entry.covered_fraction - entry.required_fraction
+        return _VerdictMargin(100.0 * margin, 100.0 * bar, "%", "from the required fraction")
+    if entry.limit is None:
+        return None
+    return _VerdictMargin(entry.limit.max_degC - entry.max_degC, bar, "K", "from its limit")
+
+
+def _verdict_check(name: str, entry: StructureResult, found: _VerdictMargin) -> ResultCheck:
+    margin, bar, unit = abs(found.margin), found.bar, found.unit
+    return ResultCheck(
+        check="error_bar",
+        subject=name,
+        value=bar,
+        limit=margin,
+        unit=unit,
+        text=f"{name}: the verdict {entry.verdict!r} is within its error bar: the result is {margin:.2g} {unit} "
+        f"{found.from_what}, its error bar is {bar:.2g} {unit}; use a finer mesh (mesh.accuracy) or a larger margin",
+    )

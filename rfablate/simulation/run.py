@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from mpi4py import MPI
 
@@ -28,6 +27,7 @@ from rfablate.results.card import lesion_card
 from rfablate.results.checkpoint import Checkpoint
 from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.run_directory import RunDirectory
+from rfablate.results.summary_models import RunSummary
 from rfablate.signals import SignalListener
 from rfablate.simulation.checkpointing import Checkpointer, find_checkpoint
 from rfablate.simulation.discretisation_error import CoarseRun
@@ -35,7 +35,7 @@ from rfablate.simulation.machine_limits import refuse_before_meshing, refuse_bef
 from rfablate.simulation.outcome import Outcome
 from rfablate.simulation.prior_treatment import with_prior_treatment, with_volumes_at_start
 from rfablate.simulation.recorder import Recorder, RunTimes
-from rfablate.simulation.result_checks import verdict_checks
+from rfablate.simulation.result_checks import with_error_bars
 from rfablate.simulation.run_context import RunContext
 from rfablate.simulation.run_options import DEFAULT_OPTIONS, RunOptions
 from rfablate.simulation.side_process import SideProcess
@@ -116,21 +116,21 @@ def _execute(opened: _OpenRun, checkpoint: Checkpoint | None = None, *, again: b
     summary, card, fault = ended
     if fault is not None:
         raise type(fault)(f"{fault}; {KEPT}")
-    exceeded = any(s["verdict"] == "limit exceeded" for s in summary["structures"].values())
+    exceeded = any(each.verdict == "limit exceeded" for each in summary.structures.values())
     return Outcome(summary, card, 5 if exceeded else 0)
 
 
 def _simulate(
     opened: _OpenRun, checkpoint: Checkpoint | None, *, again: bool
-) -> tuple[dict[str, Any], str, SolveError | StepError | None]:
+) -> tuple[RunSummary, str, SolveError | StepError | None]:
     """Return summary, card and the error that ended the treatment, if any. Collective."""
     case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    if opened.side is not None and case.output.report:
+        opened.side.submit(warm_up)
     with watch.stage("mesh"):
         domain = build_domain(case, opened.comm)
     coarse = CoarseRun(case, domain, extensions, opened.side)
-    if opened.side is not None and case.output.report:
-        opened.side.submit(warm_up)
     with watch.stage("setup"):
         refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
         problem, state, prior = with_prior_treatment(case, build_problem(case, domain, extensions))
@@ -147,34 +147,35 @@ def _simulate(
     checkpointer.raise_fault()
     checkpointer.write(state)
     summary = recorder.close(state, fault, checkpointer.times)
-    card = _finish(context, summary, None if fault is not None else coarse, recorder.frame)
+    summary, card = _finish(context, summary, None if fault is not None else coarse, recorder.frame)
     return summary, card, fault
 
 
-def _finish(run: RunContext, summary: dict[str, Any], coarse: CoarseRun | None, frame: Frame) -> str:
-    """Add error bars and times to the summary and write it with the report; return the card on rank 0. Collective."""
+def _finish(run: RunContext, summary: RunSummary, coarse: CoarseRun | None, frame: Frame) -> tuple[RunSummary, str]:
+    """Add error bars and times to the summary and write it with the report; also return the card. Collective."""
     case, watch = run.case, run.watch
-    if run.extensions.names():
-        summary["provenance"]["extensions"] = run.extensions.names()
+    if extensions := run.extensions.names():
+        summary = summary.with_entries(provenance=summary.tree()["provenance"] | {"extensions": extensions})
     if case.output.error_bar and coarse is not None:
         with watch.stage("error bar"):
             bars, reason = coarse.error_bars(run.observer, frame)
-        summary["numerics"]["error_bar"] = bars
-        summary["warnings"] += [reason] if reason else []
-        unsure = list(verdict_checks(summary["structures"], bars))
-        summary["warnings"] += [each.text for each in unsure]
-        summary["checks"] += [each.model_dump() for each in unsure]
-    summary["timing_s"] = {**watch.seconds, "total": watch.total}
+        summary = with_error_bars(summary, bars, reason)
+    summary = timed = _timed(summary, watch)
     files = run.files
     with watch.stage("write"):
-        on_root(run.problem.domain.comm, lambda: files.finish(summary) if files is not None else None)
+        on_root(run.problem.domain.comm, lambda: files.finish(timed) if files is not None else None)
     if files is None:
-        return ""
+        return summary, ""
     if case.output.report:
         with watch.stage("report"):
             _draw_report(files.path, run.side)
-    summary["timing_s"] = {**watch.seconds, "total": watch.total}  # summary.json was written before the report
-    return lesion_card(summary, str(files.path), files.written())
+    summary = _timed(summary, watch)  # summary.json was written before the report
+    return summary, lesion_card(summary, str(files.path), files.written())
+
+
+def _timed(summary: RunSummary, watch: Stopwatch) -> RunSummary:
+    """Return the summary with the wall times so far."""
+    return summary.model_copy(update={"timing_s": {**watch.seconds, "total": watch.total}})
 
 
 def _draw_report(directory: Path, side: SideProcess | None) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from rfablate.cores import second_core
 from rfablate.errors import RfablateError
 from rfablate.signals import MEANING, die_with_parent
+from rfablate.single_process import prepare_single_process
 
 END_S = 2.0
 """Time that the process has to end after its last call before it is killed [s]."""
@@ -139,7 +140,7 @@ def _serve(descriptor: int) -> None:
     for standard in (0, 1, 2):  # graphics libraries print warnings; a reader of the run's output must see its end
         os.dup2(nothing, standard)
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    prepare_single_process()
     with Connection(descriptor) as connection:
         while True:
             try:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from mpi4py import MPI
 
 from rfablate.case.tables.schema import Case
 from rfablate.errors import RfablateError
+from rfablate.results.summary_models import RunSummary
 from rfablate.simulation.discretisation_error import rescaled, width_error
 from rfablate.simulation.outcome import Outcome
 from rfablate.simulation.run_options import RunOptions
@@ -90,10 +90,11 @@ def _first_factor(case: Case, comm: MPI.Comm, options: RunOptions, wanted: float
     return factor
 
 
-def _percent(case: Case, summary: dict[str, Any]) -> float | None:
+def _percent(case: Case, summary: RunSummary) -> float | None:
     """Return the error bar of the width by the rule of the verdicts [% of the width]; None without lesion or bar."""
     rule = case.lesion.verdict_rule or case.lesion.rules[0]
-    width, bar = summary["lesion"][rule]["width_mm"], summary["numerics"]["error_bar"].get(f"{rule}.width_mm")
+    lesion = summary.lesion[rule]
+    width, bar = lesion.width_mm, lesion.error_bar("width_mm")
     return 100.0 * bar / width if bar is not None and width else None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rfablate.study.inverse_search import SearchResult
     from rfablate.study.members import StudyDirectory
     from rfablate.study.search_runs import Search
+    from rfablate.study.study_plan import Member
     from rfablate.study.worker_pool import Workers
 
 
@@ -29,7 +31,18 @@ def keep_answer(answer: SearchResult, directory: StudyDirectory) -> None:
     write_summary(directory.path / "answer.json", found)
 
 
-def run_open(search: Search, members: Any, directory: StudyDirectory, workers: Workers) -> None:
+def answer_to(search: Search, directory: StudyDirectory, workers: Workers) -> SearchResult:
+    """Search, running the members that have no result yet; return the answer.
+
+    Raises:
+        KeyboardInterrupt: finished runs are kept; the same search continues.
+    """
+    from rfablate.study.inverse_search import find
+
+    return find(search, directory, lambda members: run_open(search, members, directory, workers))
+
+
+def run_open(search: Search, members: Sequence[Member], directory: StudyDirectory, workers: Workers) -> None:
     """Run the members that have neither a result nor a failure yet, and print the result of each."""
     from rfablate.study.study_progress import MemberCounts, StudyProgress
     from rfablate.study.worker_pool import run_members

@@ -18,7 +18,8 @@ from typing import Literal
 from rfablate.errors import CaseError, Fault, SolveError
 from rfablate.files import write_text
 from rfablate.results.directory_lock import acquire
-from rfablate.results.summary_models import Result, RunSummary, read_summary
+from rfablate.results.result_base import Result
+from rfablate.results.summary_models import RunSummary, read_summary
 
 State = Literal["completed", "failed", "open"]
 PATIENCE_S = 5.0

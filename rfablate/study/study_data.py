@@ -72,7 +72,7 @@ def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
     """Return the columns that the figures show.
 
     These are the columns in `collect.responses`; by default the lesion sizes of the first rule and up to three numbers
-    of structures that vary.
+    of structures that vary, first those of targets and protected structures.
 
     Raises:
         CaseError: `collect.responses` names a column that does not exist.
@@ -89,8 +89,14 @@ def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
     judged = [
         name for name in available if name.startswith("structures.") and name.endswith((".max_degC", "_fraction"))
     ]
+    judged.sort(key=lambda name: not is_judged(table, name))
     varying = [name for name in judged if np.ptp(finite(table.numbers(name)) or [0.0]) > 1e-9]
     return [*sizes, *varying[:3]] or available[:3]
+
+
+def is_judged(table: StudyTable, column: str) -> bool:
+    """Return whether a column is of a structure with a verdict: a target or a protected structure."""
+    return any(table.columns.get(f"{column.rpartition('.')[0]}.verdict", ()))
 
 
 def finite(values: FloatArray) -> list[float]:

@@ -4,7 +4,7 @@
 |------------------------------------------------------------------------|-------------------------------------|
 | a run directory on a read-only file system                             | exit 2, the path and the reason     |
 | it becomes read-only during the run                                    | exit 6, one message; resumable      |
-| TMPDIR that does not exist, or is full                                 | the run completes                   |
+| TMPDIR that does not exist, cannot be made, is full, or is slow        | the run completes                   |
 | the clock is set back by an hour during the run                        | completes; times are not negative   |
 | 20 columns, no TERM, LANG=C, a path with blanks and other letters      | the run completes, the bar fits     |
 | SIGTERM while the report is drawn                                      | exit 6 or 0, summary.json complete  |
@@ -73,15 +73,67 @@ def test_a_place_that_becomes_read_only_ends_the_run_resumable(small: Path) -> N
     assert rfablate("resume", folder).returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["missing", pytest.param("full", marks=[root, pytest.mark.faults])])
+@pytest.mark.parametrize("kind", ["missing", "below a file", pytest.param("full", marks=[root, pytest.mark.faults])])
 def test_a_bad_tmpdir_stops_no_run(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
     place = tmp_path / "none"
+    if kind == "below a file":
+        place.touch()
+        place /= "none"
     if kind == "full":
         place = request.getfixturevalue("small")
         subprocess.run(["dd", "if=/dev/zero", f"of={place}/ballast", "bs=1M"], check=False, capture_output=True)
     done = rfablate("run", CASE, "-o", tmp_path / "run", *KEYS, env={"TMPDIR": str(place)})
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+SLOW_CALLS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void hold(const char *path) {
+    const char *slow = getenv("TMPDIR"), *log = getenv("SLOW_LOG");
+    if (!slow || !log || !path || strncmp(path, slow, strlen(slow))) return;
+    long file = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    syscall(SYS_write, file, "x", 1);
+    syscall(SYS_close, file);
+    usleep(atoi(getenv("SLOW_US")));
+}
+#define MODE va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more); hold(path);
+#define REAL(name, ...) ((int (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name))
+int open(const char *path, int flags, ...) { MODE return REAL("open", const char *, int, int)(path, flags, mode); }
+int open64(const char *path, int flags, ...) { MODE return REAL("open64", const char *, int, int)(path, flags, mode); }
+int openat(int at, const char *path, int flags, ...) {
+    MODE return REAL("openat", int, const char *, int, int)(at, path, flags, mode);
+}
+int mkdir(const char *path, unsigned mode) { hold(path); return REAL("mkdir", const char *, unsigned)(path, mode); }
+int unlink(const char *path) { hold(path); return REAL("unlink", const char *)(path); }
+FILE *fopen64(const char *path, const char *how) {
+    hold(path);
+    return ((FILE * (*)(const char *, const char *))dlsym(RTLD_NEXT, "fopen64"))(path, how);
+}
+"""
+
+
+@pytest.mark.parametrize("delay_s", [0.2, pytest.param(2.0, marks=pytest.mark.faults)])
+def test_a_slow_tmpdir_delays_a_run_only(tmp_path: Path, delay_s: float) -> None:
+    """Each file of TMPDIR is opened with a delay; the empty cache makes compiler and Gmsh use TMPDIR."""
+    source, library, log, place = (tmp_path / name for name in ("slow.c", "slow.so", "calls", "tmp"))
+    source.write_text(SLOW_CALLS)
+    place.mkdir()
+    subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    env = {"LD_PRELOAD": library, "TMPDIR": place, "SLOW_LOG": log, "SLOW_US": f"{1e6 * delay_s:.0f}"}
+    env["XDG_CACHE_HOME"] = tmp_path / "cache"
+    done = rfablate("run", CASE, "-o", tmp_path / "run", *KEYS, env={name: str(env[name]) for name in env}, timeout=280)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert log.stat().st_size > 3  # calls that were delayed
+    assert not list(place.iterdir())
 
 
 BACK = """

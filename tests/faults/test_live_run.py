@@ -63,9 +63,9 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     assert json.loads((folder / "summary.json").read_text())["provenance"]["resumed"]
 
 
-@pytest.mark.faults
-def test_of_two_runs_into_one_directory_one_runs(tmp_path: Path) -> None:
-    for trial in range(5):
+@pytest.mark.parametrize("trials", [1, pytest.param(5, marks=pytest.mark.faults)])
+def test_of_two_runs_into_one_directory_one_runs(tmp_path: Path, trials: int) -> None:
+    for trial in range(trials):
         folder = tmp_path / f"{trial}"
         both = [begin("run", CASE, "-o", folder, "--set", "generator.hold_s=2") for _ in range(2)]
         said = [process.communicate(timeout=120)[1] for process in both]

@@ -5,6 +5,8 @@
 | SIGINT once                                                     | checkpoint, exit 6                          |
 | a second one before the run has ended                           | at once, exit 130 and a message             |
 | any number of further ones at any time                          | 6 or 130, no traceback; the run is resumable|
+| SIGTERM while Gmsh meshes                                       | 6, no traceback                             |
+| a library that resets the handlers while MPI starts (Open MPI 5)| as without it                               |
 """
 
 from __future__ import annotations
@@ -86,6 +88,81 @@ def test_sigints_at_any_time_end_with_6_or_130(tmp_path: Path, seed: int) -> Non
         time.sleep(0.02 * chance.random())
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (6, 130) and "Traceback" not in errors, (process.returncode, errors)
+    assert rfablate("resume", folder).returncode == 0
+
+
+MESHING = """
+import sys
+from pathlib import Path
+import gmsh
+from rfablate.cli.main import main
+
+real = gmsh.model.mesh.generate
+
+def generate(dim):
+    Path(sys.argv[-1], "meshing").touch()
+    real(dim)
+
+gmsh.model.mesh.generate = generate
+sys.exit(main(sys.argv[1:-1]))
+"""
+
+
+@pytest.mark.parametrize(
+    "wait_s", [0.1, *(pytest.param(each, marks=pytest.mark.faults) for each in (0.0, 0.5, 1.0, 2.0))]
+)
+def test_sigterm_while_gmsh_meshes_ends_with_6(tmp_path: Path, wait_s: float) -> None:
+    script, folder = tmp_path / "meshing.py", tmp_path / "run"
+    script.write_text(MESHING)
+    case = ROOT / "tests" / "mpi" / "cases" / "structures.toml"
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(
+        [sys.executable, script, "run", case, "-o", folder, *sets("mesh.scale=0.5"), tmp_path],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    wait_for(lambda: (tmp_path / "meshing").exists() or process.poll() is not None)
+    time.sleep(wait_s)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 6 and "Traceback" not in errors and "interrupted" in errors, errors
+    assert not (folder / "summary.json").exists() and not (folder / ".run.lock").exists()
+
+
+OPEN_MPI_5 = """
+import ctypes, os, signal, sys
+import rfablate.cli.main as module
+
+real = module._start_mpi
+
+def start(args):
+    MPI = real(args)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        ctypes.CDLL(None).signal(int(number), 0)  # SIG_DFL, without Python's knowledge
+    return MPI
+
+module._start_mpi = start
+sys.exit(module.main())
+"""
+
+
+@pytest.mark.parametrize("moment", ["first line", "steps"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(n, marks=pytest.mark.faults) for n in ("SIGUSR2", "SIGINT"))]
+)
+def test_handlers_that_mpi_resets_are_installed_again(tmp_path: Path, moment: str, name: str) -> None:
+    script, folder = tmp_path / "reset.py", tmp_path / "run"
+    script.write_text(OPEN_MPI_5)
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, script, "run", CASE, "-o", folder, *KEYS],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    log = folder / "run.log"
+    begun = (lambda: log.is_file() and log.stat().st_size > 0) if moment == "first line" else (lambda: rows(folder) > 5)
+    wait_for(lambda: begun() or process.poll() is not None)
+    process.send_signal(signal.Signals[name])
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 6 and "Traceback" not in errors, (process.returncode, errors)
     assert rfablate("resume", folder).returncode == 0
 
 

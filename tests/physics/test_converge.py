@@ -31,7 +31,7 @@ def test_uncertainties_contain_the_result_of_a_four_times_finer_mesh(
     case: Case, comm: MPI.Comm, tmp_path: Path
 ) -> None:
     found = converge(case, tmp_path / "study", comm=comm, quiet=True)
-    finer = run(Level("finer", 0.25, 0.25).apply(case), tmp_path / "finer", comm).summary
+    finer = run(Level("finer", 0.25, 0.25).apply(case), tmp_path / "finer", comm).summary.tree()
     by_key = {each.key: each for each in found.numbers}
     outside = []
     for rule, lesion in finer["lesion"].items():

@@ -58,7 +58,7 @@ def summaries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The case at the origin, and moved aside."""
     folder = tmp_path_factory.mktemp("aside")
     return [
-        run(parse_case(moved(aside)), folder / str(n), MPI.COMM_SELF).summary
+        run(parse_case(moved(aside)), folder / str(n), MPI.COMM_SELF).summary.tree()
         for n, aside in enumerate((0 * ASIDE, ASIDE))
     ]
 
@@ -101,10 +101,10 @@ def test_the_map_goes_back_and_forth() -> None:
 
 def test_a_repeat_in_space_finds_the_damage_of_a_half_plane_aside(tmp_path: Path) -> None:
     """A 3-D repeat of an off-origin axisymmetric run starts with the lesion of the first run."""
-    first = run(parse_case(moved(ASIDE)), tmp_path / "first", MPI.COMM_SELF).summary
+    first = run(parse_case(moved(ASIDE)), tmp_path / "first", MPI.COMM_SELF).summary.tree()
     again = moved(ASIDE)
     again["domain"]["kind"] = "cylinder"
     again |= {"start_from": str(tmp_path / "first"), "generator": {"kind": "power", "power_W": 0.01, "duration_s": 0.5}}
-    repeat = run(parse_case(again), tmp_path / "again", MPI.COMM_SELF).summary["repeat"]
+    repeat = run(parse_case(again), tmp_path / "again", MPI.COMM_SELF).summary.tree()["repeat"]
     for rule, volume in repeat["volume_mm3"].items():
         assert volume["before"] == pytest.approx(first["lesion"][rule]["volume_mm3"], rel=0.1), rule

@@ -33,7 +33,7 @@ from tests.phantom import SPACING, analytic_case, labels_case, phantom_labels, w
 
 def run_tables(tables: dict[str, Any], folder: Path, name: str, **mesh: Any) -> dict[str, Any]:
     tables["mesh"] = mesh
-    return run(parse_case(tables, folder), folder / name, MPI.COMM_SELF).summary
+    return run(parse_case(tables, folder), folder / name, MPI.COMM_SELF).summary.tree()
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_the_tutorials_case_runs_and_exports(tmp_path: Path) -> None:
     (text,) = [block for block in blocks if "crop_mm" in block]
     tables = tomllib.loads(text)
     tables["output"]["report"] = False
-    summary = run(parse_case(tables, root), tmp_path / "run", MPI.COMM_SELF).summary
+    summary = run(parse_case(tables, root), tmp_path / "run", MPI.COMM_SELF).summary.tree()
     assert summary["status"] == "completed"
     assert summary["structures"]["metastasis"]["verdict"] == "reached"
     assert len(rfa.export(tmp_path / "run", labels=tmp_path / "l.seg.nrrd", stl=tmp_path / "stl")) == 4

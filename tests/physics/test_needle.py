@@ -30,7 +30,7 @@ QUICK = ["output.report=false", "output.error_bar=false"]
 
 
 def _run(comm: MPI.Comm, folder: Path, *overrides: str) -> dict[str, Any]:
-    summary = run(load_case(CASE, [*QUICK, *overrides]), folder, comm).summary
+    summary = run(load_case(CASE, [*QUICK, *overrides]), folder, comm).summary.tree()
     for rule, (width, length) in REFERENCE.items():
         lesion = summary["lesion"][rule]
         print(f"{rule}: width {100 * (lesion['width_mm'] / width - 1):+.2f} %", end=", ")

@@ -165,14 +165,14 @@ def test_check_prints_the_table_of_the_mesh_with_units_quality_and_structures(
 def test_a_structure_over_the_mesh_gives_the_result_of_the_region_in_the_mesh(needle: Path, tmp_path: Path) -> None:
     """The lens is a region of the mesh; over the mesh the same sphere is a structure, with a nerve's own axis."""
     region = case_of({**table(needle), "applicators": "from mesh"})
-    found = run(region, tmp_path / "region", MPI.COMM_SELF).summary["structures"]["lens"]
+    found = run(region, tmp_path / "region", MPI.COMM_SELF).summary.tree()["structures"]["lens"]
     tables = _tables(needle, {**SPHERE, "centre_mm": [1.0, 0.5, -9.0], "radius_mm": 2.0}, applicators="from mesh")
     tables["structures"].append({**TUBE, "sigma_along_S_per_m": 0.3})
     tables["domain"]["regions"] = [
         {"tag": "tissue", "name": "tissue", "tissue": "liver"},
         {"tag": "lens", "name": "lens", "tissue": "liver"},
     ]
-    again = run(case_of(tables), tmp_path / "over", MPI.COMM_SELF).summary["structures"]
+    again = run(case_of(tables), tmp_path / "over", MPI.COMM_SELF).summary.tree()["structures"]
     assert again["ball"]["covered_fraction"] == pytest.approx(found["covered_fraction"], abs=0.02)
     assert again["ball"]["max_degC"] == pytest.approx(found["max_degC"], abs=1.0)
     assert again["nerve"]["length_mm"] == pytest.approx(16.0)

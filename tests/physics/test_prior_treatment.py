@@ -85,7 +85,7 @@ def _lesion(folder: Path) -> dict[str, dict[str, float]]:
 def test_without_power_every_number_of_the_lesion_stays(first: Path, comm: MPI.Comm, tmp_path: Path) -> None:
     """On the same mesh; the Arrhenius integral increases only by the rate at body temperature."""
     before = _lesion(first)
-    summary = run(_case(first, generator=OFF), tmp_path / "again", comm).summary
+    summary = run(_case(first, generator=OFF), tmp_path / "again", comm).summary.tree()
     assert summary["repeat"]["same_mesh"] is True
     for rule in ("isotherm_50C", "cem43_240"):
         assert summary["lesion"][rule] == before[rule]
@@ -100,7 +100,7 @@ def test_without_power_on_another_mesh_the_volumes_stay_within_the_meshes_error(
     """The second cannula comes from the opposite side: the first track becomes tissue, the second is metal."""
     before = _lesion(first)
     case = _case(first, z=12.0, generator=OFF)
-    volumes = run(case, tmp_path / "again", comm).summary["repeat"]["volume_mm3"]
+    volumes = run(case, tmp_path / "again", comm).summary.tree()["repeat"]["volume_mm3"]
     for rule, volume in volumes.items():
         own = before[rule]["volume_mm3"] + _metal_in(before[rule])
         assert volume["before"] == pytest.approx(own, rel=MESH_ERROR, abs=0.1), rule
@@ -122,15 +122,15 @@ def test_dead_tissue_carries_no_blood_and_the_repeat_reaches_farther(comm: MPI.C
         "domain": {"kind": "axisymmetric", "radius_mm": 20, "height_mm": 60, "tissue": "liver"},
     }
     run(_case(**tables), tmp_path / "first", comm)
-    summary = run(_case(tmp_path / "first", **tables), tmp_path / "again", comm).summary
+    summary = run(_case(tmp_path / "first", **tables), tmp_path / "again", comm).summary.tree()
     assert summary["repeat"]["volume_mm3"]["isotherm_50C"]["added"] > 1.0
 
 
 def test_two_lesions_apart_add_up(comm: MPI.Comm, tmp_path: Path) -> None:
     """Tips 20 mm apart with the shafts pointing apart: neither cannula lies in the lesion of the other."""
-    upper = run(_case(z=10.0), tmp_path / "upper", comm).summary["lesion"]
-    alone = run(_case(z=-10.0, up=-1), tmp_path / "lower", comm).summary["lesion"]
-    summary = run(_case(tmp_path / "upper", z=-10.0, up=-1), tmp_path / "both", comm).summary
+    upper = run(_case(z=10.0), tmp_path / "upper", comm).summary.tree()["lesion"]
+    alone = run(_case(z=-10.0, up=-1), tmp_path / "lower", comm).summary.tree()["lesion"]
+    summary = run(_case(tmp_path / "upper", z=-10.0, up=-1), tmp_path / "both", comm).summary.tree()
     for rule, volume in summary["repeat"]["volume_mm3"].items():
         own = volume["in_its_own_run"] + _metal_in(upper[rule])
         assert volume["before"] == pytest.approx(own, rel=MESH_ERROR, abs=0.1), rule
@@ -143,12 +143,12 @@ def test_two_lesions_apart_add_up(comm: MPI.Comm, tmp_path: Path) -> None:
 def test_warmth_carried_over_is_no_heat_from_nowhere(first: Path, comm: MPI.Comm, tmp_path: Path) -> None:
     """Without power, the heat lost by the warm tissue equals that removed by blood and boundary."""
     case = _case(first, cooled=False, generator={**OFF, "duration_s": 20.0})
-    summary = run(case, tmp_path / "again", comm).summary
+    summary = run(case, tmp_path / "again", comm).summary.tree()
     energy = summary["energy"]
     assert energy["stored_J"] < -0.1 and energy["joule_J"] == 0.0
     assert energy["residual_percent"] < 1.0
-    cold = run(_case(first, z=2.0), tmp_path / "cold", comm).summary
-    warm = run(_case(first, z=2.0, cooled=False), tmp_path / "warm", comm).summary
+    cold = run(_case(first, z=2.0), tmp_path / "cold", comm).summary.tree()
+    warm = run(_case(first, z=2.0, cooled=False), tmp_path / "warm", comm).summary.tree()
     assert warm["lesion"]["cem43_240"]["volume_mm3"] > cold["lesion"]["cem43_240"]["volume_mm3"]
 
 
@@ -156,10 +156,10 @@ def test_steam_carried_over_gives_its_heat_back(comm: MPI.Comm, tmp_path: Path) 
     """Water that the first treatment boiled condenses in the second, without power, and the energy balance closes."""
     tables: dict[str, Any] = {"tissues": {"muscle": {"water_fraction": 0.7}}}
     hot = {"kind": "power", "power_W": 6.0, "duration_s": 10.0}
-    wet = run(_case(generator=hot, **tables), tmp_path / "first", comm).summary
+    wet = run(_case(generator=hot, **tables), tmp_path / "first", comm).summary.tree()
     assert wet["energy"]["latent_J"] > 0.1
     again = _case(tmp_path / "first", cooled=False, generator={**OFF, "duration_s": 10.0}, **tables)
-    energy = run(again, tmp_path / "again", comm).summary["energy"]
+    energy = run(again, tmp_path / "again", comm).summary.tree()["energy"]
     assert -wet["energy"]["latent_J"] <= energy["latent_J"] < -0.1 * wet["energy"]["latent_J"]
     assert energy["residual_percent"] < 1.0
 
@@ -170,7 +170,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
     import rfablate.simulation.run as module
 
     case = _case(first, z=2.0, cooled=False)
-    whole = run(case, tmp_path / "whole", comm).summary
+    whole = run(case, tmp_path / "whole", comm).summary.tree()
     real = module.Checkpointer.after_step
 
     def stops(self: Any, state: Any, wish: Any) -> bool:
@@ -183,7 +183,7 @@ def test_a_repeat_that_was_stopped_goes_on_with_the_same_numbers(
         patch.setattr(module.Checkpointer, "after_step", stops)
         with pytest.raises(Interrupted):
             run(case, tmp_path / "broken", comm)
-    summary = resume(load_case(tmp_path / "broken"), tmp_path / "broken", comm).summary
+    summary = resume(load_case(tmp_path / "broken"), tmp_path / "broken", comm).summary.tree()
     for key in ("repeat", "lesion", "energy"):
         assert summary[key] == whole[key]
 

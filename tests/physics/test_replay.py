@@ -52,7 +52,7 @@ def _treat(mesh: Path, folder: Path, generator: dict[str, Any], sigma: float = S
         applicator={"tip_mm": [0.0, 0.0, 0.5], "sensor_offset_mm": 0.0},
         output={"report": False, "error_bar": False},
     )
-    return run(case, folder, MPI.COMM_SELF).summary
+    return run(case, folder, MPI.COMM_SELF).summary.tree()
 
 
 @pytest.fixture(scope="module")

@@ -43,9 +43,9 @@ def _run(folder: Path, comm: MPI.Comm, *keys: str) -> Outcome:
 
 def _checks(done: Outcome) -> dict[str, dict[str, Any]]:
     """Return the checks by name; each is also a warning, and one of the card's on rank 0."""
-    found = {each["check"]: each for each in done.summary["checks"]}
+    found = {each["check"]: each for each in done.summary.tree()["checks"]}
     for each in found.values():
-        assert each["text"] in done.summary["warnings"]
+        assert each["text"] in done.summary.tree()["warnings"]
         assert not done.card or f"warning   {each['text']}" in done.card
     return found
 
@@ -58,7 +58,7 @@ def test_a_usual_run_has_no_check_and_the_summary_is_typed(
     shared_tmp: Path, comm: MPI.Comm, request: pytest.FixtureRequest
 ) -> None:
     done = _run(_folder(shared_tmp, request), comm, "output.error_bar=true", "generator.hold_s=5")
-    assert done.summary["checks"] == [] and done.summary["structures"]["target"]["within_error_bar"] is False
+    assert not done.summary.checks and done.summary.structures["target"].within_error_bar is False
     assert "within its error bar" not in done.card
 
 
@@ -73,7 +73,7 @@ def test_tissue_that_does_not_boil_and_the_target_that_only_it_covers(
     assert found["model_range"]["value"] > 100.0 and "water_fraction" in found["model_range"]["text"]
     late = found["covered_by_range"]
     assert late["subject"] == "target" and late["value"] > late["limit"] > 0.0
-    assert late["value"] == done.summary["structures"]["target"]["time_to_cover_s"]
+    assert late["value"] == done.summary.tree()["structures"]["target"]["time_to_cover_s"]
     early = _checks(_run(folder / "early", comm, *hot, "structures.target.required_fraction=0.05"))
     assert "model_range" in early and "covered_by_range" not in early
 
@@ -85,11 +85,11 @@ def test_a_generator_at_its_limit_for_the_whole_hold(
     weak = _run(folder, comm, "generator.max_power_W=1", "generator.hold_s=5")
     found = _checks(weak)["generator_limit"]
     assert found["value"] == pytest.approx(5.0) and "whole hold of 5 s" in found["text"]
-    assert not any("for 1" in each and "set point was not held" in each for each in weak.summary["warnings"])
+    assert not any("for 1" in each and "set point was not held" in each for each in weak.summary.tree()["warnings"])
     ramp = _run(folder / "ramp", comm, "generator.max_power_W=6", "generator.hold_s=5")
     assert "generator_limit" not in _checks(ramp)
-    (told,) = (each for each in ramp.summary["warnings"] if "at one of its limits" in each)
-    assert 0.0 < ramp.summary["electric"]["limited_s"] < 5.0 and "not held during this time" in told
+    (told,) = (each for each in ramp.summary.tree()["warnings"] if "at one of its limits" in each)
+    assert 0.0 < ramp.summary.tree()["electric"]["limited_s"] < 5.0 and "not held during this time" in told
 
 
 def test_a_lesion_at_the_boundary_names_a_size_that_suffices(
@@ -122,7 +122,7 @@ def test_an_energy_balance_that_is_not_closed(shared_tmp: Path, comm: MPI.Comm, 
     )  # fmt: skip
     done = _run(_folder(shared_tmp, request), comm, *keys)
     found = _checks(done)["energy_balance"]
-    assert found["value"] == done.summary["energy"]["residual_percent"] > 1.0
+    assert found["value"] == done.summary.tree()["energy"]["residual_percent"] > 1.0
 
 
 def test_a_sensor_without_response_is_an_error(
@@ -141,12 +141,12 @@ def test_a_verdict_within_its_error_bar_is_said(
     """The first run gives the covered fraction; the second requires a little less than that."""
     folder = _folder(shared_tmp, request)
     keys = ("generator.hold_s=1", "mesh.accuracy=draft")
-    covered = _run(folder / "first", comm, *keys).summary["structures"]["target"]["covered_fraction"]
+    covered = _run(folder / "first", comm, *keys).summary.tree()["structures"]["target"]["covered_fraction"]
     assert 0.3 < covered < 0.99
     required = f"structures.target.required_fraction={covered - part}"
     done = _run(folder / "second", comm, *keys, required, "output.error_bar=true", "output.report=true")
-    target = done.summary["structures"]["target"]
-    bar = done.summary["numerics"]["error_bar"]["target.covered_fraction"]
+    target = done.summary.tree()["structures"]["target"]
+    bar = done.summary.tree()["numerics"]["error_bar"]["target.covered_fraction"]
     assert target["verdict"] == "reached" and (bar >= part) is within is target["within_error_bar"]
     if comm.rank == 0:
         told = "target: REACHED, but within its error bar (" in done.card
@@ -154,4 +154,4 @@ def test_a_verdict_within_its_error_bar_is_said(
         typed = read_summary(folder / "second")
         assert typed.structures["target"].within_error_bar is within
         assert [each.check for each in typed.checks] == (["error_bar"] if within else [])
-        assert json.loads((folder / "second" / "summary.json").read_text())["checks"] == done.summary["checks"]
+        assert json.loads((folder / "second" / "summary.json").read_text())["checks"] == done.summary.tree()["checks"]

@@ -79,7 +79,7 @@ def _dies_at(monkeypatch: pytest.MonkeyPatch, trials: int, error: type[BaseExcep
 
 def _trials(case: Case, folder: Path, comm: MPI.Comm) -> int:
     """Run a case without interruption; return the number of attempted steps."""
-    summary = run(case, folder, comm).summary
+    summary = run(case, folder, comm).summary.tree()
     return int(summary["numerics"]["steps"] + summary["numerics"]["rejects"])
 
 
@@ -92,7 +92,7 @@ def _broken(case: Case, folder: Path, comm: MPI.Comm, at: int) -> None:
 
 
 def _resume(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
-    return resume(load_case(folder), folder, comm).summary
+    return resume(load_case(folder), folder, comm).summary.tree()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

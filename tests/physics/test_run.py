@@ -80,8 +80,10 @@ def test_what_is_kept_at_a_time_is_what_a_run_that_ends_then_gives(
 ) -> None:
     """Runs with steps at the same times, every 0.1 s, agree up to the end of the shorter run."""
     output, short, long = {"fields_interval_s": 0.1}, constant_voltage(20.0, 0.6), constant_voltage(20.0, 1.2)
-    ended = run(_case(coarse, short, output=output), tmp_path / "short", comm).summary
-    kept = run(_case(coarse, long, output={**output, "observe_at_s": [0.6, 0.3]}), tmp_path / "long", comm).summary
+    ended = run(_case(coarse, short, output=output), tmp_path / "short", comm).summary.tree()
+    kept = run(
+        _case(coarse, long, output={**output, "observe_at_s": [0.6, 0.3]}), tmp_path / "long", comm
+    ).summary.tree()
     assert [each["time_s"] for each in kept["observed"]] == pytest.approx([0.3, 0.6])
     at = dict(leaves(kept["observed"][1]))
     for section in ("lesion", "structures", "energy", "electric"):
@@ -99,7 +101,7 @@ def test_a_run_directory_holds_what_was_promised(coarse: Path, comm: MPI.Comm, t
     outcome = run(_case(coarse, CONTROLLED), folder, comm)
     written = json.loads((folder / "summary.json").read_text())
     assert written["status"] == "completed" and outcome.exit_code == 0
-    assert written["lesion"] == outcome.summary["lesion"]
+    assert written["lesion"] == outcome.summary.tree()["lesion"]
     for key in ("lesion", "structures", "energy", "numerics", "timing_s", "provenance"):
         assert key in written
     for name in ("case.toml", "history.csv", "fields.vtkhdf", "checkpoint.h5", "summary.json"):
@@ -136,8 +138,8 @@ def test_a_run_that_fails_keeps_its_last_good_state(
 
 def test_the_same_case_gives_the_same_numbers_twice(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
     """Results do not depend on the clock, a random state or dictionary order."""
-    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
-    second = run(_case(coarse, CONTROLLED), tmp_path / "b", comm).summary
+    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary.tree()
+    second = run(_case(coarse, CONTROLLED), tmp_path / "b", comm).summary.tree()
     for key in ("lesion", "structures", "energy", "electric", "numerics"):
         assert first[key] == second[key]
     assert (tmp_path / "a" / "history.csv").read_bytes() == (tmp_path / "b" / "history.csv").read_bytes()
@@ -146,8 +148,8 @@ def test_the_same_case_gives_the_same_numbers_twice(coarse: Path, comm: MPI.Comm
 def test_the_resolved_case_of_a_run_gives_the_run_again(coarse: Path, comm: MPI.Comm, tmp_path: Path) -> None:
     from rfablate.case.read.case_file import load_case
 
-    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary
-    again = run(load_case(tmp_path / "a" / "case.toml"), tmp_path / "b", comm).summary
+    first = run(_case(coarse, CONTROLLED), tmp_path / "a", comm).summary.tree()
+    again = run(load_case(tmp_path / "a" / "case.toml"), tmp_path / "b", comm).summary.tree()
     assert first["lesion"] == again["lesion"] and first["energy"] == again["energy"]
     assert first["provenance"]["case_sha256"] == again["provenance"]["case_sha256"]
 
@@ -157,7 +159,7 @@ def test_tissue_above_100_degC_is_told_unless_its_water_boils(
     coarse: Path, comm: MPI.Comm, tmp_path: Path, tissue: dict[str, float], warned: bool
 ) -> None:
     case = _case(coarse, constant_voltage(80.0, 0.5), tissue=tissue)
-    summary = run(case, tmp_path / "run", comm).summary
+    summary = run(case, tmp_path / "run", comm).summary.tree()
     told = [each for each in summary["warnings"] if "does not boil" in each]
     assert bool(told) == warned
     if warned:
@@ -189,7 +191,7 @@ def test_the_time_on_the_card_counts_imports_and_the_report(tmp_path: Path, monk
     case = load_case(CASES / "needle_benchmark", quick)
     monkeypatch.setattr("rfablate.simulation.run._draw_report", lambda *args: time.sleep(0.3))
     outcome = run(case, tmp_path / "run", MPI.COMM_SELF, RunOptions(began=time.perf_counter() - 5.0))
-    timing = outcome.summary["timing_s"]
+    timing = outcome.summary.tree()["timing_s"]
     assert timing["imports"] == pytest.approx(5.0, abs=0.5) and 0.3 <= timing["report"] < 1.0
     assert timing["total"] >= 5.3 and sum(timing.values()) == pytest.approx(2 * timing["total"], rel=0.1)
     assert f"time      {timing['total']:.1f} s wall time" in outcome.card

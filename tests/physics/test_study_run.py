@@ -47,7 +47,9 @@ def test_a_studys_rows_are_those_of_single_runs(tmp_path: Path) -> None:
             f"generator.hold_s={row['generator.hold_s']}",
             "output.report=false",
         ]
-        summary = run(load_case(CASE, changes), tmp_path / f"own-{row['generator.hold_s']}", MPI.COMM_SELF).summary
+        summary = run(
+            load_case(CASE, changes), tmp_path / f"own-{row['generator.hold_s']}", MPI.COMM_SELF
+        ).summary.tree()
         close = 1e-6 if row["generator.hold_s"] == "40" else 0.02  # different frame times, hence different steps
         for rule, lesion in summary["lesion"].items():
             for name, value in lesion.items():

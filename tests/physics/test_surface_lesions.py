@@ -28,7 +28,7 @@ from tests.phantom import analytic_case, surfaces_case
 
 def run_tables(tables: dict[str, Any], folder: Path, name: str, **mesh: Any) -> dict[str, Any]:
     tables["mesh"] = mesh
-    return run(parse_case(tables, folder), folder / name, MPI.COMM_SELF).summary
+    return run(parse_case(tables, folder), folder / name, MPI.COMM_SELF).summary.tree()
 
 
 @pytest.mark.slow

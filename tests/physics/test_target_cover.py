@@ -22,7 +22,7 @@ from scipy.integrate import quad
 
 from rfablate.evidence.structured_meshes import box, rectangle
 from rfablate.evidence.verification_problems import with_roles
-from rfablate.lesion.clipped_cells import clip, split, volumes
+from rfablate.lesion.clipped_cells import clip, split, volumes, volumes_above
 from rfablate.lesion.observer import FinalStructure, Observer
 from rfablate.mesh.domain import Domain, distribute
 from rfablate.mesh.mesh_data import MeshData
@@ -57,6 +57,27 @@ def test_the_four_sign_combinations_of_two_functions_fill_each_cell(corners: int
     assert total == pytest.approx(volumes(cells), rel=1e-10, abs=1e-12)
     finer = volumes(split(cells)).reshape(-1, len(cells))
     assert finer.sum(axis=0) == pytest.approx(volumes(cells), rel=1e-10)
+
+
+@pytest.mark.parametrize("corners", [4, 3])
+def test_the_volume_above_zero_is_that_of_the_parts(corners: int) -> None:
+    """For every number of positive corners, also with corners of value zero."""
+    cells, rng = _cells(corners), np.random.default_rng(5)
+    value = rng.normal(size=(len(cells), corners))
+    value[::7, 1] = 0.0
+    parts, owner = clip(np.concatenate([cells[:, :, :3], value[:, :, None]], axis=2), 3)
+    expected = np.bincount(owner, volumes(parts), len(cells))
+    found = volumes_above(cells[:, :, :3], volumes(cells), value)
+    assert {int(n) for n in (value >= 0.0).sum(axis=1)} == set(range(corners + 1))
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12 * volumes(cells).max())
+
+
+@pytest.mark.parametrize(("threshold", "fraction"), [(0.5, 0.125), (0.25, 0.421875), (0.9, 1e-3), (0.0, 1.0)])
+def test_volume_where_a_barycentric_coordinate_exceeds_a_threshold(threshold: float, fraction: float) -> None:
+    """It is (1 - threshold)^3 of the tetrahedron."""
+    cell = np.array([[[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.3, 1.0, 0.0], [0.1, 0.2, 1.5]]])
+    value = np.array([[1.0, 0.0, 0.0, 0.0]]) - threshold
+    assert volumes_above(cell, volumes(cell), value) == pytest.approx(0.5 * fraction, rel=1e-12)
 
 
 def test_part_of_a_tetrahedron_above_a_plane_has_the_known_volume() -> None:

@@ -79,7 +79,7 @@ def convert(source: Path, target: Path) -> None:
 
 def lesion(case: Case, folder: Path) -> dict[str, Any]:
     """Return the summary of a run."""
-    return run(case, folder, MPI.COMM_SELF).summary
+    return run(case, folder, MPI.COMM_SELF).summary.tree()
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,13 @@
-"""Every shipped case runs, closes its energy balance and gives the result stated in its README.
+"""Every shipped case runs on a draft mesh, closes its energy balance and gives the verdicts of its README.
 
-Most runs use draft meshes. The numbers in the READMEs are results at the accuracy of the case. A slow test checks that
-the program still reproduces them; this is not a validation. `cases/needle_benchmark` has an independent reference: see
-tests/physics/test_needle.py.
+The numbers of the READMEs, at the accuracy of the case: tests/published/test_case_numbers.py. `cases/needle_benchmark`
+has an independent reference: see tests/physics/test_needle.py.
 """
 
 from __future__ import annotations
 
 import csv
 import runpy
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,8 @@ from rfablate.case.geometry.applicator_parts import in_metal
 from rfablate.case.geometry.shapes import bounding_box, contains
 from rfablate.case.read.case_file import load_case
 from rfablate.simulation.run import run
-from rfablate.toml import tomllib
-from tests.shipped import CASES, EARLIER, load_shipped
+from tests.shipped import CASES, NAMES, QUICK, load_shipped
 
-NAMES = sorted(folder.name for folder in CASES.iterdir() if (folder / "case.toml").is_file())
-QUICK = ("output.report=false", "output.error_bar=false", "mesh.accuracy=draft")
 ANSWERS = {
     "trigeminal": {"gasserian_ganglion": "reached", "motor_root": "safe"},
     "pancreas_coeliac": {"tumour": "reached", "coeliac_plexus": "partly reached"},
@@ -49,22 +44,6 @@ ANSWERS = {
     "repeat_rhizotomy": {"gasserian_ganglion": "reached", "motor_root": "safe"},
     "track_withdrawal": {"track": "partly reached"},
 }
-
-
-@pytest.fixture(scope="module")
-def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a function that runs a case after the cases it starts from, on draft meshes, once per set of changes."""
-
-    @lru_cache
-    def summary(name: str, *changes: str) -> dict[str, Any]:
-        folder, found, start = tmp_path_factory.mktemp(name), {}, []
-        for file in (*EARLIER.get(name, ()), "case.toml"):
-            case = load_case(CASES / name / file, [*QUICK, *changes, *start])
-            found = run(case, folder / Path(file).stem, MPI.COMM_SELF).summary
-            start = [f"start_from={folder / Path(file).stem}"]
-        return found
-
-    return summary
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,7 +124,7 @@ def test_the_aortas_flow_keeps_the_plexus_cooler(summary_of: Any, tmp_path: Path
     """A wall at blood temperature cools the plexus in front of it; without flow the plexus is hotter."""
     case = load_case(CASES / "pancreas_coeliac", QUICK)
     still = tuple(s.model_copy(update={"held": None}) if s.name == "aorta" else s for s in case.structures)
-    without = run(case.model_copy(update={"structures": still}), tmp_path / "still", MPI.COMM_SELF).summary
+    without = run(case.model_copy(update={"structures": still}), tmp_path / "still", MPI.COMM_SELF).summary.tree()
     plexus, flowing = (run["structures"]["coeliac_plexus"] for run in (without, summary_of("pancreas_coeliac")))
     assert plexus["max_degC"] > flowing["max_degC"] + 1.0
     assert plexus["covered_fraction"] > flowing["covered_fraction"]
@@ -176,46 +155,3 @@ def test_the_gauge_question_is_made_of_sound_cases_and_its_page_has_its_table() 
     page = (CASES.parent / "docs" / "gauge_question.md").read_text(encoding="utf-8")
     for row in rows[1:]:
         assert f"| {' | '.join(cell or '-' for cell in row)} |" in page
-
-
-@pytest.mark.slow
-def test_a_solid_cylinder_gains_41_percent_in_width_from_22_to_16_gauge(summary_of: Any) -> None:
-    """PHYSICS section 7, from an independent method; a tube with air in its lumen has a smaller gain."""
-
-    def gain(suffix: str) -> float:
-        models = [f"applicators.0.model=cannula-{gauge}g-10mm-blunt{suffix}" for gauge in (22, 16)]
-        thin, thick = (summary_of("ex_vivo_gauge", "mesh.accuracy=standard", model)["lesion"] for model in models)
-        return float(thick["isotherm_50C"]["width_mm"] / thin["isotherm_50C"]["width_mm"] - 1.0)
-
-    assert gain("") == pytest.approx(0.41, abs=0.01)
-    assert gain("-tube") < gain("")
-
-
-def expected(name: str) -> list[dict[str, Any]]:
-    """Return the entries of a case's expected.toml: key in summary.json, value, tolerance."""
-    text = (CASES / name / "expected.toml").read_text(encoding="utf-8")
-    numbers: list[dict[str, Any]] = tomllib.loads(text)["number"]
-    return numbers
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_readme_tells_the_expected_numbers(name: str) -> None:
-    """The README contains the numbers that the next test compares."""
-    text = (CASES / name / "README.md").read_text(encoding="utf-8")
-    assert [entry["key"] for entry in expected(name) if f"| {entry['value']:g}" not in text] == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_a_case_still_gives_the_numbers_of_its_readme(name: str, summary_of: Any, tmp_path: Path) -> None:
-    """At the case's own accuracy, on conforming interfaces, within expected.toml's tolerances."""
-    summary = summary_of(name, f"mesh.accuracy={load_shipped(CASES / name / 'case.toml', tmp_path).mesh.accuracy}")
-    assert summary["warnings"] == []
-    away = {}
-    for entry in expected(name):
-        seen: Any = summary
-        for part in entry["key"].split("."):
-            seen = seen[part]
-        if abs(seen - entry["value"]) > entry["tolerance"]:
-            away[entry["key"]] = (seen, entry["value"], entry["tolerance"])
-    assert away == {}

@@ -16,7 +16,9 @@ from rfablate.results.dose_volume_export import export_dose_volume
 from rfablate.results.flatten import _flatten
 from rfablate.results.quantities import DOSE_VOLUME, HISTOGRAM_KEYS
 from rfablate.results.run_reader import load_run
+from rfablate.results.summary_models import RunSummary
 from tests.pure.test_report import _structure, _summary
+from tests.summaries import complete_run
 
 HISTOGRAM = {
     "peak_temperature_degC": {"thresholds": [45.0, 50.0, 60.0], "fractions": [1.0, 0.93, 0.25]},
@@ -31,6 +33,10 @@ def _run(folder: Path, **structure: Any) -> dict[str, Any]:
     summary["structures"] = {"ganglion": _structure("ellipsoid", "nerve", "target", **target)}
     (folder / "summary.json").write_text(json.dumps(summary))
     return summary
+
+
+def _typed(summary: dict[str, Any]) -> RunSummary:
+    return RunSummary.model_validate(complete_run(summary))
 
 
 def test_every_kind_of_rule_has_a_histogram_key_with_a_definition() -> None:
@@ -68,9 +74,9 @@ def test_the_report_has_the_plot_and_the_margins(tmp_path: Path) -> None:
 def test_the_card_says_where_the_margin_is_and_how_much_a_margin_of_5_mm_covers(tmp_path: Path) -> None:
     margin = {"min_margin_mm": 0.7, "min_margin_point_mm": [1.0, -2.04, -0.01], "covered_fraction_5mm": 0.4242}
     complete = {"numerics": {**_summary(False)["numerics"], "potential_iterations": 1}}  # type: ignore[dict-item]
-    card = lesion_card({**_run(tmp_path, **margin), **complete}, "runs/x", [])
+    card = lesion_card(_typed({**_run(tmp_path, **margin), **complete}), "runs/x", [])
     assert "at least 0.70 mm inside the lesion surface at [1.0, -2.0, 0.0] mm, 42 % with a 5 mm margin" in card
-    out = lesion_card({**_run(tmp_path, **{**margin, "min_margin_mm": -0.4}), **complete}, "runs/x", [])
+    out = lesion_card(_typed({**_run(tmp_path, **{**margin, "min_margin_mm": -0.4}), **complete}), "runs/x", [])
     assert "extends 0.40 mm outside the lesion at [1.0, -2.0, 0.0] mm" in out and "5 mm margin" not in out
 
 

@@ -53,6 +53,27 @@ def test_toml_that_nobody_wrote_is_refused_in_a_second(tmp_path: Path, text: str
     assert words in str(caught.value) and len(str(caught.value)) < 2000
 
 
+def test_a_file_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    """Case, study, site, tissue file, device log; the file is sparse."""
+    file = tmp_path / "large.toml"
+    with file.open("wb") as empty:
+        empty.truncate(2**30)
+    (tmp_path / "case.toml").write_bytes(DATA.read_bytes())
+    data = read_case_file(DATA) | {"tissue_file": "large.toml"}
+    replayed = read_case_file(DATA) | {"generator": {"kind": "replay", "file": "large.toml"}}
+    begin = time.process_time()
+    for read in (
+        lambda: read_case_file(file),
+        lambda: load_study(file),
+        lambda: load_site(file),
+        lambda: parse_case(data, tmp_path),
+        lambda: parse_case(replayed, tmp_path),
+    ):
+        with pytest.raises(CaseError, match="1073741824 bytes, more than the limit of"):
+            read()
+    assert time.process_time() - begin < 1.0
+
+
 def test_brackets_in_strings_and_comments_are_no_levels(tmp_path: Path) -> None:
     file = tmp_path / "case.toml"
     file.write_text(

@@ -1,8 +1,8 @@
 """The rooms of the package and the one rule of imports between them.
 
 A room may import from the rooms in its line, and from all that those may import from. What every room may use lies flat
-in the package: arrays, errors, files, guarded_file, isolation, live_bar, log, signals, timing, toml, version. The rooms
-in PURE work without DOLFINx.
+in the package: arrays, errors, files, guarded_file, isolation, live_bar, log, signals, single_process, timing, toml,
+version. The rooms in PURE work without DOLFINx.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RULE = {
     "comparison": "report lesion",
     "study": "comparison cluster",
     "simulation": "solve lesion report",
-    "evidence": "solve report",
+    "evidence": "solve study",
     "api": "simulation study comparison evidence",
     "cli": "api",
 }
@@ -44,7 +44,7 @@ FLOORS = 10
 # Within `case`, from the bottom up: a folder imports from those before it.
 CASE = "tables geometry messages resolve checks describe read".split()
 FLAT = {"__init__", "__main__", "arrays", "cores", "errors", "files", "guarded_file", "isolation", "live_bar"}
-FLAT |= {"log", "signals", "timing", "toml", "version"}
+FLAT |= {"log", "signals", "single_process", "timing", "toml", "version"}
 PURE = {"physics", "case", "results", "report", "comparison", "study", "cluster"}
 HEAVY = {"dolfinx", "ufl", "basix", "ffcx", "petsc4py", "mpi4py", "gmsh"}
 # Files of plain arrays in rooms that are not pure as a whole, which pure rooms may use.

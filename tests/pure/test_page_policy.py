@@ -67,6 +67,30 @@ def test_the_policy_blocks_what_is_not_the_pages_own(tmp_path: Path) -> None:
         assert len(browser.blocked) >= len(browser.requests) >= 2 and set(browser.blocked) == {"csp"}, browser.blocked
 
 
+def test_hostile_strings_of_a_study_file_and_its_members_are_text(tmp_path: Path) -> None:
+    """Title and labels of the study, and the reason of a failed member, which can come from a solver's output."""
+    from rfablate.study.results_table import StudyTable
+    from rfablate.study.study_page import write_page
+    from rfablate.study.study_plan import load_plan
+
+    base = Path(__file__).parent / "data" / "trigeminal.toml"
+    quoted = json.dumps(EVIL)
+    (tmp_path / "study.toml").write_text(
+        f'title = {quoted}\nbase = "{base}"\n[[axes]]\nkey = "generator.target_degC"\nvalues = [60, 70, 80]\n'
+        f'labels = [{quoted}, {json.dumps(EVIL + "2")}, "hot"]\n'
+    )
+    plan = load_plan(tmp_path / "study.toml")
+    table = StudyTable(["generator.target_degC"])
+    for number, (member, point) in enumerate(zip(plan.members, plan.points, strict=True)):
+        row = {"member": member.name, "status": "completed", "reason": None, "generator.target_degC": point[0]}
+        failed = {"status": "failed", "reason": EVIL}
+        table.append(row | (failed if number == 2 else {"lesion.isotherm_50C.width_mm": 3.0 + number}))
+    with Browser(write_page(tmp_path, plan, table)) as browser:
+        assert browser.run("window.hit === undefined && document.title.includes('window.hit=1')")
+        assert browser.run("document.querySelectorAll('img[src=x]').length") == 0
+        assert browser.errors == [] and browser.requests == [], (browser.errors, browser.requests)
+
+
 def test_hostile_strings_of_a_study_are_text(tmp_path: Path) -> None:
     from rfablate.report.page_templates import render
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import load_run
 from rfablate.results.run_view import load_view
-from rfablate.results.wording import answer, percent
+from rfablate.results.wording import answer, percent, short
 
 CASE = """title = "Trigeminal rhizotomy: 22 G cannula, 5 mm tip"
 [domain]
@@ -326,8 +327,11 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the 3-D picture in tests of texts, to save seconds."""
 
     class Absent:
-        def __init__(self, directory: Path, caller: object = None) -> None:
+        def __init__(self, directory: Path, parts: Sequence[str] = (), caller: object = None) -> None:
             pass
+
+        def figures(self) -> dict[str, str]:
+            return {}
 
         def collect(self) -> tuple[Picture, Interactive]:
             return Picture(reason="left out"), Interactive(reason="left out")
@@ -651,3 +655,18 @@ def test_the_page_needs_no_display_and_no_dolfinx(run_3d: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     environment["PYTHONPATH"] = str(root)
     subprocess.run([sys.executable, "-c", code, str(run_3d)], check=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (17800.4, 3, "17800"),
+        (2859.6, 2, "2860"),
+        (99.99, 2, "100"),
+        (0.5, 3, "0.5"),
+        (8.0, 3, "8"),
+        (-0.25, 2, "−0.25"),
+    ],
+)
+def test_short_numbers_keep_the_zeros_of_their_integers(value: float, digits: int, text: str) -> None:
+    assert short(value, digits) == text

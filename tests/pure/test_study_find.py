@@ -14,8 +14,8 @@ import pytest
 from rfablate.case.geometry.applicator_spacing import spacing_of
 from rfablate.case.read.case_file import load_case, parse_case
 from rfablate.case.tables.schema import Case
-from rfablate.cli.find_verb import run_open
 from rfablate.errors import CaseError
+from rfablate.study.find_run import run_open
 from rfablate.study.goals import Goal, QuestionTexts, SearchQuestion, ask, to_cover, to_join
 from rfablate.study.inverse_search import SearchResult, find
 from rfablate.study.members import StudyDirectory

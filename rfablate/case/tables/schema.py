@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.channel_tables import Channel, Sharing
+from rfablate.case.tables.credibility_table import CredibilityTable
 from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
 from rfablate.case.tables.liquids import Injectate
@@ -215,6 +216,8 @@ class Case(Table):
     """Criteria by which tissue counts as lesion."""
     output: OutputTable = OutputTable()
     """What a run writes, and how often."""
+    credibility: CredibilityTable | None = None
+    """Question, context of use and risk, for `rfablate credibility`; changes no result. By default not stated."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:
         """Return the case with other values for some keys; this one is unchanged.

@@ -36,9 +36,9 @@ def read_user_file(path: str | Path, largest: int = LARGEST_TEXT) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        data = file.read(largest + 1)
-    if len(data) > largest:
-        size = max(found.st_size, len(data))
+        data = file.read(largest + 1) if found.st_size <= largest else b""
+    size = max(found.st_size, len(data))
+    if size > largest:
         raise OSError(errno.EFBIG, f"{size} bytes, more than the limit of {largest}", str(path))
     return data
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rfablate.results.summary_models import ResultCheck
+from rfablate.results.summary_models import ResultCheck, StructureResult
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.solve.state import ChannelOutput, Frame
 
@@ -96,7 +97,7 @@ class ElectricMonitor(Monitor):
             "the set point was not held during this time"
         ]
 
-    def checks(self, frame: Frame, entries: dict[str, Any]) -> list[ResultCheck]:
+    def checks(self, frame: Frame, structures: Mapping[str, StructureResult]) -> list[ResultCheck]:
         """Return the check of a generator that was at a limit for the whole hold."""
         if not self._whole_hold():
             return []

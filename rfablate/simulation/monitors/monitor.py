@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from rfablate.results.summary_models import ResultCheck
+from rfablate.results.summary_models import ResultCheck, StructureResult
 from rfablate.solve.state import Frame
 
 Row = dict[str, float | None]
@@ -41,8 +42,8 @@ class Monitor(Protocol):
         """Return warnings about the results, for the summary and the lesion card."""
         return []
 
-    def checks(self, frame: Frame, entries: dict[str, Any]) -> list[ResultCheck]:
-        """Return the checks of the results that found something; `entries` are those of all monitors."""
+    def checks(self, frame: Frame, structures: Mapping[str, StructureResult]) -> list[ResultCheck]:
+        """Return the checks of the results that found something; `structures` are the results by name."""
         return []
 
     def finish(self, frame: Frame, *, failed: bool) -> None:

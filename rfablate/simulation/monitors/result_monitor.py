@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rfablate.case.tables.schema import Case
 from rfablate.lesion.observer import Observer
 from rfablate.physics.boiling import BOILING
 from rfablate.problem.problem import Problem
-from rfablate.results.summary_models import ResultCheck
+from rfablate.results.summary_models import ResultCheck, StructureResult
 from rfablate.simulation.monitors.monitor import Monitor, Row
 from rfablate.simulation.result_checks import balance_checks, hottest_unboiled, lesion_checks, range_checks
 from rfablate.solve.state import Frame
@@ -40,11 +40,11 @@ class ResultMonitor(Monitor):
                 self.memory = RangeMemory(frame.t)
         return {}
 
-    def checks(self, frame: Frame, entries: dict[str, Any]) -> list[ResultCheck]:
+    def checks(self, frame: Frame, structures: Mapping[str, StructureResult]) -> list[ResultCheck]:
         """Return the checks that found something."""
         unboiled = hottest_unboiled(self._problem, frame.peak)
         return [
-            *range_checks(unboiled, self.memory.left_at, entries["structures"]),
+            *range_checks(unboiled, self.memory.left_at, structures),
             *lesion_checks(self._case, self._problem, self._observer, frame),
             *balance_checks(frame.ledger),
         ]
