@@ -114,6 +114,14 @@ class RunResult:
         """
         return pdf_of(self.directory, Path(file))
 
+    def write_figures(self, folder: str | Path) -> list[Path]:
+        """Write every figure of the report as SVG and PNG, and the 3-D picture as PNG; return the files.
+
+        Raises:
+            CaseError: the fields are damaged, or the folder cannot be written.
+        """
+        return figures_of(self.directory, Path(folder))
+
     def __repr__(self) -> str:
         """Return a short overview of the run."""
         lines = [f"RunResult {self.directory}: {self.summary.title}", f"  {self.summary.status}: {self.summary.reason}"]
@@ -199,3 +207,13 @@ def pdf_of(directory: Path, file: Path) -> Path:
     except (OSError, ValueError) as error:
         expected = "a finished run, a writable file, and the extra report"
         raise CaseError([Fault(str(file), str(error), expected)], "report") from None
+
+
+def figures_of(directory: Path, folder: Path) -> list[Path]:
+    """Write the figures of a run directory as files; raises CaseError as `RunResult.write_figures`."""
+    from rfablate.report.figure_files import write_figures
+
+    try:
+        return write_figures(directory, folder)
+    except (OSError, ValueError) as error:
+        raise CaseError([Fault(str(folder), str(error), "a finished run, and a writable folder")], "report") from None
