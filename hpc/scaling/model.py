@@ -127,6 +127,8 @@ class Numbers:
     other_reductions: float
     dealt_levels: float
     """Replicated levels whose rows are distributed over ranks: all except the last, which is inverted."""
+    distributed_levels: float = 0.0
+    petsc_levels: float = 0.0
     petsc: PetscCounts = PetscCounts()
     """Messages of PETSc, where it solves a coarse level."""
 
@@ -134,13 +136,15 @@ class Numbers:
     def of(cls, run: Result, other_reductions: float) -> Numbers:
         """Take the counts from a probe."""
         names = ("cycles", "cycled_iterations", "cycled_solves", "diagonal_iterations", "diagonal_solves")
-        dealt = max(len(run["potential_levels"]) - 2, 0)
-        return cls(*(float(run.get(name, 0.0)) for name in names), other_reductions, dealt)
+        storage = run.get("storage", ["replicated"] * (len(run["potential_levels"]) - 1))
+        levels = max(storage.count("replicated") - 1, 0), storage.count("distributed"), storage.count("petsc")
+        return cls(*(float(run.get(name, 0.0)) for name in names), other_reductions, *levels)
 
     @property
     def exchanges(self) -> float:
-        """Ghost updates per step."""
-        cycled = 4.0 * self.cycles + self.cycled_iterations + self.cycled_solves
+        """Exchanges of ghosts per step, without those of PETSc."""
+        coarse = 6.0 * self.distributed_levels + 2.0 * self.petsc_levels
+        cycled = (4.0 + coarse) * self.cycles + self.cycled_iterations + self.cycled_solves
         return cycled + self.diagonal_iterations + 2.0 * self.diagonal_solves
 
     @property

@@ -148,6 +148,7 @@ def run(path: Path, comm: MPI.Comm, n_steps: int, changes: Sequence[str] = ()) -
         **_a_step(rows[late:]),
         "potential_levels": _levels(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "heat_levels": _levels(problem.solvers.heat._hierarchy),
+        "storage": _storage(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "level_1_entries": _entries(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "looked_at": comm.allreduce(len(observer._meter._cells)),
         "looked_at_most": comm.allreduce(len(observer._meter._cells), op=MPI.MAX),
@@ -169,6 +170,12 @@ def _a_step(rows: list[dict[str, float]]) -> dict[str, Any]:
 def _levels(hierarchy: Any) -> list[int]:
     cycle = hierarchy._cycle if hierarchy is not None else None
     return [int(n) for n in cycle.sizes] if cycle is not None else []
+
+
+def _storage(hierarchy: Any) -> list[str]:
+    """Return how the coarse levels are stored."""
+    cycle = hierarchy._cycle if hierarchy is not None else None
+    return list(cycle.coarse.storage) if cycle is not None else []
 
 
 def _entries(hierarchy: Any) -> int:

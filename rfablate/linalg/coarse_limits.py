@@ -11,7 +11,7 @@ Storage = Literal["replicated", "distributed", "petsc"]
 
 REPLICATED = 4000
 """Unknowns of a level up to which it is stored on every rank."""
-ROWS = 500
+ROWS = 200
 """Mean rows of a rank from which a distributed level is smoothed by the kernels of the fine level."""
 PETSC_ROWS = 1000
 """Mean rows of a rank below which a matrix of PETSc is moved to fewer ranks."""

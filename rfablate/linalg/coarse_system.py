@@ -15,6 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from rfablate.arrays import FloatArray
+from rfablate.linalg.coarse_limits import Storage
 from rfablate.linalg.smoother import SingleArray
 from rfablate.mesh.domain import Nodes
 
@@ -26,6 +27,8 @@ class CoarseSolver(Protocol):
 
     sizes: list[int]
     """Unknowns of the level and of all coarser ones."""
+    storage: list[Storage]
+    """How these levels are stored."""
     P: sp.csr_matrix
     """Prolongation to the owned nodes of the finer level from the coarse unknowns of this rank."""
     b: SingleArray

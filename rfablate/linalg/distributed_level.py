@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from rfablate.arrays import FloatArray
 from rfablate.linalg.aggregation import STRONG, SpectralBound, inverse_root, largest_eigenvalue, prolongation
+from rfablate.linalg.coarse_limits import Storage
 from rfablate.linalg.coarse_system import Coarsening, CoarseSolver, CoarseSystem, joined_pattern
 from rfablate.linalg.replicated_levels import SLOWEST, in_shorts
 from rfablate.linalg.smoother import ScaledMatrix, SingleArray, Smoother, Transfer, sliced
@@ -33,6 +34,7 @@ class DistributedLevel:
             scaled, own = prolongation(nodes, A, candidate, largest, 0.0)
         self._below = below(Coarsening(nodes, A, root, system.mass, scaled, own), number + 1)
         self.sizes = [nodes.total, *self._below.sizes]
+        self.storage: list[Storage] = ["distributed", *self._below.storage]
         both, self._stiffness, self._mass = joined_pattern(system.stiffness, system.mass, 0.0)
         self._rows, self._columns = np.repeat(np.arange(nodes.owned), np.diff(both.indptr)), both.indices
         self.entries = both.nnz

@@ -15,7 +15,7 @@ from petsc4py import PETSc
 from rfablate.arrays import FloatArray
 from rfablate.errors import SolveError
 from rfablate.linalg.aggregation import inverse_root
-from rfablate.linalg.coarse_limits import fewer_ranks
+from rfablate.linalg.coarse_limits import Storage, fewer_ranks
 from rfablate.linalg.coarse_system import CoarseSystem, joined_pattern
 from rfablate.linalg.smoother import SingleArray
 from rfablate.mesh.domain import ADD
@@ -52,6 +52,7 @@ class PetscLevels:
             )
         nodes = self._nodes = system.nodes
         self.P, self.sizes = system.P, [nodes.total]
+        self.storage: list[Storage] = ["petsc"]
         vector = self._vector = nodes.vector(np.float32)
         self.b: SingleArray = vector.array
         both, stiffness, mass = joined_pattern(system.stiffness, system.mass, 1.0)

@@ -23,6 +23,7 @@ from rfablate.linalg.aggregation import (
     prolongation,
     sum_over_ranks,
 )
+from rfablate.linalg.coarse_limits import Storage
 from rfablate.linalg.coarse_system import Coarsening, joined_pattern
 from rfablate.linalg.smoother import Rows, ScaledMatrix, SingleArray, Smoother, Transfer, sliced
 
@@ -47,6 +48,7 @@ class ReplicatedLevels:
         self.b = np.zeros(level.total, dtype=np.float32)
         self.levels = _levels_below(stiffness, sum_over_ranks(level.nodes, mass), self._comm, number)
         self.sizes = [each.n for each in self.levels]
+        self.storage: list[Storage] = ["replicated"] * len(self.levels)
 
     def weigh(self, w0: float) -> FloatArray:
         """See `CoarseSolver.weigh`."""
