@@ -23,7 +23,9 @@ def _run(place: Path, **changes: object) -> rfa.RunResult:
 @pytest.fixture(scope="module")
 def fine(tmp_path_factory: pytest.TempPathFactory) -> float:
     """The width on a mesh three times as fine as that of standard accuracy."""
-    result = _run(tmp_path_factory.mktemp("fine") / "run", mesh__scale=0.33, time__tolerance_K=0.02, output__error_bar=False)
+    result = _run(
+        tmp_path_factory.mktemp("fine") / "run", mesh__scale=0.33, time__tolerance_K=0.02, output__error_bar=False
+    )
     return float(result.lesion[RULE].width_mm)
 
 
