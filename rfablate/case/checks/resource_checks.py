@@ -38,8 +38,10 @@ def _small_domain(parts: CheckableCase) -> Iterator[Fault]:
     domain = parts.domain
     if domain is None or isinstance(domain, MeshDomain):
         return
-    box = isinstance(domain, BoxDomain)
-    lengths = {"size": min(domain.size)} if box else {"radius": domain.radius, "height": domain.height}
+    if isinstance(domain, BoxDomain):
+        lengths = {"size": min(domain.size)}
+    else:
+        lengths = {"radius": domain.radius, "height": domain.height}
     for key, length in lengths.items():
         if length < _SMALLEST_DOMAIN:
             hint = f"m for mm? {length * 1e6:g} mm" if length * 1e3 >= _SMALLEST_DOMAIN else ""
