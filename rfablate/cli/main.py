@@ -147,6 +147,8 @@ def _add_result_verbs(verbs: Any) -> None:
     page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
     page.add_argument("run", type=Path, metavar="RUN", help="run directory")
     page.add_argument("--movie", type=Path, metavar="FILE", help="write a movie of the lesion (.webp, .gif) instead")
+    page.add_argument("--pdf", type=Path, metavar="FILE", help="write the report as a PDF file for printing instead")
+    page.add_argument("--figures", type=Path, metavar="DIR", help="write every figure as SVG and PNG into DIR instead")
     page.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     text = "report the differences between two finished runs"

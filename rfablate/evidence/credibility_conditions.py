@@ -50,6 +50,7 @@ class Conditions:
     tissue: str
     """Library tissue at the middle of the first active tip, or the case's own."""
     blood_flow: str
+    """Whether any tissue of the case is perfused."""
     generator: str
     rule: str
     """Lesion rule of the verdicts."""
@@ -83,11 +84,11 @@ def conditions_of(case: Case) -> Conditions:
     """Return the conditions of a case."""
     first = next((each for each in case.applicators if each.electrode == "active"), case.applicators[0])
     field, unit = SET_POINTS.get(case.generator.kind, ("", ""))
-    tissue, perfused = _tissue_at_tip(case, first)
+    perfused = any(each.perfusion > 0.0 for each in case_tissues(case).values())
     return Conditions(
         applicator=_applicator(first),
         electrodes=_electrodes(case),
-        tissue=tissue,
+        tissue=_tissue_at_tip(case, first),
         blood_flow="perfused (in vivo)" if perfused else "not perfused (ex vivo)",
         generator=case.generator.kind.replace("_", " "),
         rule=case.lesion.verdict_rule or case.lesion.rules[0],
@@ -190,34 +191,33 @@ def _electrodes(case: Case) -> str:
     return f"{path}, {'one applicator' if len(case.applicators) == 1 else 'several applicators'}"
 
 
-def _tissue_at_tip(case: Case, applicator: Applicator) -> tuple[str, bool]:
-    """Return the library name of the tissue around the middle of the active tip, and whether it is perfused."""
+def _tissue_at_tip(case: Case, applicator: Applicator) -> str:
+    """Return the library name of the tissue around the middle of the active tip."""
     if isinstance(case.domain, MeshDomain):
-        tissues = {region.tissue for region in case.domain.regions}
-        used = [case_tissues(case)[name] for name in tissues]
-        return "regions of a mesh", any(each.perfusion > 0.0 for each in used)
+        return "regions of a mesh"
     point = applicator_frame(applicator).centre_line(np.array([0.5 * applicator.active_tip]))
     inside = [each.tissue for each in case.structures if each.has_shape and bool(each.contains(point)[0])]
     name = inside[-1] if inside else case.domain.tissue
     own = case.tissues.get(name)
     base = own.base if own is not None and own.base else name
-    label = base if base in tissue_names() else f"{name} (of the case)"
-    return label, case_tissues(case)[name].perfusion > 0.0
+    return base if base in tissue_names() else f"{name} (of the case)"
 
 
 def _features(case: Case) -> list[str]:
     tissues = case_tissues(case).values()
+    mesh = isinstance(case.domain, MeshDomain)
     bodies = case.domain.regions if isinstance(case.domain, MeshDomain) else case.structures
+    around = set() if isinstance(case.domain, MeshDomain) else {case.domain.tissue}
     flags = {
         "flow in a vessel": any(each.flow is not None for each in bodies),
         "structure held at a temperature": any(each.held is not None and each.flow is None for each in bodies),
-        "structures of other tissues": len({each.tissue for each in bodies}) > 1,
+        "structures of other tissues": len(around | {each.tissue for each in bodies}) > 1,
         "injected fluid": bool(case.injectates),
         "prior treatment": case.start_from is not None,
         "boiling": any(each.water_fraction > 0.0 for each in tissues),
         "curved tip": any(each.bend is not None for each in case.applicators),
         "several channels": len(case.channels) > 1,
-        "user's mesh": isinstance(case.domain, MeshDomain),
+        "user's mesh": mesh,
     }
     return [name for name, present in flags.items() if present]
 

@@ -7,7 +7,7 @@ default. A default directory is used only where it holds the same case.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -145,6 +145,8 @@ def collect_evidence(
                 break
             except DAMAGED as error:
                 reasons.setdefault(part, _reason(error))
+    if "run" not in found and "convergence" in found:
+        found["run"] = read_run(found["convergence"].directory / BASE.name, case)
     reasons.setdefault("study", "no study in studies/ is of this case")
     kept = {part: reason for part, reason in reasons.items() if part not in found}
     return CaseEvidence(case, name, versions, **found, reasons=kept)
@@ -208,9 +210,33 @@ def read_study(directory: Path, case: Case) -> StudyEvidence:
         expected = f"a study with distributions that has run: {UNCERTAINTY_FILE} and members"
         raise CaseError([Fault(str(directory), "no uncertainty study", expected)], "credibility")
     moved = {key for axis in study.axes for key in (axis.key, *axis.also)}
+    drawn = load_case(member)
     allowed = {key.rsplit(".", 1)[-1] for key in moved} | {"observe_at_s"}
-    differences = [key for key in case_differences(case, load_case(member)) if key.rsplit(".", 1)[-1] not in allowed]
-    return StudyEvidence(directory, study, found, tuple(differences))
+    differences = case_differences(_with_values_of(case, drawn, moved), drawn)
+    differences = tuple(key for key in differences if key.rsplit(".", 1)[-1] not in allowed)
+    return StudyEvidence(directory, study, found, differences)
+
+
+def _with_values_of(case: Case, drawn: Case, keys: Collection[str]) -> Case:
+    """Return a case with the values that some keys have in another one, as far as they can be taken over."""
+    tables = tomllib.loads(dump_case(drawn))
+    values = {key: value for key in keys if (value := _value_at(tables, key)) is not None}
+    try:
+        return case.with_changes(values)
+    except CaseError:
+        return case
+
+
+def _value_at(table: Any, path: str) -> Any:
+    """Return the value at a path of a case, with list items by index or name; None where there is none."""
+    for part in path.split("."):
+        if isinstance(table, list) and part.isdigit():
+            table = table[int(part)] if int(part) < len(table) else None
+        elif isinstance(table, list):
+            table = next((each for each in table if isinstance(each, dict) and each.get("name") == part), None)
+        else:
+            table = table.get(part) if isinstance(table, dict) else None
+    return table
 
 
 READERS = {

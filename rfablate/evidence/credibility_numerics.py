@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rfablate.case.resolve.structure_flow import bodies_of
+from rfablate.case.tables.schema import Case
 from rfablate.evidence.convergence_table import covered_by_error_bar
 from rfablate.evidence.credibility_context import stated
 from rfablate.evidence.credibility_document import Part, PartBuilder
@@ -85,7 +87,32 @@ def calculation_part(evidence: CaseEvidence) -> Part:
         part.missing(f"There is no convergence study of this case ({reason}).", "rfablate converge CASE")
     else:
         _convergence(part, evidence)
+    _goals(part, evidence)
     return part.part()
+
+
+def _goals(part: PartBuilder, evidence: CaseEvidence) -> None:
+    """Compare the credibility goals with the numerical uncertainties that are known."""
+    flat = {} if evidence.run is None else flatten(evidence.run.summary)
+    found = {} if evidence.convergence is None else {each.key: each for each in evidence.convergence.found.numbers}
+    rows: list[tuple[str, ...]] = []
+    for key, accepted in stated(evidence.case).goals.items():
+        known = [(name, value) for name, value in (
+            ("error bar", flat.get(f"{key}.bar")),
+            ("uncertainty by convergence", found[key].uncertainty if key in found else None),
+        ) if value is not None]  # fmt: skip
+        shown = ", ".join(f"{name} {short(value, 2)}" for name, value in known) or "not known"
+        met = bool(known) and all(value <= accepted for _, value in known)
+        rows.append((key, f"{accepted:g}", shown, "met" if met else "not met" if known else "not assessed"))
+        if flat and key not in flat:
+            part.gap("missing", f"Credibility goal {key}: the run has no such number.")
+        elif not known:
+            part.gap(
+                "missing", f"Credibility goal {key}: its numerical uncertainty is not known.", "rfablate converge CASE"
+            )
+        elif not met:
+            part.gap("weak", f"Credibility goal {key}: {shown} exceeds the accepted {accepted:g}.")
+    part.table(("goal", "accepted", "numerical uncertainty", ""), rows, texts=4, caption="Credibility goals")
 
 
 def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
@@ -102,7 +129,7 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
         part.say(f"Its case differs from the one of this document in {keys_text(run.differences)}.")
     if summary.status != "completed":
         part.gap("weak", f"The run did not complete: {summary.reason}.")
-    rows = number_rows(summary)
+    rows = number_rows(summary, evidence.case)
     part.table(("number", "value", "error bar"), rows[:MOST_NUMBERS])
     if not any(bar != "none" for _, _, bar in rows):
         part.missing("The numbers of the run have no error bars.", "output.error_bar = true")
@@ -110,6 +137,9 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
         part.say(f"Error bar: {TERMS['error bar']}")
     for check in summary.checks:
         part.gap("weak", f"Check of the results, {check.check}: {check.text}")
+    texts = {check.text for check in summary.checks}
+    for warning in (each for each in summary.warnings if each not in texts):
+        part.gap("weak", f"Warning of the run: {warning}")
     for name, each in summary.structures.items():
         if each.within_error_bar:
             part.gap(
@@ -117,25 +147,23 @@ def _run(part: PartBuilder, evidence: CaseEvidence) -> None:
                 f"The verdict on {name} ({each.verdict}) could change within its error bar.",
                 "rfablate converge CASE",
             )
-    for key, accepted in stated(evidence.case).goals.items():
-        value, bar = flatten(summary).get(key), flatten(summary).get(f"{key}.bar")
-        if value is None:
-            part.gap("missing", f"Credibility goal {key}: the run has no such number.")
-        elif bar is not None and bar > accepted:
-            part.gap("weak", f"Credibility goal {key}: the error bar {bar:.2g} exceeds the accepted {accepted:g}.")
 
 
-def number_rows(summary: RunSummary) -> list[tuple[str, str, str]]:
-    """Return number, value and error bar of the reported numbers of a run; those of anatomy are left out."""
+def number_rows(summary: RunSummary, case: Case) -> list[tuple[str, str, str]]:
+    """Return number, value and error bar of the reported numbers of a run."""
     flat = flatten(summary)
-    anatomy = tuple(f"structures.{name}." for name, each in summary.structures.items() if each.role == "anatomy")
     rows = []
     for key, value in flat.items():
-        known = key.rsplit(".", 1)[-1] in KNOWN and key.startswith(REPORTED) and not key.startswith(anatomy or ("-",))
-        if known and isinstance(value, int | float):
+        if is_reported(key, case) and isinstance(value, int | float):
             bar = flat.get(f"{key}.bar")
             rows.append((key, short(value, 4), "none" if bar is None else f"± {short(bar, 2)}"))
     return rows
+
+
+def is_reported(key: str, case: Case) -> bool:
+    """Return whether a number is reported: of a lesion, or of a structure that is no mere anatomy."""
+    anatomy = tuple(f"structures.{each.name}." for each in bodies_of(case) if each.role == "anatomy")
+    return key.rsplit(".", 1)[-1] in KNOWN and key.startswith(REPORTED) and not key.startswith(anatomy)
 
 
 def _convergence(part: PartBuilder, evidence: CaseEvidence) -> None:
@@ -147,19 +175,20 @@ def _convergence(part: PartBuilder, evidence: CaseEvidence) -> None:
         " sizes; Richardson extrapolation and grid convergence index (Roache 1994; Celik et al. 2008)."
     )
     rows = []
-    shown = [each for each in found.numbers if each.key.startswith(REPORTED) and each.key.rsplit(".", 1)[-1] in KNOWN]
+    shown = [each for each in found.numbers if is_reported(each.key, evidence.case)]
     for each in shown[:MOST_NUMBERS]:
         rows.append(
             (
                 each.key,
                 f"{short(each.value, 4)} ± {short(each.uncertainty, 2)}",
-                short(each.mesh.uncertainty, 2),
+                f"{short(each.mesh.uncertainty, 2)}{'' if each.mesh.asymptotic else ' *'}",
                 "–" if each.mesh.order is None else f"{each.mesh.order:.1f}",
-                short(each.time.uncertainty, 2),
+                f"{short(each.time.uncertainty, 2)}{'' if each.time.asymptotic else ' *'}",
                 "–" if each.domain is None else short(each.domain, 2),
             )
         )
     part.table(("number", "value", "mesh", "observed order", "time", "domain"), rows)
+    part.say("* not in the asymptotic range: three times the largest difference between the runs instead.")
     wild = [each.key for each in shown if not each.mesh.asymptotic]
     if wild:
         count = f"{len(wild)} of {len(shown)}"

@@ -28,6 +28,7 @@ from rfablate.results.run_view import View
 from rfablate.results.wording import answer, duration, rule_label
 
 STATUS = {"completed": "good", "stopped": "part", "failed": "bad"}
+FINDINGS, SCENE = "Targets and limits", "Lesion and structures in three dimensions"
 ENGINEERING = "Energy and generator"
 """The first of the sections for engineers."""
 
@@ -49,6 +50,13 @@ def write_report(directory: Path, caller: Caller | None = None) -> Path:
     target = directory / "report.html"
     write_text(target, text)
     return target
+
+
+def printed_page(directory: Path) -> str:
+    """Return the page of a run directory for printing: no interactive scene."""
+    run = load_run(directory)
+    job = PictureJob(directory, (PICTURE,)) if (directory / FIELDS).exists() else None
+    return _page(_Figures(run, job), job, printed=True)
 
 
 class _Figures:
@@ -86,7 +94,7 @@ class _Figures:
             return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
 
 
-def _page(figures: _Figures, job: PictureJob | None) -> str:
+def _page(figures: _Figures, job: PictureJob | None, *, printed: bool = False) -> str:
     run, problem = figures.run, figures.problem()
     slices = _slices(figures) if not problem else note(problem)
     histories = _histories(figures)
@@ -95,12 +103,12 @@ def _page(figures: _Figures, job: PictureJob | None) -> str:
     picture, live = job.collect() if job else (Picture(), Interactive())
     three = _scene(run, picture, live) if job else Markup()
     sections = [
-        ("Targets and limits", _attempt(clinical_summary, run), "clinical"),
+        (FINDINGS, _attempt(clinical_summary, run), "clinical"),
         ("Lesion", lesion, "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
         ("Dose and margins", doses, ""),
-        ("Lesion and structures in three dimensions", three, "three"),
+        (SCENE, three, "three"),
         ("Over time", histories, ""),
         ("Temperature and damage on slices through the applicator", slices, "slices"),
         (ENGINEERING, _columns(*(_attempt(make, run) for make in engineering)), ""),
@@ -108,6 +116,8 @@ def _page(figures: _Figures, job: PictureJob | None) -> str:
         ("Tissue values and their sources", _attempt(tables.tissues, run), ""),
         ("Case and provenance", _case(run), "case"),
     ]
+    if printed:  # the picture fills the first page, below the findings
+        sections.sort(key=lambda each: (each[0] != FINDINGS) + (each[0] not in (FINDINGS, SCENE)))
     return render(
         "report.html",
         **_header(run),

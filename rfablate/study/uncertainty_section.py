@@ -40,8 +40,8 @@ SHOWN_DRIVERS = 4
 MEASURES = {
     TOTAL: "Total Sobol index: the part of the variance that vanishes if this input is known, with its interactions; "
     "first order: the part by this input alone.",
-    EFFECT: "Mean absolute elementary effect (Morris): change of the number over the whole range of the input, in the "
-    "unit of the number.",
+    EFFECT: "Mean absolute elementary effect (Morris): change of the number over the input's range from 0.1 to 99.9 %, "
+    "in the unit of the number.",
     CORRELATION: "Squared rank correlation (Spearman): strength of a monotonic influence, from 0 to 1.",
 }
 """What each measure of the drivers means."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rfablate.case.read.case_file import load_case
 from rfablate.case.tables.credibility_table import CredibilityTable
 from rfablate.case.tables.schema import TissueOverride
 from rfablate.errors import CaseError
+from rfablate.evidence.converge_case import ConvergedNumber, Convergence
 from rfablate.evidence.credibility_conditions import (
     Conditions,
     applies,
@@ -29,8 +30,11 @@ from rfablate.evidence.credibility_inputs import NO_SOURCE, tissue_rows
 from rfablate.evidence.credibility_markdown import credibility_markdown, escaped
 from rfablate.evidence.credibility_page import credibility_page
 from rfablate.evidence.credibility_report import credibility_document
+from rfablate.evidence.grid_convergence import Estimate
 from rfablate.evidence.library_versions import versions_without_solver
 from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
+from rfablate.study.drivers import by_correlation
+from rfablate.study.uncertainty import Band, Uncertainty, VerdictProbability, write_uncertainty
 from tests.browser import Browser, find_browser
 from tests.pure.test_page_policy import EVIL
 from tests.pure.test_validation_results import experiment, number, validation
@@ -151,7 +155,7 @@ def test_numbers_of_the_run_have_their_error_bars(tmp_path: Path) -> None:
     summary = {
         "lesion": {"isotherm_50C": {"width_mm": 6.25, "volume_mm3": 90.0}},
         "numerics": {"error_bar": {"isotherm_50C.width_mm": 0.4}},
-        "warnings": [],
+        "warnings": ["the device switched off"],
     }
     goals = ['credibility.goals={ "lesion.isotherm_50C.width_mm" = 0.3, "lesion.isotherm_50C.none_mm" = 1 }']
     document = document_of(goals, run=stored_run(tmp_path / "run", summary))
@@ -159,8 +163,10 @@ def test_numbers_of_the_run_have_their_error_bars(tmp_path: Path) -> None:
     assert ("lesion.isotherm_50C.width_mm", "6.25", "± 0.4") in rows
     assert ("lesion.isotherm_50C.volume_mm3", "90", "none") in rows
     said = [gap.text for gap in document.gaps]
-    assert any("width_mm: the error bar 0.4 exceeds the accepted 0.3" in each for each in said)
+    assert any("width_mm: error bar 0.4 exceeds the accepted 0.3" in each for each in said)
+    assert ("lesion.isotherm_50C.width_mm", "0.3", "error bar 0.4", "not met") in rows
     assert any("none_mm: the run has no such number" in each for each in said)
+    assert "Warning of the run: the device switched off" in said
 
 
 def test_a_run_of_another_case_is_not_taken_unless_it_is_named(tmp_path: Path) -> None:
@@ -186,6 +192,27 @@ def test_a_verification_of_other_code_is_a_weakness(tmp_path: Path) -> None:
     assert any(row[:1] == ("A0",) and row[-1] == "FAIL" for row in cells(failed))
 
 
+def test_a_convergence_study_replaces_run_and_error_bar(tmp_path: Path) -> None:
+    """Uncertainty: 0.1 (mesh) + 0.02 (time) + 0.03 (domain); a number that does not converge is a weakness."""
+    key, wild = "lesion.isotherm_50C.width_mm", "lesion.isotherm_50C.length_mm"
+    time, mesh, none = Estimate(0.02, 1.0, 3.0), Estimate(0.1, 6.2, 2.0), Estimate(0.5, None, None)
+    numbers = (ConvergedNumber(key, 6.25, mesh, time, 0.03, 0.4), ConvergedNumber(wild, 9.0, none, time, None, None))
+    place = tmp_path / "converge"
+    stored_run(place / "base", {"lesion": {"isotherm_50C": {"width_mm": 6.25}}})
+    found = Convergence("case", {}, numbers, {})
+    (place / "convergence.json").write_text(json.dumps(asdict(found)))
+    document = document_of([f'credibility.goals={{ "{key}" = 0.2 }}'], convergence=place)
+    rows = cells(document)
+    assert (key, "6.25 ± 0.15", "0.1", "2.0", "0.02", "0.03") in rows
+    assert (wild, "9 ± 0.52", "0.5 *", "–", "0.02", "–") in rows
+    assert (key, "0.2", "uncertainty by convergence 0.15", "met") in rows
+    assert any(
+        f"1 of 2 numbers are not in the asymptotic range of the meshes: {wild}" in gap.text for gap in document.gaps
+    )
+    assert not [gap for gap in document.gaps if gap.part == "Calculation verification" and gap.kind == "missing"
+                and "run" in gap.text and "no finished" in gap.text]  # fmt: skip
+
+
 # --- inputs ---------------------------------------------------------------------------------------
 
 
@@ -198,6 +225,47 @@ def test_inputs_without_a_source_are_marked_as_assumed() -> None:
     assert any(
         gap.part == "Inputs and their provenance" and "nerve: σ" in gap.text for gap in document_of(changes).gaps
     )
+
+
+# --- uncertainty ----------------------------------------------------------------------------------
+
+KEY = "generator.target_degC"
+NEW_TABLE = "tissues.white_matter.k_W_per_mK"
+
+
+def stored_study(place: Path, changes: list[str]) -> Path:
+    """Store a study of set point and a tissue, with one member, whose case has the changes as well."""
+    axes = "".join(
+        f'[[axes]]\nkey = "{key}"\nlow = {low}\nhigh = {high}\ndistribution = "uniform"\nsource = "assumed"\n'
+        for key, low, high in ((KEY, 60, 80), (NEW_TABLE, 0.4, 0.5))
+    )
+    stored_run(place / "members" / "one", {}, [f"{KEY}=71", f"{NEW_TABLE}=0.45", *changes])
+    (place / "study.toml").write_text(f'base = "{CASE}"\n[design]\nkind = "sobol"\nsamples = 8\n{axes}')
+    ranking = by_correlation("lesion.isotherm_50C.width_mm", {KEY: -0.9}, "a test")
+    band = Band(ranking.column, 8, 6.0, 0.5, 5.5, 6.1, 6.9, (5.4, 5.6), (6.8, 7.0), ranking.drivers)
+    verdict = VerdictProbability("motor_root", "safe", 8, 0.75, (0.4, 0.93))
+    write_uncertainty(Uncertainty((band,), (verdict,), (ranking,)), place)
+    return place
+
+
+def test_the_study_of_this_case_is_found_with_its_bands_and_drivers(tmp_path: Path) -> None:
+    stored_study(tmp_path / "studies" / "other", ["tissues.nerve.k_W_per_mK=0.4"])
+    assert any("studies/other holds another case: different tissues.nerve" in gap.text for gap in document_of().gaps)
+    stored_study(tmp_path / "studies" / "mine", [])
+    document = document_of(['credibility.goals={ "lesion.isotherm_50C.width_mm" = 0.5 }'])
+    rows = cells(document)
+    assert ("lesion.isotherm_50C.width_mm", "6.1", "5.5 to 6.9", "target_degC 0.81") in rows
+    assert ("lesion.isotherm_50C.width_mm", "1", KEY, "0.81", "squared rank correlation") in rows
+    assert ("motor_root", "safe", "75 %", "40 to 93 %") in rows
+    said = [gap.text for gap in document.gaps if gap.part == "Sensitivity and uncertainty"]
+    assert any("half of the 5 to 95 % band is 0.7, accepted is 0.5" in each for each in said)
+    assert any("8 draws, fewer than 64" in each for each in said)
+
+
+def test_a_named_study_of_another_case_is_a_weakness(tmp_path: Path) -> None:
+    place = stored_study(tmp_path / "elsewhere", ["tissues.nerve.k_W_per_mK=0.4"])
+    gaps = [gap.text for gap in document_of(study=place).gaps if gap.kind == "weak"]
+    assert any("differs in tissues.nerve" in each for each in gaps)
 
 
 # --- validation and applicability -----------------------------------------------------------------
@@ -240,6 +308,9 @@ def test_conditions_follow_from_the_case() -> None:
     assert found.applicator == "uncooled cannula" and found.electrodes == "monopolar, one applicator"
     assert found.generator == "temperature" and found.set_point_unit == "degC"
     assert found.blood_flow == "perfused (in vivo)"
+    assert "structures of other tissues" in found.features and "boiling" not in found.features
+    boiling = conditions_of(load_case(CASE, ["tissues.white_matter.water_fraction=0.7", "generator.target_degC=75"]))
+    assert "boiling" in boiling.features and boiling.set_point == 75.0
 
 
 def test_the_conditions_of_the_package_are_known() -> None:

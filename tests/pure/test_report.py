@@ -28,7 +28,7 @@ from rfablate.results.fields_file import FieldsFile, FieldsMesh
 from rfablate.results.fields_reader import FieldsReader
 from rfablate.results.run_reader import load_run
 from rfablate.results.run_view import load_view
-from rfablate.results.wording import answer, percent, short
+from rfablate.results.wording import answer, percent
 
 CASE = """title = "Trigeminal rhizotomy: 22 G cannula, 5 mm tip"
 [domain]
@@ -655,18 +655,3 @@ def test_the_page_needs_no_display_and_no_dolfinx(run_3d: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     environment["PYTHONPATH"] = str(root)
     subprocess.run([sys.executable, "-c", code, str(run_3d)], check=True, env=environment)
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (17800.4, 3, "17800"),
-        (2859.6, 2, "2860"),
-        (99.99, 2, "100"),
-        (0.5, 3, "0.5"),
-        (8.0, 3, "8"),
-        (-0.25, 2, "−0.25"),
-    ],
-)
-def test_short_numbers_keep_the_zeros_of_their_integers(value: float, digits: int, text: str) -> None:
-    assert short(value, digits) == text

@@ -16,6 +16,7 @@ from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.numerics_tables import Mesh, Solver, Time
 from rfablate.case.tables.units import Celsius, Fraction, NotNegative, Number, Positive
+from rfablate.errors import CaseError, Fault
 from rfablate.physics.laws import LawName
 
 
@@ -236,9 +237,17 @@ class Case(Table):
         return _FUNCTIONS["dump"](self)  # type: ignore[no-any-return]
 
     def save(self, path: str | Path) -> Path:
-        """Write the case as a TOML file and return its path."""
+        """Write the case as a TOML file and return its path; a missing folder is created.
+
+        Raises:
+            CaseError: the file cannot be written.
+        """
         file = Path(path)
-        file.write_text(self.to_toml(), encoding="utf-8")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.to_toml(), encoding="utf-8")
+        except OSError as error:
+            raise CaseError([Fault(str(file), error.strerror or str(error), "a writable file")], "save") from None
         return file
 
 
