@@ -45,7 +45,7 @@ types: install ## mypy, strict on the pure half
 	$(BIN)/mypy
 
 suite: install ## the test suite on one rank, one worker per core (ARGS="-k lesion" for a part)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/hpc -m "not faults" $(ARGS)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --ignore tests/hpc -m "not faults" $(ARGS)
 
 quick: install ## the fast tests: no solver, no MPI
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/pure -m "not slow"

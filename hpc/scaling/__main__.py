@@ -78,11 +78,11 @@ def _measure(meshes: list[str], steps: int) -> Result:
     largest = max(grown, key=lambda run: run["nodes"])["mesh"]
     parts = [sys.executable, "-m", "hpc.scaling.parts", str(prepare(largest)), *map(str, forecast.RANKS)]
     rates = [sys.executable, "-m", "hpc.scaling.rates"]
-    distributed = "solver.coarse_levels=distributed"
     return {
         "distributed": [
-            *(probe(f"{name} {distributed}", 1, 6) for name in ("tiny", "small", "small+1")),
-            *(probe(f"small+1 {distributed}", n, 4, counted=True) for n in (16, 32)),
+            *(probe(f"{name} --petsc", 1, 6) for name in ("tiny", "small", "small+1")),
+            probe("small+1", 8, 4, counted=True),
+            probe("small+1 --petsc", 16, 4, counted=True),
         ],
         "count": counted,
         "growth": grown,

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from rfablate.linalg.coarse_limits import Storage, fewer_ranks, storage
 if TYPE_CHECKING:
     from hpc.scaling.model import Network, Share, Work
 
+PETSC_COARSENING = 60.0
+"""Approximate ratio of the unknowns of a level of GAMG to those of the next: 12,290 unknowns had one level below."""
 COARSENING = 25.0
 """Approximate ratio of the unknowns of a replicated level to those of the next."""
 
@@ -30,6 +33,8 @@ class PetscCounts:
     """Mean number of messages of an exchange."""
     n_bytes: float = 0.0
     """Mean bytes of an exchange."""
+    unknowns: float = 1.0
+    """Unknowns of the level for which the messages were counted."""
     ratio: float = 15.0
     """Unknowns of a distributed level over those of the next."""
 
@@ -117,6 +122,7 @@ class CoarseModel:
         active = -(-ranks // fewer)
         rows = level.total / active
         moved = 2.0 * self.network.exchange(fewer - 1, 8.0 * rows) if fewer > 1 else 0.0
-        inner = counts.exchanges * self.network.exchange(min(counts.neighbours, active - 1), counts.n_bytes)
+        levels = 1 + max(0, math.ceil(math.log(level.total / counts.unknowns) / math.log(PETSC_COARSENING)))
+        inner = levels * counts.exchanges * self.network.exchange(min(counts.neighbours, active - 1), counts.n_bytes)
         own = 2.0 * self.network.exchange(level.neighbours, 4.0 * level.ghosts)
         return CoarseCost(self.work.petsc(rows, self.slowdown), exchange=own + moved + inner)

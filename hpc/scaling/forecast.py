@@ -102,7 +102,7 @@ def petsc_counts(runs: Sequence[Result]) -> PetscCounts:
             counts = replace(counts, ratio=levels[1] / levels[2])
         if sent["calls"] > 0.0:
             each = sent["messages"] / sent["calls"], sent["bytes"] / sent["calls"]
-            counts = PetscCounts(sent["calls"] / run["cycles"], *each, ratio=counts.ratio)
+            counts = PetscCounts(sent["calls"] / run["cycles"], *each, levels[-1], counts.ratio)
     return counts
 
 

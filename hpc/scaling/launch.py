@@ -25,9 +25,10 @@ def probe(
 ) -> Result:
     """Return the result of `hpc.scaling.probe` for a mesh; `launcher` replaces mpirun and its options.
 
-    The name may end with changed keys of the case: `small solver.coarse_levels=distributed`.
+    The name may end with changed keys of the case and `--petsc`: `small solver.coarse_levels=distributed`.
     """
-    name, *changes = name.split()
+    name, *more = name.split()
+    changes = [each if each.startswith("--") else f"--set={each}" for each in more]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = [*launcher] if launcher else ["mpirun", "--oversubscribe", "-n", str(ranks)]
     if counted:
@@ -37,7 +38,7 @@ def probe(
     if ranks > (os.cpu_count() or 1):  # waiting ranks yield their core
         environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
     command = [*start, sys.executable, "-m", "mpi4py", "-m", "hpc.scaling.probe", str(prepare(name).resolve())]
-    command += ["--steps", str(steps), *(part for change in changes for part in ("--set", change))]
+    command += ["--steps", str(steps), *changes]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -155,7 +155,7 @@ class Numbers:
     @property
     def reductions(self) -> float:
         """Short reductions per step; each V-cycle adds a long one."""
-        solves = self.cycles + 2.0 * self.cycled_iterations + self.diagonal_iterations + self.diagonal_solves
+        solves = self.cycles + self.cycled_iterations + self.diagonal_iterations + self.diagonal_solves
         return solves + self.other_reductions
 
 

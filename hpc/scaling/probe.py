@@ -1,6 +1,6 @@
 """Runs some steps of benchmark B1, measures their parts, and prints one line of JSON.
 
-    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.h5 [--steps 20] [--set KEY=VALUE ...]
+    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.h5 [--steps 20] [--set KEY=VALUE ...] [--petsc]
 
 rfablate runs unchanged: this module wraps solves, V-cycles and their coarse levels to time them. MPI calls are
 counted if counts.c is preloaded. Numbers per step are those of the second half of the steps.
@@ -30,8 +30,8 @@ from hpc.scaling import counter
 from hpc.scaling.meshes import CASE
 from rfablate.case.read.case_file import load_case
 from rfablate.lesion.observer import Observer
+from rfablate.linalg import coarse_limits, distributed_level, multigrid, replicated_levels, smoother
 from rfablate.linalg import conjugate_gradients as linear
-from rfablate.linalg import distributed_level, multigrid, replicated_levels, smoother
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.mesh_file import MeshFile
 from rfablate.problem.problem import Problem, build_problem
@@ -230,7 +230,11 @@ def main() -> None:
     parser.add_argument("mesh", type=Path)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--petsc", action="store_true", help="let PETSc solve the first coarse level")
     arguments = parser.parse_args()
+    if arguments.petsc:
+        coarse_limits.ROWS = 10**9
+        arguments.set.append("solver.coarse_levels=distributed")
     comm = MPI.COMM_WORLD
     answer = run(arguments.mesh, comm, arguments.steps, arguments.set)
     if comm.rank == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,7 @@ def _case_and_changes(
 ) -> tuple[dict[str, Any], Path, list[Change]]:
     """Return the tables of the base case, its folder, and the changes that the study makes to it."""
     file = folder / data["base"]
-    file = file / "case.toml" if file.is_dir() else file
+    file = file / "case.toml" if os.path.isdir(file) else file
     try:
         tables = read_case_file(file)
     except CaseError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Plan:
         """
         self.study = study
         base = folder / study.base
-        self._file = base / "case.toml" if base.is_dir() else base
+        self._file = base / "case.toml" if os.path.isdir(base) else base
         self._data = read_case_file(self._file)
         faults = apply_overrides(self._data, tuple(study.set))
         written = frozenset(paths_in(self._data))

@@ -21,7 +21,8 @@ from rfablate.cluster.slurm import load_site
 from rfablate.errors import CaseError, MeshError, RfablateError
 from rfablate.mesh.mesh_data import MeshData
 from rfablate.mesh.user_mesh import read_mesh
-from rfablate.study.study_file import load_study
+from rfablate.study.study_file import load_study, parse_study
+from rfablate.study.study_plan import Plan, load_plan
 
 DATA = Path(__file__).parent / "data" / "trigeminal.toml"
 LONG = "x" * 300
@@ -107,6 +108,14 @@ def test_a_path_of_300_letters_is_told(verb: str, capsys: pytest.CaptureFixture[
     assert main([verb, LONG, *more.get(verb, [])]) == 2
     said = capsys.readouterr().err
     assert "too long" in said and "Traceback" not in said
+
+
+def test_a_study_of_a_case_with_5000_letters_is_told(tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(f'base = "{"x" * 5000}"\n[[axes]]\nkey = "generator.hold_s"\nvalues = [1, 2]\n')
+    for read in (load_plan, lambda file: Plan(parse_study(read_case_file(file)), tmp_path)):
+        with pytest.raises(CaseError, match="too long"):
+            read(study)
 
 
 def test_a_message_is_never_longer_than_a_screen_or_two(tmp_path: Path) -> None:

@@ -41,6 +41,13 @@ def test_a_cell_size_of_nanometres_is_refused(domain: str, key: str) -> None:
     assert len([fault for fault in error.faults if fault.where == f"mesh.{key}"]) == 1
 
 
+@pytest.mark.parametrize("radius_mm", [0.04, 5.6e-217])
+def test_a_domain_thinner_than_any_applicator_is_refused(radius_mm: float) -> None:
+    error = _refused("structures=[]", f"domain.radius_mm={radius_mm}")
+    (fault,) = (each for each in error.faults if each.where == "domain.radius_mm" and "at least 0.1" in each.expected)
+    assert fault.found == f"found {radius_mm:g}"
+
+
 @pytest.mark.parametrize(
     "keys", [("mesh.size_tip_mm=0.002",), ("mesh.size_far_mm=0.3",), ("mesh.size_tip_mm=0.01", "mesh.growth=0.03")]
 )

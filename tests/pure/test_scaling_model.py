@@ -63,7 +63,7 @@ def test_a_step_waits_once_a_round_for_each_exchange_reduction_and_gathering() -
     found = predict(_work(), NUMBERS, share, slow)
     assert found.exchange == pytest.approx(1e-3 * (4 * 6 + 5 + 1 + 20 + 2))
     # three rounds for eight ranks; a long and a short reduction each V-cycle
-    assert found.reduce == pytest.approx(3e-3 * (6 + (6 + 2 * 5) + (20 + 1) + 7))
+    assert found.reduce == pytest.approx(3e-3 * (6 + (6 + 5) + (20 + 1) + 7))
     assert found.gather == pytest.approx(3e-3 * 4 * 2 * 6)
     assert predict(_work(), NUMBERS, Share(1, 100, 600, 0, 0, 20, 0), slow).total == 0.0
 

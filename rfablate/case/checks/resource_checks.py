@@ -8,20 +8,22 @@ from rfablate.case.geometry.cell_estimate import estimate_cells
 from rfablate.case.geometry.element_sizes import choose_sizes
 from rfablate.case.resolve.checkable_case import CheckableCase
 from rfablate.case.tables.generator_tables import Generator, Pulsed, on_time
-from rfablate.case.tables.geometry_tables import MeshDomain
+from rfablate.case.tables.geometry_tables import BoxDomain, MeshDomain
 from rfablate.case.tables.numerics_tables import Time
 from rfablate.case.tables.schema import OutputTable
 from rfablate.errors import Fault
 
 _SMALLEST = 1e-6
 """Smallest element size [m]: smaller values are probably in another unit; tissue laws do not apply at this scale."""
+_SMALLEST_DOMAIN = 1e-4
+"""Smallest length of a generated domain [m]: thinner than any applicator."""
 _MOST_FRAMES = 10_000
 _MOST_STEPS = 10_000_000
 
 
 def resource_faults(parts: CheckableCase) -> Iterator[Fault]:
     """Yield faults for runs that are too large to compute; `parts` are without degenerate shapes."""
-    small = list(_small_sizes(parts))
+    small = [*_small_domain(parts), *_small_sizes(parts)]
     yield from small
     if not small:
         yield from _cell_faults(parts)
@@ -30,6 +32,22 @@ def resource_faults(parts: CheckableCase) -> Iterator[Fault]:
         yield from _frame_faults(parts.output, end)
     if parts.time is not None and parts.generator is not None:
         yield from _step_faults(parts.time, parts.generator, end)
+
+
+def _small_domain(parts: CheckableCase) -> Iterator[Fault]:
+    domain = parts.domain
+    if domain is None or isinstance(domain, MeshDomain):
+        return
+    if isinstance(domain, BoxDomain):
+        lengths = {"size": min(domain.size)}
+    else:
+        lengths = {"radius": domain.radius, "height": domain.height}
+    for key, length in lengths.items():
+        if length < _SMALLEST_DOMAIN:
+            hint = f"m for mm? {length * 1e6:g} mm" if length * 1e3 >= _SMALLEST_DOMAIN else ""
+            yield Fault(
+                f"domain.{key}_mm", f"found {length * 1e3:g}", f"at least {_SMALLEST_DOMAIN * 1e3:g} [mm]", hint
+            )
 
 
 def _small_sizes(parts: CheckableCase) -> Iterator[Fault]:
