@@ -17,9 +17,11 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rfablate
 LOG=$CACHE/install.log
 USE_CONDA="with conda: conda env create -f environment.yml"
 
-# libegl1 and libgl1-mesa-dri render without a display; the Gmsh wheel links to the X libraries.
+# libegl1 and libgl1-mesa-dri render without a display; the Gmsh wheel links to the X libraries; Pango and a font are for
+# the PDF of a report.
 RUN_PACKAGES="python3-venv python3-dev gcc python3-mpi4py python3-petsc4py-real python3-petsc4py openmpi-bin
-  libgl1 libegl1 libgl1-mesa-dri libglu1-mesa libxrender1 libxcursor1 libxinerama1 libxft2 libxfixes3"
+  libgl1 libegl1 libgl1-mesa-dri libglu1-mesa libxrender1 libxcursor1 libxinerama1 libxft2 libxfixes3
+  libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
 DOLFINX_PACKAGES="python3-dolfinx-real python3-dolfinx"
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libopenmpi-dev libpetsc-real-dev libhdf5-openmpi-dev
   libptscotch-dev libboost-dev libboost-timer-dev libpugixml-dev libspdlog-dev"

@@ -30,7 +30,7 @@ GROUPS = {
     "Running and reading": "load_case run resume watch WatchedRun open_run RunResult Fields",
     "Studies, searches, comparisons": "run_study find compare write_comparison StudyResult",
     "Evidence": "converge Convergence ConvergedNumber Estimate verify Verification CheckResult Measurement"
-    " validate Validation ExperimentResult ComparedNumber Agreement",
+    " validate Validation ExperimentResult ComparedNumber Agreement write_credibility CredibilityDocument EvidenceGap",
     "Case files": "new_case NewCase explain schema",
     "Results": "RunSummary LesionMeasures StructureResult EnergyBalance",
     "The case": "Case Axisymmetric Cylinder Box UserMesh Applicator",

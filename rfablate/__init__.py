@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rfablate.version import __version__
 
 if TYPE_CHECKING:
+    from rfablate.api.credibility import write_credibility
     from rfablate.api.evidence import converge, validate, verify
     from rfablate.api.export_run import export
     from rfablate.api.file_keys import explain, schema
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from rfablate.case.tables.schema import Case
     from rfablate.errors import CaseError, Interrupted, MeshError, RfablateError, SolveError, StepError
     from rfablate.evidence.converge_case import ConvergedNumber, Convergence
+    from rfablate.evidence.credibility_document import CredibilityDocument, EvidenceGap
     from rfablate.evidence.grid_convergence import Estimate
     from rfablate.evidence.validation_results import Agreement, ComparedNumber, ExperimentResult, Validation
     from rfablate.evidence.verification_results import CheckResult, Measurement, Verification
@@ -69,6 +71,7 @@ _PUBLIC = {
     "converge": "rfablate.api.evidence",
     "validate": "rfablate.api.evidence",
     "verify": "rfablate.api.evidence",
+    "write_credibility": "rfablate.api.credibility",
     "export": "rfablate.api.export_run",
     "load_case": "rfablate.api.run_case",
     "open_run": "rfablate.api.run_case",
@@ -90,6 +93,8 @@ _PUBLIC = {
     "Convergence": "rfablate.evidence.converge_case",
     "ConvergedNumber": "rfablate.evidence.converge_case",
     "Estimate": "rfablate.evidence.grid_convergence",
+    "CredibilityDocument": "rfablate.evidence.credibility_document",
+    "EvidenceGap": "rfablate.evidence.credibility_document",
     "Agreement": "rfablate.evidence.validation_results",
     "ComparedNumber": "rfablate.evidence.validation_results",
     "ExperimentResult": "rfablate.evidence.validation_results",

@@ -33,6 +33,8 @@ class Command:
     """Arguments of `rfablate`; {cases} and {out} are folders."""
     cold: bool = False
     """Whether the mesh cache is emptied before each repetition."""
+    once: bool = False
+    """Whether it is run once, without a first run that is not measured: it takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ COMMANDS = {
     ),
     "trigeminal, another set point": Command(
         ("run", "{cases}/trigeminal", "-o", "{out}", "--overwrite", "--quiet", "--set", "generator.target_degC=72")
+    ),
+    "ex_vivo_factorial, 80 runs": Command(("study", "{cases}/ex_vivo_factorial/study.toml", "-o", "{out}"), once=True),
+    "find in 3-D at draft": Command(
+        ("find", "{cases}/medial_branch", "-o", "{out}", "--set", "mesh.accuracy=draft")
+        + ("--vary", "generator.target_degC=60:90", "--goal", "structures.spinal_nerve.max_degC<=45")
+        + ("--maximise", "lesion.isotherm_50C.volume_mm3"),
+        cold=True,
+        once=True,
     ),
 }
 """The measured commands, in this order; a command that is not cold runs once before it is measured."""
@@ -75,14 +85,16 @@ def compare(name: str, checkouts: Sequence[Path], repeats: int, folder: Path) ->
     """Return the costs of a command for each checkout; repetitions alternate between them."""
     command = COMMANDS[name]
     costs: list[list[Cost]] = [[] for _ in checkouts]
-    for number in range(repeats if command.cold else repeats + 1):
+    warm_up = not (command.cold or command.once)
+    for number in range(1 if command.once else repeats + warm_up):
         for row, (place, checkout) in zip(costs, enumerate(checkouts), strict=True):
             cache = folder / f"cache{place}"
             if command.cold:
                 shutil.rmtree(cache / "rfablate" / "meshes", ignore_errors=True)
+            shutil.rmtree(folder / f"run{place}", ignore_errors=True)
             words = [word.format(cases=checkout / "cases", out=folder / f"run{place}") for word in command.words]
             cost = measured(checkout, words, cache)
-            if command.cold or number > 0:
+            if number > 0 or not warm_up:
                 row.append(cost)
     return costs
 

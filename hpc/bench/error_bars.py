@@ -1,10 +1,12 @@
-"""Compares the error bars of shipped cases with runs on a mesh twice as fine and a quarter of the time tolerance.
+"""Compares the error bars of shipped cases with runs on a finer mesh with a smaller time tolerance.
 
-    python -m hpc.bench.error_bars [CASE ...] [--draft] [-o error_bars.json]
+    python -m hpc.bench.error_bars [CASE ...] [--finer 2] [--draft] [-o error_bars.json]
 
-A bar is true where it contains the difference from the finer run; 95 % are expected. The ratio of bar to difference
-shows whether bars are much too long. For an error of first order the difference is half of the error of the run, for
-second order three quarters. Several times `--set KEY=VALUE` changes all cases. Prints Markdown.
+Elements are `--finer` times smaller, the tolerance of a step by the square of it. A bar is true where it contains the
+difference from the finer run; 95 % are expected. The ratio of bar to difference shows whether bars are much too long.
+With a factor of 2 the difference is half of the error of the run where it is of first order and three quarters of it
+where it is of second order, with 4 three quarters and 15/16. Several times `--set KEY=VALUE` changes all cases. Prints
+Markdown.
 """
 
 from __future__ import annotations
@@ -36,7 +38,6 @@ AXISYMMETRIC = (
     "pulsed_drg",
     "bipolar_needle",
 )
-FINER = Level("finer", 0.5, 0.25)
 SMALLEST = 1e-9
 """Differences below this are rounding; they count as inside and have no ratio."""
 
@@ -63,12 +64,14 @@ class Bars:
         return [bar / difference for _, bar, difference in self.numbers.values() if difference > SMALLEST]
 
 
-def compared(name: str, changes: Sequence[str]) -> Bars:
+def compared(name: str, changes: Sequence[str], factor: float) -> Bars:
     """Run a case and its finer version and return the error bars of its lesion and structure numbers."""
     case = load_case(CASES / name, ["output.report=false", "output.fields_interval_s=1000000", *changes])
     with tempfile.TemporaryDirectory() as folder:
         own = _summary(case, Path(folder) / "own")
-        finer = _summary(FINER.apply(case), Path(folder) / "finer")
+        finer_case = Level("finer", 1.0 / factor, 1.0 / factor**2).apply(case)
+        without_bar = finer_case.output.model_copy(update={"error_bar": False})
+        finer = _summary(finer_case.model_copy(update={"output": without_bar}), Path(folder) / "finer")
     flat, fine = flatten(own), flatten(finer)
     numbers = {
         key: (float(flat[key]), float(bar), abs(float(flat[key]) - float(fine[key])))
@@ -109,6 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cases", nargs="*", default=list(AXISYMMETRIC), metavar="CASE")
+    parser.add_argument("--finer", type=float, default=2.0, metavar="FACTOR", help="times smaller elements (default 2)")
     parser.add_argument("--draft", action="store_true", help="draft meshes")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write all numbers as JSON")
@@ -118,7 +122,7 @@ def main(arguments: Sequence[str]) -> None:
     print("|---|---|---:|---:|---:|---:|---|")
     found = []
     for name in args.cases:
-        found.append(compared(name, changes))
+        found.append(compared(name, changes, args.finer))
         print(row(found[-1]), flush=True)
     print("", total(found), sep="\n")
     if args.output is not None:

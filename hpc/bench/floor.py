@@ -23,6 +23,7 @@ from hpc.scaling.rates import triad
 from rfablate.case.read.case_file import load_case
 from rfablate.lesion.observer import Observer
 from rfablate.linalg.conjugate_gradients import ConjugateGradients
+from rfablate.linalg.replicated_levels import ReplicatedLevels
 from rfablate.mesh.build import build_domain
 from rfablate.problem.extensions import NO_EXTENSIONS
 from rfablate.problem.problem import Problem, build_problem
@@ -61,7 +62,8 @@ def bytes_of_a_step(problem: Problem, heat: Solves, potential: Solves) -> dict[s
     smoothing = entries * SHORT + pattern.columns.nbytes + 5 * n * SINGLE
     transfers = sum(layout[0].nbytes + layout[1].nbytes for layout in (cycle._transfer._up, cycle._transfer._down))
     below = 0.0
-    for level in cycle._coarse[:-1]:
+    assert isinstance(cycle.coarse, ReplicatedLevels)  # on one rank
+    for level in cycle.coarse.levels[:-1]:
         below += 4 * level.nbytes  # type: ignore[union-attr]
     v_cycle = 4 * smoothing + transfers + 2 * n * SINGLE + below + 2 * n * (2 * DOUBLE + 2 * SINGLE)
 

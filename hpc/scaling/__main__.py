@@ -1,7 +1,7 @@
 """Scaling of a time step: measured on this machine, counted, and predicted for up to 1,024 ranks.
 
     python -m hpc.scaling growth [tiny small medium large million] [--steps 24]
-    python -m hpc.scaling count [MESH] [--ranks 1 2 3 4 8 16 32] [--steps 12]
+    python -m hpc.scaling count [MESH] [--ranks 1 2 3 4 8 16 32] [--steps 12] [--set KEY=VALUE ...]
     python -m hpc.scaling latency [MESH] [--ms 0 2 5 10]      two ranks over a delayed connection; needs root
     python -m hpc.scaling measure                              writes the input of the model to one file
     python -m hpc.scaling model runs/scaling/measured.json     tables and a JSON file of predictions
@@ -36,7 +36,7 @@ def main() -> None:
     if verb == "growth":
         print(growth.show(_collect("growth", growth.growth(given.meshes, given.steps))))
     elif verb == "count":
-        print(count.show(_collect("count", count.count(given.mesh, given.ranks, given.steps))))
+        print(count.show(_collect("count", count.count(given.mesh, given.ranks, given.steps, given.set))))
     elif verb == "latency":
         runs, text = latency.measure(given.mesh, tuple(1e-3 * ms for ms in given.ms))
         _keep("latency", runs)
@@ -60,6 +60,7 @@ def _arguments() -> tuple[str, argparse.Namespace]:
     each.add_argument("mesh", nargs="?", default="small")
     each.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 3, 4, 8, 16, 32])
     each.add_argument("--steps", type=int, default=12)
+    each.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     each = verbs.add_parser("latency")
     each.add_argument("mesh", nargs="?", default="tiny")
     each.add_argument("--ms", type=float, nargs="+", default=[0, 2, 5, 10])
@@ -78,6 +79,11 @@ def _measure(meshes: list[str], steps: int) -> Result:
     parts = [sys.executable, "-m", "hpc.scaling.parts", str(prepare(largest)), *map(str, forecast.RANKS)]
     rates = [sys.executable, "-m", "hpc.scaling.rates"]
     return {
+        "distributed": [
+            *(probe(f"{name} --petsc", 1, 6) for name in ("tiny", "small", "small+1")),
+            probe("small+1", 8, 4, counted=True),
+            probe("small+1 --petsc", 16, 4, counted=True),
+        ],
         "count": counted,
         "growth": grown,
         "parts": _answer(parts),

@@ -12,16 +12,16 @@ from hpc.scaling.launch import Result, probe, table
 from hpc.scaling.model import Numbers
 
 
-def count(mesh: str, ranks: Sequence[int], steps: int) -> Iterator[Result]:
-    """Yield the probe's results with message counts for each rank count."""
-    return (probe(mesh, n, steps, counted=True) for n in ranks)
+def count(mesh: str, ranks: Sequence[int], steps: int, changes: Sequence[str] = ()) -> Iterator[Result]:
+    """Yield the probe's results with message counts for each rank count, with changed keys of the case."""
+    return (probe(" ".join([mesh, *changes]), n, steps, counted=True) for n in ranks)
 
 
 def show(runs: Sequence[Result]) -> str:
     """Return a table: counts per step of the rank with the most, and the predicted exchanges and gathers."""
     heads = ["ranks", "rows", "ghosts", "neighbours", "V-cycles", "other its", "level 1", "exchanges", "predicted"]
     rows: list[list[object]] = [
-        [*heads, "messages", "kB sent", "reductions", "kB reduced", "gathers", "predicted", "others"]
+        [*heads, "messages", "kB sent", "reductions", "kB reduced", "gathers", "predicted", "PETSc", "others"]
     ]
     for run in runs:
         share, counts, levels = run["share"], run["counts"], run["potential_levels"]
@@ -35,6 +35,7 @@ def show(runs: Sequence[Result]) -> str:
                 f"{counts['exchange']['messages']:.0f}", f"{counts['exchange']['bytes'] / 1e3:.0f}",
                 f"{counts['allreduce']['calls']:.2f}", f"{counts['allreduce']['bytes'] / 1e3:.0f}",
                 f"{counts['gather']['calls']:.2f}", f"{0.0 if alone else numbers.gathers:.2f}",
+                f"{counts['persistent']['calls']:.2f}",
                 f"{counts['point']['calls'] + counts['other']['calls']:.2f}",
             ]
         )  # fmt: skip

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 SOURCE = Path(__file__).with_name("counts.c")
-KINDS = ("exchange", "allreduce", "gather", "point", "other")
-"""Ghost exchanges, MPI_Allreduce, MPI_Allgatherv, point-to-point messages, other collectives; as in counts.c."""
+KINDS = ("exchange", "allreduce", "gather", "persistent", "point", "other")
+"""Ghost exchanges, MPI_Allreduce, MPI_Allgatherv, persistent sends (PETSc), other point-to-point messages, other
+collectives; as in counts.c."""
 PARTS = ("calls", "messages", "bytes")
 
 

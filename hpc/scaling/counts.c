@@ -2,11 +2,13 @@
    so that the measured program is unchanged; `scaling_counts` reads the counters (see counter.py).
 
    The messages inside a collective depend on the MPI library: a collective counts as one call with the bytes that this
-   rank contributes. A neighbourhood exchange sends one message to each neighbour with a non-empty part. */
+   rank contributes. A neighbourhood exchange sends one message to each neighbour with a non-empty part. The exchanges of
+   PETSc are persistent messages, started together. */
 
 #include <mpi.h>
+#include <stddef.h>
 
-enum { EXCHANGE, REDUCE, GATHER, POINT, OTHER, KINDS };
+enum { EXCHANGE, REDUCE, GATHER, PERSISTENT, POINT, OTHER, KINDS };
 
 static double counter[KINDS][3];
 
@@ -76,6 +78,63 @@ int MPI_Allgatherv(const void *s, int n, MPI_Datatype t, void *r, const int rn[]
     PMPI_Comm_rank(comm, &rank);
     count(GATHER, 0.0, (double)rn[rank] * size_of(rt));
     return PMPI_Allgatherv(s, n, t, r, rn, at, rt, comm);
+}
+
+/* --- persistent messages: exchanges of PETSc --------------------------------------------------------------------- */
+
+/* The bytes of each persistent send, by its request. */
+enum { PLACES = 1 << 18 };
+static MPI_Request known[PLACES];
+static double size_of_known[PLACES];
+
+static size_t place_of(MPI_Request request)
+{
+    size_t at = ((size_t)request >> 4) * 2654435761u % PLACES;
+    while (known[at] && known[at] != request)
+        at = (at + 1) % PLACES;
+    return at;
+}
+
+int MPI_Send_init(const void *s, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    const int code = PMPI_Send_init(s, n, t, to, tag, comm, request);
+    const size_t at = place_of(*request);
+    known[at] = *request;
+    size_of_known[at] = (double)n * size_of(t);
+    return code;
+}
+
+int MPI_Recv_init(void *b, int n, MPI_Datatype t, int from, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    const int code = PMPI_Recv_init(b, n, t, from, tag, comm, request);
+    size_of_known[place_of(*request)] = -1.0; /* in case the handle was that of a send */
+    return code;
+}
+
+static void count_started(int n, MPI_Request request[])
+{
+    double messages = 0.0, bytes = 0.0;
+    for (int k = 0; k < n; k++) {
+        const size_t at = place_of(request[k]);
+        if (known[at] == request[k] && size_of_known[at] >= 0.0) {
+            messages += 1.0;
+            bytes += size_of_known[at];
+        }
+    }
+    if (messages > 0.0)
+        count(PERSISTENT, messages, bytes);
+}
+
+int MPI_Start(MPI_Request *request)
+{
+    count_started(1, request);
+    return PMPI_Start(request);
+}
+
+int MPI_Startall(int n, MPI_Request request[])
+{
+    count_started(n, request);
+    return PMPI_Startall(n, request);
 }
 
 /* --- point-to-point ------------------------------------------------------------------------------------- */

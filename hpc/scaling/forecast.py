@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from hpc.scaling.coarse_model import PetscCounts, coarse_levels
 from hpc.scaling.launch import table
 from hpc.scaling.model import NETWORKS, Forecast, Memory, Network, Numbers, Result, Share, Work, predict
+from rfablate.linalg.coarse_limits import CoarseLevels
 
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+TARGETS = (("strong", 10e6, 512), ("weak", 50e3 * 1024, 1024))
+"""Kind of scaling, nodes and ranks of the predictions of `targets`."""
 
 
 def other_reductions(counted: Sequence[Result]) -> float:
@@ -41,7 +45,10 @@ def strong_share(part: Result, looked_at: float) -> Share:
     """Return the largest share of a partition from `parts`; the whole lesion may lie on one rank."""
     cells = float(part["cells"])
     sizes = (float(part[name]) for name in ("rows", "cells", "ghosts", "neighbours", "level_1"))
-    return Share(part["parts"], *sizes, looked_at=min(looked_at, cells))
+    return Share(
+        part["parts"], *sizes, looked_at=min(looked_at, cells),
+        level_1_ghosts=part.get("level_1_ghosts", 0.0), level_1_neighbours=part.get("level_1_neighbours", 0.0),
+    )  # fmt: skip
 
 
 def weak_share(part: Result, ranks: int, looked_at: float) -> Share:
@@ -56,9 +63,9 @@ def weak_share(part: Result, ranks: int, looked_at: float) -> Share:
 def forecasts(measured: Result, network: Network, slowdown: float) -> dict[str, list[tuple[Share, Forecast]]]:
     """Return shares and predictions for each rank count, strong and weak."""
     runs, parts, counted = measured["growth"], measured["parts"], measured["count"]
-    work = Work.fit(runs)
-    whole = next(run for run in runs if run["mesh"] == parts["mesh"])
-    numbers = Numbers.of(whole, other_reductions(counted))
+    work = Work.fit(runs, measured.get("distributed", ()))
+    whole = _whole(measured)
+    numbers = _numbers(measured)
     growth = growth_of_cycles(counted)
     strong = [strong_share(part, whole["looked_at"]) for part in parts["shares"]]
     reference = next(part for part in parts["shares"] if part["parts"] == measured["weak_parts"])
@@ -68,6 +75,86 @@ def forecasts(measured: Result, network: Network, slowdown: float) -> dict[str, 
         return [(s, predict(work, on_ranks(numbers, s.ranks, growth), s, network, slowdown)) for s in shares]
 
     return {"strong": each(strong), "weak": each(weak)}
+
+
+def _whole(measured: Result) -> Result:
+    """Return the run on one rank with the mesh whose parts are given."""
+    found: Result = next(run for run in measured["growth"] if run["mesh"] == measured["parts"]["mesh"])
+    return found
+
+
+def _numbers(measured: Result) -> Numbers:
+    """Return the counts of a step, with those of PETSc where they were counted."""
+    numbers = Numbers.of(_whole(measured), other_reductions(measured["count"]))
+    return replace(numbers, petsc=petsc_counts(measured.get("distributed", ())))
+
+
+def petsc_counts(runs: Sequence[Result]) -> PetscCounts:
+    """Return the messages of PETSc in a V-cycle, from counted runs with distributed coarse levels.
+
+    The messages are those of the run with the most ranks, the ratio of levels that of the run with the most ranks in
+    which the first coarse level is smoothed by the kernels of the fine one.
+    """
+    counts = PetscCounts()
+    for run in sorted(runs, key=lambda each: int(each["ranks"])):
+        levels, sent = run["potential_levels"], run["counts"].get("persistent", {"calls": 0.0})
+        if len(levels) > 2:
+            counts = replace(counts, ratio=levels[1] / levels[2])
+        if sent["calls"] > 0.0:
+            each = sent["messages"] / sent["calls"], sent["bytes"] / sent["calls"]
+            counts = PetscCounts(sent["calls"] / run["cycles"], *each, levels[-1], counts.ratio)
+    return counts
+
+
+@dataclass(frozen=True)
+class Target:
+    """A prediction for a number of nodes that no machine here can hold."""
+
+    kind: str
+    nodes: float
+    share: Share
+    one: Forecast
+    """Strong: one rank with all nodes. Weak: one rank with as many nodes as each rank."""
+    many: Forecast
+
+    @property
+    def efficiency(self) -> float:
+        """Parallel efficiency."""
+        return self.one.total / self.many.total / (self.many.ranks if self.kind == "strong" else 1)
+
+
+def targets(measured: Result, network: Network, slowdown: float, how: CoarseLevels = "auto") -> list[Target]:
+    """Return the predictions of `TARGETS`; each takes the partition whose parts have the most similar size."""
+    parts, whole = measured["parts"], _whole(measured)
+    work = Work.fit(measured["growth"], measured.get("distributed", ()))
+    numbers, growth = _numbers(measured), growth_of_cycles(measured["count"])
+    cells, found = whole["cells"] / whole["nodes"], []
+    for kind, nodes, ranks in TARGETS:
+        part = min(parts["shares"], key=lambda each: abs(np.log(parts["nodes"] / each["parts"] / (nodes / ranks))))
+        share = replace(weak_share(part, ranks, whole["looked_at"]), how=how)
+        n = parts["nodes"] * ranks / part["parts"] if kind == "strong" else parts["nodes"] / part["parts"]
+        level_1 = share.level_1 if kind == "strong" else share.level_1 / ranks
+        alone = Share(1, n, cells * n, 0.0, 0.0, level_1, looked_at=min(share.looked_at, cells * n))
+        one = predict(work, numbers, alone, network, slowdown)
+        many = predict(work, on_ranks(numbers, ranks, growth), share, network, slowdown)
+        found.append(Target(kind, parts["nodes"] * ranks / part["parts"], share, one, many))
+    return found
+
+
+def show_targets(measured: Result, slowdown: float) -> str:
+    """Return a table of the predictions of `TARGETS`, with coarse levels as chosen and replicated."""
+    heads = ["scaling", "nodes", "ranks", "network", "coarse levels", "ms per step", "divided", "replicated"]
+    rows: list[list[object]] = [[*heads, "exchange", "reduce", "gather", "efficiency"]]
+    choices: tuple[CoarseLevels, ...] = ("replicated", "auto")
+    for network in NETWORKS:
+        for how in choices:
+            for each in targets(measured, network, slowdown, how):
+                f = each.many
+                ms = [f"{1e3 * t:.2f}" for t in (f.total, f.divided, f.replicated, f.exchange, f.reduce, f.gather)]
+                kinds = [level.kind for level in coarse_levels(each.share, _numbers(measured).petsc.ratio)]
+                head = [each.kind, f"{each.nodes:.3g}", f.ranks, network.name, ", ".join(kinds)]
+                rows.append([*head, *ms, f"{each.efficiency:.0%}"])
+    return table(rows)
 
 
 def show(kind: str, pairs: Sequence[tuple[Share, Forecast]], memory: Memory) -> str:
@@ -141,4 +228,5 @@ def report(measured: Result, slowdown: float = 1.0) -> tuple[str, dict[str, Any]
             head = f"{kind.capitalize()} scaling, {what}; {network.name}: {1e6 * network.latency:g} us"
             text += ["", f"{head}, {1e-9 * network.bandwidth:g} GB/s per rank", "", show(kind, pairs, memory)]
             text += ["", coarse_level_limit(pairs)]
+    text += ["", "Targets:", "", show_targets(measured, slowdown)]
     return "\n".join(text), data

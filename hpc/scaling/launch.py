@@ -15,8 +15,20 @@ from hpc.scaling.meshes import FOLDER, prepare
 Result = dict[str, Any]
 
 
-def probe(name: str, ranks: int, steps: int, *, counted: bool = False, launcher: Sequence[str] = ()) -> Result:
-    """Return the result of `hpc.scaling.probe` for a mesh; `launcher` replaces mpirun and its options."""
+def probe(
+    name: str,
+    ranks: int,
+    steps: int,
+    *,
+    counted: bool = False,
+    launcher: Sequence[str] = (),
+) -> Result:
+    """Return the result of `hpc.scaling.probe` for a mesh; `launcher` replaces mpirun and its options.
+
+    The name may end with changed keys of the case and `--petsc`: `small solver.coarse_levels=distributed`.
+    """
+    name, *more = name.split()
+    changes = [each if each.startswith("--") else f"--set={each}" for each in more]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = [*launcher] if launcher else ["mpirun", "--oversubscribe", "-n", str(ranks)]
     if counted:
@@ -26,7 +38,8 @@ def probe(name: str, ranks: int, steps: int, *, counted: bool = False, launcher:
     if ranks > (os.cpu_count() or 1):  # waiting ranks yield their core
         environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
     command = [*start, sys.executable, "-m", "mpi4py", "-m", "hpc.scaling.probe", str(prepare(name).resolve())]
-    done = subprocess.run([*command, "--steps", str(steps)], env=environment, capture_output=True, text=True)
+    command += ["--steps", str(steps), *changes]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
     answer: Result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))

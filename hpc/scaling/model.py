@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from hpc.scaling.coarse_model import CoarseModel, PetscCounts, coarse_levels
+from rfablate.linalg.coarse_limits import CoarseLevels
+
 Result = dict[str, Any]
 
 ENTRY_BYTES = 40
 """Bytes of a replicated level per matrix entry: two values, three indices and the sliced copy [B]."""
-COARSENING = 25.0
-"""Approximate ratio of the unknowns of a level to those of the next."""
 HIERARCHIES = 2
 """Number of multigrid hierarchies: potential and heat."""
 
@@ -105,9 +106,13 @@ class Share:
     ghosts: float
     neighbours: float
     level_1: float
-    """Unknowns of the first coarse level: every rank stores all of it and computes 1/P of its rows."""
+    """Unknowns of the first coarse level on all ranks."""
     looked_at: float
     """Cells in which the lesion is measured."""
+    level_1_ghosts: float = 0.0
+    level_1_neighbours: float = 0.0
+    how: CoarseLevels = "auto"
+    """Storage of the coarse levels."""
 
 
 @dataclass(frozen=True)
@@ -121,30 +126,36 @@ class Numbers:
     diagonal_solves: float
     other_reductions: float
     dealt_levels: float
-    """Levels below the fine one whose rows are distributed over ranks: all except the last, which is inverted."""
+    """Replicated levels whose rows are distributed over ranks: all except the last, which is inverted."""
+    distributed_levels: float = 0.0
+    petsc_levels: float = 0.0
+    petsc: PetscCounts = PetscCounts()
+    """Messages of PETSc, where it solves a coarse level."""
 
     @classmethod
     def of(cls, run: Result, other_reductions: float) -> Numbers:
         """Take the counts from a probe."""
         names = ("cycles", "cycled_iterations", "cycled_solves", "diagonal_iterations", "diagonal_solves")
-        dealt = max(len(run["potential_levels"]) - 2, 0)
-        return cls(*(float(run.get(name, 0.0)) for name in names), other_reductions, dealt)
+        storage = run.get("storage", ["replicated"] * (len(run["potential_levels"]) - 1))
+        levels = max(storage.count("replicated") - 1, 0), storage.count("distributed"), storage.count("petsc")
+        return cls(*(float(run.get(name, 0.0)) for name in names), other_reductions, *levels)
 
     @property
     def exchanges(self) -> float:
-        """Ghost updates per step."""
-        cycled = 4.0 * self.cycles + self.cycled_iterations + self.cycled_solves
+        """Exchanges of ghosts per step, without those of PETSc."""
+        coarse = 6.0 * self.distributed_levels + 2.0 * self.petsc_levels
+        cycled = (4.0 + coarse) * self.cycles + self.cycled_iterations + self.cycled_solves
         return cycled + self.diagonal_iterations + 2.0 * self.diagonal_solves
 
     @property
     def gathers(self) -> float:
-        """Gathers of the rows of a coarse level per step: four products per level and V-cycle."""
+        """Gathers of the rows of replicated levels per step: four products per level and V-cycle."""
         return 4.0 * self.dealt_levels * self.cycles
 
     @property
     def reductions(self) -> float:
         """Short reductions per step; each V-cycle adds a long one."""
-        solves = self.cycles + 2.0 * self.cycled_iterations + self.diagonal_iterations + self.diagonal_solves
+        solves = self.cycles + self.cycled_iterations + self.diagonal_iterations + self.diagonal_solves
         return solves + self.other_reductions
 
 
@@ -164,10 +175,13 @@ class Work:
     """Matrix products of the coarse levels, by the rows of the first level that a rank computes."""
     replicated: Law
     """Work on the coarse levels that every rank repeats, by the rows of the first level."""
+    petsc: Law
+    """PETSc on a coarse level, by its rows."""
 
     @classmethod
-    def fit(cls, runs: Sequence[Result]) -> Work:
-        """Fit the cost functions to probes on one rank."""
+    def fit(cls, runs: Sequence[Result], distributed: Sequence[Result] = ()) -> Work:
+        """Fit the cost functions to probes on one rank; `distributed` are those with distributed coarse levels."""
+        distributed = [run for run in distributed if run["ranks"] == 1 and run.get("petscs")]
 
         def law(size: str, seconds: str, number: str | None = None, less: str | None = None) -> Law:
             points = []
@@ -188,6 +202,7 @@ class Work:
             fine=law("nodes", "cycle_s", "cycles", less="coarse_s"),
             dealt=law("level_1", "dealt_s", "coarses"),
             replicated=law("level_1", "coarse_s", "coarses", less="dealt_s"),
+            petsc=Law.fit([(run["potential_levels"][-1], run["petsc_s"] / run["petscs"]) for run in distributed]),
         )
 
 
@@ -222,6 +237,7 @@ class Forecast:
 
 def predict(work: Work, numbers: Numbers, share: Share, network: Network, slowdown: float = 1.0) -> Forecast:
     """Return a step on the ranks of `share`; `slowdown` is the slowdown of memory relative to `work`."""
+    coarse = CoarseModel(work, network, numbers.petsc, numbers.dealt_levels, slowdown).cost(share)
     divided = (
         work.assemble(share.cells, slowdown)
         + work.rest(share.cells, slowdown)
@@ -231,7 +247,7 @@ def predict(work: Work, numbers: Numbers, share: Share, network: Network, slowdo
         + numbers.diagonal_iterations * work.diagonal(share.rows, slowdown)
         + numbers.cycled_iterations * work.conjugate(share.rows, slowdown)
         + numbers.cycles * work.fine(share.rows, slowdown)
-        + numbers.cycles * work.dealt(share.level_1 / share.ranks, slowdown)
+        + numbers.cycles * coarse.divided
     )
     single, double, two = (width * share.ghosts for width in (4, 8, 16))
     q, ranks = share.neighbours, share.ranks
@@ -239,12 +255,11 @@ def predict(work: Work, numbers: Numbers, share: Share, network: Network, slowdo
         4.0 * numbers.cycles * network.exchange(q, single)
         + (numbers.cycled_iterations + numbers.cycled_solves) * network.exchange(q, double)
         + (numbers.diagonal_iterations + 2.0 * numbers.diagonal_solves) * network.exchange(q, two)
+        + numbers.cycles * coarse.exchange
     )
-    reduce = numbers.cycles * network.reduce(4 * share.level_1, ranks) + numbers.reductions * network.reduce(32, ranks)
-    sizes = [4 * share.level_1 / COARSENING**level for level in range(round(numbers.dealt_levels))]
-    gather = 4.0 * numbers.cycles * sum(network.gather(size, ranks) for size in sizes)
-    replicated = numbers.cycles * work.replicated(share.level_1, slowdown)
-    return Forecast(ranks, divided, replicated, exchange, reduce, gather)
+    reduce = numbers.cycles * coarse.reduce + numbers.reductions * network.reduce(32, ranks)
+    cycled = numbers.cycles
+    return Forecast(ranks, divided, cycled * coarse.replicated, exchange, reduce, cycled * coarse.gather)
 
 
 @dataclass(frozen=True)
@@ -268,4 +283,6 @@ class Memory:
 
     def __call__(self, share: Share) -> float:
         """Return the peak memory of the rank with the most data [B], without reading the mesh on rank 0."""
-        return self.empty + self.cell * share.cells + self.unknown * share.level_1
+        levels = coarse_levels(share, PetscCounts().ratio)
+        unknowns = sum(level.total if level.kind == "replicated" else level.rows for level in levels)
+        return self.empty + self.cell * share.cells + self.unknown * unknowns

@@ -1,8 +1,8 @@
 """Runs some steps of benchmark B1, measures their parts, and prints one line of JSON.
 
-    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.h5 [--steps 20]
+    [mpirun -n 2] python -m hpc.scaling.probe runs/scaling/small.h5 [--steps 20] [--set KEY=VALUE ...] [--petsc]
 
-rfablate runs unchanged: this module wraps solves, V-cycles and their replicated levels to time them. MPI calls are
+rfablate runs unchanged: this module wraps solves, V-cycles and their coarse levels to time them. MPI calls are
 counted if counts.c is preloaded. Numbers per step are those of the second half of the steps.
 
 On one rank times are processor times, which other programs do not lengthen; on an idle machine they equal wall times,
@@ -17,7 +17,7 @@ import json
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ from hpc.scaling import counter
 from hpc.scaling.meshes import CASE
 from rfablate.case.read.case_file import load_case
 from rfablate.lesion.observer import Observer
+from rfablate.linalg import coarse_limits, distributed_level, multigrid, replicated_levels, smoother
 from rfablate.linalg import conjugate_gradients as linear
-from rfablate.linalg import multigrid, smoother
 from rfablate.mesh.domain import distribute
 from rfablate.mesh.mesh_file import MeshFile
 from rfablate.problem.problem import Problem, build_problem
@@ -48,6 +48,7 @@ class Tally(defaultdict[str, float]):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(float)
         self._clock = clock
+        self._depth: defaultdict[str, int] = defaultdict(int)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -62,26 +63,27 @@ class Tally(defaultdict[str, float]):
         """Wrap the solver's parts: solves by kind, V-cycles, and the work of a V-cycle that every rank repeats."""
         linear.ConjugateGradients.solve = self._solve(linear.ConjugateGradients.solve)  # type: ignore[method-assign]
         multigrid.VCycle.apply = self._timed("cycle", multigrid.VCycle.apply)  # type: ignore[method-assign]
-        multigrid._cycle = self._timed("coarse", multigrid._cycle)
+        for solver in coarse_solvers():
+            if solver.__name__ == "PetscLevels":
+                solver.solve = self._timed("petsc", solver.solve)
+            solver.solve = self._timed("coarse", solver.solve)
         for name in ("smooth_down", "residual", "smooth_up"):
             setattr(smoother.Smoother, name, self._timed("dealt", getattr(smoother.Smoother, name), below=True))
 
     def _timed(self, name: str, function: Callable[..., Any], *, below: bool = False) -> Callable[..., Any]:
-        """Wrap a function (the outermost call of a recursion); `below`: only calls for a coarse level."""
-        depth = 0
+        """Wrap a function; of nested calls of one name the outermost; `below`: only calls for a replicated level."""
 
         @functools.wraps(function)
         def timed(*arguments: Any) -> Any:
-            nonlocal depth
             if below and arguments[0]._rows is None:
                 return function(*arguments)
-            depth += 1
+            self._depth[name] += 1
             start = self._clock()
             try:
                 return function(*arguments)
             finally:
-                depth -= 1
-                if depth == 0:
+                self._depth[name] -= 1
+                if self._depth[name] == 0:
                     self[f"{name}_s"] += self._clock() - start
                     self[f"{name}s"] += 1
 
@@ -101,9 +103,19 @@ class Tally(defaultdict[str, float]):
         return solve
 
 
-def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
-    """Run on a mesh made by `meshes.prepare` and return the costs of a step. Collective."""
-    case = load_case(CASE, [f"domain.file={path.resolve()}"])
+def coarse_solvers() -> list[Any]:
+    """Return the classes of coarse levels; that of PETSc only where it can be imported."""
+    found = [replicated_levels.ReplicatedLevels, distributed_level.DistributedLevel]
+    try:
+        from rfablate.linalg.petsc_levels import PetscLevels
+    except ImportError:
+        return found
+    return [*found, PetscLevels]
+
+
+def run(path: Path, comm: MPI.Comm, n_steps: int, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Run on a mesh made by `meshes.prepare`, with changed keys; return the costs of a step. Collective."""
+    case = load_case(CASE, [f"domain.file={path.resolve()}", *changes])
     clock = time.process_time if comm.size == 1 else time.perf_counter
     tally = Tally(clock)
     tally.watch()
@@ -136,6 +148,7 @@ def run(path: Path, comm: MPI.Comm, n_steps: int) -> dict[str, Any]:
         **_a_step(rows[late:]),
         "potential_levels": _levels(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "heat_levels": _levels(problem.solvers.heat._hierarchy),
+        "storage": _storage(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "level_1_entries": _entries(problem.solvers.electric.hierarchy if problem.solvers.electric else None),
         "looked_at": comm.allreduce(len(observer._meter._cells)),
         "looked_at_most": comm.allreduce(len(observer._meter._cells), op=MPI.MAX),
@@ -156,13 +169,20 @@ def _a_step(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 def _levels(hierarchy: Any) -> list[int]:
     cycle = hierarchy._cycle if hierarchy is not None else None
-    return [int(n) for n in cycle.levels] if cycle is not None else []
+    return [int(n) for n in cycle.sizes] if cycle is not None else []
+
+
+def _storage(hierarchy: Any) -> list[str]:
+    """Return how the coarse levels are stored."""
+    cycle = hierarchy._cycle if hierarchy is not None else None
+    return list(cycle.coarse.storage) if cycle is not None else []
 
 
 def _entries(hierarchy: Any) -> int:
-    """Return the off-diagonal entries of the first replicated level; 0 if that level is inverted as a whole."""
+    """Return the off-diagonal entries of the first replicated level; 0 if there is none."""
     cycle = hierarchy._cycle if hierarchy is not None else None
-    return len(getattr(cycle._coarse[0], "_columns", ())) if cycle is not None else 0
+    levels = getattr(cycle.coarse, "levels", ()) if cycle is not None else ()
+    return int(levels[0].entries) if levels else 0
 
 
 def _shares(problem: Problem, after_setup: float) -> dict[str, list[float]]:
@@ -209,9 +229,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mesh", type=Path)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--petsc", action="store_true", help="let PETSc solve the first coarse level")
     arguments = parser.parse_args()
+    if arguments.petsc:
+        coarse_limits.ROWS = 10**9
+        arguments.set.append("solver.coarse_levels=distributed")
     comm = MPI.COMM_WORLD
-    answer = run(arguments.mesh, comm, arguments.steps)
+    answer = run(arguments.mesh, comm, arguments.steps, arguments.set)
     if comm.rank == 0:
         print(json.dumps(answer))
 

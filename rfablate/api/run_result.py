@@ -106,6 +106,22 @@ class RunResult:
         """
         return movie_of(self.directory, Path(file))
 
+    def write_pdf(self, file: str | Path) -> Path:
+        """Write the report as a PDF file for printing on A4; return its path.
+
+        Raises:
+            CaseError: WeasyPrint (extra `report`) or its library Pango is missing, or the file cannot be written.
+        """
+        return pdf_of(self.directory, Path(file))
+
+    def write_figures(self, folder: str | Path) -> list[Path]:
+        """Write every figure of the report as SVG and PNG, and the 3-D picture as PNG; return the files.
+
+        Raises:
+            CaseError: the fields are damaged, or the folder cannot be written.
+        """
+        return figures_of(self.directory, Path(folder))
+
     def __repr__(self) -> str:
         """Return a short overview of the run."""
         lines = [f"RunResult {self.directory}: {self.summary.title}", f"  {self.summary.status}: {self.summary.reason}"]
@@ -180,3 +196,24 @@ def movie_of(directory: Path, file: Path) -> Path:
     except (OSError, ValueError) as error:
         expected = "a run with fields, and a writable .webp or .gif file"
         raise CaseError([Fault(str(file), str(error), expected)], "report") from None
+
+
+def pdf_of(directory: Path, file: Path) -> Path:
+    """Write the report of a run directory as a PDF file; raises CaseError as `RunResult.write_pdf`."""
+    from rfablate.report.pdf_report import write_pdf
+
+    try:
+        return write_pdf(directory, file)
+    except (OSError, ValueError) as error:
+        expected = "a finished run, a writable file, and the extra report"
+        raise CaseError([Fault(str(file), str(error), expected)], "report") from None
+
+
+def figures_of(directory: Path, folder: Path) -> list[Path]:
+    """Write the figures of a run directory as files; raises CaseError as `RunResult.write_figures`."""
+    from rfablate.report.figure_files import write_figures
+
+    try:
+        return write_figures(directory, folder)
+    except (OSError, ValueError) as error:
+        raise CaseError([Fault(str(folder), str(error), "a finished run, and a writable folder")], "report") from None

@@ -39,7 +39,10 @@ def case_from_labels(path: Path, image: Path) -> str:
         taken.add(name)
         guesses[value] = guess(names.get(value, ""), "muscle")
         volume = labels.counts[value] * labels.voxel * 1e9
-        head = ["[[domain.labels]]", f"label = {value} # {labels.counts[value]} voxels, {volume:.4g} mm3"]
+        first, inside = labels.block((value,), 1)
+        centre = labels.world(first + np.argwhere(inside).mean(axis=0))[0] * 1e3
+        facts = f"{labels.counts[value]} voxels, {volume:.4g} mm3, around {_list(np.round(centre, 1))} mm"
+        head = ["[[domain.labels]]", f"label = {value} # {facts}"]
         parts.append("\n".join([*head, f'name = "{name}"', *_material(guesses[value])]))
     targets = [value for value in kept if guesses[value].role == "target"] or order[:1]
     start, mask = labels.block((targets[0],), 1)

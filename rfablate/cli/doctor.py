@@ -23,6 +23,8 @@ FREE_MEMORY_GB = 2.0  # memory of a 3-D case with about 200,000 nodes
 FREE_DISK_GB = 2.0  # its fields and checkpoints, with a margin
 
 INSTALL = "run ./install.sh, or with conda: conda env create -f environment.yml"
+PANGO = "Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
+PAGE_PARTS = {"k3d": "interactive scene", "bokeh": "plots of study.html", "weasyprint": "PDF of a report"}
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,26 @@ def _pictures(name: str) -> InstallationFinding:
     return InstallationFinding(name, "warning", f"PyVista cannot render: {last}", advice)
 
 
+def _pages(name: str) -> InstallationFinding:
+    """Return the finding about what draws the pages and the PDF; reports are complete in numbers without it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found, lacking = [], []
+    for package, part in PAGE_PARTS.items():
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            lacking.append(f"{package} ({part})")
+    if lacking:
+        advice = "pip install -e '.[report]' in the folder of rfablate"
+        return InstallationFinding(name, "warning", f"missing: {', '.join(lacking)}", advice)
+    try:
+        importlib.import_module("weasyprint")
+    except OSError:
+        return InstallationFinding(name, "warning", "no PDF of reports: Pango is missing", PANGO)
+    return InstallationFinding(name, "ok", ", ".join(found))
+
+
 def _compiler(name: str) -> InstallationFinding:
     compiler = os.environ.get("CC", "cc").split()[0]
     path = shutil.which(compiler)
@@ -209,6 +231,7 @@ CHECKS: list[tuple[str, Callable[[str], InstallationFinding]]] = [
     ("Gmsh", _gmsh),
     ("h5py", _h5py),
     ("pictures", _pictures),
+    ("pages", _pages),
     ("C compiler", _compiler),
     ("write access", _write_access),
     ("memory", _memory),

@@ -18,6 +18,7 @@ from rfablate.cli.check_verb import check
 from rfablate.cli.collective_verbs import THREADS, mesh_case, report_error, resume_run, run_case
 from rfablate.cli.compare_verb import add_compare_arguments, compare
 from rfablate.cli.converge_verb import add_converge_arguments, converge_case
+from rfablate.cli.credibility_verb import add_credibility_arguments, write_case_credibility
 from rfablate.cli.explain_verb import add_explain_arguments, explain
 from rfablate.cli.export_verb import add_export_arguments, export
 from rfablate.cli.find_verb import add_find_arguments, find
@@ -146,6 +147,8 @@ def _add_result_verbs(verbs: Any) -> None:
     page = _verb(verbs, "report", report, "rewrite report.html of a finished run")
     page.add_argument("run", type=Path, metavar="RUN", help="run directory")
     page.add_argument("--movie", type=Path, metavar="FILE", help="write a movie of the lesion (.webp, .gif) instead")
+    page.add_argument("--pdf", type=Path, metavar="FILE", help="write the report as a PDF file for printing instead")
+    page.add_argument("--figures", type=Path, metavar="DIR", help="write every figure as SVG and PNG into DIR instead")
     page.add_argument("--picture", type=Path, metavar="FILE", help="write one picture of the run (PNG) instead")
 
     text = "report the differences between two finished runs"
@@ -168,6 +171,10 @@ def _add_study_verbs(verbs: Any) -> None:
     add_verify_arguments(_verb(verbs, "verify", _verify, text))
     text = "compare the model with published experiments and with your own; also under mpirun"
     add_validate_arguments(_verb(verbs, "validate", _validate, text))
+    text = "write the credibility document of a case from its evidence; with --make also under mpirun"
+    credibility = _verb(verbs, "credibility", _credibility, text)
+    _case_arguments(credibility)
+    add_credibility_arguments(credibility)
     add_explain_arguments(_verb(verbs, "explain", explain, "explain a key of a case or study file"))
     add_schema_arguments(_verb(verbs, "schema", schema, "print the JSON Schema of a case or study file, for editors"))
 
@@ -276,6 +283,10 @@ def _start_mpi(args: argparse.Namespace) -> Any:
 
 def _validate(args: argparse.Namespace) -> int:
     return _on_all_ranks(validate_model, args)
+
+
+def _credibility(args: argparse.Namespace) -> int:
+    return _on_all_ranks(write_case_credibility, args) if args.make else write_case_credibility(None, args)
 
 
 def _on_all_ranks(work: Callable[[MPI.Comm, argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`rfablate report`: rewrite the report of a run, or write its picture or a movie."""
+"""`rfablate report`: rewrite the report of a run, or write it as PDF, its figures, a picture or a movie."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ def report(args: argparse.Namespace) -> int:
         from rfablate.api.run_result import movie_of
 
         print(movie_of(args.run, args.movie))
+        return 0
+    if args.pdf is not None:
+        from rfablate.api.run_result import pdf_of
+
+        print(pdf_of(args.run, args.pdf))
+        return 0
+    if args.figures is not None:
+        from rfablate.api.run_result import figures_of
+
+        print(*figures_of(args.run, args.figures), sep="\n")
         return 0
     from rfablate.report import write_report
 

@@ -106,7 +106,7 @@ class ElectricProblem:
         self.matrix = Matrix(pattern)
         """Stiffness of sigma; `Pattern.assemble` computes it before each solve."""
         self._operator = Matrix(pattern, self.matrix)
-        self.hierarchy = CachedHierarchy(domain.nodes, self.matrix, self._contact)
+        self.hierarchy = CachedHierarchy(domain.nodes, self.matrix, self._contact, coarse=options.coarse_levels)
         self.solver = make_solver(domain.nodes, self._operator, "potential", options)
         self._conductance = [0.0] * len(self.groups)
         self.kept = 0

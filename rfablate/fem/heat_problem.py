@@ -74,7 +74,7 @@ class HeatProblem:
         """Stiffness of k; `Pattern.assemble` computes it before each step."""
         self._operator = Matrix(pattern, self.stiffness if mass.lumped else None)
         self.solver = make_solver(domain.nodes, self._operator, "heat", options)
-        self._hierarchy = CachedHierarchy(domain.nodes, self.stiffness, mass.capacity)
+        self._hierarchy = CachedHierarchy(domain.nodes, self.stiffness, mass.capacity, coarse=options.coarse_levels)
         self._diagonal_needs = 0.0
         """Iterations above one with the inverse diagonal, per factor of ten in energy, times sqrt(w0) [1/s^0.5]."""
         self._w0 = 0.0

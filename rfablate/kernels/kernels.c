@@ -640,32 +640,36 @@ EXPORT void new_direction(int64_t n, Reals u, double *restrict p, double beta)
     SIMD for (int64_t i = 0; i < n; i++) p[i] = u[i] + beta * p[i];
 }
 
-/* q = A p; returns p.q */
-EXPORT double curvature(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals p, double *restrict q)
+/* q = A p and sums = p.q, r.(inverse r), r.(inverse q), q.(inverse q) */
+EXPORT void curvature(int64_t n, Longs start, Ints base, Columns column, Ints wide, Reals a, Reals diagonal, Reals p,
+                      double *restrict q, Reals inverse, Reals r, double *restrict sums)
 {
-    double pq = 0.0;
+    double pq = 0.0, rr = 0.0, rq = 0.0, qq = 0.0;
     for (int64_t s = 0; SLICE * s < n; s++) {
         double sum[SLICE];
         slice_product(start, base, column, wide, a, p, s, sum);
         for (int64_t l = 0, i = SLICE * s; l < ROWS_OF_SLICE(s, n); l++, i++) {
             q[i] = diagonal[i] * p[i] + sum[l];
             pq += p[i] * q[i];
+            rr += r[i] * inverse[i] * r[i];
+            rq += r[i] * inverse[i] * q[i];
+            qq += q[i] * inverse[i] * q[i];
         }
     }
-    return pq;
+    sums[0] = pq;
+    sums[1] = rr;
+    sums[2] = rq;
+    sums[3] = qq;
 }
 
-/* x += alpha p, r -= alpha q; returns r.(inverse r) */
-EXPORT double descend(int64_t n, Reals inverse, Reals p, Reals q, double *restrict x, double *restrict r, double alpha)
+/* x += alpha p, r -= alpha q */
+EXPORT void descend(int64_t n, Reals p, Reals q, double *restrict x, double *restrict r, double alpha)
 {
-    double sum = 0.0;
-    _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++)
+    SIMD for (int64_t i = 0; i < n; i++)
     {
         x[i] += alpha * p[i];
         r[i] -= alpha * q[i];
-        sum += r[i] * inverse[i] * r[i];
     }
-    return sum;
 }
 
 /* --- the V-cycle, in single precision ----------------------------------------------------------------------------- */

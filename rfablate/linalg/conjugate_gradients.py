@@ -9,7 +9,8 @@ norm of the error, because M approximates the inverse of A; `reference` approxim
 norm of the residual, it does not depend on local mesh refinement.
 
 Two preconditioners, chosen by measured speed: the inverse diagonal, with one reduction per iteration (Chronopoulos and
-Gear, J. Comput. Appl. Math. 25, 1989), and a V-cycle (multigrid.py).
+Gear, J. Comput. Appl. Math. 25, 1989), and a V-cycle (multigrid.py) with two. r . D^-1 r after a step, from which the
+energy is extrapolated, follows from the sums before it; all are computed anew in each iteration, which keeps it exact.
 """
 
 from __future__ import annotations
@@ -102,10 +103,9 @@ class ConjugateGradients:
 
     def _preconditioned(self, system: LinearSystem, preconditioner: Preconditioner) -> tuple[int, float, float]:
         work, total = self._work, self._nodes.total_of
-        descend = work.bind_descend(system.inverse)
+        curvature = work.bind_curvature(system.inverse)
         r, u = work.r, work.u.array
-        plain = float(r @ (system.inverse * r))
-        energy, plain = total(preconditioner.apply(r, u), plain)
+        energy = total(preconditioner.apply(r, u))[0]
         target = self._target(system, energy)
         beta = 0.0
         for iteration in range(self._limit + 1):
@@ -115,12 +115,14 @@ class ConjugateGradients:
                 return iteration, energy, target
             work.turn(beta)
             work.p.scatter_forward()
-            alpha = energy / total(work.curvature())[0]
-            ratio = energy / plain
-            plain = total(descend(alpha))[0]
-            if ratio * plain <= SAFETY * target:  # converged by extrapolation, without a V-cycle to confirm it
+            curvature()
+            pq, rr, rq, qq = total(*work.curvatures)
+            alpha = energy / pq
+            work.descend(alpha)
+            left = energy * max(0.0, 1.0 - alpha * (2.0 * rq - alpha * qq) / rr)  # r . D^-1 r falls by this factor
+            if left <= SAFETY * target:  # converged by extrapolation, without a V-cycle to confirm it
                 work.x.scatter_forward()
-                return iteration + 1, ratio * plain, target
+                return iteration + 1, left, target
             old, energy = energy, total(preconditioner.apply(r, u))[0]
             beta = energy / old
         return self._limit + 1, energy, target
@@ -143,7 +145,8 @@ class _Work:
         self.sums = np.zeros(2)
         self.multiply = bind("multiply_and_dot", *matrix.layout, self.u.array, self.r, self.w, self.sums)
         self.turn = bind("new_direction", nodes.owned, self.u.array, self.p.array)
-        self.curvature = bind("curvature", *matrix.layout, self.p.array, self.w)
+        self.curvatures = np.zeros(4)
+        self.descend = bind("descend", nodes.owned, self.p.array, self.w, self.x.array, self.r)
 
     def start(self, x: FloatArray, b: FloatArray | None) -> None:
         """Set the initial guess and compute its residual."""
@@ -157,5 +160,6 @@ class _Work:
         vectors = (self.u.array, self.p.array, self._s, self.x.array, self.r)
         return bind("advance", self._nodes.owned, inverse, self.w, *vectors)
 
-    def bind_descend(self, inverse: FloatArray):  # type: ignore[no-untyped-def]
-        return bind("descend", self._nodes.owned, inverse, self.p.array, self.w, self.x.array, self.r)
+    def bind_curvature(self, inverse: FloatArray):  # type: ignore[no-untyped-def]
+        vectors = (self.p.array, self.w, inverse, self.r)
+        return bind("curvature", *self._matrix.layout, *vectors, self.curvatures)

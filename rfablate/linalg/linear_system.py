@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rfablate.arrays import FloatArray
+from rfablate.linalg.coarse_limits import CoarseLevels
 
 
 class Preconditioner(Protocol):
@@ -40,3 +41,5 @@ class SolverOptions:
     engine: Literal["native", "petsc"] = "native"
     petsc_options: Mapping[str, str] = field(default_factory=dict)
     """Options of PETSc without their prefix."""
+    coarse_levels: CoarseLevels = "auto"
+    """Storage of the coarse levels of the native multigrid, see `coarse_choice.py`."""

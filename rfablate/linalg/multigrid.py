@@ -9,9 +9,8 @@ the next level is P^T A' P:
 
 The smoother is a Chebyshev polynomial in A'. It requires matrix products only, so the order of rows and the number of
 ranks do not matter. The coarsest level is inverted. Aggregates do not extend over ranks. The fine level is distributed
-like the mesh. The coarse levels, smaller by a factor of twenty or more, are stored on every rank, which computes its
-part of their rows. A cycle exchanges ghost values before each product on the fine level, makes one sum over ranks, and
-gathers the rows of each product on the coarse levels.
+like the mesh; a cycle exchanges ghost values before each product. The coarse levels, smaller by a factor of twenty or
+more, are stored on every rank, or distributed too: see `coarse_choice.py`.
 
 The hierarchy is only a preconditioner. It is kept while the coefficients change, see `CachedHierarchy`.
 """
@@ -24,32 +23,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from mpi4py import MPI
-from scipy.linalg import lapack
 
 from rfablate.arrays import FloatArray
-from rfablate.kernels.loader import SHORT_ONE, call
-from rfablate.linalg.aggregation import (
-    Serial,
-    coarse_matrix,
-    fine_rows,
-    inverse_root,
-    largest_eigenvalue,
-    prolongation,
-    sum_over_ranks,
-)
+from rfablate.kernels.loader import call
+from rfablate.linalg.aggregation import STRONG, fine_rows, largest_eigenvalue, prolongation
+from rfablate.linalg.coarse_choice import make_coarse_solver
+from rfablate.linalg.coarse_limits import CoarseLevels
+from rfablate.linalg.coarse_system import Coarsening
 from rfablate.linalg.matrix import Matrix
-from rfablate.linalg.smoother import Rows, ScaledMatrix, Smoother, Transfer, sliced
+from rfablate.linalg.smoother import ScaledMatrix, Smoother, Transfer
 from rfablate.mesh.domain import Nodes
 
-SingleArray = npt.NDArray[np.float32]
-
-STRONG = 0.02
-"""Threshold of |a'_ij| for strong couplings on the fine level; halved on each coarser level."""
-COARSEST = 150
-"""Largest number of unknowns that is inverted directly."""
-ROUNDING = 1e-7
-"""Added to the unit diagonal of the coarsest level, which is singular without fixed nodes if w0 = 0."""
 FEW_DIGITS = 5.0
 """Reduction of the energy in powers of ten below which a solve does not indicate the quality of its hierarchy."""
 BUILDING = 40.0
@@ -57,24 +41,29 @@ BUILDING = 40.0
 146,000 nodes, on one and two ranks), because coefficients change most at the start and the rest of the run benefits."""
 ROUNDED = 0.5
 """Mean excess of iterations in a solve because their number is an integer."""
-SLOWEST = 0.5
-"""Largest ratio of unknowns between levels; above it, all couplings count as strong."""
 
 
 class VCycle:
     """A V-cycle as an approximate inverse of K + w0 C, for one stiffness K, one diagonal C and any w0.
 
     The prolongations depend on K only. For a new w0, K and C are combined on every level, P^T (K + w0 C) P, and scaled
-    to a unit diagonal; no level is rebuilt when the time step changes. The largest eigenvalue of the scaled K is an
-    upper bound for that of the scaled sum.
+    to a unit diagonal; no level is rebuilt when the time step changes. On the fine level, where C is diagonal, the
+    largest eigenvalue of the scaled K is an upper bound for that of the scaled sum; `SpectralBound` has that of the
+    coarse levels.
     """
 
     def __init__(
-        self, nodes: Nodes, matrix: Matrix, free: npt.NDArray[np.bool_], mass: FloatArray | None = None
+        self,
+        nodes: Nodes,
+        matrix: Matrix,
+        free: npt.NDArray[np.bool_],
+        mass: FloatArray | None = None,
+        *,
+        coarse: CoarseLevels = "auto",
     ) -> None:
         """Build the hierarchy of a stiffness for the free owned nodes, and of a diagonal (None for zero). Collective.
 
-        Call `weigh` before the first use.
+        Call `weigh` before the first use. `coarse` selects the storage of the coarse levels.
         """
         self._nodes, self._matrix, self._free = nodes, matrix, free & (matrix.diagonal > 0.0)
         self._mass = np.zeros(nodes.owned) if mass is None else mass
@@ -82,18 +71,15 @@ class VCycle:
         fine = fine_rows(matrix, root)
         candidate = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
         largest = largest_eigenvalue(nodes, fine, candidate)
-        scaled = prolongation(nodes, fine, candidate, largest, STRONG)
-        stiffness = coarse_matrix(nodes, fine, scaled)
-        P = sp.csr_matrix(sp.diags(root) @ scaled)[: nodes.owned]
-        weight = sum_over_ranks(nodes, P.T @ sp.diags(self._mass) @ P)
+        scaled, own = prolongation(nodes, fine, candidate, largest, STRONG)
+        diagonal = sp.csr_matrix(sp.diags(self._mass, shape=(nodes.owned, nodes.local)))
+        self.coarse = make_coarse_solver(Coarsening(nodes, fine, root, diagonal, scaled, own), how=coarse)
         pattern = matrix.pattern
         self._values = np.zeros(len(pattern.columns), dtype=np.int16)
         self._fine = Smoother(ScaledMatrix(pattern.n, pattern.columns, self._values, largest), nodes=nodes)
-        self._transfer = Transfer(P)
+        self._transfer = Transfer(self.coarse.P)
         self._factor = np.zeros(nodes.owned, dtype=np.float32)
-        self._coarse = _levels_below(stiffness, weight, nodes.comm)
-        self._sum = np.zeros(P.shape[1], dtype=np.float32)
-        self.levels = [nodes.total, *(level.n for level in self._coarse)]
+        self.sizes = [nodes.total, *self.coarse.sizes]
         self.built_at = matrix.at
         self.w0 = -1.0
 
@@ -115,7 +101,7 @@ class VCycle:
         call("scale_to_shorts", pattern.n, *pattern.columns.layout, self._matrix.values, root, self._values)
         owned = root[: self._nodes.owned]
         self._factor[:] = owned
-        scale = _weigh_levels(self._coarse, w0)
+        scale = self.coarse.weigh(w0)
         self._transfer.scale(np.divide(1.0, owned, out=np.zeros_like(owned), where=owned > 0.0), scale)
 
     def apply(self, r: FloatArray, u: FloatArray) -> float:
@@ -123,105 +109,10 @@ class VCycle:
         fine, owned = self._fine, self._nodes.owned
         call("to_single", owned, r, self._factor, fine.b, 1.0)
         fine.smooth_down()
-        self._transfer.down(fine.residual(), self._sum)
-        if self._nodes.comm.size > 1:
-            self._nodes.comm.Allreduce(MPI.IN_PLACE, self._sum)
-        self._transfer.add_up(_cycle(self._coarse, self._sum), fine.x)
+        self._transfer.down(fine.residual(), self.coarse.b)
+        self._transfer.add_up(self.coarse.solve(), fine.x)
         fine.smooth_up()
         return float(call("to_double", owned, fine.x, self._factor, r, u, 1.0))
-
-
-class _GridLevel:
-    """A level stored on every rank: stiffness and mass on one pattern, and the smoother of their sum."""
-
-    def __init__(
-        self, stiffness: sp.csr_matrix, mass: sp.csr_matrix, largest: float, P: sp.csr_matrix, comm: MPI.Comm
-    ) -> None:
-        self.n = stiffness.shape[0]
-        both = sp.csr_matrix(abs(stiffness) + abs(mass))
-        both.setdiag(0.0)
-        both.eliminate_zeros()
-        rows = np.repeat(np.arange(self.n), np.diff(both.indptr))
-        self._rows, self._columns = rows, both.indices
-        self._stiffness, self._mass = (np.asarray(A[rows, both.indices]).ravel() for A in (stiffness, mass))
-        self._diagonals = stiffness.diagonal(), mass.diagonal()
-        number = sp.csr_matrix((np.arange(1, both.nnz + 1), both.indices, both.indptr), shape=both.shape)
-        (columns, _), self._number = sliced(number)
-        self._values = np.zeros(len(columns), dtype=np.int16)
-        self.nbytes = columns.nbytes + self._values.nbytes
-        """Bytes read per product [B]."""
-        self.smoother = Smoother(ScaledMatrix(self.n, columns, self._values, largest), rows=Rows(self.n, comm))
-        self.transfer = Transfer(P)
-        self.b = np.zeros(P.shape[1], dtype=np.float32)
-
-    def weigh(self, w0: float) -> FloatArray:
-        """Scale K + w0 C to a unit diagonal; return D^-1/2."""
-        root = inverse_root(self._diagonals[0] + w0 * self._diagonals[1])
-        data = (self._stiffness + w0 * self._mass) * root[self._rows] * root[self._columns]
-        shorts = np.rint(SHORT_ONE * np.clip(data, -1.0, 1.0)).astype(np.int16)
-        self._values[:] = np.concatenate([np.zeros(1, dtype=np.int16), shorts])[self._number]
-        return root
-
-
-class _Coarsest:
-    """The coarsest level, inverted directly."""
-
-    def __init__(self, stiffness: sp.csr_matrix, mass: sp.csr_matrix) -> None:
-        self.n = stiffness.shape[0]
-        self._stiffness, self._mass = stiffness.toarray(), mass.toarray()
-        self.inverse = np.zeros((self.n, self.n), dtype=np.float32)
-        self.x = np.zeros(self.n, dtype=np.float32)
-
-    def weigh(self, w0: float) -> FloatArray:
-        total = self._stiffness + w0 * self._mass
-        root = inverse_root(total.diagonal())
-        total *= np.outer(root, root)
-        np.fill_diagonal(total, 1.0 + ROUNDING)  # also in empty rows
-        factor, fault = lapack.dpotrf(total)
-        assert fault == 0, "a scaled matrix with its rounding added is positive definite"
-        inverse, _ = lapack.dpotri(factor)
-        self.inverse[:] = np.triu(inverse) + np.triu(inverse, 1).T
-        return root
-
-
-def _weigh_levels(levels: list[_GridLevel | _Coarsest], w0: float) -> FloatArray:
-    """Combine K and C on every level; return D^-1/2 of the first."""
-    roots = [level.weigh(w0) for level in levels]
-    for level, root, below in zip(levels, roots, roots[1:], strict=False):
-        assert isinstance(level, _GridLevel)
-        level.transfer.scale(np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0), below)
-    return roots[0]
-
-
-def _cycle(levels: list[_GridLevel | _Coarsest], b: SingleArray) -> SingleArray:
-    level = levels[0]
-    if isinstance(level, _Coarsest):
-        return np.dot(level.inverse, b, out=level.x)
-    smoother = level.smoother
-    smoother.b[:] = b
-    smoother.smooth_down()
-    level.transfer.down(smoother.residual(), level.b)
-    level.transfer.add_up(_cycle(levels[1:], level.b), smoother.x)
-    smoother.smooth_up()
-    return smoother.x
-
-
-def _levels_below(stiffness: sp.csr_matrix, mass: sp.csr_matrix, comm: MPI.Comm) -> list[_GridLevel | _Coarsest]:
-    """Return the coarse levels of a matrix that every rank stores completely."""
-    levels: list[_GridLevel | _Coarsest] = []
-    while stiffness.shape[0] > COARSEST:
-        serial = Serial(stiffness.shape[0])
-        root = inverse_root(stiffness.diagonal())
-        A = sp.csr_matrix(sp.diags(root) @ stiffness @ sp.diags(root))
-        candidate = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
-        largest = largest_eigenvalue(serial, A, candidate)
-        scaled = prolongation(serial, A, candidate, largest, STRONG * 0.5 ** (len(levels) + 1))
-        if scaled.shape[1] > SLOWEST * A.shape[0]:
-            scaled = prolongation(serial, A, candidate, largest, 0.0)
-        P = sp.csr_matrix(sp.diags(root) @ scaled)
-        levels.append(_GridLevel(stiffness, mass, largest, P, comm))
-        stiffness, mass = coarse_matrix(serial, A, scaled), sp.csr_matrix(P.T @ mass @ P)
-    return [*levels, _Coarsest(stiffness, mass)]
 
 
 @dataclass(frozen=True)
@@ -239,9 +130,11 @@ class HierarchyMemory:
 class CachedHierarchy:
     """A V-cycle that is built once, and rebuilt when its excess iterations cost as much as a rebuild."""
 
-    def __init__(self, nodes: Nodes, matrix: Matrix, mass: FloatArray | None = None) -> None:
+    def __init__(
+        self, nodes: Nodes, matrix: Matrix, mass: FloatArray | None = None, *, coarse: CoarseLevels = "auto"
+    ) -> None:
         """Set up without building; `matrix` is the stiffness, `mass` the diagonal that w0 multiplies."""
-        self._nodes, self._matrix, self._mass = nodes, matrix, mass
+        self._nodes, self._matrix, self._mass, self._coarse = nodes, matrix, mass, coarse
         self._cycle: VCycle | None = None
         self._fresh: float | None = None
         self._wasted = 0.0
@@ -250,11 +143,14 @@ class CachedHierarchy:
     def get(self, free: npt.NDArray[np.bool_], w0: float = 0.0) -> VCycle:
         """Return the hierarchy for the free owned nodes; build it if there is none. Collective."""
         if self._cycle is None:
-            self._cycle = VCycle(self._nodes, self._matrix, free, self._mass)
+            self._cycle = self._make(free)
             self._fresh, self._wasted = None, 0.0
             self.built += 1
         self._cycle.weigh(w0)
         return self._cycle
+
+    def _make(self, free: npt.NDArray[np.bool_]) -> VCycle:
+        return VCycle(self._nodes, self._matrix, free, self._mass, coarse=self._coarse)
 
     def memory(self) -> HierarchyMemory:
         """Return the data that `restore` requires."""
@@ -270,7 +166,7 @@ class CachedHierarchy:
         if memory.built_at is None or memory.weighed_at is None:
             return
         assemble(memory.built_at)
-        self._cycle = VCycle(self._nodes, self._matrix, free, self._mass)
+        self._cycle = self._make(free)
         assemble(memory.weighed_at)
         self._cycle.weigh(memory.w0)
         self._fresh, self._wasted = memory.fresh, memory.wasted

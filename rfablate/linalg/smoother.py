@@ -73,20 +73,25 @@ class Smoother:
         self._smooth = [bind("smooth", *layout, self._x[k], self._d, self._x[1 - k]) for k in range(2)]
         self._residual = [bind("residual_f", *layout, self._x[k], self._r) for k in range(2)]
         self._from_zero = bind("smooth_from_zero", n, self.b, self._d, self._x[0])
-        self._first, self._steps = _chebyshev(LOWEST * matrix.largest, HIGHEST * matrix.largest, DEGREE)
+        self.set_largest(matrix.largest)
         self._now = 0
+
+    def set_largest(self, largest: float) -> None:
+        """Set the largest eigenvalue that the smoother has to reduce."""
+        self._first, self._steps = _chebyshev(LOWEST * largest, HIGHEST * largest, DEGREE)
 
     @property
     def x(self) -> SingleArray:
         """The current solution; its ghosts are updated before they are read."""
         return self._x[self._now]
 
-    def _update(self) -> None:
+    def update(self) -> None:
+        """Update the ghosts of x. Collective."""
         if self._nodes is not None and self._nodes.comm.size > 1:
             self._vectors[self._now].scatter_forward()
 
     def _step(self, old: float, new: float) -> None:
-        self._update()
+        self.update()
         self._smooth[self._now](old, new)
         self._now = 1 - self._now
         if self._rows is not None:
@@ -101,7 +106,7 @@ class Smoother:
 
     def residual(self) -> SingleArray:
         """Return b - A x. Collective."""
-        self._update()
+        self.update()
         self._residual[self._now]()
         if self._rows is not None:
             self._rows.share(self._r)

@@ -22,6 +22,9 @@ from rfablate.mesh.mesh_slices import MeshSlice, SliceSource, deal_slices
 from rfablate.mesh.partition import Partitioner, make_part
 from rfablate.mesh.root_tasks import on_root
 
+ADD = dolfinx.la.InsertMode.add
+"""For `scatter_reverse` of a vector: adds ghost values to those of their owners."""
+
 
 class Nodes:
     """The nodes of this rank: `owned` nodes first, then ghosts owned by other ranks."""
@@ -45,7 +48,7 @@ class Nodes:
     def accumulate(self, values: FloatArray) -> FloatArray:
         """Return the nodal sums of the contributions of all ranks, also at ghosts. Collective."""
         self._vector.array[:] = values
-        self._vector.scatter_reverse(dolfinx.la.InsertMode.add)
+        self._vector.scatter_reverse(ADD)
         self._vector.scatter_forward()
         return self._vector.array.copy()
 

@@ -191,7 +191,7 @@ def build_problem(case: Case, domain: Domain, extensions: Extensions = NO_EXTENS
 def solver_options(case: Case, rtol: float) -> SolverOptions:
     """Return the linear solver of a case with a relative tolerance."""
     solver = case.solver
-    return SolverOptions(rtol, solver.max_iterations, solver.engine, solver.petsc_options)
+    return SolverOptions(rtol, solver.max_iterations, solver.engine, solver.petsc_options, solver.coarse_levels)
 
 
 def step_control(case: Case) -> StepControl:

@@ -16,6 +16,8 @@ from rfablate.results.wording import number, percent
 
 SIDE_IN = 1.9
 """Height of a panel [in]."""
+LEFT_IN, GAP_IN = 0.56, 0.36
+"""Room for the labels of the vertical axis, and between panels [in]."""
 
 
 def dose_volume(run: RunData) -> Markup:
@@ -52,8 +54,9 @@ def _figure(run: RunData, shown: list[Quantity]) -> Markup:
     """Return the SVG of the histograms: one panel for each quantity, one curve for each structure."""
     structures, colours = run.table("structures"), style.structure_colours(run)
     fig = style.figure(style.WIDTH_IN, SIDE_IN + 0.6)
+    panel = (style.WIDTH_IN - LEFT_IN) / len(shown)
     for n, quantity in enumerate(shown):
-        ax = fig.add_axes(((n + 0.09) / len(shown), 0.2, 0.87 / len(shown), 0.62))
+        ax = fig.add_axes(((LEFT_IN + n * panel) / style.WIDTH_IN, 0.2, (panel - GAP_IN) / style.WIDTH_IN, 0.62))
         for name, s in structures.items():
             found = (s.get("dose_volume") or {}).get(quantity.key)
             if found:
@@ -65,7 +68,8 @@ def _figure(run: RunData, shown: list[Quantity]) -> Markup:
             ax.set_xscale("log")
         if n == 0:
             ax.set_ylabel("volume at or above (%)")
-        ax.set_xlabel(f"{quantity.label} ({quantity.unit})" if quantity.unit else quantity.label, labelpad=2)
+        unit = quantity.unit.replace("degC", "°C")
+        ax.set_xlabel(f"{quantity.label} ({unit})" if unit else quantity.label, labelpad=2)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="upper left", ncols=6, borderaxespad=0.2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -40,6 +42,8 @@ ROLE_WIDTHS = {"target": 1.7, "protect": 1.7, "anatomy": 1.0}
 
 WIDTH_IN = 8.8
 """Width of a full-width figure [in]: text of 8.5 pt is then 13 px on a laptop screen and 6.8 pt on A4."""
+
+_KEPT: ContextVar[list[Any] | None] = ContextVar("kept figures", default=None)
 
 
 def role(run: RunData, name: str) -> str:
@@ -124,8 +128,30 @@ def map_canvas(panels: int) -> tuple[Any, list[Any], Any]:
     return fig, axes, bar
 
 
+@contextmanager
+def kept() -> Iterator[list[Any]]:
+    """Yield a list to which every figure is added that becomes an SVG in the `with` block."""
+    figures: list[Any] = []
+    before = _KEPT.set(figures)
+    try:
+        yield figures
+    finally:
+        _KEPT.reset(before)
+
+
+def outline_labels(fig: Any) -> None:
+    """Draw a white outline around the labels on maps, as the style sheet of a page does."""
+    from matplotlib.patheffects import withStroke
+
+    for text in fig.findobj(lambda artist: str(artist.get_gid() or "").startswith("halo")):
+        text.set_path_effects([withStroke(linewidth=2.2, foreground=(1, 1, 1, 0.85))])
+
+
 def svg(fig: Any, description: str) -> Markup:
     """Return a figure as inline SVG that scales with the page; text is kept as text."""
+    figures = _KEPT.get()
+    if figures is not None:
+        figures.append(fig)
     buffer = io.StringIO()
     fig.savefig(buffer, format="svg", dpi=220, metadata={"Date": None})
     text = buffer.getvalue()

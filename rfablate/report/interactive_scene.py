@@ -9,12 +9,11 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rfablate.report import figure_style as style
+from rfablate.report.browser_library import browser_file, licence_of
 
 LIBRARY = "k3d"
 LARGEST_BYTES = 5_000_000
@@ -60,7 +59,7 @@ def inlined(packed: bytes, library: bytes) -> Interactive:
     """Return a packed scene and the packed library as they are inlined in the page."""
     if len(packed) > LARGEST_BYTES:
         return Interactive(reason=f"The interactive scene is too large for a page ({len(packed) / 1e6:.1f} MB).")
-    return Interactive(b64encode(packed).decode(), b64encode(library).decode(), licence())
+    return Interactive(b64encode(packed).decode(), b64encode(library).decode(), licence_of(LIBRARY))
 
 
 def packed_library() -> bytes:
@@ -77,20 +76,4 @@ def packed_library() -> bytes:
 
 def library_file() -> Path | None:
     """Return the browser file of the installed drawing library; None where the package is missing."""
-    spec = find_spec(LIBRARY)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        file = Path(folder) / "static" / "standalone.js"
-        if file.is_file():
-            return file
-    return None
-
-
-def licence() -> str:
-    """Return name, version and licence text of the drawing library, which its licence requires in copies."""
-    try:
-        package = distribution(LIBRARY)
-    except PackageNotFoundError:
-        return ""
-    texts = [file for file in package.files or () if file.name.upper().startswith("LICENSE") and "info" in str(file)]
-    text = "\n".join(str(file.read_text()) for file in texts)
-    return f"{LIBRARY} {package.version}\n{text}"
+    return browser_file(LIBRARY, "static/standalone.js")

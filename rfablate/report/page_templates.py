@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-SCRIPTS = ("print.js", "histories.js", "scene.js")
+SCRIPTS = ("print.js", "histories.js", "scene.js", "study.js")
 """The scripts of the pages; each is an element of its own, whose text is that of the file."""
 
 
@@ -36,9 +36,11 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("rfablate.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
+    environment.policies["json.dumps_kwargs"] = {}  # keys in their order, which Bokeh requires
     environment.filters["unbroken"] = unbroken
     environment.globals["script"] = _own_text
     environment.globals["policy"] = _policy
+    environment.globals["own"] = Markup  # the text of an installed package
     environment.globals["sheet"] = lambda: Markup(files("rfablate.report").joinpath("page.css").read_text("utf-8"))
     return environment
 
@@ -53,13 +55,16 @@ def _own_text(name: str) -> Markup:
     return Markup(files("rfablate.report").joinpath("templates").joinpath(name).read_text("utf-8"))
 
 
-def _policy(scene: Any) -> str:
+def _policy(scene: Any, library: str = "") -> str:
     """Return the content security policy of a page: its own scripts by their hashes, no connection, no other source.
+
+    library: text of a drawing library that is a script of the page, by its hash as the others.
 
     The drawing library of an interactive `scene` is part of the page as text and needs 'unsafe-eval'; script elements
     with any other text remain forbidden. Its style sheet names fonts beside the page, which need not exist.
     """
-    hashes = [base64.b64encode(sha256(_own_text(name).encode()).digest()).decode() for name in SCRIPTS]
+    texts = [*map(_own_text, SCRIPTS), *([library] if library else [])]
+    hashes = [base64.b64encode(sha256(text.encode()).digest()).decode() for text in texts]
     sources = " ".join(f"'sha256-{each}'" for each in hashes)
     sources += " 'unsafe-eval'" if scene else ""
     return (

@@ -1,8 +1,9 @@
-"""The process that computes the interactive scene and renders the 3-D picture.
+"""The process that computes the interactive scene, renders the 3-D picture and draws figures.
 
 Off-screen rendering can kill the process where graphics libraries are missing, and the report must not kill its run.
-One process imports PyVista and does both: the side process of the run that is given, or a new one,
-`python -m rfablate.report.picture_process RUN_DIRECTORY FOLDER PARTS [RUN_DIRECTORY ...]`.
+One process imports PyVista and does both: the side process of a run, or a new one, `python -m
+rfablate.report.picture_process RUN_DIRECTORY FOLDER PARTS [RUN_DIRECTORY ...]`. The side process has imported
+matplotlib while the run went on, and draws the figures too; a fork of it takes half of the work.
 """
 
 from __future__ import annotations
@@ -18,11 +19,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from markupsafe import Markup
+
+from rfablate.files import write_text
 from rfablate.report.interactive_scene import ABSENT, Interactive, inlined, library_file, packed_library
+from rfablate.report.run_figures import DAMAGE, DIMENSIONS, DOSES, HISTORIES, TEMPERATURE, RunFigures
 from rfablate.report.scene_3d import Picture
+from rfablate.signals import die_with_parent
 
 SURFACES, PICTURE = "surfaces", "picture"
 """Parts of the work: the packed surfaces of the interactive scene, and the still picture."""
+WITH_PICTURE = (SURFACES, PICTURE, DAMAGE)
+"""Half of the work for a page, by time."""
+OTHERS = (TEMPERATURE, HISTORIES, DOSES, DIMENSIONS)
+"""The other half."""
 LIBRARY = "library"
 LIMIT_S = 120.0
 """Time limit of the process [s]."""
@@ -59,6 +69,7 @@ class PictureJob:
         self._surfaces = SURFACES in parts and library_file() is not None
         wanted = [part for part in parts if part != SURFACES or self._surfaces]
         self._folder = tempfile.TemporaryDirectory(prefix="rfablate-pictures-")
+        self._reason: str | None = None
         self._call = caller.submit(draw_parts, directory, Path(self._folder.name), wanted, compared) if caller else None
         if self._call is None:
             self._process = _started([str(directory), self._folder.name, ",".join(wanted), *map(str, compared)])
@@ -66,9 +77,20 @@ class PictureJob:
     def collect(self) -> tuple[Picture, Interactive]:
         """Return picture and interactive scene; waits at most `LIMIT_S` seconds."""
         with self._folder:
-            reason = self._wait()
+            reason = self._waited()
             folder = Path(self._folder.name)
             return _picture(folder, reason), _scene(folder, reason) if self._surfaces else Interactive(reason=ABSENT)
+
+    def figures(self) -> dict[str, Markup]:
+        """Return the figures that were drawn, by name; waits as `collect`, and comes before it."""
+        self._waited()
+        found = ((name, Path(self._folder.name) / f"{name}.svg") for name in (*WITH_PICTURE, *OTHERS))
+        return {name: Markup(path.read_text(encoding="utf-8")) for name, path in found if path.is_file()}
+
+    def _waited(self) -> str:
+        if self._reason is None:
+            self._reason = self._wait()
+        return self._reason
 
     def _wait(self) -> str:
         """Wait for the end; return why there may be less than all results."""
@@ -93,19 +115,43 @@ def warm_up() -> None:
     """Import what drawing needs."""
     import pyvista  # noqa: F401
 
+    import rfablate.report.dose_volume_section
+    import rfablate.report.field_maps
+    import rfablate.report.lesion_outline
     import rfablate.report.scene_surfaces
+    import rfablate.report.time_histories
     import rfablate.report.vtk_canvas
     import rfablate.results.exact_shapes  # noqa: F401
 
 
 def draw_parts(directory: Path, folder: Path, parts: Sequence[str], compared: Sequence[Path] = ()) -> None:
-    """Draw parts of a run directory and write each into `folder`, with a JSON file of its facts or its failure."""
-    for part in parts:
+    """Draw parts of a run directory: figures as files NAME.svg in `folder`.
+
+    Of the scene and the picture it also writes a JSON file with the facts or the failure of each.
+    """
+    others = [part for part in parts if part in OTHERS]
+    helper = os.fork() if others else 0
+    if others and helper == 0:
         try:
-            facts = _surfaces_of([directory, *compared], folder) if part == SURFACES else _picture_of(directory, folder)
-        except Exception as error:
-            facts = Picture(reason=f"{type(error).__name__}: {error}")
-        (folder / f"{part}.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
+            die_with_parent()
+            _draw_figures(directory, folder, others)
+        finally:
+            os._exit(0)
+    for part, make in ((SURFACES, _surfaces_of), (PICTURE, _picture_of)):
+        if part in parts:
+            try:
+                facts = make([directory, *compared], folder)
+            except Exception as error:
+                facts = Picture(reason=f"{type(error).__name__}: {error}")
+            (folder / f"{part}.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    _draw_figures(directory, folder, [part for part in parts if part == DAMAGE])
+    if helper:
+        os.waitpid(helper, 0)
+
+
+def _draw_figures(directory: Path, folder: Path, names: Sequence[str]) -> None:
+    for name, figure in RunFigures(directory).drawn(names):
+        write_text(folder / f"{name}.svg", figure)
 
 
 def _surfaces_of(directories: Sequence[Path], folder: Path) -> Picture:
@@ -120,10 +166,10 @@ def _surfaces_of(directories: Sequence[Path], folder: Path) -> Picture:
     return Picture()
 
 
-def _picture_of(directory: Path, folder: Path) -> Picture:
+def _picture_of(directories: Sequence[Path], folder: Path) -> Picture:
     from rfablate.report.scene_3d import draw
 
-    return draw(directory, folder / "picture.png")
+    return draw(directories[0], folder / "picture.png")
 
 
 def _started(arguments: Sequence[str]) -> subprocess.Popen[str]:

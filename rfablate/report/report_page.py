@@ -13,23 +13,22 @@ from rfablate.report import figure_style as style
 from rfablate.report import report_tables as tables
 from rfablate.report.channel_section import channels
 from rfablate.report.clinical_summary import clinical_summary
-from rfablate.report.dose_volume_section import dose_volume
 from rfablate.report.electrode_section import electrodes
-from rfablate.report.field_maps import damage_figure, temperature_figure
 from rfablate.report.html_elements import note, together
 from rfablate.report.interactive_scene import Interactive, SceneSettings
-from rfablate.report.lesion_outline import dimension_drawing
 from rfablate.report.page_templates import element, render
-from rfablate.report.picture_process import Caller, PictureJob
+from rfablate.report.picture_process import OTHERS, PICTURE, SURFACES, WITH_PICTURE, Caller, PictureJob
 from rfablate.report.prior_treatment_section import added
 from rfablate.report.replay_section import misfit
+from rfablate.report.run_figures import DAMAGE, DIMENSIONS, DOSES, HISTORIES, TEMPERATURE, RunFigures
 from rfablate.report.scene_3d import LESION, Picture
-from rfablate.report.time_histories import history_figure, history_readings
+from rfablate.report.time_histories import history_readings
 from rfablate.results.run_reader import FIELDS, RunData, load_run
-from rfablate.results.run_view import View, load_view
+from rfablate.results.run_view import View
 from rfablate.results.wording import answer, duration, rule_label
 
 STATUS = {"completed": "good", "stopped": "part", "failed": "bad"}
+FINDINGS, SCENE = "Targets and limits", "Lesion and structures in three dimensions"
 ENGINEERING = "Energy and generator"
 """The first of the sections for engineers."""
 
@@ -45,37 +44,71 @@ def write_report(directory: Path, caller: Caller | None = None) -> Path:
     """
     directory = Path(directory)
     run = load_run(directory)
-    job = PictureJob(directory, caller=caller) if (directory / FIELDS).exists() else None
-    view, problem = _view(run)
-    text = _page(run, view, problem, job)
+    parts = (*WITH_PICTURE, *OTHERS) if caller is not None else (SURFACES, PICTURE)
+    job = PictureJob(directory, parts, caller) if (directory / FIELDS).exists() else None
+    text = _page(_Figures(run, job), job)
     target = directory / "report.html"
     write_text(target, text)
     return target
 
 
-def _view(run: RunData) -> tuple[View | None, str]:
-    if not (run.directory / FIELDS).exists():
-        return None, f"{FIELDS} is missing: slices and 3-D picture are not available."
-    try:
-        return load_view(run), ""
-    except Exception as error:  # a page without slices is better than no page
-        return None, f"{FIELDS} cannot be shown: {error}."
+def printed_page(directory: Path) -> str:
+    """Return the page of a run directory for printing: no interactive scene."""
+    run = load_run(directory)
+    job = PictureJob(directory, (PICTURE,)) if (directory / FIELDS).exists() else None
+    return _page(_Figures(run, job), job, printed=True)
 
 
-def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None) -> str:
-    slices = _slices(view) if view else note(problem)
-    histories = _histories(run)
-    lesion = _lesion(run, view)
+class _Figures:
+    """The figures of the page: those of the other process, or drawn here."""
+
+    def __init__(self, run: RunData, job: PictureJob | None) -> None:
+        self.run = run
+        self._own = RunFigures(run.directory, run)
+        self._job = job
+        self._drawn: dict[str, Markup] | None = None
+
+    def problem(self) -> str:
+        """Return why there are no slices, '' if there are."""
+        if not (self.run.directory / FIELDS).exists():
+            return f"{FIELDS} is missing: slices and 3-D picture are not available."
+        try:
+            self.view()
+            return ""
+        except Exception as error:  # a page without slices is better than no page
+            return f"{FIELDS} cannot be shown: {error}."
+
+    def view(self) -> View:
+        """Return the slices; raises an exception where `problem` names one."""
+        view = self._own.view
+        assert view is not None
+        return view
+
+    def __call__(self, name: str) -> str:
+        """Return the figure `name`, a note with the error where it cannot be drawn, '' where it is empty."""
+        if self._drawn is None:
+            self._drawn = self._job.figures() if self._job is not None else {}
+        try:
+            return self._drawn[name] if name in self._drawn else self._own.draw(name)
+        except Exception as error:
+            return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
+
+
+def _page(figures: _Figures, job: PictureJob | None, *, printed: bool = False) -> str:
+    run, problem = figures.run, figures.problem()
+    slices = _slices(figures) if not problem else note(problem)
+    histories = _histories(figures)
+    lesion, doses = _lesion(figures, drawn=not problem), figures(DOSES)
     engineering = (tables.energy, tables.electric, electrodes, channels, misfit)
     picture, live = job.collect() if job else (Picture(), Interactive())
     three = _scene(run, picture, live) if job else Markup()
     sections = [
-        ("Targets and limits", _attempt(clinical_summary, run), "clinical"),
+        (FINDINGS, _attempt(clinical_summary, run), "clinical"),
         ("Lesion", lesion, "lesion"),
         ("Effect of this treatment", _attempt(added, run), ""),
         ("Targets and protected structures", _attempt(tables.verdicts, run), ""),
-        ("Dose and margins", _attempt(dose_volume, run), ""),
-        ("Lesion and structures in three dimensions", three, "three"),
+        ("Dose and margins", doses, ""),
+        (SCENE, three, "three"),
         ("Over time", histories, ""),
         ("Temperature and damage on slices through the applicator", slices, "slices"),
         (ENGINEERING, _columns(*(_attempt(make, run) for make in engineering)), ""),
@@ -83,6 +116,8 @@ def _page(run: RunData, view: View | None, problem: str, job: PictureJob | None)
         ("Tissue values and their sources", _attempt(tables.tissues, run), ""),
         ("Case and provenance", _case(run), "case"),
     ]
+    if printed:  # the picture fills the first page, below the findings
+        sections.sort(key=lambda each: (each[0] != FINDINGS) + (each[0] not in (FINDINGS, SCENE)))
     return render(
         "report.html",
         **_header(run),
@@ -141,28 +176,22 @@ def _generator(run: RunData) -> str:
     return ""
 
 
-def _lesion(run: RunData, view: View | None) -> str:
-    card = _attempt(tables.lesion_card, run)
+def _lesion(figures: _Figures, *, drawn: bool) -> str:
+    card = _attempt(tables.lesion_card, figures.run)
     if not card:
         return note("The run has no lesion.")
-    drawing = _figure(dimension_drawing, view) if view else ""
+    drawing = figures(DIMENSIONS) if drawn else ""
     return render("lesion.html", card=card, drawing=drawing) if drawing else card
 
 
-def _figure(make: Callable[[View], str], view: View) -> str:
-    try:
-        return make(view)
-    except Exception as error:
-        return note(f"This figure could not be drawn: {type(error).__name__}: {error}")
-
-
-def _slices(view: View) -> Markup:
+def _slices(figures: _Figures) -> Markup:
+    view = figures.view()
     shown = {name for piece in view.slices for tag, name in view.names.items() if (piece.region == tag).any()}
     return render(
         "slices.html",
         kind="pair" if len(view.slices) == 1 else "stack",
-        temperature=_figure(temperature_figure, view),
-        damage=_figure(damage_figure, view),
+        temperature=figures(TEMPERATURE),
+        damage=figures(DAMAGE),
         heat_time=duration(view.time_s),
         end_time=duration(view.end_s),
         cooled=view.end_s > view.time_s * (1 + 1e-9),
@@ -186,11 +215,8 @@ def _still(run: RunData, picture: Picture) -> Markup:
     return render("still.html", picture=picture, keys=keys)
 
 
-def _histories(run: RunData) -> Markup:
-    try:
-        figure = history_figure(run)
-    except Exception as error:
-        return note(f"The curves could not be drawn: {type(error).__name__}: {error}")
+def _histories(figures: _Figures) -> Markup:
+    figure = figures(HISTORIES)
     return render("histories.html", figure=figure) if figure else note("The history has no curves.")
 
 

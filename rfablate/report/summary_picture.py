@@ -43,7 +43,7 @@ def write_summary_picture(directory: Path, target: Path) -> Path:
              fontsize=11, va="top")  # fmt: skip
     _scene(fig, run, view, picture)
     _slice(fig, view)
-    _outline_labels(fig)
+    style.outline_labels(fig)
     fig.savefig(target, dpi=DPI, facecolor="white")
     return target
 
@@ -112,11 +112,3 @@ def _best_slice(view: View) -> int:
         return inside, sum(role != "anatomy" for role in roles), len(roles), width
 
     return max(range(len(view.slices)), key=content)
-
-
-def _outline_labels(fig: Any) -> None:
-    """Draw a white outline around the map labels, as the style sheet of the page does."""
-    from matplotlib.patheffects import withStroke
-
-    for text in fig.findobj(lambda artist: str(artist.get_gid() or "").startswith("halo")):
-        text.set_path_effects([withStroke(linewidth=2.2, foreground=(1, 1, 1, 0.85))])

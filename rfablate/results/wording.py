@@ -46,7 +46,8 @@ def short(value: Any, digits: int = 3) -> str:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa} × 10^{int(exponent)}".replace("-", "−")
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".").replace("-", "−")
+    text = f"{value:,.{decimals}f}".replace(",", "\u2009")
+    return (text.rstrip("0").rstrip(".") if decimals else text).replace("-", "−")
 
 
 def is_number(value: Any) -> TypeGuard[float]:

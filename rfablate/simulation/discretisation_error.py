@@ -3,8 +3,9 @@
 The case is run a second time with every element size twice as large and the tolerated local error of a step four times
 as large. If the error is of order p in the element size, the results change by 2^p - 1 times the error of the run
 itself: once for p = 1 (singular edges of the electric field), three times for p = 2 (smooth fields). The error bar is
-this difference; because a single number may hardly change by chance, it is the largest difference of all rules for the
-same measure. It does not include the error of the model: uncertainty of the tissue values is usually larger.
+this difference. Because a single number may hardly change by chance, it is the largest difference of all rules for the
+same measure; and width and length, sums of two distances, have at least the root of the sum of squares of the error
+bars of both depths. It does not include the error of the model: uncertainty of the tissue values is usually larger.
 
 Gmsh may fail on bodies that are thin compared with elements of twice the size. Then the second run uses 1.5 times the
 size and the difference is doubled, which gives the same error bar for p = 1.
@@ -18,6 +19,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from mpi4py import MPI
 
 from rfablate.case.tables.geometry_tables import MeshDomain
@@ -38,6 +40,8 @@ from rfablate.timing import Stopwatch
 
 log = logging.getLogger("rfablate")
 
+EXTENTS = ("width_mm", "width_min_mm", "length_mm")
+"""Measures that are sums of two distances."""
 ANY_NOTES = 1000
 """More notes than any mesh has."""
 COARSER = (2.0, 1.5)
@@ -177,6 +181,9 @@ def _differences(seen: StepMeasures, rough: StepMeasures) -> dict[str, float]:
     for key in next(iter(fine.values()), {}):
         largest = max(abs(fine[rule][key] - coarse[rule][key]) for rule in fine)
         bars.update({f"{rule}.{key}": largest for rule in fine})
+    for rule in fine:
+        ends = float(np.hypot(bars[f"{rule}.depth_distal_mm"], bars[f"{rule}.depth_proximal_mm"]))
+        bars.update({f"{rule}.{key}": max(bars[f"{rule}.{key}"], ends) for key in EXTENTS})
     for name in seen.covered:
         bars[f"{name}.covered_fraction"] = abs(seen.covered[name] - rough.covered[name])
         bars[f"{name}.max_degC"] = abs(seen.max_T[name] - rough.max_T[name])

@@ -126,11 +126,11 @@ def _simulate(
     """Return summary, card and the error that ended the treatment, if any. Collective."""
     case, files, watch, extensions = opened.case, opened.files, opened.watch, opened.extensions
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    if opened.side is not None and case.output.report:
+        opened.side.submit(warm_up)
     with watch.stage("mesh"):
         domain = build_domain(case, opened.comm)
     coarse = CoarseRun(case, domain, extensions, opened.side)
-    if opened.side is not None and case.output.report:
-        opened.side.submit(warm_up)
     with watch.stage("setup"):
         refuse_before_solving(case, domain, files.path if files is not None else Path(), opened.comm)
         problem, state, prior = with_prior_treatment(case, build_problem(case, domain, extensions))

@@ -1,8 +1,8 @@
 """Sensitivity of a response to each axis: Morris and Sobol indices, computed by SALib.
 
 A study with the design `morris` or `saltelli` is analysed directly. Any other study gives the Sobol indices of its
-surrogate, for independent axes with uniform distributions over the ranges of the rows; the cross-validation error of
-the surrogate is reported with them.
+surrogate, for independent axes with their distributions, or uniform ones over the ranges of the rows; the
+cross-validation error of the surrogate is reported with them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from rfablate.report.html_elements import section, table, together
 from rfablate.report.page_templates import element
 from rfablate.results.wording import short
 from rfablate.study.design import salib_problem, unit_cube
+from rfablate.study.distributions import quantile
 from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_data import response_title
 from rfablate.study.study_plan import Plan
-from rfablate.study.surrogate import FAR, fit
+from rfablate.study.surrogate import FAR, Surrogate, fit
 
 BASE = 1024
 """Base samples of the Sobol indices of a surrogate."""
@@ -71,7 +72,7 @@ def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
         raise CaseError([fault], "study") from None
     design = plan.study.design
     if design.kind not in ("morris", "saltelli"):
-        return _of_surrogate(sobol, data, column)
+        return _of_surrogate(sobol, plan, data, column)
     keys = tuple(axis.key for axis in plan.run_axes)
     y, problem = column_of(data, column, "sensitivity"), salib_problem(len(keys))
     missing = int((~np.isfinite(y)).sum())
@@ -90,13 +91,13 @@ def analyse(plan: Plan, data: StudyTable, column: str) -> Sensitivity:
     return Sensitivity(column, keys, SOBOL, *_sobol(sobol, problem, y), f"Sobol, {design.samples} base samples")
 
 
-def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
+def _of_surrogate(sobol: Any, plan: Plan, data: StudyTable, column: str) -> Sensitivity:
     from SALib.sample import sobol as sampling
 
     model = fit(data, column)
     problem = salib_problem(len(model.keys))
     cube = sampling.sample(problem, BASE, calc_second_order=False, seed=SEED)
-    answers, deviations = model.evaluate(model.low + cube * (model.high - model.low))
+    answers, deviations = model.evaluate(_points(plan, model, cube))
     far = float((deviations > FAR * model.scale).mean())
     error = f"cross-validation error {model.rmse:.3g}, Q2 {model.q2:.4f}"
     how = f"Sobol indices of a Gaussian process fitted to {model.rows} rows; {error}"
@@ -104,6 +105,17 @@ def _of_surrogate(sobol: Any, data: StudyTable, column: str) -> Sensitivity:
     if not warning and far > 0.01:
         warning = f"{100 * far:.0f} % of the parameter space is far from every row: these indices may be wrong"
     return Sensitivity(column, tuple(model.keys), SOBOL, *_sobol(sobol, problem, answers), how, warning)
+
+
+def _points(plan: Plan, model: Surrogate, cube: FloatArray) -> FloatArray:
+    """Return the points of the unit cube in the units of the axes, within the ranges of the rows of a surrogate."""
+    axes = {axis.key: axis for axis in plan.run_axes}
+    points = model.low + cube * (model.high - model.low)
+    for number, key in enumerate(model.keys):
+        axis = axes.get(key)
+        if axis is not None and axis.distribution is not None:
+            points[:, number] = [quantile(axis, float(u)) for u in cube[:, number]]
+    return np.clip(points, model.low, model.high)
 
 
 def _sobol(sobol: Any, problem: Any, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -141,7 +153,7 @@ def as_text(found: Sensitivity) -> str:
 
 def as_section(found: Sequence[Sensitivity]) -> str:
     """Return the indices as a section of the page, with a bar chart and tables."""
-    parts = [element("figure", _bars(found))] if found else []
+    parts = [element("figure", bars(found))] if found else []
     for each in found:
         rows = [
             (element("code", key), short(a), short(b), f"±{short(c, 1)}")
@@ -153,7 +165,8 @@ def as_section(found: Sequence[Sensitivity]) -> str:
     return section("Sensitivity", together(parts))
 
 
-def _bars(found: Sequence[Sensitivity]) -> str:
+def bars(found: Sequence[Sensitivity]) -> str:
+    """Return a bar chart of the indices of each response, as SVG."""
     tall = 0.27 * max(len(each.keys) for each in found) + 0.95
     fig = style.figure(style.WIDTH_IN, tall)
     width = 0.83 / len(found)

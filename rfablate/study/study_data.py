@@ -11,8 +11,9 @@ import numpy as np
 from rfablate.arrays import FloatArray
 from rfablate.case.messages.schema_guide import split_unit
 from rfablate.results.wording import rule_short
+from rfablate.study.axis_labels import axis_title, axis_unit, gauge_labels, value_labels
 from rfablate.study.results_table import StudyTable, column_of
-from rfablate.study.study_plan import Plan, axis_name, label_of
+from rfablate.study.study_plan import Plan
 from rfablate.study.study_tables import StudyAxis
 
 MANY = 12
@@ -47,30 +48,31 @@ class Varied:
 
 def varied_axes(plan: Plan, table: StudyTable) -> list[Varied]:
     """Return the axes with more than one value, in the order of the study."""
-    found = [_varied(axis, table.columns[axis.key]) for axis in plan.axes]
+    found = [_varied(axis, axis_title(axis, plan.axes), table.columns[axis.key]) for axis in plan.axes]
     return [each for each in found if len(each.levels) > 1]
 
 
-def _varied(axis: StudyAxis, column: Sequence[Any]) -> Varied:
-    unit = split_unit(axis.key.rsplit(".", 1)[-1])[1].replace("degC", "°C")
+def _varied(axis: StudyAxis, name: str, column: Sequence[Any]) -> Varied:
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
     if numeric and axis.labels is None:
         x = np.array(column, dtype=float)
         levels = np.unique(x)
-        labels = tuple(f"{level:g}" for level in levels)
-        return Varied(axis_name(axis), unit, x, levels, labels, named=False, log=axis.scale == "log")
+        gauges = gauge_labels(axis, levels.tolist())
+        labels = gauges or tuple(f"{level:g}" for level in levels)
+        unit = "" if gauges else axis_unit(axis)
+        return Varied(name, unit, x, levels, labels, named=False, log=axis.scale == "log")
     values = list(axis.values) if axis.values is not None else sorted(set(column), key=str)
     values = [value for n, value in enumerate(values) if value not in values[:n]]
     x = np.array([values.index(value) for value in column], dtype=float)
-    labels = tuple(label_of(axis, value) for value in values)
-    return Varied(axis_name(axis), unit, x, np.arange(len(values), dtype=float), labels, named=True, log=False)
+    labels = value_labels(axis, values)
+    return Varied(name, axis_unit(axis), x, np.arange(len(values), dtype=float), labels, named=True, log=False)
 
 
 def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
     """Return the columns that the figures show.
 
     These are the columns in `collect.responses`; by default the lesion sizes of the first rule and up to three numbers
-    of structures that vary.
+    of structures that vary, first those of targets and protected structures.
 
     Raises:
         CaseError: `collect.responses` names a column that does not exist.
@@ -87,8 +89,14 @@ def shown_responses(plan: Plan, table: StudyTable) -> list[str]:
     judged = [
         name for name in available if name.startswith("structures.") and name.endswith((".max_degC", "_fraction"))
     ]
+    judged.sort(key=lambda name: not is_judged(table, name))
     varying = [name for name in judged if np.ptp(finite(table.numbers(name)) or [0.0]) > 1e-9]
     return [*sizes, *varying[:3]] or available[:3]
+
+
+def is_judged(table: StudyTable, column: str) -> bool:
+    """Return whether a column is of a structure with a verdict: a target or a protected structure."""
+    return any(table.columns.get(f"{column.rpartition('.')[0]}.verdict", ()))
 
 
 def finite(values: FloatArray) -> list[float]:

@@ -136,7 +136,9 @@ def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
     ax = fig.add_axes((0.04, 0.12, 0.92, 0.68))
     low, high = _limits(first, room=0.0)
     colours = style.colour_map("sizes", style.DAMAGE_MAP[2:])
-    heights = np.array([_heights(axis.levels, x) if axis is not None else _heights(x, x) for _, x, axis in scales])
+    heights = np.array(
+        [axis_heights(axis.levels, x) if axis is not None else axis_heights(x, x) for _, x, axis in scales]
+    )
     rows = np.flatnonzero(np.isfinite(heights).all(axis=0))
     thin = max(0.08, min(0.8, 60 / max(1, len(rows))))
     for n in rows[np.argsort(first[rows])]:
@@ -152,7 +154,7 @@ def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
             fontsize=7.5,
             annotation_clip=False,
         )
-        for height, label in _marks(axis, x):
+        for height, label in axis_marks(axis, x):
             ax.annotate(
                 label, (place, height), (3, 0), textcoords="offset points", fontsize=7, va="center", gid=f"halo{place}"
             )
@@ -162,15 +164,17 @@ def parallel(axes: Sequence[Varied], responses: Sequence[tuple[str, FloatArray]]
     return style.svg(fig, f"Parallel coordinates, coloured by {response_title(name)}")
 
 
-def _heights(levels: FloatArray, x: FloatArray) -> FloatArray:
+def axis_heights(levels: FloatArray, x: FloatArray) -> FloatArray:
+    """Return `x` from 0 at the lowest of `levels` to 1 at the highest."""
     low, high = np.nanmin(levels), np.nanmax(levels)
     result: FloatArray = (x - low) / (high - low if high > low else 1.0)
     return result
 
 
-def _marks(axis: Varied | None, x: FloatArray) -> list[tuple[float, str]]:
+def axis_marks(axis: Varied | None, x: FloatArray) -> list[tuple[float, str]]:
+    """Return height (0 to 1) and label of each mark on a line of parallel coordinates; axis None: a response."""
     if axis is not None and not axis.ranged:
-        return list(zip(map(float, _heights(axis.levels, axis.levels)), axis.labels, strict=True))
+        return list(zip(map(float, axis_heights(axis.levels, axis.levels)), axis.labels, strict=True))
     low, high = _limits(x, room=0.0)
     return [(height, short(low + height * (high - low))) for height in (0.0, 0.5, 1.0)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from rfablate.report.html_elements import note, section, table, together
 from rfablate.report.page_templates import element, render
 from rfablate.results.wording import number, short
 from rfablate.study import study_figures as figures
+from rfablate.study.axis_labels import axis_title, axis_unit, value_labels
+from rfablate.study.linked_plots import LinkedPlots, linked_plots
 from rfablate.study.results_table import StudyTable, column_of
 from rfablate.study.study_data import Varied, response_title, shown_responses, varied_axes
-from rfablate.study.study_plan import Plan, axis_name
+from rfablate.study.study_plan import Plan
+from rfablate.study.study_tables import StudyAxis
 
 ROWS_SHOWN = 400
 FAULTS_SHOWN = 50
@@ -37,17 +40,38 @@ def write_page(folder: Path, plan: Plan, data: StudyTable, extra: str = "", lead
     extra, lead: additional sections made by templates, after and before the figures; plain text is escaped.
     """
     title = plan.study.title or folder.name
+    plots = _linked(plan, data, folder)
     sections = [
         lead,
-        *_sections(plan, data),
+        section("Linked plots", render("linked_plots.html", plots=plots), "linked-section") if plots else "",
+        *_sections(plan, data, folder),
         extra,
         section("Failed members", _failures(data)),
-        section("Table", _table(plan, data)),
+        section("Table", _table(plan, data, folder)),
         section("Study file", _study_file(folder)),
     ]
-    text = render("study.html", title=title, sections=sections, **_header(data, len(plan.members)))
+    text = render("study.html", title=title, sections=sections, plots=plots, **_header(data, len(plan.members)))
     write_text(folder / "study.html", text)
     return folder / "study.html"
+
+
+def _linked(plan: Plan, data: StudyTable, folder: Path) -> LinkedPlots | None:
+    """Return the linked plots; None where no member has a result."""
+    axes, names = varied_axes(plan, data), shown_responses(plan, data)
+    if not axes or not names:
+        return None
+    responses: Numbers = [(name, data.numbers(name)) for name in names]
+    pages = [_report_of(data, row, folder) for row in range(data.length)]
+    try:
+        return linked_plots(axes, responses, [str(name) for name in data.columns["member"]], pages)
+    except Exception as error:  # plotting libraries raise many types; the page must still be written
+        return LinkedPlots(reason=f"The linked plots could not be made: {type(error).__name__}: {error}")
+
+
+def _report_of(data: StudyTable, row: int, folder: Path) -> str:
+    """Return the address of a row's report relative to study.html; '' where there is none."""
+    address = f"members/{data.columns['member'][row]}/report.html"
+    return address if (folder / address).is_file() else ""
 
 
 def _header(data: StudyTable, members: int) -> dict[str, Any]:
@@ -62,7 +86,7 @@ def _header(data: StudyTable, members: int) -> dict[str, Any]:
     return {"facts": facts, "kind": kind, "state": state}
 
 
-def _sections(plan: Plan, data: StudyTable) -> list[Markup]:
+def _sections(plan: Plan, data: StudyTable, folder: Path) -> list[Markup]:
     """Return the sections with figures; a note where no member has a result."""
     axes = varied_axes(plan, data)
     responses: Numbers = [(name, data.numbers(name)) for name in shown_responses(plan, data)]
@@ -74,10 +98,15 @@ def _sections(plan: Plan, data: StudyTable) -> list[Markup]:
         "Contours": lambda: figures.contours(axes, responses),
         "Parallel coordinates": lambda: figures.parallel(axes, responses),
     }
-    found = [section(name, _figure(draw, CAPTIONS[name])) for name, draw in drawings.items()]
+    found = [section(name, _figure(draw, CAPTIONS[name]), _kind(name)) for name, draw in drawings.items()]
     if plan.study.collect.pareto is not None:
-        found.append(section("Pareto front", _pareto(plan, data, axes)))
+        found.append(section("Pareto front", _pareto(plan, data, axes, folder)))
     return found
+
+
+def _kind(name: str) -> str:
+    """Return the class of a figure's section: linked plots replace static parallel coordinates on a screen."""
+    return "still" if name == "Parallel coordinates" else ""
 
 
 def _figure(draw: Callable[[], str], caption: str) -> Markup:
@@ -101,14 +130,14 @@ def read_goal(text: str, data: StudyTable, where: str) -> tuple[str, str, FloatA
     return sense, name.strip(), column_of(data, name.strip(), where)
 
 
-def _pareto(plan: Plan, data: StudyTable, axes: list[Varied]) -> str:
+def _pareto(plan: Plan, data: StudyTable, axes: list[Varied], folder: Path) -> str:
     goals = [read_goal(text, data, "collect.pareto") for text in plan.study.collect.pareto or ()]
     drawn, front = figures.pareto(goals, [axis.title for axis in axes])
     head = [*(axis.title for axis in axes), *(response_title(name) for _, name, _ in goals), "member"]
     rows = []
     for n in front:
         chosen = [axis.labels[int(axis.x[n])] if axis.named else short(axis.x[n], 5) for axis in axes]
-        rows.append([*chosen, *(short(y[n], 4) for _, _, y in goals), _link(data, n)])
+        rows.append([*chosen, *(short(y[n], 4) for _, _, y in goals), _link(data, n, folder)])
     caption = "Dots: all rows. Line: Pareto front, the rows for which no other row is better in both goals."
     return element("figure", drawn, caption, "narrow") + table(head, rows)
 
@@ -125,32 +154,46 @@ def _failures(data: StudyTable) -> str:
     return table(("member", "reason"), rows, texts=2) + rest if rows else ""
 
 
-def _table(plan: Plan, data: StudyTable) -> str:
+def _table(plan: Plan, data: StudyTable, folder: Path) -> str:
     responses = shown_responses(plan, data) if data.responses() else []
-    keys = [axis.key for axis in plan.axes]
-    head = [*(axis_name(axis) for axis in plan.axes), *(response_title(r) for r in responses), "member"]
+    head = [*(axis_heading(axis, plan.axes) for axis in plan.axes), *(response_title(r) for r in responses), "run"]
+    shown = min(data.length, ROWS_SHOWN)
+    columns = [_cells(axis, data.columns[axis.key][:shown]) for axis in plan.axes]
     rows = []
-    for n in range(min(data.length, ROWS_SHOWN)):
+    for n in range(shown):
         answers = []
         for name in responses:
             bar = data.columns.get(f"{name}.bar", [None] * data.length)[n]
             error = [Markup(" "), element("span", "error", f"±{short(bar, 1)}")] if bar is not None else []
             answers.append(together([number(data.columns[name][n], 2), *error]))
-        rows.append([*(_cell(data.columns[key][n]) for key in keys), *answers, _link(data, n)])
+        rows.append([*(column[n] for column in columns), *answers, _link(data, n, folder)])
     left = data.length - len(rows)
     rest = f"The first {len(rows)} of {data.length} rows; " if left else ""
-    return element("small", f"{rest}all columns are in table.csv.") + table(head, rows, texts=0)
+    return element("small", f"{rest}all columns are in table.csv.") + table(head, rows, "linked", texts=0)
 
 
-def _cell(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def axis_heading(axis: StudyAxis, axes: Sequence[StudyAxis]) -> str:
+    """Return the title of an axis with the unit of its values."""
+    unit = axis_unit(axis)
+    return axis_title(axis, axes) + (f" ({unit})" if unit else "")
 
 
-def _link(data: StudyTable, row: int) -> str:
+def _cells(axis: StudyAxis, values: Sequence[Any]) -> list[Markup | str]:
+    """Return the label of each value, and the value itself where the label is another text."""
+    cells: list[Markup | str] = []
+    for value, label in zip(values, value_labels(axis, values), strict=True):
+        plain = f"{value:g}" if isinstance(value, float) else str(value)
+        both = together([label, Markup(" "), element("span", "error", plain)])
+        cells.append(label if label == plain or isinstance(value, str | bool) else both)
+    return cells
+
+
+def _link(data: StudyTable, row: int, folder: Path) -> str:
     name, status = str(data.columns["member"][row]), data.columns["status"][row]
     if status in ("failed", "not run", "not seen"):
         return element("span", "warn", status)
-    return element("link", f"members/{name}/", "run")
+    report = _report_of(data, row, folder)
+    return element("link", report, "report") if report else element("link", f"members/{name}/", "folder")
 
 
 def _study_file(folder: Path) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rfablate.errors import CaseError
+
 if TYPE_CHECKING:
     from rfablate.study.members import StudyDirectory
     from rfablate.study.results_table import StudyTable
@@ -74,6 +76,8 @@ def finish(
     from rfablate.study.study_page import write_page
 
     begin = time.monotonic()
+    if plan.study.reports:
+        _write_missing_reports(plan, directory, say)
     table = collect(plan, directory)
     names = table.write(directory.path)
     extra, lead = "", ""
@@ -93,6 +97,19 @@ def finish(
     say(f"{table.length} rows, {bad} without a result, collected in {time.monotonic() - begin:.1f} s")
     say(f"written to {directory.path}: {', '.join(names)}")
     return bad == 0
+
+
+def _write_missing_reports(plan: Plan, directory: StudyDirectory, say: Callable[[str], None]) -> None:
+    """Write the report of each completed member that has none, as members do that ran before `reports` was set."""
+    from rfablate.report import write_report
+
+    places = [directory.members / each.name for each in plan.members if directory.state(each.name) == "completed"]
+    for place in places:
+        if not (place / "report.html").is_file():
+            try:
+                say(f"written: {write_report(place)}")
+            except (OSError, ValueError, CaseError) as error:
+                say(f"no report of {place}: {error}")
 
 
 def _sensitivity(plan: Plan, table: StudyTable, directory: StudyDirectory, say: Callable[[str], None]) -> str:

@@ -102,7 +102,8 @@ class StudyFile(Table):
     set: tuple[str, ...] = Field(default=(), examples=[["output.error_bar=false"]])
     """Changes to the base case for every run, each `key.path=value` as after `--set`."""
     reports: bool = False
-    """Whether report.html is written in every run's directory; `rfablate report DIR` makes it later too."""
+    """Whether report.html is written in every run's directory, which the plots of study.html open with a click; repeat
+    the command to write them for runs that have none."""
     ranks: int = Field(default=1, ge=1)
     """Number of MPI ranks of each run."""
     design: Design = Design()

@@ -2,8 +2,8 @@
 
 Percentiles and probabilities are over the completed draws. Their 95 % intervals are of the sampling alone: bootstrap of
 the draws for percentiles, Wilson's score interval for probabilities (E. B. Wilson, J Am Stat Assoc 22:209, 1927).
-Drivers are ranked by the squared rank correlation (Spearman) of input and number, a measure of monotonic influence;
-`--sensitivity` gives Sobol indices.
+`drivers.py` ranks the inputs. Of a Saltelli design only the rows that are independent draws count for percentiles and
+probabilities; a Morris design has none, as its levels do not follow the distributions.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from rfablate.arrays import FloatArray
+from rfablate.arrays import FloatArray, IntArray
 from rfablate.files import write_text
+from rfablate.results.quantities import JOINING, LESION, STRUCTURE
 from rfablate.results.wording import short
 from rfablate.study.distributions import Z_95
+from rfablate.study.drivers import Driver, Ranking, ranking_of
 from rfablate.study.results_table import StudyTable
-from rfablate.study.study_data import response_title, shown_responses
+from rfablate.study.sensitivity import Sensitivity
+from rfablate.study.study_data import is_judged, response_title, shown_responses
 from rfablate.study.study_plan import Plan, axis_name
 from rfablate.study.study_tables import StudyAxis
 
@@ -30,17 +33,10 @@ UNCERTAINTY_FILE = "uncertainty.json"
 PERCENTILES = (5.0, 50.0, 95.0)
 RESAMPLES = 1000
 SEED = 1
+INPUTS = {"volume_mm3", "required_fraction", "length_mm"}
+"""Numbers of structures that follow from the case."""
 FEWEST = 8
 """Smallest number of draws for which bands are given."""
-
-
-@dataclass(frozen=True)
-class Driver:
-    """An uncertain input and its influence on a number."""
-
-    key: str
-    strength: float
-    """Squared rank correlation with the number, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Band:
     high_interval: tuple[float, float]
     """95 % interval of the 95 percentile, by bootstrap of the draws."""
     drivers: tuple[Driver, ...]
-    """Inputs, the strongest first."""
+    """Inputs, the strongest first; `Uncertainty.rankings` states by which measure."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,8 @@ class Uncertainty:
 
     bands: tuple[Band, ...]
     verdicts: tuple[VerdictProbability, ...]
+    rankings: tuple[Ranking, ...] = ()
+    """Drivers of each shown number with their measure, also where there is no band."""
 
 
 def uncertain_axes(plan: Plan) -> list[StudyAxis]:
@@ -94,21 +92,56 @@ def uncertain_axes(plan: Plan) -> list[StudyAxis]:
     return [axis for axis in plan.run_axes if axis.distribution is not None]
 
 
-def uncertainty_of(plan: Plan, table: StudyTable) -> Uncertainty:
-    """Return bands of the shown responses and probabilities of the verdicts."""
-    inputs = {axis.key: table.numbers(axis.key) for axis in uncertain_axes(plan)}
-    columns = shown_responses(plan, table) if table.responses() else []
-    bands = [band_of(name, table.numbers(name), inputs) for name in columns]
-    return Uncertainty(tuple(band for band in bands if band is not None), tuple(_verdicts(table)))
+def uncertainty_of(plan: Plan, table: StudyTable) -> tuple[Uncertainty, list[Sensitivity]]:
+    """Return bands and drivers of all reported numbers, probabilities of the verdicts, and indices of the figures."""
+    shown = shown_responses(plan, table) if table.responses() else []
+    draws = independent_rows(plan, table.length)
+    bands, rankings, indices = [], [], []
+    for name in dict.fromkeys([*shown, *reported_columns(table)]):
+        if int(np.isfinite(table.numbers(name)).sum()) < FEWEST:
+            continue
+        ranking, found = ranking_of(plan, table, name)
+        rankings.append(ranking)
+        indices += [found] if found is not None and name in shown else []
+        band = band_of(name, table.numbers(name)[draws], ranking.drivers)
+        bands += [band] if band is not None else []
+    return Uncertainty(tuple(bands), tuple(_verdicts(table, draws)), tuple(rankings)), indices
 
 
-def band_of(column: str, values: FloatArray, inputs: dict[str, FloatArray]) -> Band | None:
+def reported_columns(table: StudyTable) -> list[str]:
+    """Return the columns with the numbers of lesions, of targets and of protected structures."""
+    known = {
+        "lesion": {each.key for each in (*LESION, *JOINING)},
+        "structures": {each.key for each in STRUCTURE} - INPUTS,
+    }
+    found = []
+    for column in table.responses():
+        section, key = column.split(".", 1)[0], column.rpartition(".")[2]
+        if key in known.get(section, ()) and (section == "lesion" or is_judged(table, column)):
+            found.append(column)
+    return found
+
+
+def independent_rows(plan: Plan, rows: int) -> IntArray:
+    """Return the rows of a table that are independent draws of the distributions.
+
+    A Saltelli design has blocks of axes + 2 rows, of which the first and the last are independent; the others combine
+    them. A Morris design has no such rows.
+    """
+    kind, block = plan.study.design.kind, len(plan.run_axes) + 2
+    every = np.arange(rows)
+    if kind == "morris":
+        return every[:0]
+    return every[(every % block == 0) | (every % block == block - 1)] if kind == "saltelli" else every
+
+
+def band_of(column: str, values: FloatArray, drivers: Sequence[Driver]) -> Band | None:
     """Return the band of a number; None with fewer than FEWEST draws.
 
     Args:
         column: name of the number.
         values: its value in each draw, NaN where it has none.
-        inputs: value of each uncertain input in each draw.
+        drivers: the inputs, the strongest first.
     """
     kept = np.isfinite(values)
     y = values[kept]
@@ -117,8 +150,6 @@ def band_of(column: str, values: FloatArray, inputs: dict[str, FloatArray]) -> B
     draws = np.random.default_rng(SEED).choice(y, (RESAMPLES, len(y)))
     low, median, high = (float(each) for each in np.percentile(y, PERCENTILES))
     intervals = np.percentile(np.percentile(draws, (PERCENTILES[0], PERCENTILES[-1]), axis=1), (2.5, 97.5), axis=1).T
-    strengths = {key: rank_correlation(x[kept], y) ** 2 for key, x in inputs.items()}
-    drivers = tuple(Driver(key, strengths[key]) for key in sorted(strengths, key=lambda key: -strengths[key]))
     (a, b), (c, d) = intervals.tolist()
     return Band(
         column=column,
@@ -130,18 +161,8 @@ def band_of(column: str, values: FloatArray, inputs: dict[str, FloatArray]) -> B
         high=high,
         low_interval=(a, b),
         high_interval=(c, d),
-        drivers=drivers,
+        drivers=tuple(drivers),
     )
-
-
-def rank_correlation(x: FloatArray, y: FloatArray) -> float:
-    """Return Spearman's correlation of two arrays; 0 where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(each) for each in (x, y)]
-    if any(np.ptp(each) == 0.0 for each in ranks):
-        return 0.0
-    return float(np.corrcoef(ranks)[0, 1])
 
 
 def score_interval(hits: int, draws: int) -> tuple[float, float]:
@@ -152,13 +173,14 @@ def score_interval(hits: int, draws: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def _verdicts(table: StudyTable) -> list[VerdictProbability]:
+def _verdicts(table: StudyTable, draws: IntArray) -> list[VerdictProbability]:
+    """Return the probability of each verdict over some rows."""
     found = []
     for column, values in table.columns.items():
         section, _, rest = column.partition(".")
         if section != "structures" or not rest.endswith(".verdict"):
             continue
-        given = [value for value in values if value]
+        given = [value for row in draws if (value := values[row])]
         wanted = "reached" if any(value in ("reached", "partly reached", "missed") for value in given) else "safe"
         if given:
             hits = sum(value == wanted for value in given)
@@ -168,13 +190,20 @@ def _verdicts(table: StudyTable) -> list[VerdictProbability]:
     return found
 
 
-def as_lines(found: Uncertainty) -> list[str]:
-    """Return the uncertainty as text lines."""
+def as_lines(found: Uncertainty, columns: Sequence[str]) -> list[str]:
+    """Return the verdicts, and the bands and drivers of some columns, as text lines."""
     lines = ["uncertainty: 5, 50 and 95 percentile of the draws"] if found.bands else []
-    for band in found.bands:
-        drivers = ", ".join(f"{each.key.rsplit('.', 1)[-1]} {each.strength:.2f}" for each in band.drivers[:3])
+    for band in (each for each in found.bands if each.column in columns):
         numbers = "  ".join(short(value, 4) for value in (band.low, band.median, band.high))
-        lines.append(f"  {response_title(band.column)}: {numbers}   drivers: {drivers}")
+        lines.append(f"  {response_title(band.column)}: {numbers}")
+    if found.rankings:
+        lines.append("drivers, the strongest first")
+    for ranking in (each for each in found.rankings if each.column in columns):
+        lines.append(f"  {response_title(ranking.column)}: {ranking.text()}  ({ranking.measure})")
+        if ranking.warning:
+            lines.append(f"    {ranking.warning}")
+    if rest := sum(each.column not in columns for each in found.rankings):
+        lines.append(f"  {rest} further numbers: {UNCERTAINTY_FILE}, and the page")
     for each in found.verdicts:
         low, high = (100 * end for end in each.interval)
         lines.append(

@@ -33,7 +33,10 @@ TRIALS = 50
 KEYS = {
     "axisymmetric": ("generator.hold_s=8", "generator.cooldown_s=4"),
     "structures": ("generator.hold_s=6",),
+    "distributed": ("generator.hold_s=8", "generator.cooldown_s=4", "solver.coarse_levels=distributed"),
 }
+FILES = {"distributed": "axisymmetric"}
+"""Case files of keys with another name."""
 OFTEN = ("output.checkpoint_every_s=0.5",)
 
 STOPPED = """
@@ -60,7 +63,7 @@ Unbroken = Callable[[str, int], Path]
 
 def _arguments(name: str, folder: Path, *keys: str) -> list[str | Path]:
     sets = [part for key in (*KEYS[name], *keys) for part in ("--set", key)]
-    return ["run", CASES / f"{name}.toml", "-o", folder, *sets]
+    return ["run", CASES / f"{FILES.get(name, name)}.toml", "-o", folder, *sets]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,15 @@ def _resume(ranks: int, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "ranks"),
-    [("axisymmetric", 1), ("axisymmetric", 2), ("axisymmetric", 3), ("structures", 2), ("structures", 3)],
+    [
+        ("axisymmetric", 1),
+        ("axisymmetric", 2),
+        ("axisymmetric", 3),
+        ("structures", 2),
+        ("structures", 3),
+        ("distributed", 2),
+        ("distributed", 3),
+    ],
 )
 def test_a_run_killed_on_2_ranks_goes_on_on_any(unbroken: Unbroken, tmp_path: Path, name: str, ranks: int) -> None:
     folder = tmp_path / "run"

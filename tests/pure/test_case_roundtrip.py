@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import rfablate as rfa
 from rfablate.case.read.case_file import case_tissues, dump_case, load_case, parse_case
 from rfablate.errors import CaseError
 from rfablate.physics.library import tissue
@@ -169,3 +170,16 @@ def test_faults_of_changes_and_of_the_file_come_together() -> None:
     with pytest.raises(CaseError) as caught:
         load_case(TRIGEMINAL, ["nonsense", "generator.target_degC=20"])
     assert len(caught.value.faults) == 2
+
+
+def test_save_creates_the_folder_and_names_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    case = rfa.Case(
+        title="saved", domain=rfa.Axisymmetric(radius_mm=40, height_mm=90, tissue="muscle"),
+        applicators=(rfa.Applicator(model="cannula-20g-10mm-blunt"),),
+        generator=rfa.TemperatureControl(target_degC=80, ramp_s=10, hold_s=60),
+    )  # fmt: skip
+    file = case.save(tmp_path / "new" / "folder" / "case.toml")
+    assert rfa.load_case(file).title == "saved"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(rfa.CaseError, match="a writable file"):
+        case.save(tmp_path / "file" / "case.toml")

@@ -92,3 +92,18 @@ def test_it_is_light_and_works_without_dolfinx():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "failed"
+
+
+def test_missing_parts_of_pages_are_a_warning_with_advice(monkeypatch):
+    assert doctor._pages("pages").status in ("ok", "warning")
+    monkeypatch.setattr(doctor, "PAGE_PARTS", {"bokeh-that-is-not": "plots"})
+    finding = doctor._pages("pages")
+    assert finding.status == "warning" and "bokeh-that-is-not (plots)" in finding.found and "[report]" in finding.advice
+    monkeypatch.setattr(doctor, "PAGE_PARTS", {})
+
+    def no_pango(name):
+        raise OSError("cannot load library 'libpango-1.0-0'")
+
+    monkeypatch.setattr(doctor.importlib, "import_module", no_pango)
+    finding = doctor._pages("pages")
+    assert finding.status == "warning" and "apt-get install libpango-1.0-0" in finding.advice

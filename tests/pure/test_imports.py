@@ -36,7 +36,7 @@ RULE = {
     "comparison": "report lesion",
     "study": "comparison cluster",
     "simulation": "solve lesion report",
-    "evidence": "solve report",
+    "evidence": "solve study",
     "api": "simulation study comparison evidence",
     "cli": "api",
 }

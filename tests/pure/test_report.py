@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -326,8 +327,11 @@ def no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the 3-D picture in tests of texts, to save seconds."""
 
     class Absent:
-        def __init__(self, directory: Path, caller: object = None) -> None:
+        def __init__(self, directory: Path, parts: Sequence[str] = (), caller: object = None) -> None:
             pass
+
+        def figures(self) -> dict[str, str]:
+            return {}
 
         def collect(self) -> tuple[Picture, Interactive]:
             return Picture(reason="left out"), Interactive(reason="left out")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rfablate.report import field_samples, interactive_scene, scene_surfaces, write_report
+from rfablate.report.browser_library import licence_of
 from rfablate.report.clinical_summary import findings
 from rfablate.report.scene_packing import SceneObject, ScenePacker, SceneSurface
 from rfablate.results.run_reader import load_run
@@ -185,7 +186,7 @@ def test_the_page_contains_the_library_of_the_package(live_page: Path) -> None:
     file = interactive_scene.library_file()
     assert script and file
     assert zlib.decompress(base64.b64decode(script[1])) == file.read_bytes()
-    assert "MIT" in interactive_scene.licence()
+    assert "MIT" in licence_of(interactive_scene.LIBRARY)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hpc.scaling.model import Law, Memory, Network, Numbers, Share, Work, predict
@@ -24,7 +26,7 @@ NONE = Law(0.0, (1.0,), (0.0,))
 
 
 def _work(**laws: Law) -> Work:
-    names = "assemble rest measure judge damage diagonal conjugate fine dealt replicated"
+    names = "assemble rest measure judge damage diagonal conjugate fine dealt replicated petsc"
     return Work(**{name: laws.get(name, NONE) for name in names.split()})
 
 
@@ -49,7 +51,8 @@ def test_work_that_is_divided_evenly_speeds_up_by_the_ranks() -> None:
 
 def test_replicated_work_does_not_speed_up_and_dealt_rows_do() -> None:
     work = _work(replicated=Law(0.0, (1.0,), (1e-7,)), dealt=Law(0.0, (1.0,), (4e-7,)))
-    one, many = (predict(work, NUMBERS, _share(ranks), INSTANT) for ranks in (1, 100))
+    shares = (replace(_share(ranks), how="replicated") for ranks in (1, 100))
+    one, many = (predict(work, NUMBERS, share, INSTANT) for share in shares)
     assert one.replicated == many.replicated == pytest.approx(6 * 5e-3)
     assert one.divided == pytest.approx(100 * many.divided)
 
@@ -60,7 +63,7 @@ def test_a_step_waits_once_a_round_for_each_exchange_reduction_and_gathering() -
     found = predict(_work(), NUMBERS, share, slow)
     assert found.exchange == pytest.approx(1e-3 * (4 * 6 + 5 + 1 + 20 + 2))
     # three rounds for eight ranks; a long and a short reduction each V-cycle
-    assert found.reduce == pytest.approx(3e-3 * (6 + (6 + 2 * 5) + (20 + 1) + 7))
+    assert found.reduce == pytest.approx(3e-3 * (6 + (6 + 5) + (20 + 1) + 7))
     assert found.gather == pytest.approx(3e-3 * 4 * 2 * 6)
     assert predict(_work(), NUMBERS, Share(1, 100, 600, 0, 0, 20, 0), slow).total == 0.0
 

@@ -11,10 +11,13 @@ import pytest
 
 from rfablate.errors import CaseError
 from rfablate.study import study_figures as figures
+from rfablate.study.members import StudyDirectory
 from rfablate.study.results_table import StudyTable
 from rfablate.study.study_data import Varied
 from rfablate.study.study_page import write_page
 from rfablate.study.study_plan import load_plan
+from rfablate.study.study_run import finish
+from tests.pure.test_report import make_run
 
 CASE = Path(__file__).parent / "data" / "trigeminal.toml"
 TARGET, MODEL, WIDTH = "generator.target_degC", "applicators.0.model", "lesion.isotherm_50C.width_mm"
@@ -73,7 +76,7 @@ def test_contours_stay_wide_enough_to_read_however_many(count: int, monkeypatch:
 
 
 def test_the_page_opens_offline(tmp_path: Path) -> None:
-    found = page(tmp_path, GRID)
+    found = re.sub(r"<script.*?</script>", "", page(tmp_path, GRID), flags=re.DOTALL)
     links = re.findall(r'(?:src|href)="([^"]*)"', found)
     assert links and all(link.startswith(("#", "members/", "data:")) for link in links)
     assert "Research tool, not a medical device" in found
@@ -102,3 +105,21 @@ def test_a_study_without_results_has_a_page(tmp_path: Path) -> None:
     for member, point in zip(plan.members, plan.points, strict=True):
         table.append({"member": member.name, "status": "not run", TARGET: point[0], MODEL: point[1]})
     assert "no member has a result yet" in write_page(tmp_path, plan, table).read_text()
+
+
+def test_reports_that_completed_members_lack_are_written(tmp_path: Path) -> None:
+    """Members may have run before `reports` was set; one report that cannot be written does not stop the others."""
+    file = tmp_path / "study.toml"
+    file.write_text(f'base = "{CASE}"\nreports = true\n{GRID}')
+    plan, directory = load_plan(file), StudyDirectory(tmp_path / "out")
+    good, damaged, written = (directory.members / member.name for member in plan.members[:3])
+    for place in (good, damaged, written):
+        make_run(place, axisymmetric=True, n=9, frames=2)
+    (damaged / "history.csv").write_bytes(b"\xff")
+    (written / "report.html").write_text("earlier")
+    said: list[str] = []
+    finish(plan, directory, say=said.append)
+    assert (good / "report.html").stat().st_size > 10_000
+    assert (written / "report.html").read_text() == "earlier"
+    assert any("written: " in line and good.name in line for line in said)
+    assert f"members/{good.name}/report.html" in (tmp_path / "out" / "study.html").read_text()

@@ -12,6 +12,7 @@ from rfablate.case.read.case_file import load_case
 from rfablate.errors import CaseError
 from rfablate.study.design import points_of
 from rfablate.study.distributions import TAIL, correlate, quantile
+from rfablate.study.drivers import by_correlation, rank_correlation
 from rfablate.study.probability_field import PROBABILITY_FILE, probability_field, write_probability
 from rfablate.study.study_file import parse_study
 from rfablate.study.study_plan import load_plan
@@ -118,7 +119,8 @@ def test_a_band_has_the_percentiles_of_its_distribution() -> None:
     u = (np.arange(2000) + 0.5) / 2000
     x = stats.norm.ppf(u, 8.0, 0.5)
     noise = np.random.default_rng(2).permutation(u)
-    band = band_of("width", x, {"strong": x**3, "none": noise})
+    correlations = {"none": rank_correlation(noise, x), "strong": rank_correlation(x**3, x)}
+    band = band_of("width", x, by_correlation("width", correlations, "a test").drivers)
     assert band is not None
     assert (band.low, band.median, band.high) == pytest.approx(stats.norm.ppf([0.05, 0.5, 0.95], 8.0, 0.5), abs=2e-3)
     assert band.mean == pytest.approx(8.0) and band.deviation == pytest.approx(0.5, rel=1e-2)
@@ -128,7 +130,7 @@ def test_a_band_has_the_percentiles_of_its_distribution() -> None:
     assert np.ptp(band.low_interval) == pytest.approx(2 * 1.96 * error, rel=0.25)
     assert [each.key for each in band.drivers] == ["strong", "none"]
     assert band.drivers[0].strength == pytest.approx(1.0) and band.drivers[1].strength < 0.01
-    assert band_of("width", x[:5], {}) is None
+    assert band_of("width", x[:5], ()) is None
 
 
 def test_score_intervals_are_wilsons() -> None:

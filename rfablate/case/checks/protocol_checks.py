@@ -74,6 +74,9 @@ def _engine_faults(solver: Solver) -> Iterator[Fault]:
     if solver.petsc_options and solver.engine != "petsc":
         found = f'found options with solver.engine = "{solver.engine}"'
         yield Fault("solver.petsc_options", found, 'solver.engine = "petsc"', 'set solver.engine = "petsc"')
+    if solver.coarse_levels != "auto" and solver.engine == "petsc":
+        found = f'found "{solver.coarse_levels}" with solver.engine = "petsc"'
+        yield Fault("solver.coarse_levels", found, '"auto": the levels of PETSc are chosen by its options')
     for key in solver.petsc_options:
         if not _OPTION.fullmatch(key):
             expected = "the name of an option of PETSc, without a leading minus"

@@ -90,6 +90,9 @@ class Solver(Table):
     engine: Literal["native", "petsc"] = "native"
     """Solver of the linear systems: "native" is that of rfablate, "petsc" the method and preconditioner that
     `petsc_options` select. Both solve to the same tolerances."""
+    coarse_levels: Literal["auto", "replicated", "distributed"] = "auto"
+    """Coarse levels of the native multigrid: "replicated" stores them on every rank, "distributed" divides them among
+    the ranks, "auto" divides only large levels on many ranks. All solve to the same tolerances."""
     petsc_options: dict[str, str] = Field(default={}, examples=[{"ksp_type": "cg", "pc_type": "hypre"}])
     """Options of PETSc as texts, without a leading minus; "" for an option without a value. Those that begin with heat_
     or potential_ apply to that solve only. The default is conjugate gradients with GAMG."""

@@ -10,11 +10,13 @@ from pydantic import Field
 
 from rfablate.case.tables.base import Table
 from rfablate.case.tables.channel_tables import Channel, Sharing
+from rfablate.case.tables.credibility_table import CredibilityTable
 from rfablate.case.tables.generator_tables import Generator
 from rfablate.case.tables.geometry_tables import Applicator, Domain, Structure
 from rfablate.case.tables.liquids import Injectate
 from rfablate.case.tables.numerics_tables import Mesh, Solver, Time
 from rfablate.case.tables.units import Celsius, Fraction, NotNegative, Number, Positive
+from rfablate.errors import CaseError, Fault
 from rfablate.physics.laws import LawName
 
 
@@ -215,6 +217,8 @@ class Case(Table):
     """Criteria by which tissue counts as lesion."""
     output: OutputTable = OutputTable()
     """What a run writes, and how often."""
+    credibility: CredibilityTable | None = None
+    """Question, context of use and risk, for `rfablate credibility`; changes no result. By default not stated."""
 
     def with_changes(self, changes: Mapping[str, Any]) -> Case:
         """Return the case with other values for some keys; this one is unchanged.
@@ -233,9 +237,17 @@ class Case(Table):
         return _FUNCTIONS["dump"](self)  # type: ignore[no-any-return]
 
     def save(self, path: str | Path) -> Path:
-        """Write the case as a TOML file and return its path."""
+        """Write the case as a TOML file and return its path; a missing folder is created.
+
+        Raises:
+            CaseError: the file cannot be written.
+        """
         file = Path(path)
-        file.write_text(self.to_toml(), encoding="utf-8")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.to_toml(), encoding="utf-8")
+        except OSError as error:
+            raise CaseError([Fault(str(file), error.strerror or str(error), "a writable file")], "save") from None
         return file
 
 
