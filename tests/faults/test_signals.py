@@ -163,7 +163,8 @@ def test_handlers_that_mpi_resets_are_installed_again(tmp_path: Path, moment: st
     process.send_signal(signal.Signals[name])
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 6 and "Traceback" not in errors, (process.returncode, errors)
-    assert rfablate("resume", folder).returncode == 0
+    if (folder / "case.toml").is_file():  # it is written after the first line of the log
+        assert rfablate("resume", folder).returncode == 0
 
 
 def test_the_benchmark_says_what_mpirun_said(tmp_path: Path) -> None:
