@@ -7,6 +7,7 @@ texts of a study are plain text to it: no TeX, no markup.
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,9 +25,12 @@ MOST_ROWS = 5000
 """Largest number of rows in linked plots: with more, a mark follows the pointer too slowly [B]."""
 MOST_AXES, MOST_RESPONSES = 5, 4
 WIDTH_PX, HEIGHT_PX = 1000, 205
-POINT, MARKED = 8, 15
-"""Size of a point, and of a marked one [px]."""
-INK, LINE, HOT = style.MUTED, style.DAMAGE_MAP[7], style.TEMPERATURE_MAP[7]
+POINT, SMALL_POINT, MARKED = 8, 5, 15
+"""Size of a point, of one among more than `FEW_ROWS`, and of a marked one [px]."""
+FEW_ROWS = 60
+LETTER_PX = 6.5
+"""Width of a character of the axis titles [px]."""
+INK, HOT = style.MUTED, style.TEMPERATURE_MAP[7]
 ABSENT = (
     "The linked plots require the package bokeh, which is not installed. Install the extra report "
     "(pip install -e '.[report]' in the folder of rfablate) and repeat the command."
@@ -102,9 +106,9 @@ class _Plots:
         number = self._all_axes.index(axis)
         name, y = self._responses[response]
         plot = self._plot(axis.title, response_title(name), len(self._axes), log=axis.log)
-        x, means = running_mean(axis, y) if axis.ranged else (axis.levels, level_means(axis, y)[0])
-        plot.line(np.asarray(x), np.asarray(means), color=LINE, line_width=1.2, line_alpha=0.6)
         self._points(plot, f"x{number}", f"y{response}")
+        x, means = running_mean(axis, y) if axis.ranged else (axis.levels, level_means(axis, y)[0])
+        plot.line(np.asarray(x), np.asarray(means), color=HOT, line_width=1.4, line_alpha=0.7)
         _ticks(plot.xaxis[0], axis)
         return plot
 
@@ -133,7 +137,10 @@ class _Plots:
         plot.xgrid.grid_line_color, plot.xgrid.grid_line_width = INK, 1
         places = list(range(len(titles)))
         plot.xaxis.ticker = FixedTicker(ticks=places)
-        plot.xaxis.major_label_overrides = {place: _text(title) for place, title in zip(places, titles, strict=True)}
+        letters = int(WIDTH_PX / len(titles) / LETTER_PX)
+        plot.xaxis.major_label_overrides = {
+            place: _text(textwrap.fill(title, letters)) for place, title in zip(places, titles, strict=True)
+        }
         plot.xaxis.major_label_text_color = style.INK
         marked = [axis_marks(axis, axis.x) for axis in self._all_axes] + [
             axis_marks(None, y) for _, y in self._responses
@@ -160,12 +167,16 @@ class _Plots:
             axis.axis_label_text_color = axis.major_label_text_color = INK
             axis.axis_line_color = axis.major_tick_line_color = "#9aa4b1"
             axis.minor_tick_line_color = None
+            ticker: Any = axis.ticker
+            ticker.desired_num_ticks = 4 if axis is plot.xaxis[0] else 6
         plot.xgrid.grid_line_color, plot.ygrid.grid_line_color = None, "#e6e9ee"
         return plot
 
     def _points(self, plot: Any, x: str, y: str) -> None:
         """Draw all rows as points, larger where they are marked."""
-        drawn = plot.scatter(x, y, source=self._rows, size=POINT, fill_color=self._colour(), line_color="#ffffff")
+        few = len(self._responses[0][1]) <= FEW_ROWS
+        look = {"size": POINT if few else SMALL_POINT, "line_color": "#ffffff" if few else None}
+        drawn = plot.scatter(x, y, source=self._rows, fill_color=self._colour(), **look)
         drawn.hover_glyph = drawn.glyph.clone(size=MARKED, fill_color=HOT, line_color=style.INK)
         drawn.nonselection_glyph = drawn.glyph.clone(fill_alpha=0.12, line_alpha=0.0)
         self._tools(plot, drawn)

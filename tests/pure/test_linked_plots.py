@@ -50,8 +50,14 @@ POINTS = """(() => {
 
 
 def _open(file: Path) -> Browser:
-    browser = Browser(file, height=1600)
+    """Open a page and wait until its plots stay where they are."""
+    browser = Browser(file, height=1600, limit_s=240.0)
     browser.until(f"document.documentElement.classList.contains('has-plots') && {POINTS}.length > 1")
+    browser.until("Bokeh.documents[0].is_idle")
+    before: Any = None
+    while (places := browser.run(POINTS)) != before:
+        before = places
+        browser.run("new Promise(done => setTimeout(() => requestAnimationFrame(done), 300))")
     return browser
 
 
