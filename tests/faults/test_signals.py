@@ -77,9 +77,10 @@ def test_one_sigint_ends_with_6_however_often_it_comes_at_the_end(tmp_path: Path
 @pytest.mark.parametrize("seed", range(12))
 def test_sigints_at_any_time_end_with_6_or_130(tmp_path: Path, seed: int) -> None:
     chance, folder = random.Random(seed), tmp_path / "run"
-    process = begin(
-        "run", CASE, "-o", folder, *KEYS, env={"XDG_CACHE_HOME": str(tmp_path / "cache")} if seed % 3 else {}
-    )
+    env = {"PYTHONFAULTHANDLER": "1"}
+    if seed % 3:
+        env["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    process = begin("run", CASE, "-o", folder, *KEYS, env=env)
     wait_for(lambda: (folder / "run.log").is_file() or process.poll() is not None)
     time.sleep(4.0 * chance.random())
     for _ in range(3):
@@ -87,6 +88,7 @@ def test_sigints_at_any_time_end_with_6_or_130(tmp_path: Path, seed: int) -> Non
             process.send_signal(signal.SIGINT)
         time.sleep(0.02 * chance.random())
     _, errors = process.communicate(timeout=60)
+    print(errors)  # in full where a crash is reported
     assert process.returncode in (6, 130) and "Traceback" not in errors, (process.returncode, errors)
     assert rfablate("resume", folder).returncode == 0
 
