@@ -24,7 +24,7 @@ from rfablate.mesh.mesh_slices import deal_slices
 from rfablate.mesh.root_tasks import on_root
 from rfablate.mesh.uniform_refinement import refined
 
-RECIPE = 20
+RECIPE = 21
 """Version of the meshing code; increase it if the mesh of any case changes, to invalidate the cache."""
 UNREADABLE = (OSError, ValueError, KeyError)
 """Errors of reading an incomplete or damaged cached mesh."""

@@ -35,8 +35,10 @@ from rfablate.problem.step_control import ROUNDING, StepControl, distinct_times
 from rfablate.report.channel_section import channels as channel_table
 from rfablate.results.card import _channel_lines, _generator_line
 from rfablate.results.run_reader import RunData
+from rfablate.results.summary_models import RunSummary
 from rfablate.solve.energy_balance import EnergyLedger, Powers
 from rfablate.toml import tomllib
+from tests.summaries import complete_run
 
 Table = dict[str, Any]
 LIMITS = Limits(50.0, 1000.0, 10.0)
@@ -359,7 +361,8 @@ IDLE = dict.fromkeys((*DID, "peak_power_W"))
 def test_the_card_and_the_report_name_the_channels(tmp_path: Path) -> None:
     channels = {"tip": {**DID, "energy_J": 18.0, "on_s": 6.0}, "ring": {**IDLE, "energy_J": 0.0, "on_s": 0.0}}
     electric = {**IDLE, "power_W": 3.0, "peak_power_W": 4.0, "sharing": "switching", "dwell_s": 3.0}
-    lines = [_generator_line({"electric": electric, "channels": channels}), *_channel_lines({"channels": channels})]
+    summary = RunSummary.model_validate(complete_run({"electric": electric, "channels": channels}))
+    lines = [_generator_line(summary), *_channel_lines(summary)]
     assert "2 channels, switching, 3 s each: 3.00 W at the end of heating; maximum 4.00 W" in lines[0]
     assert "tip: 3.00 W, 17.3 V, 173 mA, 100 ohm, sensor 60.8 degC; 18.0 J in 6.0 s" in lines[1]
     assert "ring: no voltage was applied" in lines[2]
