@@ -29,9 +29,9 @@ from rfablate.signals import die_with_parent
 
 SURFACES, PICTURE = "surfaces", "picture"
 """Parts of the work: the packed surfaces of the interactive scene, and the still picture."""
-WITH_PICTURE = (SURFACES, PICTURE, DAMAGE)
+FIRST_HALF = (SURFACES, DAMAGE)
 """Half of the work for a page, by time."""
-OTHERS = (TEMPERATURE, HISTORIES, DOSES, DIMENSIONS)
+SECOND_HALF = (PICTURE, TEMPERATURE, HISTORIES, DOSES, DIMENSIONS)
 """The other half."""
 LIBRARY = "library"
 LIMIT_S = 120.0
@@ -84,7 +84,7 @@ class PictureJob:
     def figures(self) -> dict[str, Markup]:
         """Return the figures that were drawn, by name; waits as `collect`, and comes before it."""
         self._waited()
-        found = ((name, Path(self._folder.name) / f"{name}.svg") for name in (*WITH_PICTURE, *OTHERS))
+        found = ((name, Path(self._folder.name) / f"{name}.svg") for name in (*FIRST_HALF, *SECOND_HALF))
         return {name: Markup(path.read_text(encoding="utf-8")) for name, path in found if path.is_file()}
 
     def _waited(self) -> str:
@@ -129,14 +129,22 @@ def draw_parts(directory: Path, folder: Path, parts: Sequence[str], compared: Se
 
     Of the scene and the picture it also writes a JSON file with the facts or the failure of each.
     """
-    others = [part for part in parts if part in OTHERS]
-    helper = os.fork() if others else 0
-    if others and helper == 0:
+    halves = [[part for part in parts if part in half] for half in (FIRST_HALF, SECOND_HALF)]
+    if DAMAGE not in parts or not halves[1]:
+        _draw(directory, folder, parts, compared)
+        return
+    helper = os.fork()
+    if helper == 0:
         try:
             die_with_parent()
-            _draw_figures(directory, folder, others)
+            _draw(directory, folder, halves[0], compared)
         finally:
             os._exit(0)
+    _draw(directory, folder, halves[1], compared)
+    os.waitpid(helper, 0)
+
+
+def _draw(directory: Path, folder: Path, parts: Sequence[str], compared: Sequence[Path]) -> None:
     for part, make in ((SURFACES, _surfaces_of), (PICTURE, _picture_of)):
         if part in parts:
             try:
@@ -144,12 +152,7 @@ def draw_parts(directory: Path, folder: Path, parts: Sequence[str], compared: Se
             except Exception as error:
                 facts = Picture(reason=f"{type(error).__name__}: {error}")
             (folder / f"{part}.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    _draw_figures(directory, folder, [part for part in parts if part == DAMAGE])
-    if helper:
-        os.waitpid(helper, 0)
-
-
-def _draw_figures(directory: Path, folder: Path, names: Sequence[str]) -> None:
+    names = [part for part in parts if part not in (SURFACES, PICTURE)]
     for name, figure in RunFigures(directory).drawn(names):
         write_text(folder / f"{name}.svg", figure)
 

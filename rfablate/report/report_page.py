@@ -17,7 +17,7 @@ from rfablate.report.electrode_section import electrodes
 from rfablate.report.html_elements import note, together
 from rfablate.report.interactive_scene import Interactive, SceneSettings
 from rfablate.report.page_templates import element, render
-from rfablate.report.picture_process import OTHERS, PICTURE, SURFACES, WITH_PICTURE, Caller, PictureJob
+from rfablate.report.picture_process import FIRST_HALF, PICTURE, SECOND_HALF, SURFACES, Caller, PictureJob
 from rfablate.report.prior_treatment_section import added
 from rfablate.report.replay_section import misfit
 from rfablate.report.run_figures import DAMAGE, DIMENSIONS, DOSES, HISTORIES, TEMPERATURE, RunFigures
@@ -44,7 +44,7 @@ def write_report(directory: Path, caller: Caller | None = None) -> Path:
     """
     directory = Path(directory)
     run = load_run(directory)
-    parts = (*WITH_PICTURE, *OTHERS) if caller is not None else (SURFACES, PICTURE)
+    parts = (*FIRST_HALF, *SECOND_HALF) if caller is not None else (SURFACES, PICTURE)
     job = PictureJob(directory, parts, caller) if (directory / FIELDS).exists() else None
     text = _page(_Figures(run, job), job)
     target = directory / "report.html"
